@@ -1,0 +1,84 @@
+"""What the batch-consistency check keeps of a training: a trace, and beside it the pickle that the old check made."""
+
+from __future__ import annotations
+
+import contextlib
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+import reproof
+from reproof.trace.legacy import LegacyBatch, legacy_path, write_legacy
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    import torch
+
+
+class BatchLog:
+    """Keeps the first batches as the old check did: shapes, targets, labels, and sum and standard deviation of the data.
+
+    Attributes:
+        batches: What was kept so far.
+    """
+
+    def __init__(self, num_batches: int) -> None:
+        """Keep at most so many batches; 0 keeps none and costs nothing."""
+        self.batches: list[LegacyBatch] = []
+        self._num_batches = num_batches
+
+    def add(self, batch: list[torch.Tensor]) -> None:
+        """Keep a batch ``[data1, data2, target, label1, label2]``, unless there are enough."""
+        if len(self.batches) >= self._num_batches:
+            return
+        data1, data2, target, label1, label2 = batch
+        self.batches.append(
+            LegacyBatch(
+                batch_idx=len(self.batches),
+                data1_shape=tuple(data1.shape),
+                data2_shape=tuple(data2.shape),
+                targets=tuple(target.tolist()),
+                labels1=tuple(label1.tolist()),
+                labels2=tuple(label2.tolist()),
+                data1_sum=data1.sum().item(),
+                data2_sum=data2.sum().item(),
+                data1_std=data1.std().item(),
+                data2_std=data2.std().item(),
+            )
+        )
+
+
+def new_record_path(output: Path, material: str, frequency: str, seed: int) -> Path:
+    """Return the folder of a new trace: ``batch_consistency/<material>_<frequency>/train_batches_<time>_seed<seed>``.
+
+    Names hold the time to the second; one that is taken already gets the next second.
+    """
+    when = datetime.now().astimezone()
+    while True:
+        pickle = legacy_path(
+            output / "batch_consistency", material=material, frequency=frequency, seed=seed, when=when
+        )
+        if not pickle.exists() and not pickle.with_suffix("").exists():
+            return pickle.with_suffix("")
+        when += timedelta(seconds=1)
+
+
+@contextlib.contextmanager
+def record_batches(folder: Path | None, num_batches: int) -> Iterator[BatchLog]:
+    """Record the first batches of each loader inside the block; with no folder, record nothing.
+
+    Args:
+        folder: Of the trace; the pickle has the same name and ``.pkl``, and appears when the block succeeded.
+        num_batches: How many batches.
+
+    Yields:
+        The log that the training loop shows each batch to.
+    """
+    log = BatchLog(num_batches if folder is not None else 0)
+    if folder is None:
+        yield log
+        return
+    with reproof.record(folder, num_batches=num_batches, statistics=True):
+        yield log
+    write_legacy(folder.with_suffix(".pkl"), log.batches)

@@ -1,0 +1,78 @@
+"""`reproof compare`: two recorded runs, one verdict."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from reproof.cli.comparison_text import draw_comparison
+from reproof.comparison import compare, find_newest_runs
+from reproof.errors import UsageError
+
+if TYPE_CHECKING:
+    from reproof.schema import Comparison
+
+
+@click.command("compare")
+@click.argument("runs", nargs=-1, metavar="BASELINE CANDIDATE")
+@click.option("--dir", "folder", metavar="FOLDER", help="Compare the two newest runs in FOLDER instead.")
+@click.option("--tolerance", type=float, metavar="T", help="Accept recorded numbers with |x-y| <= T*max(1,|x|,|y|).")
+@click.option(
+    "--max-differences", type=click.IntRange(min=1), default=5, show_default=True, help="Differences to show."
+)
+@click.option("--json", "json_path", metavar="FILE", help="Write the result as JSON ('-' for standard output).")
+@click.option("-q", "--quiet", is_flag=True, help="Print the verdict alone.")
+def command(  # one argument per option
+    *,
+    runs: tuple[str, ...],
+    folder: str | None,
+    tolerance: float | None,
+    max_differences: int,
+    json_path: str | None,
+    quiet: bool,
+) -> int:
+    """Compare two runs bit by bit and name the first divergence in execution order.
+
+    BASELINE and CANDIDATE are folders that `reproof run` made, or pickles of a hand-made batch check.
+    Exits with 0 for identical or equivalent, 1 for diverged, 2 if it cannot tell.
+    """
+    baseline, candidate = choose_runs(runs, folder)
+    comparison = compare(baseline, candidate, tolerance=tolerance, max_differences=max_differences)
+    if json_path is not None:
+        write_json(comparison, json_path)
+    if json_path != "-":
+        draw_comparison(comparison, quiet=quiet)
+    return comparison.exit_code
+
+
+def choose_runs(runs: tuple[str, ...], folder: str | None) -> tuple[Path, Path]:
+    """Return the two runs to compare.
+
+    Raises:
+        UsageError: Unless exactly two runs or a folder are named.
+    """
+    if folder is not None and not runs:
+        return find_newest_runs(folder)
+    if folder is None and len(runs) == 2:  # noqa: PLR2004  # a pair
+        return Path(runs[0]), Path(runs[1])
+    named = " and ".join([*runs, *(("--dir",) if folder is not None else ())]) or "nothing"
+    raise UsageError(f"{named} named to compare", "name a baseline and a candidate, or --dir FOLDER alone")
+
+
+def write_json(comparison: Comparison, path: str) -> None:
+    """Write the JSON of the contract.
+
+    Raises:
+        UsageError: If the file cannot be written.
+    """
+    text = json.dumps(comparison.to_json(), indent=1)
+    if path == "-":
+        click.echo(text)
+        return
+    try:
+        Path(path).write_text(text + "\n", encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"cannot write {path}: {error.strerror}", "choose another file for --json") from None

@@ -1,0 +1,100 @@
+"""Draw a comparison for a person at a terminal.
+
+Plain text with a few colours rather than a library of tables: a comparison of two long traces takes milliseconds, and
+importing `rich` would take longer than that.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from reproof.schema import Comparison, Condition, Difference
+
+COLOURS = {"identical": "green", "equivalent": "green", "diverged": "red", "inconclusive": "yellow"}
+MAX_SHOWN = 8
+
+
+def draw_comparison(comparison: Comparison, *, quiet: bool = False) -> None:
+    """Print the verdict and what it rests on."""
+    verdict = click.style(comparison.verdict, fg=COLOURS[comparison.verdict], bold=True)
+    click.echo(f"{verdict}: {summarise(comparison)}")
+    if quiet:
+        return
+    for line in body(comparison):
+        click.echo(line)
+
+
+def summarise(comparison: Comparison) -> str:
+    """Say the verdict in one sentence."""
+    amount = f"{plural(comparison.num_events, 'event')} of {plural(comparison.num_steps, 'step')}"
+    if comparison.first is not None:
+        return f"the runs part in step {comparison.first.step}, stage {comparison.first.stage}"
+    if comparison.verdict == "identical":
+        return f"every bit of {amount} is equal ({plural(comparison.num_tensors, 'tensor')})"
+    if comparison.verdict == "equivalent":
+        return (
+            f"{amount} agree within {comparison.tolerance:g}; {comparison.num_within_tolerance} of them not to the bit"
+        )
+    return f"no difference in {amount}, and not everything was compared"
+
+
+def body(comparison: Comparison) -> list[str]:
+    """Return the lines below the verdict."""
+    lines = [f"  baseline   {comparison.runs[0]}", f"  candidate  {comparison.runs[1]}"]
+    if comparison.counts:
+        lines.append("")
+    for stage in comparison.counts:
+        state = "equal" if not stage.differing else f"{stage.differing} of them differ"
+        lines.append(f"  {stage.stage:<9}  {plural(stage.compared, 'event')}, {state}")
+    lines += section("First divergence", [] if comparison.first is None else difference_lines(comparison.first))
+    others = [short_line(difference) for difference in comparison.differences[1:]]
+    lines += section("Then", others)
+    lines += section("Structure", limit(comparison.structure))
+    lines += section("Not compared", limit(tuple(f"{s.what}: {s.why}" for s in comparison.skipped)))
+    lines += section("Conditions that differ", limit(tuple(condition_line(c) for c in comparison.conditions)))
+    return lines
+
+
+def difference_lines(difference: Difference) -> list[str]:
+    """Return the lines that show the first divergence."""
+    rank = f"rank {difference.rank}, " if difference.rank else ""
+    kind = f" ({difference.detail})" if difference.detail else ""
+    lines = [f"{rank}step {difference.step}, {difference.stage}{kind}: {difference.name}"]
+    if difference.explanation:
+        lines.append(click.style(difference.explanation, bold=True))
+    lines += [f"baseline   {difference.baseline}", f"candidate  {difference.candidate}"]
+    if difference.num_differing and difference.max_abs is not None:
+        ulp = "" if difference.max_ulp is None else f", {difference.max_ulp} ulp"
+        lines.append(f"largest difference {difference.max_abs:g}{ulp}")
+    return lines
+
+
+def short_line(difference: Difference) -> str:
+    """Return one line for a later difference."""
+    kind = f" ({difference.detail})" if difference.detail else ""
+    told = f": {difference.explanation}" if difference.explanation else ""
+    return f"step {difference.step}, {difference.stage}{kind}: {difference.name}{told}"
+
+
+def condition_line(condition: Condition) -> str:
+    """Return one line for a circumstance that differs."""
+    return f"{condition.name}: {condition.baseline} → {condition.candidate}"
+
+
+def section(title: str, lines: list[str]) -> list[str]:
+    """Return lines under a title, or nothing."""
+    return ["", f"{title}:", *(f"  {line}" for line in lines)] if lines else []
+
+
+def limit(lines: tuple[str, ...]) -> list[str]:
+    """Return the first lines, and how many there are beyond."""
+    more = [f"… and {len(lines) - MAX_SHOWN} more"] if len(lines) > MAX_SHOWN else []
+    return [*lines[:MAX_SHOWN], *more]
+
+
+def plural(number: int, noun: str) -> str:
+    """Return a number with thousands separated, and its noun."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -1,0 +1,84 @@
+"""The `reproof` command: finds the module of a command, and turns errors into one line and an exit code."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from typing import NoReturn
+
+import click
+
+from reproof._version import __version__
+from reproof.errors import EXIT_ERROR, ReproofError
+
+COMMANDS = {
+    "run": "Record one run of a training script.",
+    "compare": "Compare two recorded runs and name the first divergence.",
+    "export": "Write a trace as JSON lines or Parquet.",
+}
+"""Commands with their first line of help, so that `reproof --help` need not import them."""
+
+
+class LazyGroup(click.Group):
+    """A group that imports the module of a command only to run it or to show its help."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        """List the commands in the order of a user's work."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """Import a command."""
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"reproof.cli.{cmd_name}_command")
+        command: click.Command = module.command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, COMMANDS[name]) for name in self.list_commands(ctx)])
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, "-V", "--version", prog_name="reproof")
+def group() -> None:
+    """Proof that a PyTorch training reproduces, and, where it does not, the first place it parts.
+
+    Exit codes: 0 identical or equivalent, 1 diverged, 2 could not tell, or an error.
+    """
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line; exits with the code of the contract."""
+    try:
+        code = group.main(args=arguments, prog_name="reproof", standalone_mode=False)
+    except ReproofError as error:
+        fail(str(error))
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()
+        sys.exit(EXIT_ERROR)
+    except click.UsageError as error:
+        hint = f"see `{error.ctx.command_path} --help`" if error.ctx else "see `reproof --help`"
+        fail(f"{error.format_message().rstrip('.')}: {hint}")
+    except click.ClickException as error:
+        fail(error.format_message())
+    except (click.Abort, KeyboardInterrupt):
+        sys.exit(130)
+    except BrokenPipeError:
+        # The reader (`reproof ... | head`) has what it wanted; Python must not complain while it shuts down.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    if isinstance(code, KeyboardInterrupt):
+        # Ctrl-C in the user's script, already shown: Python must end by the signal, so that a shell sees it.
+        sys.excepthook = lambda *_: None
+        raise code
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def fail(message: str) -> NoReturn:
+    """Show an error as one line and exit with 2."""
+    line = " ".join(message.split())
+    click.echo(f"reproof: error: {line}", err=True)
+    sys.exit(EXIT_ERROR)

@@ -1,0 +1,81 @@
+"""`reproof run`: record one run of a script."""
+
+from __future__ import annotations
+
+import datetime
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from reproof.errors import EXIT_ERROR
+from reproof.launch import Outcome, Target, default_folder, record_target
+from reproof.recorder import Recording
+from reproof.schema import LEVELS
+
+
+@click.command("run", context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
+@click.option("-o", "--output", metavar="DIR", help="Folder of the trace.  [default: runs/<time>-<script>]")
+@click.option("-m", "is_module", is_flag=True, help="Run a module, as `python -m` does.")
+@click.option("--level", type=click.Choice(LEVELS), default="batches", show_default=True, help="How much to record.")
+@click.option(
+    "--num-batches", type=click.IntRange(min=1), metavar="N", help="Record N batches per loader.  [default: all]"
+)
+@click.option(
+    "--statistics", is_flag=True, help="Keep sum, mean, std, min, max and L2 norm of tensors for --tolerance."
+)
+@click.option("--force", is_flag=True, help="Replace an older trace in DIR.")
+@click.argument("script")
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def command(  # one argument per option
+    *,
+    output: str | None,
+    is_module: bool,
+    level: str,
+    num_batches: int | None,
+    statistics: bool,
+    force: bool,
+    script: str,
+    arguments: tuple[str, ...],
+) -> int | KeyboardInterrupt:
+    """Record one run of SCRIPT, which needs no change; what follows SCRIPT is its own.
+
+    The script's output and exit code are passed on. If it fails, the trace is kept and marked incomplete.
+    """
+    target = Target(name=script, is_module=is_module, arguments=arguments)
+    folder = Path(output) if output else default_folder(target, datetime.datetime.now().astimezone())
+    recording = Recording(
+        folder,
+        level=level,
+        num_batches=num_batches,
+        statistics=statistics,
+        force=force,
+        command=target.command,
+    )
+    outcome = record_target(target, recording, lambda outcome: report(recording, outcome))
+    return outcome.error if isinstance(outcome.error, KeyboardInterrupt) else outcome.exit_code
+
+
+def report(recording: Recording, outcome: Outcome) -> None:
+    """Say on standard error what was recorded; runs as the very last thing of the process."""
+    frames = recording.frames
+    if recording.problems:
+        more = f", and {len(recording.problems) - 1} other problems" if len(recording.problems) > 1 else ""
+        click.echo(
+            f"reproof: error: {recording.problems[0]}{more}: the trace {recording.folder} is incomplete", err=True
+        )
+    if outcome.status != "complete":
+        click.echo(f"reproof: the trace {recording.folder} is incomplete: {outcome.ended}", err=True)
+    elif frames.num_events == 0 and not recording.problems:
+        click.echo(
+            f"reproof: nothing to record: {recording.folder} is empty; the script used no DataLoader or model", err=True
+        )
+    elif not recording.problems:
+        click.echo(
+            f"reproof: recorded {frames.num_events} events of {frames.step} steps in {recording.folder}", err=True
+        )
+    if recording.problems and outcome.exit_code == 0:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(EXIT_ERROR)  # the only way to change the exit code when the script is already over

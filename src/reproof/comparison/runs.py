@@ -1,0 +1,220 @@
+"""Compare two runs and give the verdict."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from reproof.comparison.alignment import Pair, Tally, tally_differences
+from reproof.comparison.details import PairReader, agree_within
+from reproof.comparison.legacy import compare_legacy
+from reproof.environment import compare_environments
+from reproof.errors import TraceError, UsageError
+from reproof.schema import (
+    STAGES,
+    Comparison,
+    Difference,
+    Skipped,
+    Stage,
+    StageCount,
+    Verdict,
+)
+from reproof.trace import Trace, find_newest_traces, open_trace
+from reproof.trace.legacy import newest_legacy
+
+if TYPE_CHECKING:
+    import os
+
+DEFAULT_LIMIT = 5
+ALL = 1 << 62
+
+
+def compare(
+    baseline: str | os.PathLike[str],
+    candidate: str | os.PathLike[str],
+    *,
+    tolerance: float | None = None,
+    max_differences: int = DEFAULT_LIMIT,
+) -> Comparison:
+    """Compare two recorded runs: the first divergence in execution order, counts, and a verdict.
+
+    Args:
+        baseline: Folder of a trace, or a pickle of the hand-made batch check.
+        candidate: The same for the other run.
+        tolerance: Compare the recorded numbers of events whose bits differ; floats agree if
+            ``|x - y| <= tolerance * max(1, |x|, |y|)``. None compares bits alone.
+        max_differences: How many differing events to describe.
+
+    Returns:
+        The comparison. Runs that differ are an answer, not an error.
+
+    Raises:
+        TraceError: If one of them cannot be read.
+        UsageError: If the tolerance is negative or not finite, or a trace is compared with a pickle.
+    """
+    if tolerance is not None and not (math.isfinite(tolerance) and tolerance >= 0):
+        raise UsageError(f"tolerance is {tolerance}", "give a number of 0 or more, such as 1e-6")
+    paths = (Path(baseline), Path(candidate))
+    are_files = [path.is_file() for path in paths]
+    if all(are_files):
+        return compare_legacy(*paths, tolerance=tolerance, max_differences=max_differences)
+    if any(are_files) and all(path.exists() for path in paths):
+        pickle = paths[are_files.index(True)]
+        raise UsageError(f"{pickle} is a file and the other run a folder", "compare two traces, or two pickles")
+    traces = (open_trace(paths[0]), open_trace(paths[1]))
+    return compare_traces(*traces, tolerance=tolerance, max_differences=max_differences)
+
+
+def find_newest_runs(folder: str | os.PathLike[str]) -> tuple[Path, Path]:
+    """Return the two newest traces in a folder, or its two newest pickles of the hand-made check; the older first.
+
+    Raises:
+        TraceError: If it holds fewer than two.
+    """
+    parent = Path(folder)
+    if parent.is_dir() and not any(parent.glob("*/run.json")) and any(parent.glob("*.pkl")):
+        newest = sorted(newest_legacy(parent, count=2), key=lambda p: (p.stat().st_mtime, p.name))
+        if len(newest) < 2:  # noqa: PLR2004  # a pair
+            raise TraceError(f"{parent} holds one record", "record another run", slug="too-few-traces")
+        return newest[0], newest[1]
+    first, second = find_newest_traces(parent)
+    return first, second
+
+
+class RunPair:
+    """Two traces under comparison, and what has been found so far."""
+
+    def __init__(self, baseline: Trace, candidate: Trace, tolerance: float | None, limit: int) -> None:
+        """Compare nothing yet."""
+        self.baseline = baseline
+        self.candidate = candidate
+        self.tolerance = tolerance
+        self.limit = limit
+        self.tallies: dict[int, Tally] = {}
+        self.skipped: list[Skipped] = []
+        self.structure: list[str] = []
+        self.differing: list[tuple[int, Pair]] = []
+        self.num_within = 0
+
+    def compare_ranks(self) -> None:
+        """Compare every process that both runs have."""
+        a, b = self.baseline.ranks, self.candidate.ranks
+        for rank in sorted(set(a) ^ set(b)):
+            self.structure.append(f"only the {'baseline' if rank in a else 'candidate'} has rank {rank}")
+        limit = self.limit if self.tolerance is None else ALL
+        for rank in sorted(set(a) & set(b)):
+            tally = self.tallies[rank] = tally_differences(a[rank], b[rank], limit)
+            self._judge_pairs(rank, tally)
+            self._note_structure(rank, tally)
+            self._note_skipped(rank, tally)
+
+    def _judge_pairs(self, rank: int, tally: Tally) -> None:
+        """Keep the pairs that differ; with a tolerance, only those whose numbers do not agree within it."""
+        if self.tolerance is None:
+            self.differing += [(rank, pair) for pair in tally.pairs]
+            return
+        reader = PairReader(self.baseline.ranks[rank], self.candidate.ranks[rank])
+        unjudged: set[str] = set()
+        outside: Counter[Stage] = Counter()
+        for pair in tally.pairs:
+            numbers = reader.numbers(pair, "exact") or reader.numbers(pair, "statistics")
+            if numbers is None:
+                unjudged.add(pair.event.name)
+            elif agree_within(numbers, self.tolerance):
+                self.num_within += 1
+            else:
+                outside[pair.event.stage] += 1
+                self.differing.append((rank, pair))
+        tally.differing = outside
+        why = "its bits differ and no numbers were kept to compare within the tolerance; record with --statistics"
+        self.skipped += [Skipped(what=name, why=why) for name in sorted(unjudged)]
+
+    def _note_structure(self, rank: int, tally: Tally) -> None:
+        a, b = self.baseline.ranks[rank], self.candidate.ranks[rank]
+        where = f" on rank {rank}" if len(self.baseline.ranks) > 1 else ""
+        if tally.extras:
+            extra = tally.extras[0]
+            owner = "baseline" if extra.is_in_baseline else "candidate"
+            what = f"{extra.event.stage} {extra.event.name}"
+            more = f", and {tally.num_extras - 1} more like it" if tally.num_extras > 1 else ""
+            self.structure.append(f"only the {owner} has {what} in step {extra.step}{where}{more}")
+        if a.num_steps != b.num_steps:
+            self.structure.append(f"the baseline has {a.num_steps} steps{where} and the candidate {b.num_steps}")
+        elif len(a) != len(b) and not tally.extras:
+            self.structure.append(f"the baseline has {a.num_events} events{where} and the candidate {b.num_events}")
+
+    def _note_skipped(self, rank: int, tally: Tally) -> None:
+        reasons: dict[str, str] = {}
+        for trace in (self.baseline.ranks[rank], self.candidate.ranks[rank]):
+            reasons |= {event.name: event.skipped for event in trace.events if event.skipped is not None}
+        for name in tally.other_algorithm:
+            reasons[name] = "the two runs digested it with different algorithms"
+        self.skipped += [Skipped(what=name, why=why) for name, why in reasons.items()]
+
+    def note_runs(self) -> None:
+        """Note what keeps one of the runs as a whole from being compared."""
+        for role, trace in (("baseline", self.baseline), ("candidate", self.candidate)):
+            if (why := trace.explain_incomplete()) is not None:
+                self.skipped.append(Skipped(what=f"the end of the {role} {trace.folder}", why=why))
+            self.skipped += [Skipped(what=f"evidence of the {role}", why=why) for why in trace.header.problems]
+        a, b = self.baseline.header, self.candidate.header
+        if a.level != b.level:
+            self.structure.append(f"the baseline was recorded at level {a.level} and the candidate at {b.level}")
+        if a.num_batches != b.num_batches:
+            limits = [f"{n} batches" if n is not None else "all batches" for n in (a.num_batches, b.num_batches)]
+            self.structure.append(f"the baseline recorded {limits[0]} of each loader and the candidate {limits[1]}")
+        if not sum(self.counts(differing=False).values()):
+            self.structure.append("the two runs have no event in common")
+
+    def counts(self, *, differing: bool) -> Counter[Stage]:
+        """Return how many events were compared, or how many differ, per stage over all processes."""
+        total: Counter[Stage] = Counter()
+        for tally in self.tallies.values():
+            total += tally.differing if differing else tally.compared
+        return total
+
+    def describe(self) -> tuple[Difference, ...]:
+        """Describe the first differing events, in execution order."""
+        ordered = sorted(self.differing, key=lambda found: found[1].step)  # stable: ranks stay in order within a step
+        return tuple(
+            PairReader(self.baseline.ranks[rank], self.candidate.ranks[rank]).describe(pair)
+            for rank, pair in ordered[: self.limit]
+        )
+
+    def verdict(self, *, has_difference: bool) -> Verdict:
+        """Judge: *identical* only if nothing differs, nothing was skipped and the structure is the same."""
+        if has_difference:
+            return "diverged"
+        if self.skipped or self.structure:
+            return "inconclusive"
+        return "equivalent" if self.num_within else "identical"
+
+
+def compare_traces(
+    baseline: Trace, candidate: Trace, *, tolerance: float | None = None, max_differences: int = DEFAULT_LIMIT
+) -> Comparison:
+    """Compare two open traces; see `compare`."""
+    pair = RunPair(baseline, candidate, tolerance, max(1, max_differences))
+    pair.compare_ranks()
+    pair.note_runs()
+    differences = pair.describe()
+    compared, differing = pair.counts(differing=False), pair.counts(differing=True)
+    verdict = pair.verdict(has_difference=bool(differences))
+    conditions = compare_environments(baseline.header.environment, candidate.header.environment)
+    return Comparison(
+        verdict=verdict,
+        runs=(str(baseline.folder), str(candidate.folder)),
+        num_events=sum(compared.values()),
+        num_tensors=sum(tally.num_tensors for tally in pair.tallies.values()),
+        num_steps=min((min(t.ranks[r].num_steps for t in (baseline, candidate)) for r in pair.tallies), default=0),
+        counts=tuple(StageCount(stage=s, compared=compared[s], differing=differing[s]) for s in STAGES if compared[s]),
+        skipped=tuple(pair.skipped),
+        structure=tuple(pair.structure),
+        first=differences[0] if differences else None,
+        differences=differences,
+        conditions=conditions,
+        tolerance=tolerance,
+        num_within_tolerance=pair.num_within,
+    )

@@ -1,0 +1,92 @@
+"""The environment variables of determinism, and what they were when it mattered.
+
+A variable that is read once (the hash seed when Python starts, the cuBLAS workspace when CUDA does) says nothing by
+its present value. So this module keeps what it was: from the block of variables that Linux keeps of the start of a
+process, and from looking before CUDA is initialised.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+
+HASH_SEED: Final = "PYTHONHASHSEED"
+CUBLAS_WORKSPACE: Final = "CUBLAS_WORKSPACE_CONFIG"
+THREAD_COUNTS: Final = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
+DETERMINISTIC_WORKSPACES: Final = (":4096:8", ":16:8")
+"""The two values that NVIDIA names: https://docs.nvidia.com/cuda/cublas/index.html#results-reproducibility."""
+
+
+def _read_variables_at_start() -> dict[str, str] | None:
+    """Return those variables that this process was started with; None where the system does not keep them."""
+    known = (HASH_SEED, CUBLAS_WORKSPACE, *THREAD_COUNTS)
+    with suppress(OSError):
+        items = Path("/proc/self/environ").read_bytes().split(b"\0")
+        pairs = (os.fsdecode(item).partition("=") for item in items)
+        return {name: value for name, _, value in pairs if name in known}
+    return None
+
+
+# Read now: programs that give themselves a title (setproctitle) overwrite this memory later.
+_variables_at_start: Final = _read_variables_at_start()
+_workspace_before_cuda: str | None = None if _variables_at_start is None else _variables_at_start.get(CUBLAS_WORKSPACE)
+
+
+def started_with(name: str) -> str | None:
+    """Return a variable as this process was started with it, or as it is now where that is not known."""
+    return os.environ.get(name) if _variables_at_start is None else _variables_at_start.get(name)
+
+
+def notice_workspace() -> str | None:
+    """Return the cuBLAS workspace setting that CUDA has seen or will see, as far as that is known.
+
+    Effects: While CUDA is not initialised, remembers the variable's present value.
+    """
+    global _workspace_before_cuda  # noqa: PLW0603  (a fact about the process, not about a caller)
+    if not _cuda_is_initialized():
+        _workspace_before_cuda = os.environ.get(CUBLAS_WORKSPACE)
+    return _workspace_before_cuda
+
+
+def pin_workspace(undo: ExitStack) -> None:
+    """Set a deterministic cuBLAS workspace for this process and its children, if it is not too late for it.
+
+    Effects: ``CUBLAS_WORKSPACE_CONFIG``, unless CUDA is initialised or it already has a deterministic value.
+    """
+    if _cuda_is_initialized() or os.environ.get(CUBLAS_WORKSPACE) in DETERMINISTIC_WORKSPACES:
+        return
+    _set_variable(CUBLAS_WORKSPACE, DETERMINISTIC_WORKSPACES[0], undo)
+    notice_workspace()
+
+
+def pin_hash_seed_of_children(seed: int, undo: ExitStack) -> None:
+    """Set the hash seed for processes started from here on; this process keeps the one that it started with.
+
+    Effects: ``PYTHONHASHSEED``, unless it is already a number.
+    """
+    if not os.environ.get(HASH_SEED, "").isdecimal():
+        _set_variable(HASH_SEED, str(seed), undo)
+
+
+def _set_variable(name: str, value: str, undo: ExitStack) -> None:
+    undo.callback(_restore_variable, name, os.environ.get(name))
+    os.environ[name] = value
+
+
+def _restore_variable(name: str, value: str | None) -> None:
+    if value is None:
+        os.environ.pop(name, None)
+    else:
+        os.environ[name] = value
+
+
+def _cuda_is_initialized() -> bool:
+    cuda: Any = torch.cuda
+    return bool(cuda.is_initialized())
+
+
+notice_workspace()  # importing this module before CUDA is initialised is the earliest look that can be had

@@ -1,0 +1,209 @@
+"""Run a training script as Python would, with the recorder waiting for it to import PyTorch.
+
+The script becomes `__main__` of this process: its `sys.argv`, `__file__`, `sys.path[0]`, working folder, output, exit
+code and traceback are what they are without us. Left out: what is recorded (`reproof.recorder`).
+"""
+
+from __future__ import annotations
+
+import atexit
+import builtins
+import importlib.machinery
+import importlib.util
+import io
+import signal
+import sys
+import types
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import wrapt
+
+from reproof.errors import LaunchError
+from reproof.recorder.session import require_torch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from reproof.recorder import Recording
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """What to run.
+
+    Attributes:
+        name: Path of a script, or dotted name of a module.
+        is_module: Whether `name` is a module, as after ``python -m``.
+        arguments: The script's own arguments.
+    """
+
+    name: str
+    is_module: bool
+    arguments: tuple[str, ...]
+
+    @property
+    def command(self) -> tuple[str, ...]:
+        """The command line after ``python``."""
+        return (*(("-m",) if self.is_module else ()), self.name, *self.arguments)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """How a script ended.
+
+    Attributes:
+        status: ``complete``, ``failed`` or ``interrupted``.
+        exit_code: What the script hands to the shell.
+        ended: How it ended, in words, if not by itself.
+        error: The exception that ended it, or None.
+    """
+
+    status: str
+    exit_code: int
+    ended: str | None = None
+    error: BaseException | None = None
+
+
+def record_target(target: Target, recording: Recording, report: Callable[[Outcome], None]) -> Outcome:
+    """Run a script under a recording.
+
+    The trace is closed when the process ends, after the script's own threads and exit handlers: they may still train.
+
+    Args:
+        target: What to run.
+        recording: A recording that is not open yet.
+        report: Called with the outcome once the trace is closed.
+
+    Raises:
+        LaunchError: If there is no such script or module.
+        DependencyError: If PyTorch is not installed.
+        RecordingError: If the trace cannot be created.
+
+    Effects:
+        Replaces `__main__`, `sys.argv` and `sys.path[0]` of this process.
+    """
+    require_torch()
+    prepare_path(target)
+    code, module = load_target(target)
+    recording.open()
+    wrapt.when_imported("torch")(lambda _module: _install(recording))
+    outcome = Outcome(status="failed", exit_code=1, ended="the run ended in an exit handler")
+
+    def close() -> None:
+        recording.close(outcome.status, outcome.ended, outcome.exit_code)
+        report(outcome)
+
+    atexit.register(close)
+    outcome = execute(code, module, target)
+    return outcome
+
+
+def _install(recording: Recording) -> None:
+    """Hook PyTorch as soon as it is there; the script's import of it must succeed whatever happens."""
+    try:
+        recording.install()
+    except Exception as error:  # noqa: BLE001  # anything that an unknown version of PyTorch may cause
+        recording.add_problem(f"PyTorch could not be hooked: {type(error).__name__}: {error}")
+
+
+def prepare_path(target: Target) -> None:
+    """Set `sys.argv` and `sys.path[0]` as Python does for a script or a module.
+
+    Raises:
+        LaunchError: If the script is not a file that can be read.
+    """
+    path = Path(target.name)
+    if not target.is_module and path.is_dir():
+        raise LaunchError(f"{path} is a folder", "name the script in it")
+    if not target.is_module and not path.is_file():
+        raise LaunchError(f"no script {path}", "check the path; options of reproof go before the script")
+    if not getattr(sys.flags, "safe_path", False):
+        sys.path[0] = str(Path.cwd() if target.is_module else path.resolve().parent)
+    sys.argv[:] = [target.name, *target.arguments]
+
+
+def load_target(target: Target) -> tuple[types.CodeType, types.ModuleType]:
+    """Compile a script or find a module, and make the `__main__` it will run in.
+
+    Raises:
+        LaunchError: If it cannot be read or found.
+    """
+    return _load_module(target) if target.is_module else _load_script(target)
+
+
+def _load_script(target: Target) -> tuple[types.CodeType, types.ModuleType]:
+    path = str(Path(target.name).absolute())
+    try:
+        with io.open_code(path) as file:
+            source = file.read()
+    except OSError as error:
+        raise LaunchError(f"cannot read {target.name}: {error.strerror}", "check the path") from None
+    module = types.ModuleType("__main__")
+    module.__dict__.update(__file__=path, __builtins__=builtins, __cached__=None)
+    module.__loader__ = importlib.machinery.SourceFileLoader("__main__", path)
+    try:
+        return compile(source, path, "exec", dont_inherit=True), module
+    except (SyntaxError, ValueError) as error:
+        raise LaunchError(f"{target.name} is not a Python script: {error}", "check the script") from None
+
+
+def _load_module(target: Target) -> tuple[types.CodeType, types.ModuleType]:
+    try:
+        spec = importlib.util.find_spec(target.name)
+        if spec is not None and spec.submodule_search_locations is not None:
+            spec = importlib.util.find_spec(f"{target.name}.__main__")
+    except (ImportError, ValueError, AttributeError) as error:
+        raise LaunchError(f"cannot find module {target.name}: {error}", "check its name and the folder") from None
+    code = None if spec is None else getattr(spec.loader, "get_code", lambda _name: None)(spec.name)
+    if spec is None or code is None:
+        raise LaunchError(f"no module {target.name} to run", "check its name and the folder")
+    module = types.ModuleType("__main__")
+    module.__dict__.update(__file__=spec.origin, __builtins__=builtins, __cached__=spec.cached)
+    module.__spec__, module.__loader__, module.__package__ = spec, spec.loader, spec.parent
+    sys.argv[0] = str(spec.origin)
+    return code, module
+
+
+def execute(code: types.CodeType, module: types.ModuleType, target: Target) -> Outcome:
+    """Run the code as `__main__` and tell how it ended; an exception is shown as Python shows it."""
+    sys.modules["__main__"] = module
+    try:
+        exec(code, module.__dict__)  # noqa: S102  # running the user's script is what we are for
+    except SystemExit as error:
+        return _exit_outcome(error)
+    except KeyboardInterrupt as error:
+        show_exception(error)
+        return Outcome(
+            status="interrupted", exit_code=128 + signal.SIGINT, ended="the run was interrupted", error=error
+        )
+    except BaseException as error:  # noqa: BLE001  # whatever a script may raise
+        show_exception(error)
+        ended = f"{Path(target.name).name} raised {type(error).__name__}: {error}"
+        return Outcome(status="failed", exit_code=1, ended=ended.splitlines()[0], error=error)
+    return Outcome(status="complete", exit_code=0)
+
+
+def _exit_outcome(error: SystemExit) -> Outcome:
+    """Return the outcome of `sys.exit`: none or 0 is success, text is shown and is failure (as Python has it)."""
+    if error.code is None or error.code == 0:
+        return Outcome(status="complete", exit_code=0)
+    if isinstance(error.code, int):
+        return Outcome(status="failed", exit_code=error.code & 0xFF, ended=f"the script exited with {error.code}")
+    print(error.code, file=sys.stderr)  # noqa: T201  # what Python does with sys.exit("text")
+    return Outcome(status="failed", exit_code=1, ended=f"the script exited with {error.code!r}")
+
+
+def show_exception(error: BaseException) -> None:
+    """Show an exception through the script's own hook, without the frames that belong to us."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_frame.f_code.co_filename == __file__:
+        trace = trace.tb_next
+    sys.excepthook(type(error), error.with_traceback(trace), trace)
+
+
+def default_folder(target: Target, now: Any) -> Path:  # a datetime
+    """Return where a run goes when the user names no folder: ``runs/<date>-<time>-<script>``."""
+    stem = target.name.rpartition(".")[2] if target.is_module else Path(target.name).stem
+    return Path("runs") / f"{now:%Y%m%d-%H%M%S}-{stem}"

@@ -1,0 +1,108 @@
+"""Collect events into frames and count steps.
+
+This is the hot path of a recording: one call per event, one per step. Left out: what an event is made of
+(`evidence`), where it comes from (`loaders`, `inputs`, `steps`), and how a frame is stored (`reproof.trace`).
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+from reproof.schema import NO_DIGEST, Event
+from reproof.trace import format as fmt
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from reproof.trace import RankWriter
+
+Value = tuple[str, str, bytes]
+"""Numbers to keep with an event: kind, element type (a `struct` character), little-endian bytes."""
+
+
+class FrameBuilder:
+    """Gathers the events of the current step and hands whole frames to the writer.
+
+    Threads of the training may record at the same time; a lock keeps each event whole.
+
+    Attributes:
+        step: 0-based index of the current step.
+        num_events: Events taken so far.
+    """
+
+    def __init__(self, writer: RankWriter, on_full: Callable[[OSError], None]) -> None:
+        """Write to `writer`; call `on_full` once if the file system refuses, and collect nothing from then on."""
+        self._writer = writer
+        self._on_full = on_full
+        self._lock = threading.Lock()
+        self._ids: list[int] = []
+        self._digests: list[bytes] = []
+        self._values: list[bytes] = []
+        self._broken = False
+        self._step_is_open = False
+        self.step = 0
+        self.num_events = 0
+
+    def number_event(self, event: Event) -> int | None:
+        """Return the number under which `add` takes digests of this event, or None if nothing is collected any more."""
+        with self._lock:
+            if self._broken:
+                return None
+            try:
+                return self._writer.event_id(event)
+            except OSError as error:
+                self._give_up(error)
+                return None
+
+    def add(self, event_id: int, digest: bytes, values: tuple[Value, ...] = ()) -> None:
+        """Add an event to the current step."""
+        with self._lock:
+            if self._broken:
+                return
+            for kind, code, data in values:
+                head = fmt.VALUE.pack(len(self._ids), fmt.KINDS[kind], code.encode("ascii"), 0, len(data))
+                self._values.append(head + data)
+            self._ids.append(event_id)
+            self._digests.append(digest)
+            self.num_events += 1
+            if len(self._ids) >= fmt.MAX_EVENTS_PER_FRAME:
+                self._flush(0)
+
+    def skip(self, event: Event) -> None:
+        """Add an event for which no digest could be taken; `event.skipped` says why."""
+        event_id = self.number_event(event)
+        if event_id is not None:
+            self.add(event_id, NO_DIGEST)
+
+    def end_step(self) -> None:
+        """End the current step: what was added belongs to it, what comes next to the step after."""
+        with self._lock:
+            self._close_step(fmt.ENDS_STEP)
+            self.step += 1
+
+    def finish(self) -> None:
+        """Write what came after the last step."""
+        with self._lock:
+            self._close_step(fmt.ENDS_STEP | fmt.ENDS_RUN)
+
+    def _close_step(self, flags: int) -> None:
+        """Mark the end of the step, unless nothing was recorded in it."""
+        if (self._ids or self._step_is_open) and not self._broken:
+            self._flush(flags)
+
+    def _flush(self, flags: int) -> None:
+        self._step_is_open = not flags & fmt.ENDS_STEP
+        try:
+            self._writer.append_frame(
+                tuple(self._ids), b"".join(self._digests), b"".join(self._values), self.step, flags
+            )
+        except OSError as error:
+            self._give_up(error)
+        self._ids.clear()
+        self._digests.clear()
+        self._values.clear()
+
+    def _give_up(self, error: OSError) -> None:
+        self._broken = True
+        self._on_full(error)

@@ -1,0 +1,142 @@
+"""See every batch that a `torch.utils.data.DataLoader` hands to the training loop, and the indices drawn for it.
+
+`_BaseDataLoaderIter.__next__` is what every loop, framework and wrapper ends in. Its indices are drawn earlier when
+workers prefetch, so they are remembered under the number of their task and taken when that task's batch arrives.
+Read from the source of PyTorch 2.13, torch/utils/data/dataloader.py.
+"""
+
+from __future__ import annotations
+
+import itertools
+import weakref
+from typing import TYPE_CHECKING, Any
+
+from torch.utils.data import DataLoader
+from torch.utils.data.dataloader import _BaseDataLoaderIter, _DatasetKind
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from reproof.recorder.session import Recording
+
+
+class LoaderState:
+    """What is remembered of one loader: its name, and how many of its batches were seen."""
+
+    def __init__(self, number: int) -> None:
+        """Give the loader its number in the order of creation."""
+        self.number = number
+        self.name: str | None = None
+        self.num_batches = 0
+
+
+class LoaderHooks:
+    """The hooks on data loaders of one recording."""
+
+    def __init__(self, recording: Recording) -> None:
+        """Hook all data loaders, those that exist and those to come."""
+        self._recording = recording
+        self._numbers = itertools.count()
+        self._loaders: weakref.WeakKeyDictionary[Any, LoaderState] = weakref.WeakKeyDictionary()
+        self._drawn: weakref.WeakKeyDictionary[Any, dict[int, Any]] = weakref.WeakKeyDictionary()
+        self._owners: weakref.WeakKeyDictionary[Any, LoaderState] = weakref.WeakKeyDictionary()
+        self._is_first = True
+        patches = recording.patches
+        patches.replace(DataLoader, "__init__", self._wrap_loader_init)
+        patches.replace(_BaseDataLoaderIter, "__init__", self._wrap_iterator_init)
+        patches.replace(_BaseDataLoaderIter, "_next_index", self._wrap_next_index)
+        patches.replace(_BaseDataLoaderIter, "__next__", self._wrap_next)
+
+    def _wrap_loader_init(self, original: Callable[..., None]) -> Callable[..., None]:
+        def init(loader: Any, *args: Any, **kwargs: Any) -> None:
+            original(loader, *args, **kwargs)
+            if self._recording.is_active and loader not in self._loaders:
+                self._loaders[loader] = LoaderState(next(self._numbers))
+
+        return init
+
+    def _wrap_iterator_init(self, original: Callable[..., None]) -> Callable[..., None]:
+        def init(iterator: Any, loader: Any, *args: Any, **kwargs: Any) -> None:
+            if self._recording.is_active:
+                # Before the original: a multiprocessing iterator draws its first indices while it is made.
+                with self._recording.guard("loader"):
+                    self._owners[iterator] = self._state_of(loader)
+                    if not takes_all_samples_as_they_come(loader):
+                        self._drawn[iterator] = {}
+            original(iterator, loader, *args, **kwargs)
+
+        return init
+
+    def _wrap_next_index(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        def next_index(iterator: Any) -> Any:
+            index = original(iterator)
+            if (drawn := self._drawn.get(iterator)) is not None:
+                drawn[getattr(iterator, "_send_idx", 0)] = index
+            return index
+
+        return next_index
+
+    def _wrap_next(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        def next_batch(iterator: Any) -> Any:
+            batch = original(iterator)
+            if self._recording.is_active:
+                with self._recording.guard("batch"):
+                    self._record(iterator, batch)
+            return batch
+
+        return next_batch
+
+    def _state_of(self, loader: Any) -> LoaderState:
+        state = self._loaders.get(loader)
+        if state is None:  # made before the recording began: numbered when first used
+            state = self._loaders[loader] = LoaderState(next(self._numbers))
+        if state.name is None:
+            state.name = f"loader{state.number}({size_of(loader)})"
+        return state
+
+    def _record(self, iterator: Any, batch: Any) -> None:
+        state = self._owners.get(iterator)
+        if state is None:  # the iterator was made before the recording began
+            state = self._owners[iterator] = LoaderState(next(self._numbers))
+            state.name = f"loader{state.number}(iterator)"
+        if self._is_first:
+            self._is_first = False
+            self._recording.on_first_loader_batch()
+        state.num_batches += 1
+        drawn = self._drawn.get(iterator)
+        indices = take_indices(iterator, drawn) if drawn is not None else None
+        limit = self._recording.num_batches
+        if limit is not None and state.num_batches > limit:
+            return
+        evidence = self._recording.evidence
+        if indices is not None:
+            evidence.record_indices(f"{state.name} indices", indices)
+        evidence.record_tree("batch", str(state.name), batch, "content")
+
+
+def take_indices(iterator: Any, drawn: dict[int, Any]) -> Any:
+    """Take the indices of the batch that has just been returned.
+
+    With workers, the task that is no longer listed in `_task_info` is the one whose batch was returned: the rule
+    holds for batches in order and out of order (`in_order=False`).
+    """
+    tasks = getattr(iterator, "_task_info", None)
+    if tasks is None:
+        return drawn.pop(0, None)
+    done = next((number for number in drawn if number not in tasks), None)
+    return None if done is None else drawn.pop(done)
+
+
+def takes_all_samples_as_they_come(loader: Any) -> bool:
+    """Whether the loader has an iterable data set: nothing is drawn then, there is no order apart from the content."""
+    return bool(loader._dataset_kind == _DatasetKind.Iterable)  # noqa: SLF001
+
+
+def size_of(loader: Any) -> str:
+    """Return the number of samples, or ``iterable``."""
+    if takes_all_samples_as_they_come(loader):
+        return "iterable"
+    try:
+        return str(len(loader.dataset))
+    except (TypeError, NotImplementedError):
+        return "unsized"

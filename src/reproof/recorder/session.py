@@ -1,0 +1,319 @@
+"""A recording: from the first hook to the closed trace.
+
+Importing this module does not import PyTorch, so that `reproof run` can wait for the script to do it: a script that
+sets `OMP_NUM_THREADS` before `import torch` must find the same PyTorch as without us.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import os
+import sys
+import uuid
+import warnings
+import weakref
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from typing_extensions import Self
+
+from reproof.environment import collect_environment, collect_torch_environment
+from reproof.errors import DependencyError, RecordingError, UsageError
+from reproof.recorder.frames import FrameBuilder
+from reproof.recorder.patches import Patches
+from reproof.schema import LEVELS, RunHeader
+from reproof.trace import TraceWriter
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from types import TracebackType
+
+    from reproof.recorder.evidence import EvidenceRecorder
+
+MAX_PROBLEMS = 20
+"""More problems than these are counted, not told."""
+
+
+def record(
+    folder: str | os.PathLike[str],
+    *,
+    level: str = "batches",
+    num_batches: int | None = None,
+    statistics: bool = False,
+    force: bool = False,
+) -> Recording:
+    """Record what happens inside a `with` block: ``with reproof.record("runs/a"): train()``.
+
+    Args:
+        folder: Folder of the trace; created, and refused if it holds anything.
+        level: How much is recorded; ``batches`` for what the loaders deliver.
+        num_batches: Record only so many batches of each loader; None for all.
+        statistics: Keep sum, mean, standard deviation, minimum, maximum and L2 norm of each floating-point tensor, so
+            that traces can be compared within a tolerance.
+        force: Replace an older trace in `folder`.
+
+    Returns:
+        The recording, to be used as a context manager.
+
+    Raises:
+        UsageError: If an argument cannot be carried out.
+
+    Effects:
+        Inside the block, functions of `torch.utils.data`, `torch.autograd` and `torch.optim` are hooked. No random
+        number is drawn and no result changes.
+    """
+    return Recording(folder, level=level, num_batches=num_batches, statistics=statistics, force=force)
+
+
+class Recording:
+    """A recording in this process.
+
+    Attributes:
+        folder: Folder of the trace.
+        is_active: Whether hooks record; false before the start, after the end, and in forked children.
+        num_batches: Limit on the batches of each loader, or None.
+    """
+
+    frames: FrameBuilder
+    evidence: EvidenceRecorder
+
+    def __init__(  # the options of a recording
+        self,
+        folder: str | os.PathLike[str],
+        *,
+        level: str = "batches",
+        num_batches: int | None = None,
+        statistics: bool = False,
+        force: bool = False,
+        command: Sequence[str] = (),
+    ) -> None:
+        """Prepare a recording; nothing is created before `open`."""
+        if level not in LEVELS:
+            raise UsageError(f"level {level!r} is unknown", f"choose one of {', '.join(LEVELS)}")
+        if num_batches is not None and num_batches < 1:
+            raise UsageError(f"num_batches is {num_batches}", "give a number of 1 or more, or leave it out for all")
+        self.folder = Path(folder)
+        self.num_batches = num_batches
+        self.is_active = False
+        self.patches = Patches()
+        self._level = level
+        self._statistics = statistics
+        self._force = force
+        self._command = tuple(command)
+        self._problems: dict[str, Occurrences] = {}
+        self._guards: dict[str, Guard] = {}
+        self._writer: TraceWriter | None = None
+        self._on_first_batch: list[Any] = []
+
+    def open(self) -> None:
+        """Create the trace.
+
+        Raises:
+            RecordingError: If the folder cannot be used.
+        """
+        header = RunHeader(
+            run_id=uuid.uuid4().hex,
+            status="running",
+            level=self._level,
+            command=self._command,
+            num_batches=self.num_batches,
+            statistics=self._statistics,
+            created=datetime.datetime.now().astimezone().isoformat(),
+            environment=collect_environment(self._command),
+            num_ranks=world_size(),
+        )
+        self._writer = TraceWriter(self.folder, header, rank=rank_of_process(), force=self._force)
+        self.frames = FrameBuilder(self._writer.writer, self._on_full)
+
+    def install(self) -> None:
+        """Hook PyTorch, which must be importable.
+
+        Effects: replaces functions of PyTorch until `close`.
+        """
+        from reproof.recorder.evidence import EvidenceRecorder  # imports PyTorch
+        from reproof.recorder.inputs import InputHooks
+        from reproof.recorder.loaders import LoaderHooks
+        from reproof.recorder.steps import StepHooks
+
+        self.evidence = EvidenceRecorder(self.frames, statistics=self._statistics)
+        LoaderHooks(self)
+        StepHooks(self)
+        self._on_first_batch.append(InputHooks(self).remove)
+        ACTIVE.add(self)
+        self.is_active = True
+
+    def close(self, status: str, ended: str | None = None, exit_code: int | None = None) -> None:
+        """Take the hooks out and close the trace. Closing twice does nothing.
+
+        Args:
+            status: ``complete``, ``failed`` or ``interrupted``.
+            ended: How the run ended, in words, if not by itself.
+            exit_code: Exit code of the script, if there is one.
+        """
+        if self._writer is None:
+            return
+        was_active, self.is_active = self.is_active, False
+        self.patches.restore()
+        ACTIVE.discard(self)
+        if was_active:
+            self.frames.finish()
+        writer, self._writer = self._writer, None
+        writer.close()
+        if writer.rank != 0:
+            return
+        header = replace(
+            writer.header,
+            status=status,
+            ended=ended,
+            exit_code=exit_code,
+            problems=self.problems,
+            environment={**writer.header.environment, **collect_torch_environment()},
+        )
+        try:
+            writer.write_header(header)
+        except OSError as error:
+            self._on_full(error)
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """Evidence that could not be taken, one line per kind of problem."""
+        told = [f"{problem} ({seen})" for problem, seen in self._problems.items()]
+        untold = len(told) - MAX_PROBLEMS
+        return (*told[:MAX_PROBLEMS], *((f"and {untold} other problems",) if untold > 0 else ()))
+
+    def on_first_loader_batch(self) -> None:
+        """Note that a loader delivers the batches, so that the inputs of the model are not taken for them."""
+        while self._on_first_batch:
+            self._on_first_batch.pop()()
+
+    def guard(self, what: str) -> Guard:
+        """Return a context in which an error becomes a problem of the trace and never one of the training."""
+        known = self._guards.get(what)
+        if known is None:
+            known = self._guards[what] = Guard(self, what)
+        return known
+
+    def add_problem(self, problem: str) -> None:
+        """Write down that evidence is missing: the trace can no longer prove that a run is identical."""
+        line = " ".join(problem.split())
+        self._problems.setdefault(line, Occurrences(self.frames.step)).times += 1
+
+    def deactivate_after_fork(self) -> None:
+        """Record nothing in a forked child: a worker's batches are seen where the training loop receives them."""
+        self.is_active = False
+        self._writer = None
+
+    def _on_full(self, error: OSError) -> None:
+        where = error.filename or self.folder
+        problem = f"cannot write {where}: {error.strerror}; nothing is recorded from there on"
+        self.add_problem(problem)
+        warnings.warn(f"reproof: {problem}; the training goes on", RuntimeWarning, stacklevel=2)
+
+    def __enter__(self) -> Self:
+        """Start recording.
+
+        Raises:
+            DependencyError: If PyTorch is not installed.
+            RecordingError: If the trace cannot be created.
+        """
+        require_torch()
+        if self._writer is not None or self.is_active:
+            raise RecordingError(f"{self.folder} is being recorded", "make a new recording for another run")
+        self.open()
+        try:
+            self.install()
+        except BaseException:
+            self.close("failed", "the recording could not start")
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop recording; an exception of the block is passed on and the trace marked incomplete."""
+        if error is None:
+            self.close("complete")
+        elif isinstance(error, KeyboardInterrupt):
+            self.close("interrupted", "the run was interrupted")
+        else:
+            self.close("failed", f"the run raised {type(error).__name__}: {error}")
+
+
+class Occurrences:
+    """Where a problem was first met, and how often."""
+
+    def __init__(self, step: int) -> None:
+        """Note the step of the first time."""
+        self.step = step
+        self.times = 0
+
+    def __str__(self) -> str:
+        """Say it in a few words."""
+        return f"in step {self.step}" if self.times == 1 else f"{self.times} times, first in step {self.step}"
+
+
+class Guard(contextlib.AbstractContextManager["Guard"]):
+    """A context in which an exception of the recorder becomes a problem of the trace."""
+
+    def __init__(self, recording: Recording, what: str) -> None:
+        """Report problems with `what` to the recording."""
+        self._recording = recording
+        self._what = what
+
+    def __enter__(self) -> Guard:  # noqa: PYI034  # not meant to be derived from
+        """Enter."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool:
+        """Swallow an error of the recorder, never an interrupt."""
+        if not isinstance(error, Exception):
+            return False
+        self._recording.add_problem(f"{self._what} not recorded: {type(error).__name__}: {error}")
+        return True
+
+
+ACTIVE: weakref.WeakSet[Recording] = weakref.WeakSet()
+"""Recordings of this process that are under way."""
+
+
+def _after_fork_in_child() -> None:
+    for recording in list(ACTIVE):
+        recording.deactivate_after_fork()
+    ACTIVE.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork_in_child)
+
+
+def require_torch() -> None:
+    """Check that PyTorch is installed, without importing it.
+
+    Raises:
+        DependencyError: If it is not.
+    """
+    import importlib.util  # only needed here
+
+    if "torch" not in sys.modules and importlib.util.find_spec("torch") is None:
+        raise DependencyError("PyTorch is not installed", "pip install 'reproof[torch]'")
+
+
+def rank_of_process() -> int:
+    """Return this process's rank as torchrun and its like set it; 0 for a training in one process."""
+    return _environment_number("RANK", 0) if world_size() > 1 else 0
+
+
+def world_size() -> int:
+    """Return how many processes train together, as torchrun and its like set it."""
+    return max(1, _environment_number("WORLD_SIZE", 1))
+
+
+def _environment_number(name: str, default: int) -> int:
+    try:
+        return int(os.environ.get(name, default))
+    except ValueError:
+        return default

@@ -1,0 +1,11 @@
+"""The file that a recorded run leaves: format, writer, reader, export, and the records of the hand-made check.
+
+`docs/trace-format.md` is the normative description. Nothing here imports numpy or PyTorch to read a trace.
+"""
+
+from __future__ import annotations
+
+from reproof.trace.reader import RankTrace, Trace, find_newest_traces, open_trace
+from reproof.trace.writer import RankWriter, TraceWriter
+
+__all__ = ["RankTrace", "RankWriter", "Trace", "TraceWriter", "find_newest_traces", "open_trace"]

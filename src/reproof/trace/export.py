@@ -1,0 +1,143 @@
+"""Write a trace in forms that other tools read: JSON lines with the standard library, Parquet with pyarrow."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+from itertools import islice
+from typing import IO, TYPE_CHECKING, Any, Final, Literal
+
+from reproof.errors import DependencyError, RecordingError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from reproof.trace.reader import RankTrace, Trace
+
+ExportFormat = Literal["jsonl", "parquet"]
+ROWS_AT_A_TIME: Final = 65536
+
+COLUMNS: Final = (
+    "rank",
+    "frame",
+    "step",
+    "stage",
+    "detail",
+    "name",
+    "algorithm",
+    "digest",
+    "tensors",
+    "skipped",
+    "seconds",
+)
+"""The columns of an export, one row per event; `exact`, `statistics` and `samples` follow where numbers were kept."""
+
+NUMBER_COLUMNS: Final = ("exact", "statistics", "samples")
+
+
+def export_trace(trace: Trace, path: Path, form: ExportFormat, *, force: bool = False) -> int:
+    """Write every event of a trace as a row.
+
+    Args:
+        trace: The trace.
+        path: File to write; appears whole or not at all.
+        form: ``jsonl`` or ``parquet``.
+        force: Replace an existing file.
+
+    Returns:
+        The number of rows.
+
+    Raises:
+        RecordingError: If the file exists and `force` is false, or cannot be written.
+        DependencyError: If pyarrow is needed and not installed.
+    """
+    if path.exists() and not force:
+        raise RecordingError(f"{path} already exists", "choose another file or add --force", slug="file-exists")
+    write = write_jsonl if form == "jsonl" else write_parquet
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with temporary.open("wb") as file:
+            num_rows = write(trace, file)
+        temporary.replace(path)
+    except OSError as error:
+        raise RecordingError(f"cannot write {path}: {error.strerror}", "choose a folder that you can write") from None
+    finally:
+        temporary.unlink(missing_ok=True)
+    return num_rows
+
+
+def write_jsonl(trace: Trace, file: IO[bytes]) -> int:
+    """Write one JSON object per event and return how many."""
+    num_rows = 0
+    for row in rows_of(trace):
+        file.write(
+            json.dumps(row, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "backslashreplace") + b"\n"
+        )
+        num_rows += 1
+    return num_rows
+
+
+def write_parquet(trace: Trace, file: IO[bytes]) -> int:
+    """Write a Parquet table of the events and return how many.
+
+    Raises:
+        DependencyError: If pyarrow is not installed.
+    """
+    try:
+        pa, pq = importlib.import_module("pyarrow"), importlib.import_module("pyarrow.parquet")
+    except ImportError:
+        raise DependencyError("Parquet needs pyarrow", "pip install 'reproof[parquet]'") from None
+    schema = parquet_schema(pa)
+    num_rows = 0
+    rows = rows_of(trace)
+    with pq.ParquetWriter(file, schema) as writer:
+        while block := list(islice(rows, ROWS_AT_A_TIME)):
+            writer.write_table(pa.Table.from_pylist([as_floats(row) for row in block], schema=schema))
+            num_rows += len(block)
+    return num_rows
+
+
+def parquet_schema(pa: Any) -> Any:  # pyarrow, imported when used
+    """Return the types of the columns."""
+    integers = dict.fromkeys(("rank", "frame", "step", "tensors"), pa.int64())
+    numbers = {"exact": pa.list_(pa.float64()), "statistics": pa.list_(pa.float64()), "samples": pa.list_(pa.int64())}
+    types = {**integers, "seconds": pa.float64(), **numbers}
+    return pa.schema([(name, types.get(name, pa.string())) for name in (*COLUMNS, *NUMBER_COLUMNS)])
+
+
+def as_floats(row: dict[str, Any]) -> dict[str, Any]:
+    """Return a row whose exact numbers fit one column: integers beyond 2**53 lose their last digits in Parquet."""
+    exact = row.get("exact")
+    return row if exact is None else {**row, "exact": [float(value) for value in exact]}
+
+
+def rows_of(trace: Trace) -> Iterator[dict[str, Any]]:
+    """Yield the events of all processes, in execution order within each."""
+    for rank in sorted(trace.ranks):
+        yield from rows_of_rank(trace.ranks[rank])
+
+
+def rows_of_rank(rank: RankTrace) -> Iterator[dict[str, Any]]:
+    """Yield the events of one process, in execution order."""
+    for frame in rank.frames():
+        numbers = rank.numbers(frame.number)
+        for position, event in enumerate(frame.layout.events):
+            skipped = event.skipped
+            values = (
+                rank.rank,
+                frame.number,
+                frame.step,
+                event.stage,
+                event.detail,
+                event.name,
+                event.algorithm,
+                None if skipped else frame.digest(position).hex(),
+                event.num_tensors,
+                skipped,
+                frame.elapsed_seconds,
+            )
+            row = dict(zip(COLUMNS, values, strict=True))
+            kept = {kind: numbers.get((position, kind)) for kind in NUMBER_COLUMNS}
+            yield {**row, **{kind: list(found.values) for kind, found in kept.items() if found is not None}}

@@ -1,0 +1,108 @@
+"""The bytes of a trace: names of files, headers, records. `docs/trace-format.md` says the same in prose.
+
+A trace is a folder. `run.json` holds what is known once. Each process (rank) R appends to four files:
+
+    rankR.names     JSON lines: events and layouts, each written before the first frame that uses it
+    rankR.digests   header, then the 16-byte digests of all frames, one after the other
+    rankR.values    header, then the numbers that explain differences
+    rankR.frames    header, then a 64-byte record per frame; written last: a frame is visible whole or not at all
+
+Fixed-width records and digests without anything between them are what makes comparing fast: the chain of the
+records is bisected, and the digests of equal layouts are compared as arrays. All integers are little-endian.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+import zlib
+from typing import Final, NamedTuple
+
+import xxhash
+
+from reproof.schema import Event, Layout
+
+FORMAT: Final = "reproof-trace"
+FORMAT_VERSION: Final = 1
+RUN_FILE: Final = "run.json"
+
+HEADER: Final = struct.Struct("<8sII16s28sI")
+HEADER_BYTES: Final = HEADER.size
+MAGIC: Final = {"frames": b"RPRFfrm\n", "digests": b"RPRFdig\n", "values": b"RPRFval\n"}
+
+FRAME: Final = struct.Struct("<QQQQII16sII")
+"""digests_end, tensors_end, values_end, step, layout, flags, chain, elapsed_ms, crc."""
+FRAME_BYTES: Final = FRAME.size
+FRAME_BODY: Final = struct.Struct("<QQQQII16sI")
+CRC: Final = struct.Struct("<I")
+CHAIN_OFFSET: Final = 40
+"""Where the chain starts within a frame record: what the bisection reads."""
+CHAIN_BYTES: Final = 16
+
+ENDS_STEP: Final = 1
+"""Flag: nothing more of this step follows."""
+
+ENDS_RUN: Final = 2
+"""Flag: the run ended here, within a step: what the frame holds came after the last optimizer step."""
+
+LINK: Final = struct.Struct("<16s16sQI")
+"""What is chained before the digests of a frame: chain so far, layout digest, step, flags."""
+
+VALUE: Final = struct.Struct("<IBsHI")
+"""Before each value: position of its event in the frame, kind, element type, reserved, bytes that follow."""
+KINDS: Final = {"exact": 1, "statistics": 2, "samples": 3}
+KIND_NAMES: Final = {number: name for name, number in KINDS.items()}
+
+MAX_EVENTS_PER_FRAME: Final = 512
+"""A frame is written when it holds so many events, even before its step ends: memory stays bounded."""
+
+FIRST_CHAIN: Final = bytes(CHAIN_BYTES)
+
+
+class FrameRecord(NamedTuple):
+    """One record of the frames file, as stored."""
+
+    digests_end: int
+    tensors_end: int
+    values_end: int
+    step: int
+    layout: int
+    flags: int
+    chain: bytes
+    elapsed_ms: int
+    crc: int
+
+
+def file_name(rank: int, part: str) -> str:
+    """Return the name of one of the files of a process, e.g. ``rank0.frames``."""
+    return f"rank{rank}.{part}"
+
+
+def pack_header(part: str, rank: int, run_id: bytes) -> bytes:
+    """Return the 64-byte header of a binary file."""
+    body = HEADER.pack(MAGIC[part], FORMAT_VERSION, rank, run_id, bytes(28), 0)[:-4]
+    return body + CRC.pack(zlib.crc32(body))
+
+
+def event_to_json(event: Event) -> dict[str, object]:
+    """Return what identifies an event, without what is default."""
+    entry: dict[str, object] = {"stage": event.stage, "name": event.name, "algorithm": event.algorithm}
+    if event.detail is not None:
+        entry["detail"] = event.detail
+    if event.skipped is not None:
+        entry["skipped"] = event.skipped
+    if event.num_tensors:
+        entry["tensors"] = event.num_tensors
+    return entry
+
+
+def make_layout(events: tuple[Event, ...]) -> Layout:
+    """Return the layout of these events, with the digest that identifies it across runs."""
+    canonical = json.dumps([event_to_json(e) for e in events], sort_keys=True, separators=(",", ":"))
+    digest = xxhash.xxh3_128_digest(canonical.encode("utf-8", "surrogatepass"))
+    return Layout(events=events, digest=digest, num_tensors=sum(e.num_tensors for e in events))
+
+
+def next_chain(chain: bytes, layout: Layout, step: int, flags: int, digests: bytes) -> bytes:
+    """Return the chain after a frame: equal chains mean equal frames up to here."""
+    return xxhash.xxh3_128_digest(LINK.pack(chain, layout.digest, step, flags) + digests)

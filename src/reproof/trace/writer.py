@@ -1,0 +1,223 @@
+"""Append a run to its trace, so that whatever happens to the process, all complete steps can be read.
+
+Writing is in plain `os.write` calls without buffers of our own: what was written is in the kernel's page cache and
+survives a `kill -9`. It is not forced to the disk (`fsync` costs 30 times the rest), so a power failure may lose
+the last seconds. Left out: what is recorded, and when a step ends (`reproof.recorder`).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+import zlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from reproof.errors import RecordingError
+from reproof.trace import format as fmt
+
+if TYPE_CHECKING:
+    from reproof.schema import Event, Layout, RunHeader
+
+
+class RankWriter:
+    """Writes the frames of one process.
+
+    Not thread-safe: the recorder holds a lock. After an error of the file system nothing more is written, so that
+    the trace stays a readable prefix of the run.
+    """
+
+    def __init__(self, folder: Path, rank: int, run_id: str) -> None:
+        """Create the four files of this rank; they must not exist.
+
+        Raises:
+            RecordingError: If a file exists or cannot be created.
+        """
+        self._folder = folder
+        self._start = time.monotonic()
+        self._descriptors: dict[str, int] = {}
+        self._events: dict[Event, int] = {}
+        self._layouts: dict[tuple[int, ...], tuple[int, Layout]] = {}
+        self._event_list: list[Event] = []
+        self._chain = fmt.FIRST_CHAIN
+        self.num_frames = 0
+        self.num_digests = 0
+        self.num_tensors = 0
+        self._num_value_bytes = 0
+        try:
+            for part in ("names", "digests", "values", "frames"):
+                path = folder / fmt.file_name(rank, part)
+                self._descriptors[part] = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o644)
+                if part in fmt.MAGIC:
+                    self._append(part, fmt.pack_header(part, rank, bytes.fromhex(run_id)))
+        except OSError as error:
+            self.close()
+            raise cannot_write(Path(error.filename or folder), error) from error
+
+    def event_id(self, event: Event) -> int:
+        """Return the number of this event, writing its name the first time it is seen."""
+        known = self._events.get(event)
+        if known is None:
+            known = self._events[event] = len(self._event_list)
+            self._event_list.append(event)
+            self._append_line({"event": known, **fmt.event_to_json(event)})
+        return known
+
+    def append_frame(self, event_ids: tuple[int, ...], digests: bytes, values: bytes, step: int, flags: int) -> None:
+        """Write one frame.
+
+        Args:
+            event_ids: The events in execution order, as numbered by `event_id`.
+            digests: Their digests, 16 bytes each.
+            values: Packed `format.VALUE` entries, or nothing.
+            step: 0-based index of the optimizer step.
+            flags: `format.ENDS_STEP` or 0.
+
+        Raises:
+            OSError: If the file system refuses.
+        """
+        layout_id, layout = self._layout(event_ids)
+        self._chain = fmt.next_chain(self._chain, layout, step, flags, digests)
+        self.num_digests += len(event_ids)
+        self.num_tensors += layout.num_tensors
+        self._num_value_bytes += len(values)
+        elapsed_ms = int((time.monotonic() - self._start) * 1000) & 0xFFFFFFFF
+        body = fmt.FRAME_BODY.pack(
+            self.num_digests, self.num_tensors, self._num_value_bytes, step, layout_id, flags, self._chain, elapsed_ms
+        )
+        crc = zlib.crc32(values, zlib.crc32(digests, zlib.crc32(body)))
+        self._append("digests", digests)
+        if values:
+            self._append("values", values)
+        self._append("frames", body + fmt.CRC.pack(crc))
+        self.num_frames += 1
+
+    def _layout(self, event_ids: tuple[int, ...]) -> tuple[int, Layout]:
+        known = self._layouts.get(event_ids)
+        if known is None:
+            layout = fmt.make_layout(tuple(self._event_list[i] for i in event_ids))
+            known = self._layouts[event_ids] = (len(self._layouts), layout)
+            self._append_line({"layout": known[0], "events": list(event_ids)})
+        return known
+
+    def _append_line(self, entry: dict[str, Any]) -> None:
+        line = json.dumps(entry, separators=(",", ":"))
+        self._append("names", f"{line}\n".encode())
+
+    def _append(self, part: str, data: bytes) -> None:
+        """Write all of the data or raise; the kernel may take it in pieces."""
+        descriptor = self._descriptors[part]
+        written = os.write(descriptor, data)
+        while written < len(data):
+            written += os.write(descriptor, data[written:])
+
+    def close(self) -> None:
+        """Close the files. Closing twice does nothing."""
+        while self._descriptors:
+            os.close(self._descriptors.popitem()[1])
+
+
+class TraceWriter:
+    """Creates the folder of a trace, holds `run.json` and the writer of this process."""
+
+    def __init__(self, folder: Path, header: RunHeader, *, rank: int = 0, force: bool = False) -> None:
+        """Create the trace.
+
+        Args:
+            folder: Where the trace goes; created with its parents.
+            header: What is known of the run at its start.
+            rank: This process among those that record into the folder; rank 0 writes `run.json`.
+            force: Replace an older trace in this folder. Nothing but a trace is ever replaced.
+
+        Raises:
+            RecordingError: If the folder holds a trace and `force` is false, holds anything else, or cannot be written.
+        """
+        self.folder = folder
+        self.rank = rank
+        self.header = header
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            make_room(folder, rank, force=force)
+            if rank == 0:
+                self.write_header(header)
+        except OSError as error:
+            raise cannot_write(folder, error) from error
+        self.writer = RankWriter(folder, rank, header.run_id)
+
+    def write_header(self, header: RunHeader) -> None:
+        """Write `run.json`, whole or not at all.
+
+        Raises:
+            OSError: If the file system refuses.
+        """
+        self.header = header
+        temporary = self.folder / f".{fmt.RUN_FILE}.{os.getpid()}"
+        try:
+            temporary.write_text(json.dumps(header_to_json(header), indent=1) + "\n", encoding="utf-8")
+            temporary.replace(self.folder / fmt.RUN_FILE)
+        except OSError:
+            temporary.unlink(missing_ok=True)
+            raise
+
+    def close(self) -> None:
+        """Close the files of this process."""
+        self.writer.close()
+
+
+def header_to_json(header: RunHeader) -> dict[str, Any]:
+    """Return the content of `run.json`."""
+    return {
+        "format": fmt.FORMAT,
+        "format_version": fmt.FORMAT_VERSION,
+        "run_id": header.run_id,
+        "status": header.status,
+        "ended": header.ended,
+        "exit_code": header.exit_code,
+        "level": header.level,
+        "num_batches": header.num_batches,
+        "statistics": header.statistics,
+        "num_ranks": header.num_ranks,
+        "command": list(header.command),
+        "created": header.created,
+        "problems": list(header.problems),
+        "environment": header.environment,
+    }
+
+
+def make_room(folder: Path, rank: int, *, force: bool) -> None:
+    """Take away this rank's part of an older trace if asked to; refuse to touch anything else."""
+    present = {entry.name for entry in folder.iterdir()}
+    if not present:
+        return
+    mine = {fmt.file_name(rank, part) for part in ("names", "digests", "values", "frames")}
+    foreign = sorted(name for name in present if not is_trace_file(name))
+    if foreign:
+        msg = f"{folder} holds {foreign[0]!r}, which is not part of a trace"
+        raise RecordingError(msg, "record into a folder of its own", slug="folder-not-empty")
+    in_the_way = present & (mine | {fmt.RUN_FILE} if rank == 0 else mine)
+    if in_the_way and not force:
+        msg = f"{folder} already holds a trace"
+        raise RecordingError(msg, "choose another folder or add --force to replace it", slug="trace-exists")
+    for name in sorted(mine & present):
+        (folder / name).unlink()
+    if rank == 0:
+        (folder / fmt.RUN_FILE).unlink(missing_ok=True)
+
+
+def is_trace_file(name: str) -> bool:
+    """Whether a file of this name is part of a trace."""
+    stem, _, part = name.partition(".")
+    is_rank_file = stem.startswith("rank") and stem[4:].isdigit() and part in {"names", "digests", "values", "frames"}
+    return name == fmt.RUN_FILE or is_rank_file or name.startswith(f".{fmt.RUN_FILE}.")
+
+
+def cannot_write(path: Path, error: OSError) -> RecordingError:
+    """Return the one-line error for a trace that the file system refuses."""
+    reason = error.strerror or str(error)
+    remedy = "free some space or choose another folder" if error.errno in FULL else "choose a folder that you can write"
+    return RecordingError(f"cannot write {path}: {reason}", remedy, slug="cannot-write")
+
+
+FULL = frozenset({28, 122, 27})
+"""ENOSPC, EDQUOT and EFBIG: the disk, the quota or the allowed file size is used up."""
