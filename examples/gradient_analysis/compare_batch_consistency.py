@@ -16,15 +16,14 @@ from typing import TYPE_CHECKING
 
 import reproof
 from reproof.comparison import find_newest_runs
-from reproof.trace import open_trace
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from reproof.schema import Comparison, Difference
 
 PICKLE_TOLERANCE = 1e-6
 """Pickles keep sums of the data and not its bits: they are compared as they always were."""
+
+EXIT_ERROR = 2
 
 
 def compare_batches(baseline: Path, candidate: Path, tolerance: float | None = None) -> Comparison:
@@ -39,36 +38,79 @@ def compare_batches(baseline: Path, candidate: Path, tolerance: float | None = N
         tolerance = PICKLE_TOLERANCE
     comparison = reproof.compare(baseline, candidate, tolerance=tolerance, max_differences=sys.maxsize)
     print(f"baseline   {baseline}\ncandidate  {candidate}")
-    for line in [*list_batches(comparison, list_steps(baseline)), *list_reservations(comparison), conclude(comparison)]:
+    for line in [*list_batches(comparison), *list_reservations(comparison), conclude(comparison)]:
         print(line)
     return comparison
 
 
-def list_steps(run: Path) -> list[int]:
-    """Return the training steps that a run has batches of."""
-    if run.is_file():
-        return []
-    return sorted({frame.step for trace in open_trace(run).ranks.values() for frame in trace.frames()})
-
-
-def list_batches(comparison: Comparison, steps: list[int]) -> list[str]:
+def list_batches(comparison: Comparison) -> list[str]:
     """Return the lines on each batch; those in a row that are the same share one."""
-    by_step = {step: list(found) for step, found in itertools.groupby(comparison.differences, lambda d: d.step)}
+    by_batch = {batch: list(found) for batch, found in itertools.groupby(comparison.differences, lambda d: d.step)}
     lines: list[str] = []
-    for differs, group in itertools.groupby(steps or range(comparison.num_steps), lambda step: step in by_step):
-        same = list(group)
-        if not differs:
-            named = f"batch {same[0]}" if len(same) == 1 else f"batches {same[0]} to {same[-1]}"
-            lines.append(f"  {named}: {'the same within the tolerance' if comparison.tolerance else 'identical'}")
-            continue
-        for step in same:
-            lines += [f"  batch {step} differs:", *(f"    {describe(found)}" for found in by_step[step])]
+    for differs, group in itertools.groupby(range(comparison.num_steps), lambda batch: batch in by_batch):
+        batches = list(group)
+        if differs:
+            for batch in batches:
+                lines += [f"  batch {batch} differs:", *(f"    {describe(found)}" for found in by_batch[batch])]
+        else:
+            named = f"batch {batches[0]}" if len(batches) == 1 else f"batches {batches[0]} to {batches[-1]}"
+            within = "" if comparison.tolerance is None else f" within {comparison.tolerance:g}"
+            lines.append(f"  {named}: no difference{within}")
     return lines
 
 
 def describe(difference: Difference) -> str:
     """Return how one part of a batch differs."""
-    name = f"{difference.name} ({difference.detail})" if " " in difference.name else difference.name
     if difference.num_elements == 1 or difference.explanation is None:
-        return f"{name}: {difference.baseline} against {difference.candidate}"
-    return f"{name}: {difference.explanation}"
+        return f"{difference.name}: {difference.baseline} against {difference.candidate}"
+    return f"{difference.name}: {difference.explanation}"
+
+
+def list_reservations(comparison: Comparison) -> list[str]:
+    """Return what was not compared, and what only one of the runs has."""
+    skipped = [f"  not compared: {skipped.what} ({skipped.why})" for skipped in comparison.skipped]
+    return [*(f"  {finding}" for finding in comparison.structure), *skipped]
+
+
+def conclude(comparison: Comparison) -> str:
+    """Return the verdict in one sentence."""
+    num_batches = comparison.num_steps
+    sentences = {
+        "identical": f"all {num_batches} batches are the same to the last bit, in order and in content",
+        "equivalent": f"what was recorded of all {num_batches} batches agrees within {comparison.tolerance}",
+        "diverged": f"{len({d.step for d in comparison.differences})} of {num_batches} batches differ",
+        "inconclusive": "no difference was found, but not everything could be compared",
+    }
+    first = f", first batch {comparison.first.step}" if comparison.first is not None else ""
+    return f"{comparison.verdict}: {sentences[comparison.verdict]}{first}"
+
+
+def choose_runs(options: argparse.Namespace) -> tuple[Path, Path]:
+    """Return the two runs that the command line names.
+
+    Raises:
+        ReproofError: Unless there are two of them.
+    """
+    if options.dir is not None and not options.runs:
+        return find_newest_runs(options.dir)
+    if options.dir is None and len(options.runs) == 2:
+        return options.runs[0], options.runs[1]
+    raise reproof.ReproofError(f"{len(options.runs)} runs named", "name two, or --dir FOLDER alone")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Compare what the command line names; return the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("runs", nargs="*", type=Path, metavar="RUN", help="a trace, or a pickle of the old check")
+    parser.add_argument("--dir", type=Path, metavar="FOLDER", help="compare the two newest in FOLDER")
+    parser.add_argument("--tolerance", type=float, metavar="T", help="accept numbers with |x-y| <= T*max(1,|x|,|y|)")
+    options = parser.parse_args(arguments)
+    try:
+        return compare_batches(*choose_runs(options), tolerance=options.tolerance).exit_code
+    except reproof.ReproofError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return EXIT_ERROR
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -11,6 +11,7 @@ import builtins
 import importlib.machinery
 import importlib.util
 import io
+import os
 import signal
 import sys
 import types
@@ -21,12 +22,15 @@ from typing import TYPE_CHECKING, Any
 import wrapt
 
 from reproof.errors import LaunchError
-from reproof.recorder.session import require_torch
+from reproof.recorder.session import describe_error, is_clean_exit, require_torch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from reproof.recorder import Recording
+
+OWN_FILES = f"{Path(__file__).parent}{os.sep}"
+"""How the paths of our files begin: their frames are not the script's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,14 +90,20 @@ def record_target(target: Target, recording: Recording, report: Callable[[Outcom
     """
     require_torch()
     prepare_path(target)
-    code, module = load_target(target)
+    try:
+        code, module = load_target(target)
+    except LaunchError:
+        raise
+    except BaseException as error:  # noqa: BLE001  # from the code of a package, which is run to find a module in it
+        return end_by(error, target)
     recording.open()
     wrapt.when_imported("torch")(lambda _module: _install(recording))
     outcome = Outcome(status="failed", exit_code=1, ended="the run ended in an exit handler")
 
     def close() -> None:
-        recording.close(outcome.status, outcome.ended, outcome.exit_code)
-        report(outcome)
+        if recording.is_open:  # not so in a forked child that ends like its parent
+            recording.close(outcome.status, outcome.ended, outcome.exit_code)
+            report(outcome)
 
     atexit.register(close)
     outcome = execute(code, module, target)
@@ -134,14 +144,13 @@ def load_target(target: Target) -> tuple[types.CodeType, types.ModuleType]:
 
 
 def _load_script(target: Target) -> tuple[types.CodeType, types.ModuleType]:
-    path = str(Path(target.name).absolute())
+    path = absolute_path(target.name)
     try:
         with io.open_code(path) as file:
             source = file.read()
     except OSError as error:
         raise LaunchError(f"cannot read {target.name}: {error.strerror}", "check the path") from None
-    module = types.ModuleType("__main__")
-    module.__dict__.update(__file__=path, __builtins__=builtins, __cached__=None)
+    module = make_main(path, cached=None)
     module.__loader__ = importlib.machinery.SourceFileLoader("__main__", path)
     try:
         return compile(source, path, "exec", dont_inherit=True), module
@@ -154,16 +163,33 @@ def _load_module(target: Target) -> tuple[types.CodeType, types.ModuleType]:
         spec = importlib.util.find_spec(target.name)
         if spec is not None and spec.submodule_search_locations is not None:
             spec = importlib.util.find_spec(f"{target.name}.__main__")
-    except (ImportError, ValueError, AttributeError) as error:
+    except ModuleNotFoundError as error:
+        if not f"{target.name}.__main__.".startswith(f"{error.name}."):
+            raise  # found, and in want of another
+        spec = None
+    except ValueError as error:
         raise LaunchError(f"cannot find module {target.name}: {error}", "check its name and the folder") from None
     code = None if spec is None else getattr(spec.loader, "get_code", lambda _name: None)(spec.name)
     if spec is None or code is None:
         raise LaunchError(f"no module {target.name} to run", "check its name and the folder")
-    module = types.ModuleType("__main__")
-    module.__dict__.update(__file__=spec.origin, __builtins__=builtins, __cached__=spec.cached)
+    module = make_main(spec.origin, cached=spec.cached)
     module.__spec__, module.__loader__, module.__package__ = spec, spec.loader, spec.parent
     sys.argv[0] = str(spec.origin)
     return code, module
+
+
+def absolute_path(name: str) -> str:
+    """Return the path of a script as Python puts it into `__file__`: absolute, and otherwise as it was named."""
+    return name if Path(name).is_absolute() else f"{Path.cwd()}{os.sep}{name}"
+
+
+def make_main(path: str | None, *, cached: str | None) -> types.ModuleType:
+    """Return an empty `__main__` with the names that Python gives it."""
+    module = types.ModuleType("__main__")
+    module.__dict__.update(__file__=path, __builtins__=builtins, __cached__=cached)
+    if "__annotations__" in vars(sys.modules["__main__"]):  # depends on the version of Python
+        module.__annotations__ = {}
+    return module
 
 
 def execute(code: types.CodeType, module: types.ModuleType, target: Target) -> Outcome:
@@ -171,23 +197,29 @@ def execute(code: types.CodeType, module: types.ModuleType, target: Target) -> O
     sys.modules["__main__"] = module
     try:
         exec(code, module.__dict__)  # noqa: S102  # running the user's script is what we are for
-    except SystemExit as error:
-        return _exit_outcome(error)
-    except KeyboardInterrupt as error:
-        show_exception(error)
+    except BaseException as error:  # noqa: BLE001  # whatever a script may raise
+        caught = error
+    else:
+        return Outcome(status="complete", exit_code=0)
+    return end_by(caught, target)  # outside of `except`: for what the script's own hook does, nothing is being handled
+
+
+def end_by(error: BaseException, target: Target) -> Outcome:
+    """Do what Python does at the end of a script by an exception, and tell how it ended."""
+    if isinstance(error, SystemExit):
+        return _end_by_exit(error)
+    show_exception(error)
+    if isinstance(error, KeyboardInterrupt):
         return Outcome(
             status="interrupted", exit_code=128 + signal.SIGINT, ended="the run was interrupted", error=error
         )
-    except BaseException as error:  # noqa: BLE001  # whatever a script may raise
-        show_exception(error)
-        ended = f"{Path(target.name).name} raised {type(error).__name__}: {error}"
-        return Outcome(status="failed", exit_code=1, ended=ended.splitlines()[0], error=error)
-    return Outcome(status="complete", exit_code=0)
+    ended = f"{Path(target.name).name} raised {describe_error(error)}"
+    return Outcome(status="failed", exit_code=1, ended=ended, error=error)
 
 
-def _exit_outcome(error: SystemExit) -> Outcome:
-    """Return the outcome of `sys.exit`: none or 0 is success, text is shown and is failure (as Python has it)."""
-    if error.code is None or error.code == 0:
+def _end_by_exit(error: SystemExit) -> Outcome:
+    """Return the outcome of `sys.exit`: none or 0 is success, what is no integer is shown and is failure."""
+    if is_clean_exit(error):
         return Outcome(status="complete", exit_code=0)
     if isinstance(error.code, int):
         return Outcome(status="failed", exit_code=error.code & 0xFF, ended=f"the script exited with {error.code}")
@@ -197,10 +229,44 @@ def _exit_outcome(error: SystemExit) -> Outcome:
 
 def show_exception(error: BaseException) -> None:
     """Show an exception through the script's own hook, without the frames that belong to us."""
-    trace = error.__traceback__
-    while trace is not None and trace.tb_frame.f_code.co_filename == __file__:
+    remove_own_frames(error)
+    sys.last_type, sys.last_value, sys.last_traceback = type(error), error, error.__traceback__
+    try:
+        sys.excepthook(type(error), error, error.__traceback__)
+    except Exception as second:  # noqa: BLE001  # whatever the script's hook may raise
+        remove_own_frames(second)
+        print("Error in sys.excepthook:", file=sys.stderr)  # noqa: T201  # what Python does
+        sys.__excepthook__(type(second), second, second.__traceback__)
+        print("\nOriginal exception was:", file=sys.stderr)  # noqa: T201  # what Python does
+        sys.__excepthook__(type(error), error, error.__traceback__)
+
+
+def remove_own_frames(error: BaseException | None) -> None:
+    """Take our frames out of the tracebacks of an exception and of all that led to it.
+
+    Effects: changes the `__traceback__` of each of them.
+    """
+    waiting, seen = [error], set[int]()
+    while waiting:
+        error = waiting.pop()
+        if error is None or id(error) in seen:
+            continue
+        seen.add(id(error))
+        error.__traceback__ = _without_own_frames(error.__traceback__)
+        waiting += [error.__cause__, error.__context__]
+
+
+def _without_own_frames(trace: types.TracebackType | None) -> types.TracebackType | None:
+    kept: list[types.TracebackType] = []
+    while trace is not None:
+        path = trace.tb_frame.f_code.co_filename
+        # What finds a module for `-m` comes first, then the module; Python does not show it either.
+        if not path.startswith(OWN_FILES) and (kept or not path.startswith("<frozen importlib")):
+            kept.append(trace)
         trace = trace.tb_next
-    sys.excepthook(type(error), error.with_traceback(trace), trace)
+    for i, part in enumerate(kept):
+        part.tb_next = kept[i + 1] if i + 1 < len(kept) else None
+    return kept[0] if kept else None
 
 
 def default_folder(target: Target, now: Any) -> Path:  # a datetime

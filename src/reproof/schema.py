@@ -17,7 +17,7 @@ STAGES: Final[tuple[Stage, ...]] = ("init", "batch", "forward", "loss", "gradien
 
 Detail = Literal["order", "content"]
 Level = Literal["batches", "steps", "modules", "ops"]
-LEVELS: Final[tuple[Level, ...]] = ("batches",)
+LEVELS: Final[tuple[Level, ...]] = ("batches", "steps", "modules")
 
 Verdict = Literal["identical", "equivalent", "diverged", "inconclusive"]
 JSON_SCHEMA: Final = 1
@@ -88,20 +88,31 @@ class Frame(NamedTuple):
         return self.digests[position * DIGEST_BYTES : (position + 1) * DIGEST_BYTES]
 
 
+NumbersKind = Literal["exact", "statistics", "samples", "rng"]
+
+
 class Numbers(NamedTuple):
     """Numbers kept beside an event's digest: they explain a difference, they never decide that there is none.
 
     Attributes:
         kind: ``exact`` (every element), ``statistics`` (sum, mean, std, min, max, L2 norm as float64), or ``samples``
-            (a 32-bit fingerprint of each sample along the first dimension).
+            (a 32-bit fingerprint of each sample along the first dimension), or ``rng`` (the states of the random
+            number generators at the end of the step: number of the generator, 64 bits of its state's digest, and so on).
         typecode: Their type as a `struct` character: the precision in which distances are counted.
         values: The numbers, in row-major order; strings only where a label is one.
     """
 
-    kind: Literal["exact", "statistics", "samples"]
+    kind: NumbersKind
     typecode: str
     values: tuple[int | float | str, ...]
 
+
+RNG_SOURCES: Final = {0: "python", 1: "numpy", 2: "torch"}
+"""Numbers of the generators in numbers of kind ``rng``; CUDA device N is `RNG_CUDA` + N, the generator of loader N
+`RNG_LOADER` + N."""
+
+RNG_CUDA: Final = 16
+RNG_LOADER: Final = 1024
 
 STATISTICS: Final = ("sum", "mean", "std", "min", "max", "l2")
 """Names of the numbers of kind ``statistics``, in their order."""

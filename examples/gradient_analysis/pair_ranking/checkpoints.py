@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+import reproof
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -31,8 +33,18 @@ def remove_checkpoints(folder: Path, seed: int) -> None:
 
 
 def save_checkpoint(path: Path, content: dict[str, Any]) -> None:
-    """Write a checkpoint of plain values and state dicts, whole or not at all; `torch.load` reads it as ``weights_only``."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Write a checkpoint of plain values and state dicts, whole or not at all.
+
+    `torch.load` reads it with ``weights_only=True``, which is its default: nothing in it is executed.
+
+    Raises:
+        ReproofError: If it cannot be written.
+    """
     draft = path.with_suffix(".part")
-    torch.save(content, draft)
-    draft.replace(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        torch.save(content, draft)
+        draft.replace(path)
+    except (OSError, RuntimeError) as error:  # RuntimeError: what PyTorch's own writer raises, for a full disk too
+        line = " ".join(str(error).split())
+        raise reproof.ReproofError(f"{path} cannot be written ({line})", "choose another --output") from None

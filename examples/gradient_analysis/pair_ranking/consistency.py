@@ -12,7 +12,6 @@ import sys
 from typing import TYPE_CHECKING
 
 import reproof
-
 from pair_ranking.records import new_record_path
 
 if TYPE_CHECKING:
@@ -35,9 +34,11 @@ def record_training(script: Path, arguments: Sequence[str], record: Path) -> Non
     """
     command = [sys.executable, str(script), "--train", "--no-checkpoints", "--record", str(record), *arguments]
     sys.stdout.flush()  # what we said comes before what the training says
-    code = subprocess.run(command, check=False, stdin=subprocess.DEVNULL, env={**os.environ, **ENVIRONMENT}).returncode
+    surroundings = {**os.environ, **ENVIRONMENT}
+    code = subprocess.run(command, check=False, stdin=subprocess.DEVNULL, env=surroundings).returncode  # noqa: S603
     if code:
-        raise reproof.ReproofError(f"the training recorded in {record} ended with exit code {code}", "see its message above")
+        problem = f"the training to be recorded in {record} ended with exit code {code}"
+        raise reproof.ReproofError(problem, "it has said above what is wrong")
 
 
 def record_pair(
@@ -51,7 +52,8 @@ def record_pair(
     records: list[Path] = []
     for number, seed in enumerate(seeds, start=1):
         record = new_record_path(output, material, frequency, seed)
-        print(f"Training {number} of 2, in a fresh process with {' '.join(f'{k}={v}' for k, v in ENVIRONMENT.items())}")
+        surroundings = " ".join(f"{name}={value}" for name, value in ENVIRONMENT.items())
+        print(f"Training {number} of 2, in a fresh process with {surroundings}")
         record_training(script, [*arguments, "--seed", str(seed)], record)
         records.append(record)
     return records[0], records[1]

@@ -44,7 +44,8 @@ class Material:
         """Return the wave number of bending waves in rad/m, of frequencies in Hz."""
         mass = self.density * PLATE_THICKNESS
         bending_stiffness = self.stiffness * PLATE_THICKNESS**3 / (12 * (1 - self.poisson**2))
-        return np.sqrt(2 * np.pi * frequency) * (mass / bending_stiffness) ** 0.25
+        k: NDArray[np.float64] = np.sqrt(2 * np.pi * frequency) * (mass / bending_stiffness) ** 0.25
+        return k
 
     def phase_speed(self, frequency: float) -> float:
         """Return the speed of a wave crest in m/s; the energy travels twice as fast, and both grow with sqrt(f)."""

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-import reproof
 import torch
 from torch.utils.data import Dataset
+
+import reproof
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pair_ranking.signals import SignalSet
-
-Pair = tuple[torch.Tensor, torch.Tensor, torch.Tensor, int, int]
 
 MAX_SHIFT = 16
 """Samples by which training shifts a signal at most, to either side."""
@@ -23,17 +22,41 @@ GAIN_SPREAD = 0.05
 """Standard deviation of the gain that training gives a signal."""
 
 
-class PairDataset(Dataset[Pair]):
-    """Pairs ``(data1, data2, target, label1, label2)`` of signals of two classes.
+class Pair(NamedTuple):
+    """Two signals of different classes; a loader makes batches of the same form, of tensors.
 
-    ``data1`` and ``data2`` are float32 of shape (1, num_samples), ``label1`` and ``label2`` their classes, nearest 0,
-    and ``target`` is +1.0 if the first signal is the nearer one and -1.0 if the second is.
+    Attributes:
+        data1: The first signal, float32 of shape (1, num_samples).
+        data2: The second signal.
+        target: +1 if the first signal is the nearer one, -1 if the second is.
+        label1: Class of the first signal, 0 for the nearest.
+        label2: Class of the second signal.
     """
+
+    data1: torch.Tensor
+    data2: torch.Tensor
+    target: int
+    label1: int
+    label2: int
+
+
+class PairBatch(NamedTuple):
+    """A batch of pairs, as the loader makes it: see `Pair`; everything is a tensor with a first dimension more."""
+
+    data1: torch.Tensor
+    data2: torch.Tensor
+    target: torch.Tensor
+    label1: torch.Tensor
+    label2: torch.Tensor
+
+
+class PairDataset(Dataset[Pair]):
+    """Pairs of signals of two classes, drawn once and for all."""
 
     def __init__(
         self, signals: SignalSet, members: Sequence[int], num_pairs: int, generator: torch.Generator, *, augment: bool
     ) -> None:
-        """Draw the pairs, once and for all.
+        """Draw the pairs.
 
         Args:
             signals: All signals.
@@ -57,13 +80,13 @@ class PairDataset(Dataset[Pair]):
     def __getitem__(self, index: int) -> Pair:
         """Return a pair."""
         (first, label1), (second, label2) = (self._signals[member] for member in self._pairs[index])
-        target = torch.tensor(1.0 if label1 < label2 else -1.0)
-        return self._prepare(first), self._prepare(second), target, label1, label2
+        target = 1 if label1 < label2 else -1
+        return Pair(self._prepare(first), self._prepare(second), target, label1, label2)
 
     def _prepare(self, signal: torch.Tensor) -> torch.Tensor:
         if self._augment:
             shift = random.randint(-MAX_SHIFT, MAX_SHIFT)
-            signal = torch.roll(signal, shift) * np.float32(1 + GAIN_SPREAD * np.random.standard_normal())
+            signal = torch.roll(signal, shift) * float(1 + GAIN_SPREAD * np.random.standard_normal())
         return signal.unsqueeze(0)
 
 
@@ -72,7 +95,8 @@ def _draw_pairs(
 ) -> list[tuple[int, int]]:
     if len({int(labels[member]) for member in members}) < 2:
         raise reproof.ReproofError(
-            f"{len(members)} signals of one class make no pair", "give more signals of each class, for training and test"
+            f"{len(members)} signals of one class make no pair",
+            "give more signals of each class, for training and test",
         )
     pairs: list[tuple[int, int]] = []
     while len(pairs) < num_pairs:

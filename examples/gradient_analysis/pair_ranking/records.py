@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    import torch
+    from pair_ranking.pairs import PairBatch
 
 
 class BatchLog:
-    """Keeps the first batches as the old check did: shapes, targets, labels, and sum and standard deviation of the data.
+    """Keeps the first batches as the old check did: shapes, targets, labels, sum and standard deviation of the data.
 
     Attributes:
         batches: What was kept so far.
@@ -28,23 +28,22 @@ class BatchLog:
         self.batches: list[LegacyBatch] = []
         self._num_batches = num_batches
 
-    def add(self, batch: list[torch.Tensor]) -> None:
-        """Keep a batch ``[data1, data2, target, label1, label2]``, unless there are enough."""
+    def add(self, batch: PairBatch) -> None:
+        """Keep a batch, unless there are enough."""
         if len(self.batches) >= self._num_batches:
             return
-        data1, data2, target, label1, label2 = batch
         self.batches.append(
             LegacyBatch(
                 batch_idx=len(self.batches),
-                data1_shape=tuple(data1.shape),
-                data2_shape=tuple(data2.shape),
-                targets=tuple(target.tolist()),
-                labels1=tuple(label1.tolist()),
-                labels2=tuple(label2.tolist()),
-                data1_sum=data1.sum().item(),
-                data2_sum=data2.sum().item(),
-                data1_std=data1.std().item(),
-                data2_std=data2.std().item(),
+                data1_shape=tuple(batch.data1.shape),
+                data2_shape=tuple(batch.data2.shape),
+                targets=tuple(batch.target.tolist()),
+                labels1=tuple(batch.label1.tolist()),
+                labels2=tuple(batch.label2.tolist()),
+                data1_sum=batch.data1.sum().item(),
+                data2_sum=batch.data2.sum().item(),
+                data1_std=batch.data1.std().item(),
+                data2_std=batch.data2.std().item(),
             )
         )
 
@@ -56,9 +55,7 @@ def new_record_path(output: Path, material: str, frequency: str, seed: int) -> P
     """
     when = datetime.now().astimezone()
     while True:
-        pickle = legacy_path(
-            output / "batch_consistency", material=material, frequency=frequency, seed=seed, when=when
-        )
+        pickle = legacy_path(output / "batch_consistency", material=material, frequency=frequency, seed=seed, when=when)
         if not pickle.exists() and not pickle.with_suffix("").exists():
             return pickle.with_suffix("")
         when += timedelta(seconds=1)
@@ -79,6 +76,6 @@ def record_batches(folder: Path | None, num_batches: int) -> Iterator[BatchLog]:
     if folder is None:
         yield log
         return
-    with reproof.record(folder, num_batches=num_batches, statistics=True):
+    with reproof.record(folder, level="batches", num_batches=num_batches, statistics=True):
         yield log
     write_legacy(folder.with_suffix(".pkl"), log.batches)

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-import reproof
 import torch
+from torch.utils.data import Dataset
 
+import reproof
 from pair_ranking.materials import MATERIALS
 from pair_ranking.simulation import FREQUENCIES, FULL_SCALE, SAMPLE_RATE, simulate_signals
 from pair_ranking.wav import read_wav
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SignalSet:
+class SignalSet(Dataset[tuple[torch.Tensor, int]]):
     """Signals and their classes.
 
     Attributes:
@@ -74,7 +75,8 @@ def load_signals(data: Path | None, material: str, frequency: str) -> SignalSet:
     if len(rates) > 1:
         (rate, path), (other_rate, other) = list(rates.items())[:2]
         raise reproof.ReproofError(
-            f"{path} has {rate} samples per second and {other} {other_rate}", "bring all files of the folder to one rate"
+            f"{path} has {rate} samples per second and {other} {other_rate}",
+            "bring all files of the folder to one rate",
         )
     return _join_classes(classes, next(iter(rates), 0), str(folder))
 

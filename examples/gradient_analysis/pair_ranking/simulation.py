@@ -15,15 +15,15 @@ import zlib
 from typing import TYPE_CHECKING
 
 import numpy as np
-import reproof
 
+import reproof
 from pair_ranking.materials import MATERIALS, Material
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 FREQUENCIES = ("500hz", "1000hz", "3000hz")
-DISTANCES = {"25cm": 0.25, "50cm": 0.5, "100cm": 1.0, "200cm": 2.0}
+DISTANCES = {"40cm": 0.4, "60cm": 0.6, "90cm": 0.9, "120cm": 1.2}
 """Distance classes, nearest first: from source to sensor, in m."""
 
 SAMPLE_RATE = 16_000
@@ -32,12 +32,13 @@ NUM_SIGNALS = 40
 """Signals of each class."""
 
 FULL_SCALE = 32_768  # of 16-bit integers
-NEAREST = 0.25  # m, where a burst has the amplitude below
+NEAREST = 0.4  # m, where a burst has the amplitude below
 AMPLITUDE = 0.5  # of full scale
-NOISE = 0.004  # standard deviation of the sensor's noise, of full scale
+NOISE = 0.01  # standard deviation of the sensor's noise, of full scale
+GAIN_SPREAD = 4.0  # dB by which a burst is stronger or weaker
 DECAY_CYCLES = 4.0  # cycles in which a burst falls to 1/e
-MAX_TRIGGER_DELAY = 0.004  # s
-NEAR_END, FAR_END = 0.3, 2.6  # m from the source to the ends of the plate, behind it and beyond the sensor
+MAX_TRIGGER_DELAY = 0.008  # s
+NEAR_END, FAR_END = 0.3, 1.6  # m from the source to the ends of the plate, behind it and beyond the sensor
 REFLECTION = 0.5  # share of the amplitude that comes back from an end
 
 
@@ -89,7 +90,7 @@ def simulate_signal(
     # A checksum and not hash(): that changes with every start of Python.
     rng = np.random.default_rng([seed, zlib.crc32(f"{material} {frequency} {distance:.6f}".encode()), number])
     burst = _make_burst(tone * rng.uniform(0.99, 1.01), DECAY_CYCLES * rng.uniform(0.9, 1.1))
-    gain = AMPLITUDE * 10 ** (rng.uniform(-1.5, 1.5) / 20)
+    gain = AMPLITUDE * 10 ** (rng.uniform(-GAIN_SPREAD, GAIN_SPREAD) / 20)
     delay = rng.uniform(0, MAX_TRIGGER_DELAY)
     received = gain * _propagate(burst, plate, distance, delay)[:NUM_SAMPLES]
     received += noise * rng.standard_normal(NUM_SAMPLES)
@@ -105,7 +106,9 @@ def simulate_signals(
         For each class, nearest first, its signals.
     """
     return {
-        name: [simulate_signal(material, frequency, distance, number=number, seed=seed) for number in range(num_signals)]
+        name: [
+            simulate_signal(material, frequency, distance, number=number, seed=seed) for number in range(num_signals)
+        ]
         for name, distance in DISTANCES.items()
     }
 
@@ -118,7 +121,7 @@ def _make_burst(tone: float, decay_cycles: float) -> NDArray[np.float64]:
 
 def _propagate(burst: NDArray[np.float64], plate: Material, distance: float, delay: float) -> NDArray[np.float64]:
     """Return the sum of a burst over all paths to the sensor, computed frequency by frequency."""
-    frequency = np.fft.rfftfreq(burst.size, 1 / SAMPLE_RATE)
+    frequency = np.fft.rfftfreq(burst.size, 1 / SAMPLE_RATE).astype(np.float64)
     wave_number = plate.wave_number(frequency) * (1 - 0.25j * plate.loss_factor)
     paths = ((distance, 1.0), (distance + 2 * NEAR_END, REFLECTION), (2 * FAR_END - distance, REFLECTION))
     response = sum(share * np.sqrt(NEAREST / path) * np.exp(-1j * wave_number * path) for path, share in paths)

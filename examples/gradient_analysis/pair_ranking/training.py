@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import reproof
 import torch
 from torch import nn
-from torch.utils.data import DataLoader, random_split
+from torch.utils.data import DataLoader, default_collate, random_split
 
+import reproof
 from pair_ranking.checkpoints import checkpoint_path, is_checkpoint_epoch, remove_checkpoints, save_checkpoint
 from pair_ranking.model import MIN_SAMPLES, PairRanker
 from pair_ranking.pairs import PairDataset
@@ -20,7 +20,11 @@ from pair_ranking.records import BatchLog, new_record_path, record_batches
 from pair_ranking.signals import load_signals
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pair_ranking.pairs import PairBatch
     from pair_ranking.signals import SignalSet
+    from reproof.determinism import DeterministicSettings
 
 TRAINING_SHARE = 0.8
 CONDITIONS_SHOWN = (
@@ -146,7 +150,7 @@ class Training:
         self._settings = settings
         self._log = log
         self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        self._train_loader, self._test_loader = make_loaders(signals, seed, settings)
+        self._train_loader, self._test_pairs = make_data(signals, seed, settings)
         self.model = PairRanker().to(self._device)
         self._loss = nn.MarginRankingLoss(margin=1.0)
         self._optimizer = torch.optim.Adam(self.model.parameters(), lr=settings.learning_rate)
@@ -164,7 +168,7 @@ class Training:
             if self._settings.keep_checkpoints and is_checkpoint_epoch(epoch, num_epochs):
                 kept.append(checkpoint_path(folder, epoch, self._seed))
                 save_checkpoint(kept[-1], self._state(epoch, loss))
-                line += f"  → {kept[-1]}"
+                line += f"  -> {kept[-1]}"
             print(line)
         return tuple(kept)
 
@@ -174,7 +178,7 @@ class Training:
         total = 0.0
         for batch in self._train_loader:
             self._log.add(batch)
-            data1, data2, target, _, _ = (part.to(self._device) for part in batch)
+            data1, data2, target = (part.to(self._device) for part in batch[:3])
             self._optimizer.zero_grad()
             loss = self._loss(*self.model(data1, data2), target)
             loss.backward()
@@ -187,8 +191,8 @@ class Training:
         """Return the share of test pairs that are ranked right."""
         self.model.eval()
         num_right = num_pairs = 0
-        for batch in self._test_loader:
-            data1, data2, target, _, _ = (part.to(self._device) for part in batch)
+        for batch in collate_batches(self._test_pairs, self._settings.batch_size):
+            data1, data2, target = (part.to(self._device) for part in batch[:3])
             score1, score2 = self.model(data1, data2)
             num_right += int(((score1 - score2) * target > 0).sum())
             num_pairs += len(target)
@@ -206,17 +210,17 @@ class Training:
         }
 
 
-def make_loaders(signals: SignalSet, seed: int, settings: Settings) -> tuple[DataLoader[Any], DataLoader[Any]]:
-    """Split the signals, pair them, and return the loaders of training and test; all of it from the seed alone."""
+def make_data(signals: SignalSet, seed: int, settings: Settings) -> tuple[DataLoader[Any], PairDataset]:
+    """Split and pair the signals, from the seed alone; return the loader to train with and the pairs to test on."""
     generator = reproof.make_generator(seed)
     # Signals are split, not pairs: no signal of a test pair was ever trained on.
-    parts = random_split(signals, [TRAINING_SHARE, 1 - TRAINING_SHARE], generator=generator)  # type: ignore[arg-type]
+    parts = random_split(signals, [TRAINING_SHARE, 1 - TRAINING_SHARE], generator=generator)
     train_pairs = PairDataset(signals, parts[0].indices, settings.num_pairs, generator, augment=True)
     test_pairs = PairDataset(signals, parts[1].indices, max(1, settings.num_pairs // 4), generator, augment=False)
-    if settings.batch_size > len(train_pairs):
-        problem = f"a batch of {settings.batch_size} pairs cannot be made of {len(train_pairs)}"
+    if settings.batch_size > settings.num_pairs:
+        problem = f"a batch of {settings.batch_size} pairs cannot be made of {settings.num_pairs}"
         raise reproof.ReproofError(problem, "give a smaller --batch-size or more --pairs")
-    train_loader = DataLoader(
+    loader = DataLoader(
         train_pairs,
         batch_size=settings.batch_size,
         shuffle=True,
@@ -225,7 +229,14 @@ def make_loaders(signals: SignalSet, seed: int, settings: Settings) -> tuple[Dat
         worker_init_fn=reproof.seed_worker,
         generator=reproof.make_generator(seed),
     )
-    return train_loader, DataLoader(test_pairs, batch_size=len(test_pairs), generator=reproof.make_generator(seed))
+    return loader, test_pairs
+
+
+def collate_batches(pairs: PairDataset, batch_size: int) -> Iterator[PairBatch]:
+    """Yield all pairs in order, in batches: nothing is drawn, so it needs no loader."""
+    for start in range(0, len(pairs), batch_size):
+        batch: PairBatch = default_collate([pairs[i] for i in range(start, min(start + batch_size, len(pairs)))])
+        yield batch
 
 
 def digest_weights(model: nn.Module) -> str:
@@ -243,18 +254,18 @@ def describe_signals(signals: SignalSet) -> str:
     return f"{len(signals)} signals ({signals.origin}) of {len(signals.classes)} distances from {first} to {last}"
 
 
-def describe_conditions(determinism: Any) -> str:
+def describe_conditions(determinism: DeterministicSettings) -> str:
     """Say which conditions of determinism are in force in this process, and which are not."""
     shown = [condition for condition in determinism.conditions if condition.name in CONDITIONS_SHOWN]
     held = ", ".join(f"{condition.name} ({condition.state})" for condition in shown if condition.holds)
     lines = [f"  in force: {held}"]
-    lines += [f"  NOT in force: {c.name} ({c.state}); to set it: {c.how}" for c in shown if c.holds is False]
+    lines += [f"  NOT in force: {c.name} ({c.state})\n    to set it: {c.how}" for c in shown if c.holds is False]
     return "\n".join(lines)
 
 
 def describe_model(model: TrainedModel) -> str:
     """Say what a training has left."""
-    lines = [f"  final weights: sha256 {model.weights_digest[:32]}…"]
+    lines = [f"  final weights: sha256 {model.weights_digest[:32]}..."]
     if model.trace is not None:
-        lines.append(f"  batches recorded: {model.trace} and {model.trace.name}.pkl")
+        lines.append(f"  batches recorded: {model.trace}, and the same name with .pkl")
     return "\n".join(lines)

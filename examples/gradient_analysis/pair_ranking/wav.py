@@ -6,6 +6,7 @@ import wave
 from typing import TYPE_CHECKING
 
 import numpy as np
+
 import reproof
 
 if TYPE_CHECKING:

@@ -12,13 +12,13 @@ import click
 from reproof.errors import EXIT_ERROR
 from reproof.launch import Outcome, Target, default_folder, record_target
 from reproof.recorder import Recording
-from reproof.schema import LEVELS
+from reproof.schema import LEVELS, Level
 
 
 @click.command("run", context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
 @click.option("-o", "--output", metavar="DIR", help="Folder of the trace.  [default: runs/<time>-<script>]")
 @click.option("-m", "is_module", is_flag=True, help="Run a module, as `python -m` does.")
-@click.option("--level", type=click.Choice(LEVELS), default="batches", show_default=True, help="How much to record.")
+@click.option("--level", type=click.Choice(LEVELS), default="steps", show_default=True, help="How much to record.")
 @click.option(
     "--num-batches", type=click.IntRange(min=1), metavar="N", help="Record N batches per loader.  [default: all]"
 )
@@ -32,7 +32,7 @@ def command(  # one argument per option
     *,
     output: str | None,
     is_module: bool,
-    level: str,
+    level: Level,
     num_batches: int | None,
     statistics: bool,
     force: bool,

@@ -68,7 +68,7 @@ def digest_tensor(tensor: Tensor) -> bytes:
     process, and a subclass its plain data: `docs/digests.md` says how each is composed.
 
     Effects: waits for the device of a tensor that is not in host memory, and copies it. Touches neither random
-    numbers nor autograd, and calls no mode or subclass hook of the user.
+    numbers nor autograd, and calls no mode, ``__torch_function__`` or ``__torch_dispatch__`` of the user.
 
     Raises:
         CannotDigestError: If the tensor has no data (meta, fake, freed, uninitialized), stands for a value inside a
@@ -255,8 +255,10 @@ def _locate_dense(tensor: Tensor) -> HostData:
     if tensor.is_cuda and torch.cuda.is_current_stream_capturing():
         raise CannotDigestError("tensor inside a CUDA graph capture: reading it would end the capture")
     bits = _bits_of(tensor.resolve_conj().resolve_neg()).cpu().contiguous()
-    start = bits.data_ptr()
-    memory = HOST_MEMORY[start : start + bits.nbytes]
+    memory = HOST_MEMORY[:0]
+    if bits.numel() > 0:  # the storage raises where it has no memory; the tensor would give an offset as address
+        start = bits.untyped_storage().data_ptr() + bits.storage_offset() * bits.element_size()
+        memory = HOST_MEMORY[start : start + bits.nbytes]
     return HostData(_kind_of(tensor.dtype), tensor.shape, memory, bits)
 
 

@@ -12,9 +12,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from reproof.environment.differences import compare_environments
-from reproof.environment.host import describe_host
-from reproof.environment.interpreter import describe_interpreter, find_packages, select_variables
-from reproof.environment.source import SourceQuery
 from reproof.environment.torch_settings import collect_torch_environment
 
 if TYPE_CHECKING:
@@ -36,6 +33,11 @@ def collect_environment(command: Sequence[str] = ()) -> dict[str, Any]:
     Effects:
         Starts git, where the script lies in a checkout, and waits at most 2 seconds for it. Changes nothing.
     """
+    # Imported here, so that comparing, which needs none of it, starts sooner.
+    from reproof.environment.host import describe_host
+    from reproof.environment.interpreter import describe_interpreter, find_packages, select_variables
+    from reproof.environment.source import SourceQuery
+
     source = SourceQuery(command)  # first: git works while the rest is collected
     return {
         **describe_interpreter(command),

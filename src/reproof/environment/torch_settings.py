@@ -7,7 +7,6 @@ initialised for it: a process that has not used a GPU could otherwise no longer 
 
 from __future__ import annotations
 
-import hashlib
 import re
 import sys
 from pathlib import Path
@@ -104,6 +103,8 @@ def _plain(value: Any) -> Any:
 
 def _digest_build(description: str | None) -> str | None:
     """Digest how PyTorch was built, without what it found on this machine."""
+    import hashlib
+
     if description is None:
         return None
     lines = [line for line in description.splitlines() if "CPU capability usage" not in line]

@@ -33,13 +33,13 @@ NOT_DATA = (types.FunctionType, types.BuiltinFunctionType, types.MethodType, typ
 
 
 class EvidenceRecorder:
-    """Records trees of values as events of one frame builder."""
+    """Records values as events of one frame builder."""
 
     def __init__(self, frames: FrameBuilder, *, statistics: bool = False) -> None:
         """Record into `frames`; with `statistics`, keep summary statistics of floating-point tensors."""
         self._frames = frames
         self._statistics = statistics
-        self._ids: dict[tuple[str, Detail | None, int], int] = {}
+        self._ids: dict[tuple[Stage, str, Detail | None, int], int] = {}
 
     def record_tree(self, stage: Stage, name: str, value: Any, detail: Detail | None = None) -> None:
         """Record every leaf of a value.
@@ -50,6 +50,9 @@ class EvidenceRecorder:
             value: Tensors, arrays, numbers and strings in any nesting of mappings, sequences and objects.
             detail: *order* or *content* for batches.
         """
+        if type(value) is torch.Tensor:
+            self._record_leaf(stage, name, value, detail)
+            return
         for path, leaf in walk(value, name, 0):
             self._record_leaf(stage, path, leaf, detail)
 
@@ -61,7 +64,38 @@ class EvidenceRecorder:
             self._skip("batch", name, "order", error.problem)
             return
         numbers = digests.exact_numbers(indices)
-        self._add("batch", name, "order", 0, taken, () if numbers is None else (("exact", *numbers),))
+        self.record_digest("batch", name, taken, "order", values=() if numbers is None else (("exact", *numbers),))
+
+    def record_tensor(self, stage: Stage, name: str, tensor: torch.Tensor) -> int | None:
+        """Record a tensor by its digest alone; return the number of its event, or None if it was skipped."""
+        try:
+            taken = digest_any_tensor(tensor)
+        except digests.CannotDigestError as error:
+            self._skip(stage, name, None, error.problem)
+            return None
+        return self.record_digest(stage, name, taken, num_tensors=1)
+
+    def record_digest(  # noqa: PLR0913  # the parts of an event
+        self,
+        stage: Stage,
+        name: str,
+        taken: bytes,
+        detail: Detail | None = None,
+        *,
+        num_tensors: int = 0,
+        values: tuple[Value, ...] = (),
+    ) -> int | None:
+        """Record a digest that was taken already; return the number of its event, or None if nothing is recorded."""
+        key = (stage, name, detail, num_tensors)
+        event_id = self._ids.get(key)
+        if event_id is None:
+            event = Event(stage=stage, name=name, detail=detail, algorithm=digests.ALGORITHM, num_tensors=num_tensors)
+            number = self._frames.number_event(event)
+            if number is None:
+                return None
+            event_id = self._ids[key] = number
+        self._frames.add(event_id, taken, values)
+        return event_id
 
     def _record_leaf(self, stage: Stage, name: str, leaf: Any, detail: Detail | None) -> None:
         try:
@@ -69,76 +103,74 @@ class EvidenceRecorder:
         except digests.CannotDigestError as error:
             self._skip(stage, name, detail, error.problem)
             return
-        self._add(stage, name, detail, num_tensors, taken, self._numbers(leaf) if num_tensors == 1 else ())
+        values = self._numbers(stage, leaf)
+        self.record_digest(stage, name, taken, detail, num_tensors=num_tensors, values=values)
 
-    def _numbers(self, leaf: Any) -> tuple[Value, ...]:
-        """Return the numbers worth keeping: labels exactly, of other tensors a fingerprint per sample."""
-        if isinstance(leaf, Sequence):
-            return ()
-        exact = digests.exact_numbers(leaf)
+    def _numbers(self, stage: Stage, leaf: Any) -> tuple[Value, ...]:
+        """Return the numbers worth keeping: labels, losses and metrics exactly, of a batch each sample's fingerprint."""
+        if not isinstance(leaf, torch.Tensor) and not is_array(leaf):
+            exact = digests.exact_scalar(leaf) if type(leaf) is float else None
+            return () if exact is None else (("exact", *exact),)
+        exact = digests.exact_numbers(leaf) or (digests.exact_scalar(leaf) if leaf.ndim == 0 else None)
         if exact is not None:
             return (("exact", *exact),)
         kept: list[Value] = []
-        fingerprints = digests.sample_fingerprints(leaf)
-        if fingerprints is not None:
+        if stage == "batch" and (fingerprints := digests.sample_fingerprints(leaf)) is not None:
             kept.append(("samples", "I", fingerprints))
         if self._statistics and (statistics := digests.statistics(leaf)) is not None:
             kept.append(("statistics", "d", statistics))
         return tuple(kept)
 
-    def _add(  # one argument per part of an event
-        self, stage: Stage, name: str, detail: Detail | None, num_tensors: int, taken: bytes, values: tuple[Value, ...]
-    ) -> None:
-        key = (name, detail, num_tensors)
-        event_id = self._ids.get(key)
-        if event_id is None:
-            event = Event(stage=stage, name=name, detail=detail, algorithm=digests.ALGORITHM, num_tensors=num_tensors)
-            number = self._frames.number_event(event)
-            if number is None:
-                return
-            event_id = self._ids[key] = number
-        self._frames.add(event_id, taken, values)
-
     def _skip(self, stage: Stage, name: str, detail: Detail | None, why: str) -> None:
         self._frames.skip(Event(stage=stage, name=name, detail=detail, algorithm=digests.ALGORITHM, skipped=why))
 
 
-def walk(value: Any, name: str, depth: int) -> Iterator[tuple[str, Any]]:
+def walk(value: Any, name: str, depth: int, seen: dict[int, Any] | None = None) -> Iterator[tuple[str, Any]]:
     """Yield the leaves of a value with their names, in the value's own order.
 
     A leaf is a tensor, an array, a plain value, a sequence of plain values, a long sequence, or something that only
-    `digest_leaf` can judge. Values that hold no data (functions, modules, weak references) have no leaves.
+    `digest_leaf` can judge. Values that hold no data (functions, modules, weak references) have no leaves, and neither
+    has an object within an object that was `seen` before: objects often refer to each other.
     """
     if isinstance(value, (torch.Tensor, *PLAIN)) or is_array(value) or depth >= MAX_DEPTH:
         yield name, value
     elif isinstance(value, Mapping):
         for key, child in value.items():
-            yield from walk(child, f"{name}[{key!r}]", depth + 1)
+            yield from walk(child, f"{name}[{name_key(key)}]", depth + 1, seen)
     elif isinstance(value, tuple) and hasattr(value, "_fields"):
         for field, child in zip(value._fields, value, strict=False):
-            yield from walk(child, f"{name}.{field}", depth + 1)
+            yield from walk(child, f"{name}.{field}", depth + 1, seen)
     elif isinstance(value, (list, tuple)):
         if len(value) > MAX_CHILDREN or all(isinstance(child, PLAIN) for child in value):
             yield name, value
         else:
             for i, child in enumerate(value):
-                yield from walk(child, f"{name}[{i}]", depth + 1)
+                yield from walk(child, f"{name}[{i}]", depth + 1, seen)
     elif isinstance(value, NOT_DATA):
         return
     else:
-        yield from _walk_object(value, name, depth)
+        yield from _walk_object(value, name, depth, {} if seen is None else seen)
 
 
-def _walk_object(value: Any, name: str, depth: int) -> Iterator[tuple[str, Any]]:
+def _walk_object(value: Any, name: str, depth: int, seen: dict[int, Any]) -> Iterator[tuple[str, Any]]:
+    if id(value) in seen:
+        return
+    seen[id(value)] = value
     if dataclasses.is_dataclass(value):
         fields = {field.name: getattr(value, field.name, None) for field in dataclasses.fields(value)}
-    elif not hasattr(value, "__array_interface__") and getattr(value, "__dict__", None):
+    elif not hasattr(type(value), "__array_interface__") and getattr(value, "__dict__", None):
         fields = vars(value)
     else:
         yield name, value
         return
     for field, child in fields.items():
-        yield from walk(child, f"{name}.{field}", depth + 1)
+        yield from walk(child, f"{name}.{field}", depth + 1, seen)
+
+
+def name_key(key: Any) -> str:
+    """Return how a key of a mapping is named: as it is written, unless that may tell where in memory it lies."""
+    is_plain = isinstance(key, PLAIN) or (isinstance(key, tuple) and all(isinstance(part, PLAIN) for part in key))
+    return repr(key) if is_plain else type(key).__qualname__
 
 
 def digest_leaf(leaf: Any) -> tuple[bytes, int]:
@@ -148,14 +180,14 @@ def digest_leaf(leaf: Any) -> tuple[bytes, int]:
         CannotDigestError: If the leaf, or any part of a sequence, cannot be digested.
     """
     if isinstance(leaf, torch.Tensor):
-        return digests.digest_tensor(leaf), 1
+        return digest_any_tensor(leaf), 1
     if is_array(leaf):
         return digests.digest_array(leaf), 1
     if isinstance(leaf, (list, tuple)) and not all(isinstance(child, PLAIN) for child in leaf):
         return _digest_sequence(leaf)
     if isinstance(leaf, (*PLAIN, list, tuple, AbstractSet, range)):
         return digests.digest_plain(leaf), 0
-    if hasattr(leaf, "__array_interface__") and (numpy := sys.modules.get("numpy")) is not None:
+    if hasattr(type(leaf), "__array_interface__") and (numpy := sys.modules.get("numpy")) is not None:
         return digests.digest_array(numpy.asarray(leaf)), 1
     kind = f"{type(leaf).__module__}.{type(leaf).__qualname__}"
     raise digests.CannotDigestError(
@@ -179,3 +211,20 @@ def is_array(value: Any) -> bool:
     """Whether a value is a numpy array or scalar, without importing numpy."""
     numpy = sys.modules.get("numpy")
     return numpy is not None and isinstance(value, (numpy.ndarray, numpy.generic))
+
+
+def digest_any_tensor(tensor: torch.Tensor) -> bytes:
+    """Return the digest of a tensor; inside a `torch.func` transformation, of the data that it stands for.
+
+    Raises:
+        CannotDigestError: If it has no data.
+    """
+    try:
+        return digests.digest_tensor(tensor)
+    except digests.CannotDigestError:
+        plain = tensor
+        while torch._C._functorch.is_functorch_wrapped_tensor(plain):  # noqa: SLF001  # no public test or getter
+            plain = torch._C._functorch.get_unwrapped(plain)  # noqa: SLF001
+        if plain is tensor:
+            raise
+        return digests.digest_tensor(plain)

@@ -7,13 +7,14 @@ This is the hot path of a recording: one call per event, one per step. Left out:
 from __future__ import annotations
 
 import threading
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from reproof.schema import NO_DIGEST, Event
 from reproof.trace import format as fmt
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from reproof.trace import RankWriter
 
@@ -35,10 +36,10 @@ class FrameBuilder:
         """Write to `writer`; call `on_full` once if the file system refuses, and collect nothing from then on."""
         self._writer = writer
         self._on_full = on_full
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._ids: list[int] = []
         self._digests: list[bytes] = []
-        self._values: list[bytes] = []
+        self._values: list[tuple[int, Value]] = []
         self._broken = False
         self._step_is_open = False
         self.step = 0
@@ -60,14 +61,26 @@ class FrameBuilder:
         with self._lock:
             if self._broken:
                 return
-            for kind, code, data in values:
-                head = fmt.VALUE.pack(len(self._ids), fmt.KINDS[kind], code.encode("ascii"), 0, len(data))
-                self._values.append(head + data)
+            for value in values:
+                self._values.append((len(self._ids), value))
             self._ids.append(event_id)
             self._digests.append(digest)
             self.num_events += 1
             if len(self._ids) >= fmt.MAX_EVENTS_PER_FRAME:
                 self._flush(0)
+
+    @contextmanager
+    def at_front(self) -> Iterator[None]:
+        """Put the events added within the context before those that the current step holds already."""
+        with self._lock:
+            held = (self._ids, self._digests, self._values)
+            self._ids, self._digests, self._values = [], [], []
+            try:
+                yield
+            finally:
+                self._values += [(position + len(self._ids), value) for position, value in held[2]]
+                self._ids += held[0]
+                self._digests += held[1]
 
     def skip(self, event: Event) -> None:
         """Add an event for which no digest could be taken; `event.skipped` says why."""
@@ -75,9 +88,15 @@ class FrameBuilder:
         if event_id is not None:
             self.add(event_id, NO_DIGEST)
 
-    def end_step(self) -> None:
-        """End the current step: what was added belongs to it, what comes next to the step after."""
+    def end_step(self, rng: bytes = b"") -> None:
+        """End the current step: what was added belongs to it, what comes next to the step after.
+
+        Args:
+            rng: States of the random number generators, kept with the first event of the frame: pairs of uint64.
+        """
         with self._lock:
+            if rng and self._ids:
+                self._values.append((0, ("rng", "Q", rng)))
             self._close_step(fmt.ENDS_STEP)
             self.step += 1
 
@@ -95,7 +114,7 @@ class FrameBuilder:
         self._step_is_open = not flags & fmt.ENDS_STEP
         try:
             self._writer.append_frame(
-                tuple(self._ids), b"".join(self._digests), b"".join(self._values), self.step, flags
+                tuple(self._ids), b"".join(self._digests), pack_values(self._values), self.step, flags
             )
         except OSError as error:
             self._give_up(error)
@@ -106,3 +125,12 @@ class FrameBuilder:
     def _give_up(self, error: OSError) -> None:
         self._broken = True
         self._on_full(error)
+
+
+def pack_values(values: list[tuple[int, Value]]) -> bytes:
+    """Return the stored form of the numbers of a frame."""
+    parts: list[bytes] = []
+    for position, (kind, code, data) in values:
+        parts.append(fmt.VALUE.pack(position, fmt.KINDS[kind], code.encode("ascii"), 0, len(data)))
+        parts.append(data)
+    return b"".join(parts)

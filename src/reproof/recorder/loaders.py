@@ -40,7 +40,6 @@ class LoaderHooks:
         self._loaders: weakref.WeakKeyDictionary[Any, LoaderState] = weakref.WeakKeyDictionary()
         self._drawn: weakref.WeakKeyDictionary[Any, dict[int, Any]] = weakref.WeakKeyDictionary()
         self._owners: weakref.WeakKeyDictionary[Any, LoaderState] = weakref.WeakKeyDictionary()
-        self._is_first = True
         patches = recording.patches
         patches.replace(DataLoader, "__init__", self._wrap_loader_init)
         patches.replace(_BaseDataLoaderIter, "__init__", self._wrap_iterator_init)
@@ -50,8 +49,10 @@ class LoaderHooks:
     def _wrap_loader_init(self, original: Callable[..., None]) -> Callable[..., None]:
         def init(loader: Any, *args: Any, **kwargs: Any) -> None:
             original(loader, *args, **kwargs)
-            if self._recording.is_active and loader not in self._loaders:
-                self._loaders[loader] = LoaderState(next(self._numbers))
+            if self._recording.is_active:
+                with self._recording.guard("loader"):
+                    if loader not in self._loaders:
+                        self._loaders[loader] = LoaderState(next(self._numbers))
 
         return init
 
@@ -60,7 +61,9 @@ class LoaderHooks:
             if self._recording.is_active:
                 # Before the original: a multiprocessing iterator draws its first indices while it is made.
                 with self._recording.guard("loader"):
-                    self._owners[iterator] = self._state_of(loader)
+                    self._owners[iterator] = state = self._state_of(loader)
+                    if loader.generator is not None:
+                        self._recording.rng.note_loader(state.number, loader.generator)
                     if not takes_all_samples_as_they_come(loader):
                         self._drawn[iterator] = {}
             original(iterator, loader, *args, **kwargs)
@@ -71,14 +74,22 @@ class LoaderHooks:
         def next_index(iterator: Any) -> Any:
             index = original(iterator)
             if (drawn := self._drawn.get(iterator)) is not None:
-                drawn[getattr(iterator, "_send_idx", 0)] = index
+                number = getattr(iterator, "_send_idx", 0)
+                if number == 0:
+                    drawn.clear()  # persistent workers begin an epoch anew, even if the last one was left early
+                drawn[number] = index
             return index
 
         return next_index
 
     def _wrap_next(self, original: Callable[..., Any]) -> Callable[..., Any]:
         def next_batch(iterator: Any) -> Any:
-            batch = original(iterator)
+            try:
+                batch = original(iterator)
+            except BaseException:
+                with self._recording.guard("batch"):
+                    self._forget_failed(iterator)
+                raise
             if self._recording.is_active:
                 with self._recording.guard("batch"):
                     self._record(iterator, batch)
@@ -99,9 +110,7 @@ class LoaderHooks:
         if state is None:  # the iterator was made before the recording began
             state = self._owners[iterator] = LoaderState(next(self._numbers))
             state.name = f"loader{state.number}(iterator)"
-        if self._is_first:
-            self._is_first = False
-            self._recording.on_first_loader_batch()
+        self._recording.note_loader_batch()
         state.num_batches += 1
         drawn = self._drawn.get(iterator)
         indices = take_indices(iterator, drawn) if drawn is not None else None
@@ -112,6 +121,14 @@ class LoaderHooks:
         if indices is not None:
             evidence.record_indices(f"{state.name} indices", indices)
         evidence.record_tree("batch", str(state.name), batch, "content")
+
+    def _forget_failed(self, iterator: Any) -> None:
+        """Forget the indices of a batch that raised: a training may go on with the next one."""
+        drawn = self._drawn.get(iterator)
+        if drawn:
+            waiting = getattr(iterator, "_task_info", {})
+            for number in [number for number in drawn if number not in waiting]:
+                del drawn[number]
 
 
 def take_indices(iterator: Any, drawn: dict[int, Any]) -> Any:

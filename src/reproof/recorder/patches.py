@@ -1,17 +1,22 @@
 """Replace functions of PyTorch for the time of a recording, and put them back.
 
 Why replacing: `torch.utils.data` has no hooks at all, and `torch.autograd.backward` none that fires once per call. Two
-recordings may overlap (a script that records, under `reproof run`): each wraps what it finds, and a wrapper
-that can no longer be taken out without breaking a later one stays in place and passes everything through.
+recordings may overlap (a script that records, under `reproof run`): each wraps what it finds, and a wrapper that cannot
+be taken out without breaking a later one passes everything through until that one is taken out as well.
 """
 
 from __future__ import annotations
 
 import functools
+import weakref
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+
+RETIRED: weakref.WeakSet[Callable[..., Any]] = weakref.WeakSet()
+"""Replacements of recordings that are over, some of them still in place below another."""
 
 
 class Patches:
@@ -19,7 +24,7 @@ class Patches:
 
     def __init__(self) -> None:
         """Start with none."""
-        self._replaced: list[tuple[Any, str, Any, Any]] = []
+        self._replaced: list[tuple[Any, str, Any]] = []
         self._undo: list[Callable[[], None]] = []
 
     def replace(self, owner: Any, name: str, make: Callable[[Callable[..., Any]], Callable[..., Any]]) -> None:
@@ -30,17 +35,21 @@ class Patches:
         original = getattr(owner, name)
         replacement = functools.wraps(original)(make(original))
         setattr(owner, name, replacement)
-        self._replaced.append((owner, name, original, replacement))
+        self._replaced.append((owner, name, replacement))
 
     def on_restore(self, undo: Callable[[], None]) -> None:
         """Register what else must be undone, such as the removal of a hook."""
         self._undo.append(undo)
 
     def restore(self) -> None:
-        """Undo everything, newest first, as far as nobody has wrapped it since."""
+        """Undo everything, newest first; what somebody has wrapped since is undone when that one is restored."""
         while self._replaced:
-            owner, name, original, replacement = self._replaced.pop()
-            if getattr(owner, name) is replacement:
-                setattr(owner, name, original)
+            owner, name, replacement = self._replaced.pop()
+            RETIRED.add(replacement)
+            current = found = getattr(owner, name)
+            while current in RETIRED:
+                current = current.__wrapped__
+            if current is not found:
+                setattr(owner, name, current)
         while self._undo:
             self._undo.pop()()

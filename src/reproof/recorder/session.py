@@ -10,6 +10,7 @@ import contextlib
 import datetime
 import os
 import sys
+import threading
 import uuid
 import warnings
 import weakref
@@ -31,6 +32,13 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from reproof.recorder.evidence import EvidenceRecorder
+    from reproof.recorder.loaders import LoaderHooks
+    from reproof.recorder.models import ModelHooks
+    from reproof.recorder.registry import Registry
+    from reproof.recorder.rng import RngReader
+    from reproof.recorder.state import StateRecorder
+    from reproof.recorder.steps import StepHooks
+    from reproof.schema import Level
 
 MAX_PROBLEMS = 20
 """More problems than these are counted, not told."""
@@ -39,7 +47,7 @@ MAX_PROBLEMS = 20
 def record(
     folder: str | os.PathLike[str],
     *,
-    level: str = "batches",
+    level: Level = "steps",
     num_batches: int | None = None,
     statistics: bool = False,
     force: bool = False,
@@ -48,7 +56,8 @@ def record(
 
     Args:
         folder: Folder of the trace; created, and refused if it holds anything.
-        level: How much is recorded; ``batches`` for what the loaders deliver.
+        level: How much is recorded: ``batches`` for what the loaders deliver, ``steps`` for everything that a training
+            step makes of it, ``modules`` for the inputs and outputs of every module besides.
         num_batches: Record only so many batches of each loader; None for all.
         statistics: Keep sum, mean, standard deviation, minimum, maximum and L2 norm of each floating-point tensor, so
             that traces can be compared within a tolerance.
@@ -78,12 +87,18 @@ class Recording:
 
     frames: FrameBuilder
     evidence: EvidenceRecorder
+    rng: RngReader
+    registry: Registry
+    state: StateRecorder
+    loaders: LoaderHooks
+    models: ModelHooks
+    steps: StepHooks
 
     def __init__(  # the options of a recording
         self,
         folder: str | os.PathLike[str],
         *,
-        level: str = "batches",
+        level: Level = "steps",
         num_batches: int | None = None,
         statistics: bool = False,
         force: bool = False,
@@ -98,14 +113,15 @@ class Recording:
         self.num_batches = num_batches
         self.is_active = False
         self.patches = Patches()
-        self._level = level
+        self._level: Level = level
         self._statistics = statistics
         self._force = force
         self._command = tuple(command)
         self._problems: dict[str, Occurrences] = {}
         self._guards: dict[str, Guard] = {}
         self._writer: TraceWriter | None = None
-        self._on_first_batch: list[Any] = []
+        self.thread = ThreadState()
+        self.has_loader = False
 
     def open(self) -> None:
         """Create the trace.
@@ -125,22 +141,37 @@ class Recording:
             num_ranks=world_size(),
         )
         self._writer = TraceWriter(self.folder, header, rank=rank_of_process(), force=self._force)
+        self._writer.folder = self.folder.absolute()  # the script may change its working folder
         self.frames = FrameBuilder(self._writer.writer, self._on_full)
+        ACTIVE.add(self)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the trace is being written by this process; false in a forked child."""
+        return self._writer is not None
 
     def install(self) -> None:
         """Hook PyTorch, which must be importable.
 
         Effects: replaces functions of PyTorch until `close`.
         """
-        from reproof.recorder.evidence import EvidenceRecorder  # imports PyTorch
-        from reproof.recorder.inputs import InputHooks
+        if not self.is_open:  # a forked child imports PyTorch
+            return
+        from reproof.recorder.evidence import EvidenceRecorder
         from reproof.recorder.loaders import LoaderHooks
+        from reproof.recorder.models import ModelHooks
+        from reproof.recorder.registry import Registry
+        from reproof.recorder.rng import RngReader
+        from reproof.recorder.state import StateRecorder
         from reproof.recorder.steps import StepHooks
 
         self.evidence = EvidenceRecorder(self.frames, statistics=self._statistics)
-        LoaderHooks(self)
-        StepHooks(self)
-        self._on_first_batch.append(InputHooks(self).remove)
+        self.rng = RngReader()
+        self.registry = Registry(self.patches)
+        self.state = StateRecorder(self)
+        self.loaders = LoaderHooks(self)
+        self.models = ModelHooks(self)
+        self.steps = StepHooks(self)
         ACTIVE.add(self)
         self.is_active = True
 
@@ -154,10 +185,12 @@ class Recording:
         """
         if self._writer is None:
             return
-        was_active, self.is_active = self.is_active, False
-        self.patches.restore()
-        ACTIVE.discard(self)
-        if was_active:
+        if self.is_active:
+            with self.guard("update"):
+                self.steps.finish_hand_made_step()
+            self.is_active = False
+            self.patches.restore()
+            ACTIVE.discard(self)
             self.frames.finish()
         writer, self._writer = self._writer, None
         writer.close()
@@ -183,10 +216,22 @@ class Recording:
         untold = len(told) - MAX_PROBLEMS
         return (*told[:MAX_PROBLEMS], *((f"and {untold} other problems",) if untold > 0 else ()))
 
-    def on_first_loader_batch(self) -> None:
-        """Note that a loader delivers the batches, so that the inputs of the model are not taken for them."""
-        while self._on_first_batch:
-            self._on_first_batch.pop()()
+    def records(self, level: Level) -> bool:
+        """Whether this level of evidence is recorded: each level has all that the ones before it have."""
+        return LEVELS.index(level) <= LEVELS.index(self._level)
+
+    def note_loader_batch(self) -> None:
+        """Note that a loader delivers a batch: the inputs of the model are then no batches of their own."""
+        if not self.has_loader:
+            self.has_loader = True
+            if not self.records("steps"):
+                self.models.remove()
+        if self.records("steps"):
+            self.steps.finish_hand_made_step()
+
+    def end_step(self) -> None:
+        """End the current step."""
+        self.frames.end_step(self.rng.read() if self.records("steps") else b"")
 
     def guard(self, what: str) -> Guard:
         """Return a context in which an error becomes a problem of the trace and never one of the training."""
@@ -233,12 +278,12 @@ class Recording:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Stop recording; an exception of the block is passed on and the trace marked incomplete."""
-        if error is None:
+        if error is None or is_clean_exit(error):
             self.close("complete")
         elif isinstance(error, KeyboardInterrupt):
             self.close("interrupted", "the run was interrupted")
         else:
-            self.close("failed", f"the run raised {type(error).__name__}: {error}")
+            self.close("failed", f"the run raised {describe_error(error)}")
 
 
 class Occurrences:
@@ -252,6 +297,13 @@ class Occurrences:
     def __str__(self) -> str:
         """Say it in a few words."""
         return f"in step {self.step}" if self.times == 1 else f"{self.times} times, first in step {self.step}"
+
+
+class ThreadState(threading.local):
+    """What a thread of the training is in the middle of."""
+
+    is_in_model = False
+    is_in_backward = False
 
 
 class Guard(contextlib.AbstractContextManager["Guard"]):
@@ -272,7 +324,7 @@ class Guard(contextlib.AbstractContextManager["Guard"]):
         """Swallow an error of the recorder, never an interrupt."""
         if not isinstance(error, Exception):
             return False
-        self._recording.add_problem(f"{self._what} not recorded: {type(error).__name__}: {error}")
+        self._recording.add_problem(f"{self._what} not recorded: {describe_error(error)}")
         return True
 
 
@@ -288,6 +340,22 @@ def _after_fork_in_child() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork_in_child)
+
+
+def is_clean_exit(error: BaseException) -> bool:
+    """Whether an exception is a `sys.exit` that the shell takes for success."""
+    if not isinstance(error, SystemExit):
+        return False
+    return error.code is None or (isinstance(error.code, int) and error.code & 0xFF == 0)
+
+
+def describe_error(error: BaseException) -> str:
+    """Return the type and text of an exception in one line, whatever its own methods do."""
+    try:
+        text = " ".join(str(error).split())
+    except Exception:  # noqa: BLE001  # the exception is the user's
+        text = ""
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
 def require_torch() -> None:

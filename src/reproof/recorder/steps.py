@@ -1,52 +1,206 @@
-"""Count the steps of a training: a step ends when an optimizer has stepped.
+"""Count the steps of a training and record what each of them does: loss, gradients, update.
 
-Without any `torch.optim` optimizer in the process, a step ends with each `backward()`.
+A step ends when an optimizer has stepped. Without any `torch.optim` optimizer in the process, the training changes its
+parameters by hand after `backward()`: then a step begins with what comes next, a batch, a call of the model or another
+`backward()`, and what the parameters hold by then is the update.
 """
 
 from __future__ import annotations
 
 import gc
+import weakref
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch.optim.optimizer import Optimizer, register_optimizer_step_post_hook
+from torch._functorch import eager_transforms
+from torch.optim.optimizer import (
+    Optimizer,
+    register_optimizer_step_post_hook,
+    register_optimizer_step_pre_hook,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from reproof.recorder.session import Recording
+    from reproof.schema import Stage
 
 
 class StepHooks:
-    """The hooks on optimizers and `backward` of one recording."""
+    """The hooks on optimizers and gradients of one recording."""
 
     def __init__(self, recording: Recording) -> None:
         """Hook all optimizers, those that exist and those to come."""
         self._recording = recording
-        self._has_optimizer = any(issubclass(type(thing), Optimizer) for thing in gc.get_objects())
+        self._has_optimizer = False
+        self._awaits_update = False
+        self._leaves: list[tuple[str, weakref.ref[torch.Tensor]]] = []
+        for thing in gc.get_objects():
+            if issubclass(type(thing), Optimizer):
+                self._add_optimizer(thing)
         patches = recording.patches
         patches.replace(Optimizer, "__init__", self._wrap_optimizer_init)
         patches.replace(torch.autograd, "backward", self._wrap_backward)
         patches.on_restore(register_optimizer_step_post_hook(self._after_step).remove)
+        if recording.records("steps"):
+            patches.on_restore(register_optimizer_step_pre_hook(self._before_step).remove)
+            patches.replace(torch.autograd, "grad", self._wrap_grad)
+            patches.replace(eager_transforms, "grad_and_value_impl", self._wrap_transform)
+
+    def _add_optimizer(self, optimizer: Optimizer) -> None:
+        self._has_optimizer = True
+        if self._recording.records("steps"):
+            self._recording.state.add_optimizer(optimizer)
 
     def _wrap_optimizer_init(self, original: Callable[..., None]) -> Callable[..., None]:
-        def init(*args: Any, **kwargs: Any) -> None:
-            self._has_optimizer = True
-            original(*args, **kwargs)
+        def init(optimizer: Optimizer, *args: Any, **kwargs: Any) -> None:
+            original(optimizer, *args, **kwargs)
+            self._add_optimizer(optimizer)
 
         return init
 
     @torch.compiler.disable  # type: ignore[untyped-decorator]  # PyTorch leaves it untyped
-    def _after_step(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:  # noqa: ARG002
-        if self._recording.is_active:
-            with self._recording.guard("step"):
-                self._recording.frames.end_step()
+    def _before_step(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
+        if self._recording.is_active and not has_closure(args, kwargs):
+            with self._recording.guard("gradients"):
+                self._recording.state.record_gradients(optimizer)
+
+    @torch.compiler.disable  # type: ignore[untyped-decorator]  # as above
+    def _after_step(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
+        recording = self._recording
+        if not recording.is_active:
+            return
+        if recording.records("steps"):
+            if has_closure(args, kwargs):  # the closure computes the gradients within the step
+                with recording.guard("gradients"):
+                    recording.state.record_gradients(optimizer)
+            with recording.guard("update"):
+                recording.state.record_update(optimizer)
+        with recording.guard("step"):
+            recording.end_step()
 
     def _wrap_backward(self, original: Callable[..., None]) -> Callable[..., None]:
         def backward(*args: Any, **kwargs: Any) -> None:
-            original(*args, **kwargs)
-            if not self._has_optimizer and self._recording.is_active:
-                with self._recording.guard("step"):
-                    self._recording.frames.end_step()
+            thread = self._recording.thread
+            if not self._recording.is_active or thread.is_in_backward:
+                original(*args, **kwargs)
+                return
+            with self._recording.guard("loss"):
+                self._before_backward(first_of(args, kwargs, "tensors"))
+            thread.is_in_backward = True
+            try:
+                original(*args, **kwargs)
+            finally:
+                thread.is_in_backward = False
+            if not self._has_optimizer:
+                with self._recording.guard("gradients"):
+                    self._after_hand_made_backward()
 
         return backward
+
+    def _before_backward(self, tensors: Any) -> None:
+        recording = self._recording
+        if not recording.records("steps"):
+            return
+        if not self._has_optimizer:
+            self.finish_hand_made_step()
+            if not recording.registry.roots:
+                self._take_leaves(tensors)
+        recording.evidence.record_tree("loss", "loss", tensors)
+
+    def _after_hand_made_backward(self) -> None:
+        recording = self._recording
+        if not recording.records("steps"):
+            recording.end_step()
+            return
+        known = [(name, p) for root, _ in recording.registry.roots for name, p in recording.registry.parameters(root)]
+        leaves = [(name, leaf) for name, reference in self._leaves if (leaf := reference()) is not None]
+        recording.state.record_hand_made_gradients(known or leaves)
+        self._awaits_update = True
+
+    def _take_leaves(self, tensors: Any) -> None:
+        """Note the tensors that a loss is derived from, where no module names them; record those not seen before."""
+        evidence = self._recording.evidence
+        known = {id(leaf) for _, reference in self._leaves if (leaf := reference()) is not None}
+        stage: Stage = "update" if self._leaves else "init"
+        found = [(f"parameter{i}", leaf) for i, leaf in enumerate(find_leaves(tensors))]
+        for name, leaf in found:
+            if id(leaf) not in known:
+                evidence.record_tensor(stage, name, leaf)
+        self._leaves = [(name, weakref.ref(leaf)) for name, leaf in found]
+
+    def finish_hand_made_step(self) -> None:
+        """Record what a training by hand has made of its parameters since `backward()`, and end the step."""
+        if not self._awaits_update:
+            return
+        self._awaits_update = False
+        recording = self._recording
+        recording.state.record_holdings()
+        for name, reference in self._leaves:
+            if (leaf := reference()) is not None:
+                recording.evidence.record_tensor("update", name, leaf)
+        recording.end_step()
+
+    def _wrap_grad(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        def grad(*args: Any, **kwargs: Any) -> Any:
+            recording = self._recording
+            is_nested = torch._C._functorch.peek_interpreter_stack() is not None  # noqa: SLF001  # no public test
+            if not recording.is_active or recording.thread.is_in_backward or is_nested:
+                return original(*args, **kwargs)
+            with recording.guard("loss"):
+                recording.evidence.record_tree("loss", "loss", first_of(args, kwargs, "outputs"))
+            recording.thread.is_in_backward = True
+            try:
+                gradients = original(*args, **kwargs)
+            finally:
+                recording.thread.is_in_backward = False
+            with recording.guard("gradients"):
+                recording.evidence.record_tree("gradient", "grad", gradients)
+                self._awaits_update = not self._has_optimizer
+            return gradients
+
+        return grad
+
+    def _wrap_transform(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        """Record what `torch.func.grad` and `grad_and_value` compute, the outermost of them."""
+
+        def transform(*args: Any, **kwargs: Any) -> Any:
+            recording = self._recording
+            is_nested = torch._C._functorch.peek_interpreter_stack() is not None  # noqa: SLF001  # no public test
+            if not recording.is_active or is_nested:
+                return original(*args, **kwargs)
+            result = original(*args, **kwargs)
+            with recording.guard("gradients"):
+                gradients, value = result
+                recording.evidence.record_tree("loss", "loss", value)
+                recording.evidence.record_tree("gradient", "grad", gradients)
+                self._awaits_update = not self._has_optimizer
+            return result
+
+        return transform
+
+
+def has_closure(args: Any, kwargs: dict[str, Any]) -> bool:
+    """Whether `Optimizer.step` was given a closure (its arguments may or may not include the optimizer itself)."""
+    return kwargs.get("closure") is not None or any(callable(value) for value in args if not isinstance(value, Optimizer))
+
+
+def first_of(args: tuple[Any, ...], kwargs: dict[str, Any], name: str) -> Any:
+    """Return the first argument of a call, however it was passed."""
+    return args[0] if args else kwargs.get(name)
+
+
+def find_leaves(tensors: Any) -> Iterator[torch.Tensor]:
+    """Yield the leaves of an autograd graph that take gradients, in the graph's order, each once."""
+    roots = [tensors] if isinstance(tensors, torch.Tensor) else list(tensors)
+    stack = [tensor.grad_fn for tensor in reversed(roots)]
+    seen: set[Any] = set()
+    while stack:
+        node = stack.pop()
+        if node is None or node in seen:
+            continue
+        seen.add(node)
+        leaf = getattr(node, "variable", None)
+        if leaf is not None:
+            yield leaf
+        stack += [following for following, _ in reversed(node.next_functions)]

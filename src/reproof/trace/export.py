@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import importlib
 import json
+import math
 import os
 from itertools import islice
 from typing import IO, TYPE_CHECKING, Any, Final, Literal
 
 from reproof.errors import DependencyError, RecordingError
+from reproof.trace.writer import cannot_write
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from reproof.trace.reader import RankTrace, Trace
@@ -53,18 +55,22 @@ def export_trace(trace: Trace, path: Path, form: ExportFormat, *, force: bool = 
         RecordingError: If the file exists and `force` is false, or cannot be written.
         DependencyError: If pyarrow is needed and not installed.
     """
-    if path.exists() and not force:
-        raise RecordingError(f"{path} already exists", "choose another file or add --force", slug="file-exists")
-    write = write_jsonl if form == "jsonl" else write_parquet
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        with temporary.open("wb") as file:
-            num_rows = write(trace, file)
-        temporary.replace(path)
+        if path.exists() and not force:
+            raise RecordingError(f"{path} already exists", "choose another file or add --force", slug="file-exists")
+        return _write_whole(trace, path, write_jsonl if form == "jsonl" else write_parquet)
     except OSError as error:
-        raise RecordingError(f"cannot write {path}: {error.strerror}", "choose a folder that you can write") from None
+        raise cannot_write(path, error) from None
+
+
+def _write_whole(trace: Trace, path: Path, write: Callable[[Trace, IO[bytes]], int]) -> int:
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with draft.open("wb") as file:
+            num_rows = write(trace, file)
+        draft.replace(path)
     finally:
-        temporary.unlink(missing_ok=True)
+        draft.unlink(missing_ok=True)
     return num_rows
 
 
@@ -72,11 +78,21 @@ def write_jsonl(trace: Trace, file: IO[bytes]) -> int:
     """Write one JSON object per event and return how many."""
     num_rows = 0
     for row in rows_of(trace):
-        file.write(
-            json.dumps(row, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "backslashreplace") + b"\n"
-        )
+        line = to_json({**row, **{kind: spell_numbers(row[kind]) for kind in NUMBER_COLUMNS if kind in row}})
+        file.write(line.encode("utf-8", "backslashreplace") + b"\n")
         num_rows += 1
     return num_rows
+
+
+to_json = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
+
+
+def spell_numbers(numbers: list[Any]) -> list[Any]:
+    """Return numbers with words for those that JSON has none for, as the JSON form of protocol buffers does."""
+    return [NOT_IN_JSON[repr(x)] if isinstance(x, float) and not math.isfinite(x) else x for x in numbers]
+
+
+NOT_IN_JSON: Final = {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}
 
 
 def write_parquet(trace: Trace, file: IO[bytes]) -> int:
@@ -94,7 +110,7 @@ def write_parquet(trace: Trace, file: IO[bytes]) -> int:
     rows = rows_of(trace)
     with pq.ParquetWriter(file, schema) as writer:
         while block := list(islice(rows, ROWS_AT_A_TIME)):
-            writer.write_table(pa.Table.from_pylist([as_floats(row) for row in block], schema=schema))
+            writer.write_table(pa.Table.from_pylist([as_table_row(row) for row in block], schema=schema))
             num_rows += len(block)
     return num_rows
 
@@ -107,10 +123,21 @@ def parquet_schema(pa: Any) -> Any:  # pyarrow, imported when used
     return pa.schema([(name, types.get(name, pa.string())) for name in (*COLUMNS, *NUMBER_COLUMNS)])
 
 
-def as_floats(row: dict[str, Any]) -> dict[str, Any]:
-    """Return a row whose exact numbers fit one column: integers beyond 2**53 lose their last digits in Parquet."""
-    exact = row.get("exact")
-    return row if exact is None else {**row, "exact": [float(value) for value in exact]}
+def as_table_row(row: dict[str, Any]) -> dict[str, Any]:
+    """Return a row that Parquet can hold.
+
+    Exact numbers become floats, so that all fit one column: integers beyond 2**53 lose their last digits. Lone
+    surrogates, which JSON can say and Parquet cannot, are escaped.
+    """
+    fitting = {key: escape_surrogates(value) if isinstance(value, str) else value for key, value in row.items()}
+    if "exact" in row:
+        fitting["exact"] = [float(value) for value in row["exact"]]
+    return fitting
+
+
+def escape_surrogates(text: str) -> str:
+    """Return a text that UTF-8 can hold."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def rows_of(trace: Trace) -> Iterator[dict[str, Any]]:

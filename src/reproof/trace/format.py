@@ -14,13 +14,14 @@ records is bisected, and the digests of equal layouts are compared as arrays. Al
 from __future__ import annotations
 
 import json
+import re
 import struct
 import zlib
 from typing import Final, NamedTuple
 
 import xxhash
 
-from reproof.schema import Event, Layout
+from reproof.schema import Event, Layout, NumbersKind
 
 FORMAT: Final = "reproof-trace"
 FORMAT_VERSION: Final = 1
@@ -29,6 +30,7 @@ RUN_FILE: Final = "run.json"
 HEADER: Final = struct.Struct("<8sII16s28sI")
 HEADER_BYTES: Final = HEADER.size
 MAGIC: Final = {"frames": b"RPRFfrm\n", "digests": b"RPRFdig\n", "values": b"RPRFval\n"}
+RANK_FILE: Final = re.compile(r"rank(0|[1-9][0-9]{0,8})\.(names|digests|values|frames)", re.ASCII)
 
 FRAME: Final = struct.Struct("<QQQQII16sII")
 """digests_end, tensors_end, values_end, step, layout, flags, chain, elapsed_ms, crc."""
@@ -50,11 +52,15 @@ LINK: Final = struct.Struct("<16s16sQI")
 
 VALUE: Final = struct.Struct("<IBsHI")
 """Before each value: position of its event in the frame, kind, element type, reserved, bytes that follow."""
-KINDS: Final = {"exact": 1, "statistics": 2, "samples": 3}
-KIND_NAMES: Final = {number: name for name, number in KINDS.items()}
+KIND_NAMES: Final[dict[int, NumbersKind]] = {1: "exact", 2: "statistics", 3: "samples", 4: "rng"}
+KINDS: Final = {str(name): number for number, name in KIND_NAMES.items()}
+TYPE_BYTES: Final = {code: struct.calcsize(f"<{code}") for code in "?bBhHiIqQefd"}
+"""The element types that values may have, with their sizes."""
 
 MAX_EVENTS_PER_FRAME: Final = 512
 """A frame is written when it holds so many events, even before its step ends: memory stays bounded."""
+
+MAX_STEP: Final = 2**63 - 1
 
 FIRST_CHAIN: Final = bytes(CHAIN_BYTES)
 
@@ -76,6 +82,12 @@ class FrameRecord(NamedTuple):
 def file_name(rank: int, part: str) -> str:
     """Return the name of one of the files of a process, e.g. ``rank0.frames``."""
     return f"rank{rank}.{part}"
+
+
+def rank_of(name: str) -> int | None:
+    """Return the process to which a file of this name belongs, or None if it is not a file of a process."""
+    match = RANK_FILE.fullmatch(name)
+    return None if match is None else int(match[1])
 
 
 def pack_header(part: str, rank: int, run_id: bytes) -> bytes:

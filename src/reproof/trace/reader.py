@@ -6,41 +6,60 @@ the last frame; `RankTrace.verify` checks every byte. Left out: what two traces 
 
 from __future__ import annotations
 
-import json
-import mmap
+import os
 import struct
 import zlib
 from bisect import bisect_right
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from reproof.errors import TraceError
-from reproof.schema import DIGEST_BYTES, LEVELS, STAGES, Event, Frame, Layout, Numbers, RunHeader
+from reproof.schema import DIGEST_BYTES, Event, Frame, Layout, Numbers, RunHeader
 from reproof.trace import format as fmt
+from reproof.trace.files import check_header, damaged, list_folder, map_file
+from reproof.trace.header import created_at, read_header
+from reproof.trace.names import read_names
 
 if TYPE_CHECKING:
+    import mmap
     from collections.abc import Iterator
 
-STATUSES = ("running", "complete", "failed", "interrupted")
+RECORDED = "name a folder that `reproof run -o` made"
 
 
 class RankTrace:
     """What one process recorded."""
 
-    def __init__(self, folder: Path, rank: int) -> None:
+    def __init__(self, folder: Path, rank: int, run_id: bytes | None = None) -> None:
         """Open the files of a rank.
+
+        Args:
+            folder: Folder of the trace.
+            rank: The process.
+            run_id: The 16-byte ID of the run to which they must belong; None for the one that they agree on.
 
         Raises:
             TraceError: If a file is missing, foreign, of a newer format, or damaged beyond its unfinished end.
         """
         self.rank = rank
         self.folder = folder
-        self._maps = {part: _map_file(folder / fmt.file_name(rank, part), part) for part in fmt.MAGIC}
-        self.events, self.layouts = _read_names(folder / fmt.file_name(rank, "names"))
+        self._maps = self._map_files(run_id)
+        self.events, self.layouts = read_names(folder / fmt.file_name(rank, "names"))
         self.num_frames = self._count_whole_steps()
         if self.num_frames:
             self._check_frame(self.num_frames - 1)
+
+    def _map_files(self, run_id: bytes | None) -> dict[str, mmap.mmap]:
+        maps = {}
+        for part in fmt.MAGIC:
+            path = self.folder / fmt.file_name(self.rank, part)
+            maps[part] = map_file(path)
+            found = check_header(path, part, self.rank, maps[part])
+            if found != (run_id or found):
+                raise damaged(path, "it is of another run")
+            run_id = found
+        return maps
 
     def __len__(self) -> int:
         """Return the number of frames."""
@@ -59,13 +78,17 @@ class RankTrace:
         """Events in the trace."""
         return self.events_before(self.num_frames)
 
+    @property
+    def is_cut(self) -> bool:
+        """Whether the files hold more than whole steps: what a killed process leaves, or a copy that lost its end."""
+        last = self.record(self.num_frames - 1) if self.num_frames else None
+        ends = (0, 0) if last is None else (last.digests_end * DIGEST_BYTES, last.values_end)
+        used = (self.num_frames * fmt.FRAME_BYTES, *ends)
+        return used != tuple(self._stored(part) for part in ("frames", "digests", "values"))
+
     def events_before(self, index: int) -> int:
         """Return how many events the frames before this one hold."""
         return self.record(index - 1).digests_end if index else 0
-
-    def tensors_before(self, index: int) -> int:
-        """Return how many tensors the frames before this one cover."""
-        return self.record(index - 1).tensors_end if index else 0
 
     def record(self, index: int) -> fmt.FrameRecord:
         """Return the stored record of a frame."""
@@ -77,8 +100,12 @@ class RankTrace:
         return self._maps["frames"][start : start + fmt.CHAIN_BYTES]
 
     def frame(self, index: int) -> Frame:
-        """Return a frame."""
-        record = self.record(index)
+        """Return a frame, checked against its checksum.
+
+        Raises:
+            TraceError: If it is damaged.
+        """
+        record = self._check_frame(index)
         start = self.events_before(index)
         return Frame(
             number=index,
@@ -115,11 +142,12 @@ class RankTrace:
         """Return the numbers kept with the events of a frame, by position in the layout and kind.
 
         Raises:
-            TraceError: If they do not have the form that the format demands.
+            TraceError: If the frame is damaged, or they do not have the form that the format demands.
         """
+        num_events = len(self.layout(self._check_frame(index).layout).events)
         try:
-            return dict(_unpack_values(self._value_bytes(index)))
-        except (struct.error, KeyError, UnicodeDecodeError, ValueError):
+            return _unpack_numbers(self._value_bytes(index), num_events)
+        except (struct.error, KeyError, ValueError):  # ValueError: UnicodeDecodeError as well
             raise self._damaged("values", f"frame {index} holds values of no known form") from None
 
     def find_step(self, step: int) -> range:
@@ -139,52 +167,58 @@ class RankTrace:
         return total
 
     def verify(self) -> None:
-        """Check every byte of every frame: checksums and the chain.
+        """Check every byte of every frame: checksums, chain, order of the steps, form of the numbers.
 
         Raises:
             TraceError: Naming the first frame that is damaged.
         """
-        chain = fmt.FIRST_CHAIN
+        chain, step, num_tensors = fmt.FIRST_CHAIN, 0, 0
         for index in range(self.num_frames):
-            self._check_frame(index)
-            frame = self.frame(index)
-            flags = self.record(index).flags
-            chain = fmt.next_chain(chain, frame.layout, frame.step, flags, frame.digests)
+            frame, record = self.frame(index), self.record(index)
+            chain = fmt.next_chain(chain, frame.layout, frame.step, record.flags, frame.digests)
+            num_tensors += frame.layout.num_tensors
             if chain != frame.chain:
                 raise self._damaged("frames", f"the chain breaks at frame {index}")
+            if frame.step < step or record.tensors_end != num_tensors:
+                raise self._damaged("frames", f"frame {index} does not follow the one before")
+            self.numbers(index)
+            step = frame.step
 
     def _value_bytes(self, index: int) -> bytes:
         start = self.record(index - 1).values_end if index else 0
         return self._maps["values"][fmt.HEADER_BYTES + start : fmt.HEADER_BYTES + self.record(index).values_end]
 
-    def _check_frame(self, index: int) -> None:
+    def _check_frame(self, index: int) -> fmt.FrameRecord:
+        """Check one frame against its checksum and its layout, and return its record."""
         record = self.record(index)
         layout = self.layout(record.layout)
         start = self.events_before(index)
-        if record.digests_end - start != len(layout.events):
+        if record.digests_end - start != len(layout.events) or record.step > fmt.MAX_STEP:
             raise self._damaged("frames", f"frame {index} does not fit its layout")
         offset = _frame_offset(index)
         body = self._maps["frames"][offset : offset + fmt.FRAME_BYTES - 4]
-        crc = zlib.crc32(
-            self._value_bytes(index), zlib.crc32(self.digests(start, record.digests_end), zlib.crc32(body))
-        )
+        crc = zlib.crc32(self.digests(start, record.digests_end), zlib.crc32(body))
+        crc = zlib.crc32(self._value_bytes(index), crc)
         if crc != record.crc:
             raise self._damaged("frames", f"frame {index} (step {record.step}) fails its checksum")
+        return record
 
     def _count_whole_steps(self) -> int:
         """Return how many frames are there with all their digests and values, up to the last step that ended."""
-        stored = (len(self._maps["frames"]) - fmt.HEADER_BYTES) // fmt.FRAME_BYTES
-        num_digests = (len(self._maps["digests"]) - fmt.HEADER_BYTES) // DIGEST_BYTES
-        num_value_bytes = len(self._maps["values"]) - fmt.HEADER_BYTES
+        num_digests, num_value_bytes = self._stored("digests") // DIGEST_BYTES, self._stored("values")
+        stored = self._stored("frames") // fmt.FRAME_BYTES
         whole = bisect_right(range(stored), num_digests, key=lambda i: self.record(i).digests_end)
         whole = bisect_right(range(whole), num_value_bytes, key=lambda i: self.record(i).values_end)
         while whole and not self.record(whole - 1).flags & fmt.ENDS_STEP:
             whole -= 1
         return whole
 
+    def _stored(self, part: str) -> int:
+        """Return how many bytes a file holds after its header."""
+        return len(self._maps[part]) - fmt.HEADER_BYTES
+
     def _damaged(self, part: str, problem: str) -> TraceError:
-        path = self.folder / fmt.file_name(self.rank, part)
-        return TraceError(f"{path} is damaged: {problem}", "record the run again", slug="trace-damaged")
+        return damaged(self.folder / fmt.file_name(self.rank, part), problem)
 
 
 class Trace:
@@ -199,13 +233,31 @@ class Trace:
     def explain_incomplete(self) -> str | None:
         """Return why the trace is not the record of a whole run, or None if it is."""
         header = self.header
-        missing = sorted(set(range(header.num_ranks)) - set(self.ranks))
         if header.status == "running":
             return "the run was killed or is still running"
         if header.status != "complete":
             return header.ended or header.status
-        if missing:
-            return f"rank {missing[0]} left no trace"
+        present = range(min(header.num_ranks, len(self.ranks) + 1))
+        missing = next((rank for rank in present if rank not in self.ranks), None)
+        return self._explain_cut() if missing is None else f"rank {missing} left no trace"
+
+    def verify(self) -> None:
+        """Check every byte of what all processes recorded, and that nothing is missing at its end.
+
+        Raises:
+            TraceError: Naming the first thing that is damaged.
+        """
+        for rank in self.ranks.values():
+            rank.verify()
+        if self.header.is_complete and (cut := self._explain_cut()) is not None:
+            raise damaged(self.folder, cut)
+
+    def _explain_cut(self) -> str | None:
+        for number, rank in self.ranks.items():
+            if rank.is_cut:
+                last = rank.record(rank.num_frames - 1).step if rank.num_frames else None
+                where = "before the end of the first step" if last is None else f"after step {last}"
+                return f"the files of rank {number} were cut {where}"
         return None
 
 
@@ -219,153 +271,51 @@ def open_trace(path: str | Path) -> Trace:
         TraceError: If there is no trace, it is foreign or damaged, or its format is newer than this release reads.
     """
     folder = Path(path)
-    if not folder.is_dir():
-        problem = f"{folder} is not the folder of a trace" if folder.exists() else f"no trace at {folder}"
-        raise TraceError(problem, "name a folder that `reproof run -o` made", slug="trace-missing")
-    header = _read_header(folder)
-    ranks = sorted(int(p.name[4:-7]) for p in folder.glob("rank*.frames") if p.name[4:-7].isdigit())
+    names = list_folder(folder, "trace", RECORDED)
+    if fmt.RUN_FILE not in names:
+        raise TraceError(f"{folder} is not a trace: it has no {fmt.RUN_FILE}", RECORDED, slug="trace-foreign")
+    header = read_header(folder)
+    ranks = sorted(rank for name in names if name.endswith(".frames") and (rank := fmt.rank_of(name)) is not None)
     if not ranks:
         raise TraceError(f"{folder} holds no recorded process", "record the run again", slug="trace-empty")
-    return Trace(folder, header, {rank: RankTrace(folder, rank) for rank in ranks})
+    if ranks[-1] >= header.num_ranks:
+        had = f"{header.num_ranks} process{'' if header.num_ranks == 1 else 'es'}"
+        msg = f"{folder} holds files of rank {ranks[-1]}, and the run had {had}"
+        raise TraceError(msg, "record the run again", slug="trace-damaged")
+    run_id = bytes.fromhex(header.run_id)
+    return Trace(folder, header, {rank: RankTrace(folder, rank, run_id if rank == 0 else None) for rank in ranks})
 
 
 def find_newest_traces(folder: str | Path, count: int = 2) -> list[Path]:
-    """Return the newest traces in a folder, oldest of them first.
+    """Return the newest traces in a folder, oldest of them first; what counts is when their recording began.
 
     Raises:
         TraceError: If the folder is missing or holds fewer.
     """
     parent = Path(folder)
-    if not parent.is_dir():
-        raise TraceError(f"no folder {parent}", "name the folder that holds the runs", slug="trace-missing")
-    dated = [(_read_header(p).created, p.name, p) for p in parent.iterdir() if (p / fmt.RUN_FILE).is_file()]
+    runs = [parent / name for name in list_folder(parent, "folder of runs", "name the folder that holds the runs")]
+    dated = [(created_at(read_header(p)), p.name, p) for p in runs if os.access(p / fmt.RUN_FILE, os.F_OK)]
     if len(dated) < count:
         msg = f"{parent} holds {len(dated)} of the {count} runs to compare"
         raise TraceError(msg, "record another with `reproof run -o`", slug="too-few-traces")
     return [path for _, _, path in sorted(dated)[-count:]]
 
 
-def _read_header(folder: Path) -> RunHeader:
-    path = folder / fmt.RUN_FILE
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        msg = f"{folder} is not a trace: it has no {fmt.RUN_FILE}"
-        raise TraceError(msg, "name a folder that `reproof run -o` made", slug="trace-foreign") from None
-    except (OSError, ValueError) as error:
-        raise TraceError(f"cannot read {path}: {error}", "record the run again", slug="trace-damaged") from None
-    if not isinstance(data, dict) or data.get("format") != fmt.FORMAT:
-        raise TraceError(
-            f"{path} is not the header of a trace", "name a folder of `reproof run -o`", slug="trace-foreign"
-        )
-    version = data.get("format_version")
-    if not isinstance(version, int) or version < 1:
-        raise TraceError(f"{path} has format version {version!r}", "record the run again", slug="trace-damaged")
-    if version > fmt.FORMAT_VERSION:
-        msg = f"{path} has format version {version}, and this release reads up to {fmt.FORMAT_VERSION}"
-        raise TraceError(msg, "upgrade reproof", slug="trace-newer")
-    try:
-        return _parse_header(data)
-    except (KeyError, TypeError, ValueError) as error:
-        raise TraceError(f"{path} is damaged: {error!r}", "record the run again", slug="trace-damaged") from None
-
-
-def _parse_header(data: dict[str, Any]) -> RunHeader:
-    bytes.fromhex(data["run_id"])
-    if data["status"] not in STATUSES or data["level"] not in LEVELS:
-        msg = f"status {data['status']!r}, level {data['level']!r}"
-        raise ValueError(msg)
-    return RunHeader(
-        run_id=data["run_id"],
-        status=data["status"],
-        level=data["level"],
-        command=tuple(str(part) for part in data["command"]),
-        num_batches=None if data["num_batches"] is None else int(data["num_batches"]),
-        statistics=bool(data["statistics"]),
-        created=str(data["created"]),
-        environment=dict(data["environment"]),
-        ended=None if data["ended"] is None else str(data["ended"]),
-        exit_code=None if data["exit_code"] is None else int(data["exit_code"]),
-        problems=tuple(str(problem) for problem in data["problems"]),
-        num_ranks=int(data["num_ranks"]),
-    )
-
-
-def _map_file(path: Path, part: str) -> mmap.mmap:
-    """Map a file and check its header."""
-    try:
-        with path.open("rb") as file:
-            mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-    except FileNotFoundError:
-        raise TraceError(f"{path} is missing", "record the run again", slug="trace-damaged") from None
-    except ValueError:
-        raise TraceError(f"{path} is empty", "record the run again", slug="trace-empty") from None
-    except OSError as error:
-        raise TraceError(
-            f"cannot read {path}: {error.strerror}", "check its permissions", slug="trace-unreadable"
-        ) from None
-    head = mapped[: fmt.HEADER_BYTES]
-    if len(head) < fmt.HEADER_BYTES or head[:8] != fmt.MAGIC[part]:
-        msg = f"{path} is not the {part} file of a trace"
-        raise TraceError(msg, "record the run again", slug="trace-foreign")
-    _, version, _, _, _, crc = fmt.HEADER.unpack(head)
-    if version > fmt.FORMAT_VERSION:
-        msg = f"{path} has format version {version}, and this release reads up to {fmt.FORMAT_VERSION}"
-        raise TraceError(msg, "upgrade reproof", slug="trace-newer")
-    if crc != zlib.crc32(head[:-4]):
-        raise TraceError(
-            f"{path} is damaged: its header fails its checksum", "record the run again", slug="trace-damaged"
-        )
-    return mapped
-
-
-def _read_names(path: Path) -> tuple[list[Event], list[Layout]]:
-    """Read events and layouts; an unfinished last line is what a killed process leaves and is ignored."""
-    events: list[Event] = []
-    layouts: list[Layout] = []
-    try:
-        lines = path.read_bytes().split(b"\n")
-    except OSError as error:
-        raise TraceError(
-            f"cannot read {path}: {error.strerror}", "record the run again", slug="trace-damaged"
-        ) from None
-    for number, line in enumerate(lines[:-1], start=1):
-        try:
-            entry = json.loads(line)
-            if "layout" in entry:
-                layouts.append(fmt.make_layout(tuple(events[i] for i in entry["events"])))
-            else:
-                events.append(_parse_event(entry))
-        except (ValueError, KeyError, TypeError, IndexError):
-            msg = f"{path} is damaged: line {number} is not an event or a layout"
-            raise TraceError(msg, "record the run again", slug="trace-damaged") from None
-    return events, layouts
-
-
-def _parse_event(entry: dict[str, Any]) -> Event:
-    if entry["stage"] not in STAGES:
-        raise ValueError(entry["stage"])
-    return Event(
-        stage=entry["stage"],
-        name=entry["name"],
-        detail=entry.get("detail"),
-        algorithm=entry["algorithm"],
-        skipped=entry.get("skipped"),
-        num_tensors=int(entry.get("tensors", 0)),
-    )
-
-
-def _unpack_values(data: bytes) -> Iterator[tuple[tuple[int, str], Numbers]]:
+def _unpack_numbers(data: bytes, num_events: int) -> dict[tuple[int, str], Numbers]:
+    """Return the numbers of a frame; anything that does not have the form of the format raises."""
+    found: dict[tuple[int, str], Numbers] = {}
     position = 0
     while position < len(data):
         event, kind, typecode, _, num_bytes = fmt.VALUE.unpack_from(data, position)
         position += fmt.VALUE.size
-        code = typecode.decode("ascii")
-        count = num_bytes // struct.calcsize(f"<{code}")
+        code, name = typecode.decode("ascii"), fmt.KIND_NAMES[kind]
+        count, rest = divmod(num_bytes, fmt.TYPE_BYTES[code])
+        if rest or event >= num_events or (event, name) in found:
+            raise ValueError(event)
         values = struct.unpack_from(f"<{count}{code}", data, position)
         position += num_bytes
-        name = fmt.KIND_NAMES[kind]
-        yield (event, name), Numbers(kind=name, typecode=code, values=values)  # type: ignore[arg-type]  # names of KINDS
+        found[event, name] = Numbers(kind=name, typecode=code, values=values)
+    return found
 
 
 def _frame_offset(index: int) -> int:

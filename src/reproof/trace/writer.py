@@ -7,6 +7,7 @@ the last seconds. Left out: what is recorded, and when a step ends (`reproof.rec
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import time
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from reproof.errors import RecordingError
 from reproof.trace import format as fmt
+from reproof.trace.header import header_to_json
 
 if TYPE_CHECKING:
     from reproof.schema import Event, Layout, RunHeader
@@ -24,8 +26,8 @@ if TYPE_CHECKING:
 class RankWriter:
     """Writes the frames of one process.
 
-    Not thread-safe: the recorder holds a lock. After an error of the file system nothing more is written, so that
-    the trace stays a readable prefix of the run.
+    Not thread-safe: the recorder holds a lock. After an error of the file system the writer is closed, so that the
+    trace stays a readable prefix of the run.
     """
 
     def __init__(self, folder: Path, rank: int, run_id: str) -> None:
@@ -106,11 +108,17 @@ class RankWriter:
         self._append("names", f"{line}\n".encode())
 
     def _append(self, part: str, data: bytes) -> None:
-        """Write all of the data or raise; the kernel may take it in pieces."""
+        """Write all of the data, or raise and close; the kernel may take it in pieces."""
+        if not self._descriptors:
+            raise OSError(errno.EBADF, "the trace is closed")
         descriptor = self._descriptors[part]
-        written = os.write(descriptor, data)
-        while written < len(data):
-            written += os.write(descriptor, data[written:])
+        try:
+            written = os.write(descriptor, data)
+            while written < len(data):
+                written += os.write(descriptor, data[written:])
+        except OSError:
+            self.close()
+            raise
 
     def close(self) -> None:
         """Close the files. Closing twice does nothing."""
@@ -138,7 +146,7 @@ class TraceWriter:
         self.header = header
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            make_room(folder, rank, force=force)
+            make_room(folder, rank, header.num_ranks, force=force)
             if rank == 0:
                 self.write_header(header)
         except OSError as error:
@@ -165,51 +173,31 @@ class TraceWriter:
         self.writer.close()
 
 
-def header_to_json(header: RunHeader) -> dict[str, Any]:
-    """Return the content of `run.json`."""
-    return {
-        "format": fmt.FORMAT,
-        "format_version": fmt.FORMAT_VERSION,
-        "run_id": header.run_id,
-        "status": header.status,
-        "ended": header.ended,
-        "exit_code": header.exit_code,
-        "level": header.level,
-        "num_batches": header.num_batches,
-        "statistics": header.statistics,
-        "num_ranks": header.num_ranks,
-        "command": list(header.command),
-        "created": header.created,
-        "problems": list(header.problems),
-        "environment": header.environment,
-    }
-
-
-def make_room(folder: Path, rank: int, *, force: bool) -> None:
+def make_room(folder: Path, rank: int, num_ranks: int, *, force: bool) -> None:
     """Take away this rank's part of an older trace if asked to; refuse to touch anything else."""
     present = {entry.name for entry in folder.iterdir()}
-    if not present:
-        return
-    mine = {fmt.file_name(rank, part) for part in ("names", "digests", "values", "frames")}
     foreign = sorted(name for name in present if not is_trace_file(name))
     if foreign:
         msg = f"{folder} holds {foreign[0]!r}, which is not part of a trace"
         raise RecordingError(msg, "record into a folder of its own", slug="folder-not-empty")
-    in_the_way = present & (mine | {fmt.RUN_FILE} if rank == 0 else mine)
-    if in_the_way and not force:
+    older = [name for name in present if makes_room_for(rank, num_ranks, name)]
+    if older and not force:
         msg = f"{folder} already holds a trace"
         raise RecordingError(msg, "choose another folder or add --force to replace it", slug="trace-exists")
-    for name in sorted(mine & present):
+    for name in sorted(older, key=lambda name: name != fmt.RUN_FILE):  # the header first: what is left is no trace
         (folder / name).unlink()
-    if rank == 0:
-        (folder / fmt.RUN_FILE).unlink(missing_ok=True)
+
+
+def makes_room_for(rank: int, num_ranks: int, name: str) -> bool:
+    """Whether a file of a trace has to go when this rank records: its own, and what no other rank will replace."""
+    owner = fmt.rank_of(name)
+    is_left_over = owner is None or owner >= num_ranks
+    return owner == rank or (rank == 0 and is_left_over)
 
 
 def is_trace_file(name: str) -> bool:
     """Whether a file of this name is part of a trace."""
-    stem, _, part = name.partition(".")
-    is_rank_file = stem.startswith("rank") and stem[4:].isdigit() and part in {"names", "digests", "values", "frames"}
-    return name == fmt.RUN_FILE or is_rank_file or name.startswith(f".{fmt.RUN_FILE}.")
+    return name == fmt.RUN_FILE or fmt.rank_of(name) is not None or name.startswith(f".{fmt.RUN_FILE}.")
 
 
 def cannot_write(path: Path, error: OSError) -> RecordingError:
@@ -219,5 +207,5 @@ def cannot_write(path: Path, error: OSError) -> RecordingError:
     return RecordingError(f"cannot write {path}: {reason}", remedy, slug="cannot-write")
 
 
-FULL = frozenset({28, 122, 27})
-"""ENOSPC, EDQUOT and EFBIG: the disk, the quota or the allowed file size is used up."""
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+"""The disk, the quota or the allowed file size is used up."""

@@ -1,0 +1,114 @@
+"""See every call of a model: its initial state, its inputs and its outputs.
+
+A *root* is a module with parameters that is called from outside of any other. `torch.nn.Module.__call__` is replaced
+rather than hooked: a global forward pre-hook is not shown keyword arguments, and any global hook makes the call of every
+submodule slower. At level ``batches`` the replacement is taken out again as soon as a loader delivers the batches.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from reproof.recorder.patches import Patches
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from reproof.recorder.session import Recording
+    from reproof.schema import Detail, Stage
+
+
+class ModelHooks:
+    """The hook on module calls of one recording."""
+
+    def __init__(self, recording: Recording) -> None:
+        """Hook all modules, those that exist and those to come."""
+        self._recording = recording
+        self._is_wanted = True
+        self._num_batches = 0
+        self._patches = Patches()
+        self._patches.replace(torch.nn.Module, "__call__", self._wrap_call)
+        recording.patches.on_restore(self.remove)
+
+    def remove(self) -> None:
+        """Take the hook out."""
+        self._patches.restore()
+        self._is_wanted = False
+
+    def _wrap_call(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        thread = self._recording.thread
+        sees_all = self._recording.records("modules")
+
+        def call(module: torch.nn.Module, *args: Any, **kwargs: Any) -> Any:
+            if thread.is_in_model and not sees_all:
+                return original(module, *args, **kwargs)
+            if not self._is_wanted or not self._is_seen(module):
+                return original(module, *args, **kwargs)
+            if thread.is_in_model:
+                return self._call_part(original, module, args, kwargs)
+            return self._call_root(original, module, args, kwargs)
+
+        return call
+
+    def _is_seen(self, module: torch.nn.Module) -> bool:
+        """Whether this is a call of a model, outside of a compiler's tracing and of a recomputation in backward."""
+        if torch.compiler.is_compiling() or not self._recording.is_active or self._recording.thread.is_in_backward:
+            return False
+        return self._recording.thread.is_in_model or (is_model(module) and torch._C._get_tracing_state() is None)  # noqa: SLF001  # no public test
+
+    def _call_root(self, original: Callable[..., Any], module: torch.nn.Module, args: Any, kwargs: Any) -> Any:
+        recording = self._recording
+        recording.thread.is_in_model = True
+        try:
+            with recording.guard("input of a model"):
+                self._before_root(module, args, kwargs)
+            output = original(module, *args, **kwargs)
+            if recording.records("steps"):
+                with recording.guard("output of a model"):
+                    stage: Stage = "forward" if torch.is_grad_enabled() else "metric"
+                    recording.evidence.record_tree(stage, f"{recording.registry.name_of(module)} output", output)
+        finally:
+            recording.thread.is_in_model = False
+        return output
+
+    def _call_part(self, original: Callable[..., Any], module: torch.nn.Module, args: Any, kwargs: Any) -> Any:
+        """Record the inputs and outputs of a module inside of a model (level ``modules``)."""
+        recording = self._recording
+        stage: Stage = "forward" if torch.is_grad_enabled() else "metric"
+        with recording.guard("input of a module"):
+            self._record_inputs(stage, recording.registry.name_of(module), args, kwargs)
+        output = original(module, *args, **kwargs)
+        with recording.guard("output of a module"):
+            recording.evidence.record_tree(stage, f"{recording.registry.name_of(module)} output", output)
+        return output
+
+    def _before_root(self, module: torch.nn.Module, args: Any, kwargs: Any) -> None:
+        recording = self._recording
+        is_training = torch.is_grad_enabled()
+        if recording.records("steps"):
+            recording.steps.finish_hand_made_step()
+            recording.state.record_first_use(module)
+            if not is_training:
+                self._record_inputs("metric", recording.registry.name_of(module), args, kwargs)
+        if is_training and not recording.has_loader and self._is_within_limit():
+            self._record_inputs("batch", recording.registry.name_of(module), args, kwargs)
+        elif is_training and recording.records("modules"):
+            self._record_inputs("forward", recording.registry.name_of(module), args, kwargs)
+
+    def _is_within_limit(self) -> bool:
+        self._num_batches += 1
+        return self._recording.num_batches is None or self._num_batches <= self._recording.num_batches
+
+    def _record_inputs(self, stage: Stage, name: str, args: Any, kwargs: Any) -> None:
+        detail: Detail | None = "content" if stage == "batch" else None
+        for i, value in enumerate(args):
+            self._recording.evidence.record_tree(stage, f"{name} input[{i}]", value, detail)
+        for key, value in kwargs.items():
+            self._recording.evidence.record_tree(stage, f"{name} input[{key!r}]", value, detail)
+
+
+def is_model(module: torch.nn.Module) -> bool:
+    """Whether a module has parameters: a loss function called like a model is not one."""
+    return next(module.parameters(), None) is not None

@@ -1,0 +1,118 @@
+"""Names for modules, parameters and buffers: the model's class, then the module's own names.
+
+``MLP.fc1.weight`` is parameter ``fc1.weight`` of the first model of class `MLP` that was called; ``MLP#2.fc1.weight`` belongs
+to the second. A tensor that several modules share keeps the name under which it was met first.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch.nn.modules import module as module_api
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from reproof.recorder.patches import Patches
+
+
+class Registry:
+    """What the models of a process are called, and what they hold.
+
+    Attributes:
+        version: Grows whenever a module gains a parameter, a buffer or a part: lists made before are out of date.
+    """
+
+    def __init__(self, patches: Patches) -> None:
+        """Know no model yet."""
+        self.version = 0
+        self._roots: weakref.WeakKeyDictionary[torch.nn.Module, str] = weakref.WeakKeyDictionary()
+        self._parts: weakref.WeakKeyDictionary[torch.nn.Module, str] = weakref.WeakKeyDictionary()
+        self._parameters: dict[int, tuple[weakref.ref[torch.Tensor], str]] = {}
+        self._classes: Counter[str] = Counter()
+        for register in (
+            module_api.register_module_parameter_registration_hook,
+            module_api.register_module_buffer_registration_hook,
+            module_api.register_module_module_registration_hook,
+        ):
+            patches.on_restore(register(self._on_registration).remove)
+
+    def _on_registration(self, *_: Any) -> None:
+        self.version += 1
+
+    @property
+    def roots(self) -> list[tuple[torch.nn.Module, str]]:
+        """The models seen so far, in the order of their first call."""
+        return list(self._roots.items())
+
+    def add_root(self, module: torch.nn.Module) -> bool:
+        """Name a model, its modules and parameters; return whether it is new."""
+        if module in self._roots:
+            return False
+        kind = type(getattr(module, "_orig_mod", module)).__name__
+        self._classes[kind] += 1
+        name = kind if self._classes[kind] == 1 else f"{kind}#{self._classes[kind]}"
+        self._roots[module] = self._parts.setdefault(module, name)
+        self.add_names(module)
+        return True
+
+    def add_names(self, module: torch.nn.Module) -> None:
+        """Name what a model holds by now."""
+        name = self._roots[module]
+        for path, part in unwrapped(module).named_modules():
+            self._parts.setdefault(part, f"{name}.{path}" if path else name)
+        for path, parameter in unwrapped(module).named_parameters():
+            self.name_parameter(parameter, f"{name}.{path}")
+
+    def name_parameter(self, parameter: torch.Tensor, name: str) -> str:
+        """Return the name of a parameter, which is `name` unless it was met before."""
+        known = self._parameters.get(id(parameter))
+        if known is not None and known[0]() is parameter:
+            return known[1]
+        self._parameters[id(parameter)] = (weakref.ref(parameter), name)
+        return name
+
+    def knows_parameter(self, parameter: torch.Tensor) -> bool:
+        """Whether a parameter has a name."""
+        known = self._parameters.get(id(parameter))
+        return known is not None and known[0]() is parameter
+
+    def name_of(self, module: torch.nn.Module) -> str:
+        """Return the name of a module; one that belongs to no known model is taken for a model."""
+        name = self._parts.get(module)
+        if name is None:  # a part that a known model gained since, or a model of its own
+            for root, _ in self.roots:
+                self.add_names(root)
+            if module not in self._parts:
+                self.add_root(module)
+            name = self._parts[module]
+        return name
+
+    def parameters(self, module: torch.nn.Module) -> Iterator[tuple[str, torch.Tensor]]:
+        """Yield the parameters of a model with their names, each once."""
+        for name, owner, key, is_parameter in self.holdings(module):
+            value = owner._parameters[key] if is_parameter else None  # noqa: SLF001
+            if value is not None:
+                yield name, value
+
+    def holdings(self, module: torch.nn.Module) -> Iterator[tuple[str, torch.nn.Module, str, bool]]:
+        """Yield the parameters and buffers of a model: name, owner, key, and whether it is a parameter.
+
+        Each tensor is yielded once. They are told by owner and key because a buffer may be replaced at any time.
+        """
+        seen: set[int] = set()
+        for path, part in unwrapped(module).named_modules():
+            prefix = f"{self._roots[module]}.{path}." if path else f"{self._roots[module]}."
+            for held, is_parameter in ((part._parameters, True), (part._buffers, False)):  # noqa: SLF001
+                for key, value in held.items():
+                    if value is not None and id(value) not in seen:
+                        seen.add(id(value))
+                        yield f"{prefix}{key}", part, key, is_parameter
+
+
+def unwrapped(module: torch.nn.Module) -> torch.nn.Module:
+    """Return the module that `torch.compile` wrapped, or the module itself."""
+    return getattr(module, "_orig_mod", module)

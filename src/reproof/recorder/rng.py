@@ -1,0 +1,119 @@
+"""Digests of the states of the random number generators, taken at every step.
+
+The public getters of Python and NumPy build tuples of 625 numbers and cost more than a small training step can bear
+(24 and 39 us). The same bytes lie in memory: NumPy publishes the address of its state, and CPython's is found behind
+the object's header and trusted only after it has been checked against the public getter.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import random
+import struct
+import sys
+from typing import Any, Final
+
+import torch
+import xxhash
+
+from reproof.digest import digest_tensor
+from reproof.schema import RNG_CUDA, RNG_LOADER
+
+NUM_WORDS: Final = 624
+PYTHON_STATE: Final = struct.Struct(f"=i{NUM_WORDS}I")
+"""Position and words of `random.Random`, as CPython lays them out (Modules/_randommodule.c, 3.10 to 3.13)."""
+
+PACK_PAIR: Final = struct.Struct("<Q8s").pack
+"""Packs the number of a generator and the first 8 bytes of a digest (`8s` cuts the rest off)."""
+
+NUMPY_STATE_BYTES: Final = (NUM_WORDS + 1) * 4
+"""Words and position of NumPy's `mt19937_state` (numpy/random/src/mt19937/mt19937.h)."""
+
+
+class RngReader:
+    """Reads the states of the global generators, and of those that loaders were given."""
+
+    def __init__(self) -> None:
+        """Find the states in memory where they can be read there."""
+        self._python = PythonState()
+        self._numpy = NumpyState()
+        self._loaders: list[tuple[int, torch.Generator]] = []
+
+    def note_loader(self, number: int, generator: torch.Generator) -> None:
+        """Have the generator of a loader, of which an iterator is about to be made, read with the next states."""
+        self._loaders.append((RNG_LOADER + number, generator))
+
+    def read(self) -> bytes:
+        """Return pairs of uint64: number of the generator (`schema.RNG_SOURCES`), 64 bits of its state's digest.
+
+        Effects: none; a CUDA generator's state lies in host memory, so nothing waits for the device.
+        """
+        found = [PACK_PAIR(0, self._python.digest())]
+        if (taken := self._numpy.digest()) is not None:
+            found.append(PACK_PAIR(1, taken))
+        found.append(PACK_PAIR(2, digest_tensor(torch.default_generator.get_state())))
+        if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
+            for number, generator in enumerate(torch.cuda.default_generators):
+                found.append(PACK_PAIR(RNG_CUDA + number, digest_tensor(generator.get_state())))
+        while self._loaders:
+            source, generator = self._loaders.pop()
+            found.append(PACK_PAIR(source, digest_tensor(generator.get_state())))
+        return b"".join(found)
+
+
+class PythonState:
+    """Reads the state of the generator behind the functions of `random`."""
+
+    def __init__(self) -> None:
+        """Find the state in memory; without it (another interpreter), the public getter serves."""
+        self._generator: random.Random = random._inst  # noqa: SLF001
+        self._memory = find_python_state(self._generator)
+
+    def digest(self) -> bytes:
+        """Return the digest of the state."""
+        if self._memory is not None:
+            return xxhash.xxh3_128_digest(self._memory)
+        return xxhash.xxh3_128_digest(repr(self._generator.getstate()[1]).encode())
+
+
+def find_python_state(generator: random.Random) -> Any:
+    """Return a view of the generator's words and position in memory, or None if it is not where CPython has it."""
+    if sys.implementation.name != "cpython":
+        return None
+    start = random.Random.__base__.__basicsize__ - PYTHON_STATE.size if random.Random.__base__ else 0
+    for offset in (start - start % 4, object.__basicsize__):
+        view = (ctypes.c_ubyte * PYTHON_STATE.size).from_address(id(generator) + offset)
+        position, *words = PYTHON_STATE.unpack(bytes(view))
+        if (*words, position) == generator.getstate()[1]:
+            return view
+    return None
+
+
+class NumpyState:
+    """Reads the state of the generator behind the functions of `numpy.random`, without importing NumPy."""
+
+    def __init__(self) -> None:
+        """Look at nothing yet: the script may not use NumPy."""
+        self._bit_generator: Any = None
+        self._memory: Any = None
+
+    def digest(self) -> bytes | None:
+        """Return the digest of the state, or None while `numpy.random` is not imported."""
+        module = sys.modules.get("numpy.random.mtrand")
+        generator = getattr(module, "_rand", None)
+        if generator is None:
+            return None
+        bit_generator = generator._bit_generator  # noqa: SLF001  # set_bit_generator may have replaced it
+        if bit_generator is not self._bit_generator:
+            self._bit_generator = bit_generator
+            self._memory = find_numpy_state(bit_generator)
+        if self._memory is not None:
+            return xxhash.xxh3_128_digest(self._memory)
+        return xxhash.xxh3_128_digest(repr(bit_generator.state).encode())
+
+
+def find_numpy_state(bit_generator: Any) -> Any:
+    """Return a view of a Mersenne Twister's state in memory; None for other generators, whose getters are quick."""
+    if type(bit_generator).__name__ != "MT19937":
+        return None
+    return (ctypes.c_ubyte * NUMPY_STATE_BYTES).from_address(bit_generator.ctypes.state_address)

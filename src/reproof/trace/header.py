@@ -1,0 +1,110 @@
+"""`run.json`: what is known of a run once.
+
+It is JSON that people look at, so it may also have been edited, cut, or made by something else: every field is read
+with its type. A field that is missing is an error and never filled in.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final, get_args
+
+from reproof.errors import TraceError
+from reproof.schema import Level, RunHeader
+from reproof.trace import format as fmt
+from reproof.trace.fields import Fields
+from reproof.trace.files import check_version, damaged, read_file
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+STATUSES: Final = ("running", "complete", "failed", "interrupted")
+MAX_RANKS: Final = 2**31 - 1
+
+
+def header_to_json(header: RunHeader) -> dict[str, Any]:
+    """Return the content of `run.json`."""
+    return {
+        "format": fmt.FORMAT,
+        "format_version": fmt.FORMAT_VERSION,
+        "run_id": header.run_id,
+        "status": header.status,
+        "ended": header.ended,
+        "exit_code": header.exit_code,
+        "level": header.level,
+        "num_batches": header.num_batches,
+        "statistics": header.statistics,
+        "num_ranks": header.num_ranks,
+        "command": list(header.command),
+        "created": header.created,
+        "problems": list(header.problems),
+        "environment": header.environment,
+    }
+
+
+def read_header(folder: Path) -> RunHeader:
+    """Read the `run.json` of a folder.
+
+    Raises:
+        TraceError: If it is missing, foreign, damaged, or of a newer format.
+    """
+    path = folder / fmt.RUN_FILE
+    data = _parse(path, read_file(path))
+    if not isinstance(data, dict) or data.get("format") != fmt.FORMAT:
+        msg = f"{path} is not the header of a trace"
+        raise TraceError(msg, "name a folder of `reproof run -o`", slug="trace-foreign")
+    fields = Fields(data)
+    try:
+        check_version(path, fields.take("format_version", int))
+        return _read_fields(fields)
+    except ValueError as error:
+        raise damaged(path, str(error)) from None
+
+
+def created_at(header: RunHeader) -> datetime:
+    """Return the time at which a recording began."""
+    return datetime.fromisoformat(header.created)
+
+
+def _parse(path: Path, content: bytes) -> object:
+    try:
+        return json.loads(content.decode("utf-8"))
+    except (ValueError, RecursionError) as error:  # not UTF-8, not JSON, a number of 5000 digits, nested without end
+        raise TraceError(f"cannot read {path}: {error}", "record the run again", slug="trace-damaged") from None
+
+
+def _read_fields(fields: Fields) -> RunHeader:
+    return RunHeader(
+        run_id=_read_run_id(fields),
+        status=fields.choice("status", STATUSES),
+        level=fields.choice("level", get_args(Level)),
+        command=fields.texts("command"),
+        num_batches=None if fields.is_null("num_batches") else fields.number("num_batches", minimum=1),
+        statistics=fields.take("statistics", bool),
+        created=_read_time(fields),
+        environment=fields.take("environment", dict),
+        ended=None if fields.is_null("ended") else fields.text("ended"),
+        exit_code=None if fields.is_null("exit_code") else fields.number("exit_code", minimum=-(2**63)),
+        problems=fields.texts("problems"),
+        num_ranks=fields.number("num_ranks", minimum=1, maximum=MAX_RANKS),
+    )
+
+
+def _read_run_id(fields: Fields) -> str:
+    run_id = fields.text("run_id")
+    if not re.fullmatch(r"[0-9a-f]{32}", run_id):
+        raise fields.wrong("run_id")
+    return run_id
+
+
+def _read_time(fields: Fields) -> str:
+    created = fields.text("created")
+    try:
+        has_zone = datetime.fromisoformat(created).tzinfo is not None
+    except ValueError:
+        raise fields.wrong("created") from None
+    if not has_zone:
+        raise fields.wrong("created")
+    return created

@@ -1,0 +1,164 @@
+"""What integration tests share: commands in fresh processes, and a plain view of what was recorded."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+import pytest
+
+from reproof.trace import open_trace
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from reproof.schema import Comparison
+
+TIMEOUT_SECONDS = 120
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finished:
+    """How a process ended, and what it said.
+
+    Attributes:
+        code: Exit code; the negative number of the signal that ended it.
+        out: Standard output, to the byte.
+        err: Standard error.
+    """
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def own_lines(self) -> list[str]:
+        """The lines that reproof itself added to standard error."""
+        return [line for line in self.err.splitlines() if line.startswith("reproof: ")]
+
+    @property
+    def foreign_err(self) -> str:
+        """Standard error without the lines of reproof."""
+        return "".join(line for line in self.err.splitlines(keepends=True) if not line.startswith("reproof: "))
+
+
+class Command(Protocol):
+    """Runs a command in the test's folder and waits for it."""
+
+    def __call__(self, *arguments: str | Path, stdin: str = "", **variables: str) -> Finished:
+        """Run it with these arguments, standard input and environment variables."""
+
+
+def run_process(start: list[str], folder: Path) -> Command:
+    """Return what runs commands that start with these words, in a folder."""
+
+    def run(*arguments: str | Path, stdin: str = "", **variables: str) -> Finished:
+        done = subprocess.run(
+            [*start, *map(str, arguments)],
+            input=stdin.encode(),
+            capture_output=True,
+            cwd=folder,
+            env={**os.environ, **variables},
+            timeout=TIMEOUT_SECONDS,
+            check=False,
+        )
+        return Finished(code=done.returncode, out=done.stdout.decode(), err=done.stderr.decode())
+
+    return run
+
+
+@pytest.fixture
+def python(tmp_path: Path) -> Command:
+    """Return what runs Python in a fresh process, in the test's folder."""
+    return run_process([sys.executable], tmp_path)
+
+
+@pytest.fixture
+def reproof(tmp_path: Path) -> Command:
+    """Return what runs the command `reproof` in a fresh process, in the test's folder."""
+    return run_process([sys.executable, "-m", "reproof"], tmp_path)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recorded:
+    """One event as a trace has it.
+
+    Attributes:
+        step: Step within which it happened.
+        name: Name of the event.
+        detail: *order*, *content* or None.
+        digest: Its digest.
+        exact: The numbers kept exactly, or None.
+        kinds: Which kinds of numbers are kept with it.
+        skipped: Why it has no digest, or None.
+        num_tensors: Tensors and arrays that it covers.
+    """
+
+    step: int
+    name: str
+    detail: str | None
+    digest: bytes
+    exact: tuple[int | float | str, ...] | None
+    kinds: frozenset[str]
+    skipped: str | None
+    num_tensors: int
+
+
+class Events(list[Recorded]):
+    """The events of a trace, in execution order."""
+
+    @property
+    def names(self) -> list[str]:
+        """Their names."""
+        return [event.name for event in self]
+
+    @property
+    def steps(self) -> list[int]:
+        """Their steps."""
+        return [event.step for event in self]
+
+    def orders(self) -> list[tuple[int | float | str, ...] | None]:
+        """Return the indices drawn, batch after batch."""
+        return [event.exact for event in self if event.detail == "order"]
+
+    def named(self, name: str) -> Events:
+        """Return the events of one name."""
+        return Events(event for event in self if event.name == name)
+
+
+@pytest.fixture(scope="session")
+def read_events() -> Callable[[Path], Events]:
+    """Return what reads the events of a trace."""
+    return _read_events
+
+
+def _read_events(folder: Path) -> Events:
+    trace = open_trace(folder).ranks[0]
+    found = Events()
+    for index in range(len(trace)):
+        frame, numbers = trace.frame(index), trace.numbers(index)
+        for position, event in enumerate(frame.layout.events):
+            kept = {kind: value.values for (place, kind), value in numbers.items() if place == position}
+            found.append(
+                Recorded(
+                    step=frame.step,
+                    name=event.name,
+                    detail=event.detail,
+                    digest=frame.digest(position),
+                    exact=kept.get("exact"),
+                    kinds=frozenset(kept),
+                    skipped=event.skipped,
+                    num_tensors=event.num_tensors,
+                )
+            )
+    return found
+
+
+@pytest.fixture(scope="session")
+def reasons() -> Callable[[Comparison], str]:
+    """Return what tells in one string why a comparison could not say *identical*."""
+    return lambda comparison: "\n".join([f"{s.what}: {s.why}" for s in comparison.skipped] + list(comparison.structure))

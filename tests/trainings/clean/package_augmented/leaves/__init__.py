@@ -1,0 +1,1 @@
+"""Leaf outlines: which species?"""

@@ -1,0 +1,3 @@
+from .engine.loop import main
+
+main()

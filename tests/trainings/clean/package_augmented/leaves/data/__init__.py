@@ -1,0 +1,3 @@
+from .outlines import LeafOutlines
+
+__all__ = ["LeafOutlines"]
