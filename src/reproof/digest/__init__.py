@@ -5,6 +5,7 @@ is a promise across versions, because traces of different versions are compared.
 
     summaries   numbers that explain a difference: per-sample fingerprints, exact values, statistics
     values      plain values and the indices that a sampler draws
+    repeated    the same tensors again at every step
     tensors     PyTorch tensors of any layout, device and subclass
     arrays      numpy arrays and scalars
     plain       canonical encoding of plain values
@@ -17,6 +18,7 @@ from __future__ import annotations
 
 from reproof.digest.arrays import digest_array
 from reproof.digest.hashing import ALGORITHM, CannotDigestError
+from reproof.digest.repeated import RepeatedDigests
 from reproof.digest.summaries import exact_numbers, exact_scalar, sample_fingerprints, statistics
 from reproof.digest.tensors import digest_tensor
 from reproof.digest.values import digest_indices, digest_plain
@@ -24,6 +26,7 @@ from reproof.digest.values import digest_indices, digest_plain
 __all__ = [
     "ALGORITHM",
     "CannotDigestError",
+    "RepeatedDigests",
     "digest_array",
     "digest_indices",
     "digest_plain",

@@ -37,7 +37,7 @@ from reproof.digest.plain import digest_encoded, digest_text
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-_mode_is_enabled = torch._C._is_torch_function_mode_enabled  # noqa: SLF001  # there is no public test for it
+mode_is_enabled = torch._C._is_torch_function_mode_enabled  # noqa: SLF001  # there is no public test for it
 
 # Real, unquantized dtypes only: a tensor found in here has one meaning for its bytes, except for the negative bit.
 _SEEDS: Final[dict[tuple[torch.dtype, torch.Size], tuple[int, int]]] = {}
@@ -74,7 +74,7 @@ def digest_tensor(tensor: Tensor) -> bytes:
         CannotDigestError: If the tensor has no data (meta, fake, freed, uninitialized), stands for a value inside a
             transformation (`torch.func`, tracing), or is of a class that decides itself what its data is.
     """
-    found = _find_in_place(tensor)
+    found = find_in_place(tensor)
     if found is not None:
         return xxh3_128_digest(*found)
     with reading(tensor):
@@ -91,7 +91,7 @@ def locate_tensor(tensor: Tensor, fits: Callable[[Tensor], bool]) -> HostData | 
     Raises:
         CannotDigestError: If the tensor has no data, as for `digest_tensor`.
     """
-    found = _find_in_place(tensor)
+    found = find_in_place(tensor)
     if found is not None:
         return HostData(_kind_of(tensor.dtype), tensor.shape, found[0], tensor) if fits(tensor) else None
     with reading(tensor):
@@ -125,13 +125,13 @@ def reading(tensor: object) -> Iterator[None]:
         raise CannotDigestError(f"{type_name(tensor)} cannot be read: {reason}") from error
 
 
-def _find_in_place(tensor: Tensor) -> tuple[memoryview, int] | None:
+def find_in_place(tensor: Tensor) -> tuple[memoryview, int] | None:
     """Return memory and seed of a tensor that can be hashed where it lies; None if it takes a closer look.
 
     The tensor must be alive while the memory is read.
     """
     kind = type(tensor)
-    if (kind is Tensor or kind is Parameter) and not _mode_is_enabled():
+    if (kind is Tensor or kind is Parameter) and not mode_is_enabled():
         try:
             seed, num_bytes = _SEEDS[tensor.dtype, tensor.shape]
             if tensor.is_cpu and tensor.is_contiguous() and not tensor.is_neg():

@@ -7,6 +7,7 @@ What cannot be digested becomes a *skipped* event that says why: evidence is nev
 from __future__ import annotations
 
 import dataclasses
+import enum
 import sys
 import types
 import weakref
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from reproof.recorder.frames import FrameBuilder, Value
 
+FLAT = (list, tuple)
 MAX_DEPTH = 16
 MAX_CHILDREN = 16
 """A longer list becomes one event: a batch of 64 images in a list is one piece of evidence, not 64."""
@@ -37,9 +39,25 @@ class EvidenceRecorder:
 
     def __init__(self, frames: FrameBuilder, *, statistics: bool = False) -> None:
         """Record into `frames`; with `statistics`, keep summary statistics of floating-point tensors."""
-        self._frames = frames
+        self.frames = frames
         self._statistics = statistics
+        self._keeps_samples = True
         self._ids: dict[tuple[Stage, str, Detail | None, int], int] = {}
+
+    def record_batch(self, name: str, batch: Any, *, keep_samples: bool = True) -> None:
+        """Record the content of a batch.
+
+        Args:
+            name: Name of its loader.
+            batch: Tensors, arrays, numbers and strings in any nesting.
+            keep_samples: Keep a fingerprint of each sample, to tell later which of them differ.
+        """
+        self._keeps_samples = keep_samples
+        if type(batch) in FLAT and len(batch) <= MAX_CHILDREN and all(type(leaf) is torch.Tensor for leaf in batch):
+            for i, leaf in enumerate(batch):  # what most loaders deliver, without the walk
+                self._record_leaf("batch", f"{name}[{i}]", leaf, "content")
+        else:
+            self.record_tree("batch", name, batch, "content")
 
     def record_tree(self, stage: Stage, name: str, value: Any, detail: Detail | None = None) -> None:
         """Record every leaf of a value.
@@ -90,11 +108,11 @@ class EvidenceRecorder:
         event_id = self._ids.get(key)
         if event_id is None:
             event = Event(stage=stage, name=name, detail=detail, algorithm=digests.ALGORITHM, num_tensors=num_tensors)
-            number = self._frames.number_event(event)
+            number = self.frames.number_event(event)
             if number is None:
                 return None
             event_id = self._ids[key] = number
-        self._frames.add(event_id, taken, values)
+        self.frames.add(event_id, taken, values)
         return event_id
 
     def _record_leaf(self, stage: Stage, name: str, leaf: Any, detail: Detail | None) -> None:
@@ -111,18 +129,18 @@ class EvidenceRecorder:
         if not isinstance(leaf, torch.Tensor) and not is_array(leaf):
             exact = digests.exact_scalar(leaf) if type(leaf) is float else None
             return () if exact is None else (("exact", *exact),)
-        exact = digests.exact_numbers(leaf) or (digests.exact_scalar(leaf) if leaf.ndim == 0 else None)
+        exact = (digests.exact_scalar(leaf) if leaf.ndim == 0 else None) or digests.exact_numbers(leaf)
         if exact is not None:
             return (("exact", *exact),)
         kept: list[Value] = []
-        if stage == "batch" and (fingerprints := digests.sample_fingerprints(leaf)) is not None:
+        if stage == "batch" and self._keeps_samples and (fingerprints := digests.sample_fingerprints(leaf)) is not None:
             kept.append(("samples", "I", fingerprints))
         if self._statistics and (statistics := digests.statistics(leaf)) is not None:
             kept.append(("statistics", "d", statistics))
         return tuple(kept)
 
     def _skip(self, stage: Stage, name: str, detail: Detail | None, why: str) -> None:
-        self._frames.skip(Event(stage=stage, name=name, detail=detail, algorithm=digests.ALGORITHM, skipped=why))
+        self.frames.skip(Event(stage=stage, name=name, detail=detail, algorithm=digests.ALGORITHM, skipped=why))
 
 
 def walk(value: Any, name: str, depth: int, seen: dict[int, Any] | None = None) -> Iterator[tuple[str, Any]]:
@@ -169,7 +187,7 @@ def _walk_object(value: Any, name: str, depth: int, seen: dict[int, Any]) -> Ite
 
 def name_key(key: Any) -> str:
     """Return how a key of a mapping is named: as it is written, unless that may tell where in memory it lies."""
-    is_plain = isinstance(key, PLAIN) or (isinstance(key, tuple) and all(isinstance(part, PLAIN) for part in key))
+    is_plain = all(isinstance(part, (*PLAIN, enum.Enum)) for part in (key if isinstance(key, tuple) else (key,)))
     return repr(key) if is_plain else type(key).__qualname__
 
 

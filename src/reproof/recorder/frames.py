@@ -14,7 +14,7 @@ from reproof.schema import NO_DIGEST, Event
 from reproof.trace import format as fmt
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from reproof.trace import RankWriter
 
@@ -66,6 +66,17 @@ class FrameBuilder:
             self._ids.append(event_id)
             self._digests.append(digest)
             self.num_events += 1
+            if len(self._ids) >= fmt.MAX_EVENTS_PER_FRAME:
+                self._flush(0)
+
+    def add_all(self, event_ids: Sequence[int], digests: list[bytes]) -> None:
+        """Add several events to the current step."""
+        with self._lock:
+            if self._broken:
+                return
+            self._ids += event_ids
+            self._digests += digests
+            self.num_events += len(digests)
             if len(self._ids) >= fmt.MAX_EVENTS_PER_FRAME:
                 self._flush(0)
 

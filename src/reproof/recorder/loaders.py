@@ -8,8 +8,9 @@ Read from the source of PyTorch 2.13, torch/utils/data/dataloader.py.
 from __future__ import annotations
 
 import itertools
+import time
 import weakref
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from torch.utils.data import DataLoader
 from torch.utils.data.dataloader import _BaseDataLoaderIter, _DatasetKind
@@ -20,6 +21,13 @@ if TYPE_CHECKING:
     from reproof.recorder.session import Recording
 
 
+MIN_FINGERPRINTED: Final = 64
+"""Batches of each loader whose samples are fingerprinted in any case."""
+
+MIN_INTERVAL_SECONDS: Final = 0.004
+"""A training that takes longer from batch to batch affords fingerprints of all samples: 64 of them cost some 10 us."""
+
+
 class LoaderState:
     """What is remembered of one loader: its name, and how many of its batches were seen."""
 
@@ -28,6 +36,17 @@ class LoaderState:
         self.number = number
         self.name: str | None = None
         self.num_batches = 0
+        self._last_batch_seconds = 0.0
+
+    def affords_fingerprints(self) -> bool:
+        """Whether a fingerprint of each sample costs little beside what the training does between two batches.
+
+        The first batches of a loader always have them. Fingerprints only explain a difference, so that it does no harm
+        if one of two runs lacks some.
+        """
+        now = time.perf_counter()
+        interval, self._last_batch_seconds = now - self._last_batch_seconds, now
+        return self.num_batches <= MIN_FINGERPRINTED or interval > MIN_INTERVAL_SECONDS
 
 
 class LoaderHooks:
@@ -120,7 +139,7 @@ class LoaderHooks:
         evidence = self._recording.evidence
         if indices is not None:
             evidence.record_indices(f"{state.name} indices", indices)
-        evidence.record_tree("batch", str(state.name), batch, "content")
+        evidence.record_batch(str(state.name), batch, keep_samples=state.affords_fingerprints())
 
     def _forget_failed(self, iterator: Any) -> None:
         """Forget the indices of a batch that raised: a training may go on with the next one."""

@@ -48,6 +48,11 @@ class Registry:
         """The models seen so far, in the order of their first call."""
         return list(self._roots.items())
 
+    @property
+    def num_roots(self) -> int:
+        """How many models have been seen."""
+        return len(self._roots)
+
     def add_root(self, module: torch.nn.Module) -> bool:
         """Name a model, its modules and parameters; return whether it is new."""
         if module in self._roots:
@@ -93,15 +98,12 @@ class Registry:
 
     def parameters(self, module: torch.nn.Module) -> Iterator[tuple[str, torch.Tensor]]:
         """Yield the parameters of a model with their names, each once."""
-        for name, owner, key, is_parameter in self.holdings(module):
-            value = owner._parameters[key] if is_parameter else None  # noqa: SLF001
-            if value is not None:
-                yield name, value
+        return ((name, held[key]) for name, held, key, is_parameter in self.holdings(module) if is_parameter)
 
-    def holdings(self, module: torch.nn.Module) -> Iterator[tuple[str, torch.nn.Module, str, bool]]:
-        """Yield the parameters and buffers of a model: name, owner, key, and whether it is a parameter.
+    def holdings(self, module: torch.nn.Module) -> Iterator[tuple[str, dict[str, Any], str, bool]]:
+        """Yield the parameters and buffers of a model: name, where it is held, and whether it is a parameter.
 
-        Each tensor is yielded once. They are told by owner and key because a buffer may be replaced at any time.
+        Each tensor is yielded once. A dict and a key tell where it is held, because it may be replaced at any time.
         """
         seen: set[int] = set()
         for path, part in unwrapped(module).named_modules():
@@ -110,7 +112,7 @@ class Registry:
                 for key, value in held.items():
                     if value is not None and id(value) not in seen:
                         seen.add(id(value))
-                        yield f"{prefix}{key}", part, key, is_parameter
+                        yield f"{prefix}{key}", held, key, is_parameter
 
 
 def unwrapped(module: torch.nn.Module) -> torch.nn.Module:

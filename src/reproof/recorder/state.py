@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import struct
 import weakref
+from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
 import torch
+from torch.nn.parameter import is_lazy
 
-from reproof.digest import CannotDigestError, digest_plain, digest_tensor
+from reproof.digest import CannotDigestError, RepeatedDigests, digest_plain
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from torch.optim.optimizer import Optimizer
 
+    from reproof.recorder.evidence import EvidenceRecorder
     from reproof.recorder.session import Recording
     from reproof.schema import Stage
 
@@ -36,30 +39,54 @@ FROZEN_BYTES: Final = 64 << 20
 """State outside of every optimizer up to this size is read at every step in any case."""
 
 
+class TensorGroup:
+    """Tensors that are recorded together at every step: their events, and what is known of where they lie."""
+
+    def __init__(self, stage: Stage) -> None:
+        """Know no tensor yet; they become events of this stage."""
+        self._stage = stage
+        self._names: list[str] = []
+        self._event_ids: list[int] = []
+        self._digests = RepeatedDigests()
+
+    def record(self, names: list[str], tensors: list[torch.Tensor], evidence: EvidenceRecorder) -> None:
+        """Record tensors under their names.
+
+        Args:
+            names: One per tensor; the same list object as long as nothing has changed, which is what makes it quick.
+            tensors: The tensors.
+            evidence: Where they go.
+        """
+        if names is not self._names:
+            self._names, self._event_ids = names, []
+        if not self._event_ids:
+            numbers = [evidence.record_tensor(self._stage, *named) for named in zip(names, tensors, strict=True)]
+            if None not in numbers:
+                self._event_ids = [number for number in numbers if number is not None]
+            return
+        try:
+            digests = self._digests.digest(tensors)
+        except CannotDigestError:
+            for named in zip(names, tensors, strict=True):
+                evidence.record_tensor(self._stage, *named)
+        else:
+            evidence.frames.add_all(self._event_ids, digests)
+
+
 class OptimizerPlan:
-    """What to read of an optimizer at every step, and under which event."""
+    """What to read of an optimizer at every step."""
 
     def __init__(self, version: int, sizes: list[int], names: list[str]) -> None:
         """Hold names of the parameters, valid for this version of the registry and these sizes of groups."""
         self.version = version
         self.sizes = sizes
         self.names = names
-        self.gradient_ids: dict[int, int] = {}
-        self.parameter_ids: dict[int, int] = {}
-        self.state_ids: list[dict[str, int]] = [{} for _ in names]
-
-
-class Holding:
-    """A parameter or buffer that no optimizer steps: its event, and where it is found."""
-
-    __slots__ = ("event_id", "key", "name", "owner")
-
-    def __init__(self, name: str, held: dict[str, Any], key: str) -> None:
-        """Find it under `key` in the dict of parameters or buffers of its module."""
-        self.name = name
-        self.owner = held
-        self.key = key
-        self.event_id: int | None = None
+        self.gradients = TensorGroup("gradient")
+        self.parameters = TensorGroup("update")
+        self.state = TensorGroup("update")
+        self.with_gradient: tuple[list[int], list[str]] = ([], [])
+        self.state_keys: list[tuple[str, ...]] = []
+        self.state_names: list[str] = []
 
 
 class StateRecorder:
@@ -70,17 +97,15 @@ class StateRecorder:
         self._recording = recording
         self._plans: weakref.WeakKeyDictionary[Optimizer, OptimizerPlan] = weakref.WeakKeyDictionary()
         self._optimizers: list[weakref.ref[Optimizer]] = []
-        self._classes: dict[str, int] = {}
+        self._classes: Counter[str] = Counter()
         self._names: weakref.WeakKeyDictionary[Optimizer, str] = weakref.WeakKeyDictionary()
         self._hyperparameters: weakref.WeakKeyDictionary[Optimizer, Any] = weakref.WeakKeyDictionary()
-        self._holdings: list[Holding] = []
-        self._holdings_version: tuple[int, int, int] | None = None
-        self._is_large = False
+        self._holdings = Holdings(recording)
 
     def add_optimizer(self, optimizer: Optimizer) -> None:
         """Note that an optimizer exists: its parameters are its own to record."""
         self._optimizers.append(weakref.ref(optimizer))
-        self._holdings_version = None
+        self._holdings.forget()
 
     def record_first_use(self, module: torch.nn.Module) -> None:
         """Record the initial state of a model that is called for the first time.
@@ -91,33 +116,18 @@ class StateRecorder:
         if not recording.registry.add_root(module):
             return
         with recording.frames.at_front():
-            for name, value in self._held_by(module):
-                recording.evidence.record_tensor("init", name, value)
-
-    def _held_by(self, module: torch.nn.Module) -> Iterator[tuple[str, torch.Tensor]]:
-        for name, owner, key, is_parameter in self._recording.registry.holdings(module):
-            held: dict[str, Any] = owner._parameters if is_parameter else owner._buffers  # noqa: SLF001
-            yield name, held[key]
+            for name, held, key, _ in recording.registry.holdings(module):
+                recording.evidence.record_tensor("init", name, held[key])
 
     def record_gradients(self, optimizer: Optimizer) -> None:
         """Record the gradient of every parameter of an optimizer that has one."""
-        frames = self._recording.frames
         plan = self._plan_of(optimizer)
-        ids = plan.gradient_ids
-        position = 0
-        for group in optimizer.param_groups:
-            for parameter in group["params"]:
-                gradient = parameter.grad
-                if gradient is not None:
-                    event_id = ids.get(position)
-                    if event_id is not None:
-                        try:
-                            frames.add(event_id, digest_tensor(gradient))
-                        except CannotDigestError:
-                            self._recording.evidence.record_tensor("gradient", plan.names[position], gradient)
-                    else:
-                        ids.update(self._number("gradient", plan.names[position], position, gradient))
-                position += 1
+        gradients = [parameter.grad for group in optimizer.param_groups for parameter in group["params"]]
+        present = [position for position, gradient in enumerate(gradients) if gradient is not None]
+        if present != plan.with_gradient[0]:
+            plan.with_gradient = (present, [plan.names[position] for position in present])
+        found = [gradient for gradient in gradients if gradient is not None]
+        plan.gradients.record(plan.with_gradient[1], found, self._recording.evidence)
 
     def record_hand_made_gradients(self, leaves: list[tuple[str, torch.Tensor]]) -> None:
         """Record the gradients of parameters that no optimizer will step."""
@@ -128,47 +138,30 @@ class StateRecorder:
     def record_update(self, optimizer: Optimizer) -> None:
         """Record what an optimizer step has changed: hyper-parameters, parameters, optimizer state, and the rest."""
         self._record_hyperparameters(optimizer)
-        frames = self._recording.frames
         plan = self._plan_of(optimizer)
-        parameter_ids, state = plan.parameter_ids, optimizer.state
-        position = 0
-        for group in optimizer.param_groups:
-            for parameter in group["params"]:
-                event_id = parameter_ids.get(position)
-                if event_id is not None:
-                    try:
-                        frames.add(event_id, digest_tensor(parameter))
-                    except CannotDigestError:
-                        self._recording.evidence.record_tensor("update", plan.names[position], parameter)
-                else:
-                    parameter_ids.update(self._number("update", plan.names[position], position, parameter))
-                held = state.get(parameter)
-                if held:
-                    self._record_parameter_state(plan, position, held)
-                position += 1
+        parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+        plan.parameters.record(plan.names, parameters, self._recording.evidence)
+        self._record_optimizer_state(optimizer, plan, parameters)
         self.record_holdings()
 
-    def _record_parameter_state(self, plan: OptimizerPlan, position: int, held: dict[str, Any]) -> None:
-        frames, ids = self._recording.frames, plan.state_ids[position]
-        for key, value in held.items():
-            event_id = ids.get(key)
-            if event_id is not None and isinstance(value, torch.Tensor):
-                try:
-                    frames.add(event_id, digest_tensor(value))
-                    continue
-                except CannotDigestError:
-                    pass  # told as skipped below
-            name = f"{plan.names[position]}.{key}"
-            if isinstance(value, torch.Tensor):
-                for event in self._number("update", name, position, value).values():
-                    ids[key] = event
-            else:
-                self._recording.evidence.record_tree("update", name, value)
+    def record_holdings(self) -> None:
+        """Record what models hold and no optimizer steps."""
+        self._holdings.record(self._optimized_parameters)
 
-    def _number(self, stage: Stage, name: str, position: int, value: torch.Tensor) -> dict[int, int]:
-        """Record a tensor for the first time and return the number of its event, to be used from then on."""
-        event_id = self._recording.evidence.record_tensor(stage, name, value)
-        return {} if event_id is None else {position: event_id}
+    def _record_optimizer_state(self, optimizer: Optimizer, plan: OptimizerPlan, parameters: list[torch.Tensor]) -> None:
+        """Record the tensors of an optimizer's state together, and what else it holds one by one."""
+        held = [optimizer.state.get(parameter) or {} for parameter in parameters]
+        keys = [tuple(state) for state in held]
+        if keys != plan.state_keys:
+            plan.state_keys = keys
+            named = zip(plan.names, keys, strict=True)
+            plan.state_names = [f"{name}.{key}" for name, of_parameter in named for key in of_parameter]
+        values = [value for state in held for value in state.values()]
+        if all(isinstance(value, torch.Tensor) for value in values):
+            plan.state.record(plan.state_names, values, self._recording.evidence)
+            return
+        for name, value in zip(plan.state_names, values, strict=True):
+            self._recording.evidence.record_tree("update", name, value)
 
     def _record_hyperparameters(self, optimizer: Optimizer) -> None:
         """Record learning rate and the like: where they part, the update is explained."""
@@ -184,57 +177,12 @@ class StateRecorder:
         name = f"{self._name_of(optimizer)} hyper-parameters"
         self._recording.evidence.record_digest("update", name, known[1], values=known[2])
 
-    def record_holdings(self) -> None:
-        """Record buffers, and parameters that no optimizer steps: frozen, averaged, or changed by hand."""
-        recording = self._recording
-        self._refresh_holdings()
-        if self._is_large and recording.frames.step % FROZEN_PERIOD:
-            return
-        for holding in self._holdings:
-            value = holding.owner.get(holding.key)
-            if value is None:
-                continue
-            if holding.event_id is None:
-                holding.event_id = recording.evidence.record_tensor("update", holding.name, value)
-                continue
-            try:
-                recording.frames.add(holding.event_id, digest_tensor(value))
-            except CannotDigestError:
-                recording.evidence.record_tensor("update", holding.name, value)
-
-    def _refresh_holdings(self) -> None:
-        """Find out anew what models hold, if a model or a part of one has come since."""
-        registry = self._recording.registry
-        roots = registry.roots
-        version = (registry.version, len(roots), len(self._optimizers))
-        if version == self._holdings_version:
-            return
-        self._holdings_version = version
-        known = {holding.name: holding.event_id for holding in self._holdings}
-        optimized = {id(p): p for p in self._optimized_parameters()}
-        seen: set[int] = set()
-        self._holdings = []
-        num_bytes = 0
-        for module, _ in roots:
-            for name, owner, key, is_parameter in registry.holdings(module):
-                held: dict[str, Any] = owner._parameters if is_parameter else owner._buffers  # noqa: SLF001
-                value = held[key]
-                if id(value) in optimized or id(value) in seen:
-                    continue
-                seen.add(id(value))
-                holding = Holding(name, held, key)
-                holding.event_id = known.get(name)
-                self._holdings.append(holding)
-                num_bytes += value.nbytes if not torch.nn.parameter.is_lazy(value) else 0
-        limit = max(FROZEN_BYTES, FROZEN_SHARE * sum(p.nbytes for p in optimized.values()))
-        self._is_large = num_bytes > limit
-
     def _optimized_parameters(self) -> Iterator[torch.Tensor]:
         for reference in self._optimizers:
             optimizer = reference()
             if optimizer is not None:
                 for group in optimizer.param_groups:
-                    yield from (p for p in group["params"] if not torch.nn.parameter.is_lazy(p))
+                    yield from (p for p in group["params"] if not is_lazy(p))
 
     def _plan_of(self, optimizer: Optimizer) -> OptimizerPlan:
         version = self._recording.registry.version
@@ -242,7 +190,7 @@ class StateRecorder:
         plan = self._plans.get(optimizer)
         if plan is None or plan.sizes != sizes or plan.version != version:
             plan = self._plans[optimizer] = OptimizerPlan(version, sizes, self._name_parameters(optimizer))
-            self._holdings_version = None
+            self._holdings.forget()
         return plan
 
     def _name_parameters(self, optimizer: Optimizer) -> list[str]:
@@ -262,11 +210,55 @@ class StateRecorder:
         name = self._names.get(optimizer)
         if name is None:
             kind = type(optimizer).__name__
-            self._classes[kind] = number = self._classes.get(kind, 0) + 1
-            name = self._names[optimizer] = kind if number == 1 else f"{kind}#{number}"
+            self._classes[kind] += 1
+            name = self._names[optimizer] = kind if self._classes[kind] == 1 else f"{kind}#{self._classes[kind]}"
         return name
 
 
 def _holds_tensor(groups: list[dict[str, Any]]) -> bool:
     """Whether a hyper-parameter is a tensor, whose value may change without its being another object."""
     return any(isinstance(value, torch.Tensor) for group in groups for value in group.values())
+
+
+class Holdings:
+    """Buffers, and parameters that no optimizer steps: frozen, averaged, or changed by hand."""
+
+    def __init__(self, recording: Recording) -> None:
+        """Know of none yet."""
+        self._recording = recording
+        self._group = TensorGroup("update")
+        self._version: tuple[int, int] | None = None
+        self._places: list[tuple[dict[str, Any], str]] = []
+        self._names: list[str] = []
+        self._is_large = False
+
+    def forget(self) -> None:
+        """Have what models hold found out anew: it has changed which parameters optimizers step."""
+        self._version = None
+
+    def record(self, find_optimized: Callable[[], Iterable[torch.Tensor]]) -> None:
+        """Record them, the large ones among them not at every step."""
+        registry = self._recording.registry
+        version = (registry.version, registry.num_roots)
+        if version != self._version:
+            self._version = version
+            self._find(list(find_optimized()))
+        if self._is_large and self._recording.frames.step % FROZEN_PERIOD:
+            return
+        if any(held.get(key) is None for held, key in self._places):  # a buffer was taken away
+            self._find(list(find_optimized()))
+        self._group.record(self._names, [held[key] for held, key in self._places], self._recording.evidence)
+
+    def _find(self, optimized: list[torch.Tensor]) -> None:
+        seen = {id(parameter) for parameter in optimized}
+        self._places, self._names = [], []
+        num_bytes = 0
+        for module, _ in self._recording.registry.roots:
+            for name, held, key, _ in self._recording.registry.holdings(module):
+                value = held[key]
+                if id(value) not in seen:
+                    seen.add(id(value))
+                    self._places.append((held, key))
+                    self._names.append(name)
+                    num_bytes += 0 if is_lazy(value) else value.nbytes
+        self._is_large = num_bytes > max(FROZEN_BYTES, FROZEN_SHARE * sum(p.nbytes for p in optimized))

@@ -1,0 +1,195 @@
+"""How long comparing takes: two traces of a million steps that part at step 777,777.
+
+Prints a table of medians: the first difference in this process, and `reproof compare` and `reproof --help` as whole
+processes, measured in turn with `python -c pass`, which nothing in Python can be faster than. The bounds are those of
+the project; the ratios hold on other machines too.
+
+    python benchmarks/comparing.py [--steps 1000000] [--repeats 15]
+
+The traces are written to a temporary folder (about 170 MB for one event a step, 330 MB for three), with the functions
+of the format rather than the writer, which is made for one step at a time.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import zlib
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from reproof.comparison.alignment import find_first_difference
+from reproof.schema import DIGEST_BYTES, Event, Layout, RunHeader
+from reproof.trace import TraceWriter, open_trace
+from reproof.trace import format as fmt
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PART = 0.777_777
+CHUNK_STEPS = 10_000
+
+EVENTS = (
+    Event(stage="batch", name="loader0(60000)[0]", detail="content", num_tensors=1),
+    Event(stage="batch", name="loader0(60000)[1]", detail="content", num_tensors=1),
+    Event(stage="batch", name="loader0(60000) indices", detail="order"),
+)
+
+
+class Row(NamedTuple):
+    """One line of the table."""
+
+    what: str
+    seconds: list[float]
+    bound_seconds: float
+    bare_seconds: list[float] | None = None
+
+
+class FastWriter:
+    """Appends steps of one layout by the ten thousand."""
+
+    def __init__(self, folder: Path, events: tuple[Event, ...]) -> None:
+        """Create the trace with its names and no frame."""
+        header = RunHeader(
+            run_id="5" * 32,
+            status="complete",
+            level="batches",
+            command=("train.py",),
+            num_batches=None,
+            statistics=False,
+            created="2026-01-02T03:04:05+00:00",
+        )
+        trace = TraceWriter(folder, header)
+        ids = [trace.writer.event_id(event) for event in events]
+        trace.close()
+        with (folder / fmt.file_name(0, "names")).open("a") as file:
+            file.write(json.dumps({"layout": 0, "events": ids}) + "\n")
+        self.folder = folder
+        self.layout: Layout = fmt.make_layout(events)
+        self.chain = fmt.FIRST_CHAIN
+        self.step = 0
+
+    def append(self, num_steps: int, seed: str) -> None:
+        """Append steps with random digests."""
+        width = DIGEST_BYTES * len(self.layout.events)
+        digests = random.Random(seed).randbytes(width * num_steps)
+        records = [self._record(digests[start : start + width]) for start in range(0, len(digests), width)]
+        for part, data in (("digests", digests), ("frames", b"".join(records))):
+            with (self.folder / fmt.file_name(0, part)).open("ab") as file:
+                file.write(data)
+
+    def _record(self, digests: bytes) -> bytes:
+        step = self.step
+        self.step = end = step + 1
+        self.chain = fmt.next_chain(self.chain, self.layout, step, fmt.ENDS_STEP, digests)
+        num_digests, num_tensors = end * len(self.layout.events), end * self.layout.num_tensors
+        body = fmt.FRAME_BODY.pack(num_digests, num_tensors, 0, step, 0, fmt.ENDS_STEP, self.chain, step & 0xFFFFFFFF)
+        return body + fmt.CRC.pack(zlib.crc32(digests, zlib.crc32(body)))
+
+    def fork(self, folder: Path) -> FastWriter:
+        """Return a writer of a copy of the trace."""
+        shutil.copytree(self.folder, folder)
+        other = object.__new__(FastWriter)
+        other.__dict__ = {**self.__dict__, "folder": folder}
+        return other
+
+
+def make_traces(folder: Path, num_steps: int, num_events: int) -> tuple[Path, Path]:
+    """Write two traces whose digests are equal up to a step and all differ from there on."""
+    part = int(num_steps * PART)
+    baseline = FastWriter(folder / "a", EVENTS[:num_events])
+    for start, count in chunks(0, part):
+        baseline.append(count, seed=f"{start}")
+    candidate = baseline.fork(folder / "b")
+    for start, count in chunks(part, num_steps):
+        baseline.append(count, seed=f"{start}")
+        candidate.append(count, seed=f"candidate {start}")
+    return baseline.folder, candidate.folder
+
+
+def chunks(start: int, stop: int) -> Iterator[tuple[int, int]]:
+    """Yield start and length of parts of a range."""
+    for position in range(start, stop, CHUNK_STEPS):
+        yield position, min(CHUNK_STEPS, stop - position)
+
+
+def time_first_difference(folders: tuple[Path, Path], num_steps: int, repeats: int) -> list[float]:
+    """Return how long it takes to open two traces and find where they part."""
+    taken = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        a, b = (open_trace(folder).ranks[0] for folder in folders)
+        found = find_first_difference(a, b)
+        taken.append(time.perf_counter() - start)
+        check(found == int(num_steps * PART), f"found {found}")
+    return taken
+
+
+def time_processes(commands: dict[str, list[str]], repeats: int) -> dict[str, list[float]]:
+    """Return how long whole processes take, one after the other in turn."""
+    taken: dict[str, list[float]] = {name: [] for name in commands}
+    for _ in range(repeats):
+        for name, command in commands.items():
+            start = time.perf_counter()
+            done = subprocess.run(command, capture_output=True, check=False)
+            taken[name].append(time.perf_counter() - start)
+            check(done.returncode == (name in {"1 event", "3 events"}), done.stderr.decode())
+    return taken
+
+
+def check(is_right: bool, problem: str) -> None:  # noqa: FBT001  # reads as a sentence
+    """Stop if what was timed did not do its work."""
+    if not is_right:
+        sys.exit(f"wrong: {problem}")
+
+
+def measure(num_steps: int, repeats: int, folder: Path) -> list[Row]:
+    """Make the traces and take all times."""
+    commands = {"bare": [sys.executable, "-c", "pass"], "help": [sys.executable, "-m", "reproof", "--help"]}
+    rows = []
+    for name, num_events in (("1 event", 1), ("3 events", 3)):
+        folders = make_traces(folder / name, num_steps, num_events)
+        commands[name] = [sys.executable, "-m", "reproof", "compare", *map(str, folders)]
+        taken = time_first_difference(folders, num_steps, 10 * repeats)
+        rows.append(Row(f"first difference in process, {name} a step", taken, 0.002))
+    taken = time_processes(commands, repeats + 1)
+    times = {name: seconds[1:] for name, seconds in taken.items()}  # the first round warms the caches
+    rows += [Row(f"reproof compare, {name} a step", times[name], 0.15, times["bare"]) for name in ("1 event", "3 events")]
+    return [*rows, Row("reproof --help", times["help"], 0.12, times["bare"])]
+
+
+def draw(rows: list[Row], num_steps: int, repeats: int) -> None:
+    """Print the table."""
+    print(f"{num_steps:,} steps that part at {int(num_steps * PART):,}; medians of {repeats}; Python {sys.version.split()[0]}")
+    print(f"{'':<42} {'median':>9} {'bound':>8} {'':>4} {'bare':>8} {'ratio':>6}")
+    for row in rows:
+        median = statistics.median(row.seconds)
+        state = "ok" if median <= row.bound_seconds else "OVER"
+        line = f"{row.what:<42} {1e3 * median:>6.2f} ms {1e3 * row.bound_seconds:>5.0f} ms {state:>4}"
+        if row.bare_seconds is not None:
+            bare = statistics.median(row.bare_seconds)
+            ratio = statistics.median(x / y for x, y in zip(row.seconds, row.bare_seconds, strict=True))
+            line += f" {1e3 * bare:>5.1f} ms {ratio:>6.1f}"
+        print(line)
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description="Measure how long comparing takes.")
+    parser.add_argument("--steps", type=int, default=1_000_000, help="steps of each trace")
+    parser.add_argument("--repeats", type=int, default=15, help="how often each process is timed")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="reproof-comparing-") as name:
+        rows = measure(arguments.steps, arguments.repeats, Path(name))
+    draw(rows, arguments.steps, arguments.repeats)
+
+
+if __name__ == "__main__":
+    main()
