@@ -12,16 +12,17 @@ import importlib.machinery
 import importlib.util
 import io
 import os
+import secrets
 import signal
 import sys
 import types
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import wrapt
 
-from reproof.errors import LaunchError
+from reproof.errors import LaunchError, UsageError
 from reproof.recorder.session import describe_error, is_clean_exit, require_torch
 
 if TYPE_CHECKING:
@@ -31,6 +32,13 @@ if TYPE_CHECKING:
 
 OWN_FILES = f"{Path(__file__).parent}{os.sep}"
 """How the paths of our files begin: their frames are not the script's."""
+
+
+MAX_HASH_SEED: Final = 4294967295
+"""The largest PYTHONHASHSEED (https://docs.python.org/3/using/cmdline.html#envvar-PYTHONHASHSEED)."""
+
+RESTARTED: Final = "REPROOF_RESTARTED"
+"""Set for the moment of a restart, so that it happens once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,6 +124,33 @@ def _install(recording: Recording) -> None:
         recording.install()
     except Exception as error:  # noqa: BLE001  # anything that an unknown version of PyTorch may cause
         recording.add_problem(f"PyTorch could not be hooked: {type(error).__name__}: {error}")
+
+
+def restart_with_hash_seed(seed: int | None) -> None:
+    """Start this process anew with a hash seed, unless it has the right one already.
+
+    Without a seed of the user's a random one is drawn: the order of sets is as unpredictable as ever, but it is known
+    afterwards. An interpreter takes its hash seed from the environment when it starts, and at no other time.
+
+    Raises:
+        UsageError: If a seed is asked for and the interpreter ignores the environment (``-E`` or ``-I``).
+
+    Effects: replaces this process (`os.execv`), or does nothing.
+    """
+    if os.environ.pop(RESTARTED, None) is not None:
+        return
+    if sys.flags.ignore_environment:
+        if seed is not None:
+            raise UsageError(f"hash seed {seed} cannot be set under -E or -I", "start Python without that flag")
+        return
+    current = os.environ.get("PYTHONHASHSEED", "random")
+    if current == str(seed) or (seed is None and current != "random"):
+        return
+    drawn = secrets.randbelow(MAX_HASH_SEED + 1) if seed is None else seed
+    sys.stdout.flush()
+    sys.stderr.flush()
+    environment = {**os.environ, "PYTHONHASHSEED": str(drawn), RESTARTED: "1"}
+    os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], environment)  # noqa: S606  # ourselves, no shell
 
 
 def prepare_path(target: Target) -> None:

@@ -9,6 +9,7 @@ Left out on purpose: how records are stored (`reproof.trace`) and how they are s
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, NamedTuple
 
@@ -186,6 +187,43 @@ class StageCount:
     differing: int
 
 
+class LossGap(NamedTuple):
+    """The loss of the same step in both runs, exactly as computed."""
+
+    step: int
+    baseline: float
+    candidate: float
+
+    @property
+    def is_equal(self) -> bool:
+        """Whether both are the same number; two NaN are."""
+        return self.baseline == self.candidate or (math.isnan(self.baseline) and math.isnan(self.candidate))
+
+    @property
+    def size(self) -> float:
+        """The absolute difference; NaN if one of them is."""
+        return abs(self.baseline - self.candidate)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values; JSON has no NaN and no infinity, which become strings."""
+        losses = (x if math.isfinite(x) else repr(x) for x in (self.baseline, self.candidate))
+        return dict(zip(("step", "baseline", "candidate"), (self.step, *losses), strict=True))
+
+
+class RngGap(NamedTuple):
+    """Which random number generators were in other states at the end of a step.
+
+    Attributes:
+        step: The step.
+        differing: Names of the generators whose states differ.
+        num_compared: Generators whose states both runs have recorded.
+    """
+
+    step: int
+    differing: tuple[str, ...]
+    num_compared: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Condition:
     """A circumstance of a run that differs between baseline and candidate."""
@@ -211,6 +249,8 @@ class Comparison:
         first: The first divergence in execution order, or None.
         differences: The first differing events, as many as were asked for.
         conditions: Circumstances that differ.
+        losses: How the losses of both runs grow apart, from the first step on in which they differ.
+        rng: States of the random number generators around the first divergence.
         tolerance: The absolute and relative tolerance asked for, or None for bitwise.
         num_within_tolerance: Events whose bits differ and whose numbers agree within the tolerance.
     """
@@ -226,6 +266,8 @@ class Comparison:
     first: Difference | None = None
     differences: tuple[Difference, ...] = ()
     conditions: tuple[Condition, ...] = ()
+    losses: tuple[LossGap, ...] = ()
+    rng: tuple[RngGap, ...] = ()
     tolerance: float | None = None
     num_within_tolerance: int = 0
 
@@ -250,6 +292,8 @@ class Comparison:
             "structure": list(self.structure),
             "causes": [],
             "conditions": [{"name": c.name, "baseline": c.baseline, "candidate": c.candidate} for c in self.conditions],
+            "losses": [gap.to_json() for gap in self.losses],
+            "rng": [{"step": g.step, "differing": list(g.differing)} for g in self.rng],
             "tolerance": self.tolerance,
             "runs": list(self.runs),
         }
@@ -265,6 +309,7 @@ class RunHeader:
         level: How much was recorded.
         command: The command line, empty for a recording made from inside a script.
         num_batches: Limit on the batches recorded per loader, or None.
+        num_steps: Step after which the recording ended the training, or None.
         created: Start of the recording, ISO 8601 with time zone.
         environment: Nested plain values: versions, hardware, variables, conditions.
         ended: How the run ended, in words, or None.
@@ -282,6 +327,7 @@ class RunHeader:
     environment: dict[str, Any] = field(default_factory=dict)
     ended: str | None = None
     exit_code: int | None = None
+    num_steps: int | None = None
     problems: tuple[str, ...] = ()
     num_ranks: int = 1
 

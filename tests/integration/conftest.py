@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import pytest
@@ -14,7 +15,6 @@ from reproof.trace import open_trace
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from reproof.schema import Comparison
 
@@ -53,7 +53,14 @@ class Command(Protocol):
         """Run it with these arguments, standard input and environment variables."""
 
 
-def run_process(start: list[str], folder: Path) -> Command:
+@pytest.fixture(scope="session")
+def environment() -> dict[str, str]:
+    """Return the environment variables of fresh processes, which start in other folders."""
+    paths = [str(Path(path).resolve()) for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path]
+    return {**os.environ, **({"PYTHONPATH": os.pathsep.join(paths)} if paths else {})}
+
+
+def run_process(start: list[str], folder: Path, environment: dict[str, str]) -> Command:
     """Return what runs commands that start with these words, in a folder."""
 
     def run(*arguments: str | Path, stdin: str = "", **variables: str) -> Finished:
@@ -62,7 +69,7 @@ def run_process(start: list[str], folder: Path) -> Command:
             input=stdin.encode(),
             capture_output=True,
             cwd=folder,
-            env={**os.environ, **variables},
+            env={**environment, **variables},
             timeout=TIMEOUT_SECONDS,
             check=False,
         )
@@ -72,15 +79,15 @@ def run_process(start: list[str], folder: Path) -> Command:
 
 
 @pytest.fixture
-def python(tmp_path: Path) -> Command:
+def python(tmp_path: Path, environment: dict[str, str]) -> Command:
     """Return what runs Python in a fresh process, in the test's folder."""
-    return run_process([sys.executable], tmp_path)
+    return run_process([sys.executable], tmp_path, environment)
 
 
 @pytest.fixture
-def reproof(tmp_path: Path) -> Command:
+def reproof(tmp_path: Path, environment: dict[str, str]) -> Command:
     """Return what runs the command `reproof` in a fresh process, in the test's folder."""
-    return run_process([sys.executable, "-m", "reproof"], tmp_path)
+    return run_process([sys.executable, "-m", "reproof"], tmp_path, environment)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,6 +131,10 @@ class Events(list[Recorded]):
     def orders(self) -> list[tuple[int | float | str, ...] | None]:
         """Return the indices drawn, batch after batch."""
         return [event.exact for event in self if event.detail == "order"]
+
+    def contents(self) -> Events:
+        """Return the events of content."""
+        return Events(event for event in self if event.detail == "content")
 
     def named(self, name: str) -> Events:
         """Return the events of one name."""

@@ -1,4 +1,4 @@
-"""The recorder does not disturb: a training comes to the same bits with and without it, and PyTorch is left as found."""
+"""The recorder does not disturb: a training comes to the same bits with it, and PyTorch is left as it was found."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 import torch
+import torch._dynamo  # the first optimizer imports it, and it replaces functions of PyTorch for good
 from torch import nn
 from torch.nn.modules import module as module_hooks
 from torch.optim import optimizer as optimizer_hooks

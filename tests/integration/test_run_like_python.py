@@ -33,7 +33,7 @@ print(sys.modules["__main__"].__dict__ is globals(), sys.argv, sys.path, os.getc
 print(sys.stdin.read(), sys.stdout.isatty(), sys.stdout.encoding, sys.stdout.errors, sys.stdout.line_buffering)
 print([name for name in ("numpy", "rich", "torch") if name in sys.modules], warnings.filters, sys.getrecursionlimit())
 print(threading.active_count(), signal.getsignal(signal.SIGINT), sys.excepthook is sys.__excepthook__)
-print(sys.gettrace(), sys.getprofile(), sorted(os.environ.items()))
+print(sys.gettrace(), sys.getprofile(), sorted(item for item in os.environ.items() if item[0] != "PYTHONHASHSEED"))
 try:
     import neighbour
     print(neighbour.VALUE, neighbour.__file__)
@@ -227,13 +227,18 @@ def test_a_script_may_change_its_working_folder(run_both: RunBoth, tmp_path: Pat
 
 @pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
-def test_a_signal_ends_the_run_as_it_ends_plain_python(tmp_path: Path, name: str) -> None:
+def test_a_signal_ends_the_run_as_it_ends_plain_python(tmp_path: Path, environment: dict[str, str], name: str) -> None:
     """The process dies by the signal, so that a shell stops its script too; Ctrl-C is shown as Python shows it."""
     write(tmp_path / "train.py", "import time; print('ready', flush=True); time.sleep(60)")
     ends = []
     for start in ([sys.executable], [sys.executable, "-m", "reproof", "run", "-o", "trace"]):
         with subprocess.Popen(
-            [*start, "train.py"], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            [*start, "train.py"],
+            cwd=tmp_path,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
         ) as process:
             assert process.stdout is not None
             assert process.stdout.readline() == "ready\n"

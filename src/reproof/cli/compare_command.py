@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from reproof.cli.comparison_text import draw_comparison
 from reproof.comparison import compare, find_newest_runs
+from reproof.cli.json_output import write_json
 from reproof.errors import UsageError
-
-if TYPE_CHECKING:
-    from reproof.schema import Comparison
 
 
 @click.command("compare")
@@ -42,7 +38,7 @@ def command(  # one argument per option
     baseline, candidate = choose_runs(runs, folder)
     comparison = compare(baseline, candidate, tolerance=tolerance, max_differences=max_differences)
     if json_path is not None:
-        write_json(comparison, json_path)
+        write_json(comparison.to_json(), json_path)
     if json_path != "-":
         draw_comparison(comparison, quiet=quiet)
     return comparison.exit_code
@@ -60,19 +56,3 @@ def choose_runs(runs: tuple[str, ...], folder: str | None) -> tuple[Path, Path]:
         return Path(runs[0]), Path(runs[1])
     named = " and ".join([*runs, *(("--dir",) if folder is not None else ())]) or "nothing"
     raise UsageError(f"{named} named to compare", "name a baseline and a candidate, or --dir FOLDER alone")
-
-
-def write_json(comparison: Comparison, path: str) -> None:
-    """Write the JSON of the contract.
-
-    Raises:
-        UsageError: If the file cannot be written.
-    """
-    text = json.dumps(comparison.to_json(), indent=1)
-    if path == "-":
-        click.echo(text)
-        return
-    try:
-        Path(path).write_text(text + "\n", encoding="utf-8")
-    except OSError as error:
-        raise UsageError(f"cannot write {path}: {error.strerror}", "choose another file for --json") from None

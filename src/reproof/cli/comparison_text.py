@@ -52,9 +52,25 @@ def body(comparison: Comparison) -> list[str]:
     lines += section("First divergence", [] if comparison.first is None else difference_lines(comparison.first))
     others = [short_line(difference) for difference in comparison.differences[1:]]
     lines += section("Then", others)
+    lines += section("Growth", growth_lines(comparison))
     lines += section("Structure", limit(comparison.structure))
     lines += section("Not compared", limit(tuple(f"{s.what}: {s.why}" for s in comparison.skipped)))
     lines += section("Conditions that differ", limit(tuple(condition_line(c) for c in comparison.conditions)))
+    return lines
+
+
+def growth_lines(comparison: Comparison) -> list[str]:
+    """Return how the losses grow apart, and which random number generators are in other states."""
+    lines = []
+    if comparison.losses:
+        first, *later = comparison.losses
+        points = [f"{gap.size:.2g} in step {gap.step}" for gap in (first, *later[-3:])]
+        lines.append(f"the loss differs by {', '.join(points)}")
+    elif comparison.first is not None and any(count.stage == "loss" for count in comparison.counts):
+        lines.append("the loss does not differ, as far as it was compared")
+    for gap in comparison.rng:
+        told = f"{', '.join(gap.differing)} differ" if gap.differing else f"all {gap.num_compared} agree"
+        lines.append(f"random number generators after step {gap.step}: {told}")
     return lines
 
 

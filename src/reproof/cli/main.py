@@ -13,6 +13,7 @@ from reproof._version import __version__
 from reproof.errors import EXIT_ERROR, ReproofError
 
 COMMANDS = {
+    "check": "Run a training twice in fresh processes and say whether it reproduces.",
     "run": "Record one run of a training script.",
     "compare": "Compare two recorded runs and name the first divergence.",
     "export": "Write a trace as JSON lines or Parquet.",
@@ -53,7 +54,7 @@ def group() -> None:
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line; exits with the code of the contract."""
     try:
-        code = group.main(args=arguments, prog_name="reproof", standalone_mode=False)
+        code = group.main(args=arguments, prog_name="reproof", standalone_mode=False, obj=arguments is None)
     except ReproofError as error:
         fail(str(error))
     except click.exceptions.NoArgsIsHelpError as error:

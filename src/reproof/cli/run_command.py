@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from reproof.errors import EXIT_ERROR
-from reproof.launch import Outcome, Target, default_folder, record_target
+from reproof.launch import MAX_HASH_SEED, Outcome, Target, default_folder, record_target, restart_with_hash_seed
 from reproof.recorder import Recording
 from reproof.schema import LEVELS, Level
 
@@ -25,17 +25,28 @@ from reproof.schema import LEVELS, Level
 @click.option(
     "--statistics", is_flag=True, help="Keep sum, mean, std, min, max and L2 norm of tensors for --tolerance."
 )
+@click.option("--steps", "num_steps", type=click.IntRange(min=1), metavar="N", help="Stop after N optimizer steps.")
+@click.option(
+    "--hash-seed", type=click.IntRange(0, MAX_HASH_SEED), metavar="N", help="PYTHONHASHSEED of the run.  [default: random]"
+)
 @click.option("--force", is_flag=True, help="Replace an older trace in DIR.")
+@click.option("-q", "--quiet", is_flag=True, help="Say nothing about the recording unless it failed.")
 @click.argument("script")
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+@click.pass_obj
 def command(  # one argument per option
+    is_own_process: bool,
+    /,
     *,
     output: str | None,
     is_module: bool,
     level: Level,
     num_batches: int | None,
     statistics: bool,
+    num_steps: int | None,
+    hash_seed: int | None,
     force: bool,
+    quiet: bool,
     script: str,
     arguments: tuple[str, ...],
 ) -> int | KeyboardInterrupt:
@@ -43,21 +54,24 @@ def command(  # one argument per option
 
     The script's output and exit code are passed on. If it fails, the trace is kept and marked incomplete.
     """
+    if is_own_process:
+        restart_with_hash_seed(hash_seed)
     target = Target(name=script, is_module=is_module, arguments=arguments)
     folder = Path(output) if output else default_folder(target, datetime.datetime.now().astimezone())
     recording = Recording(
         folder,
         level=level,
         num_batches=num_batches,
+        num_steps=num_steps,
         statistics=statistics,
         force=force,
         command=target.command,
     )
-    outcome = record_target(target, recording, lambda outcome: report(recording, outcome))
+    outcome = record_target(target, recording, lambda outcome: report(recording, outcome, quiet=quiet))
     return outcome.error if isinstance(outcome.error, KeyboardInterrupt) else outcome.exit_code
 
 
-def report(recording: Recording, outcome: Outcome) -> None:
+def report(recording: Recording, outcome: Outcome, *, quiet: bool) -> None:
     """Say on standard error what was recorded; runs as the very last thing of the process."""
     frames = recording.frames
     if recording.problems:
@@ -67,11 +81,13 @@ def report(recording: Recording, outcome: Outcome) -> None:
         )
     if outcome.status != "complete":
         click.echo(f"reproof: the trace {recording.folder} is incomplete: {outcome.ended}", err=True)
-    elif frames.num_events == 0 and not recording.problems:
+    elif quiet or recording.problems:
+        pass
+    elif frames.num_events == 0:
         click.echo(
             f"reproof: nothing to record: {recording.folder} is empty; the script used no DataLoader or model", err=True
         )
-    elif not recording.problems:
+    else:
         click.echo(
             f"reproof: recorded {frames.num_events} events of {frames.step} steps in {recording.folder}", err=True
         )

@@ -12,7 +12,7 @@ from reproof.schema import STATISTICS, Difference, Event, Numbers
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from reproof.comparison.alignment import Pair, Place
+    from reproof.comparison.tally import Pair, Place
     from reproof.trace import RankTrace
 
 Number = int | float | str
@@ -26,14 +26,21 @@ class PairReader:
     def __init__(self, baseline: RankTrace, candidate: RankTrace) -> None:
         """Read from these traces."""
         self._traces = (baseline, candidate)
+        self._last: list[tuple[int, dict[tuple[int, str], Numbers]]] = [(-1, {}), (-1, {})]
 
     def numbers(self, pair: Pair, kind: str) -> tuple[Numbers, Numbers] | None:
         """Return the numbers of one kind of both sides, or None unless both have them."""
-        found = [
-            trace.numbers(place.frame).get((place.position, kind))
-            for trace, place in zip(self._traces, (pair.baseline, pair.candidate), strict=True)
-        ]
-        return None if found[0] is None or found[1] is None else (found[0], found[1])
+        baseline = self._read(0, pair.baseline.frame).get((pair.baseline.position, kind))
+        candidate = self._read(1, pair.candidate.frame).get((pair.candidate.position, kind))
+        return None if baseline is None or candidate is None else (baseline, candidate)
+
+    def _read(self, side: int, frame: int) -> dict[tuple[int, str], Numbers]:
+        """Return the numbers of a frame; those of the last one are kept, since its events are asked for in turn."""
+        known, numbers = self._last[side]
+        if known != frame:
+            numbers = self._traces[side].numbers(frame)
+            self._last[side] = (frame, numbers)
+        return numbers
 
     def describe(self, pair: Pair) -> Difference:
         """Return the difference in the words of the glossary."""
@@ -52,6 +59,8 @@ class PairReader:
         elif samples is not None:
             indices = self._indices(pair.baseline)
             explanation = explain_samples(samples[0].values, samples[1].values, indices)
+        if explanation is None and (statistics := self.numbers(pair, "statistics")) is not None:
+            explanation = explain_statistics(*statistics)
         return Difference(
             rank=self._traces[0].rank,
             step=pair.step,
@@ -77,7 +86,7 @@ class PairReader:
     def _indices(self, place: Place) -> Sequence[Number]:
         """Return the indices of the batch that this content belongs to, if they were recorded just before it."""
         frame = self._traces[0].frame(place.frame)
-        numbers = self._traces[0].numbers(place.frame)
+        numbers = self._read(0, place.frame)
         for position in range(place.position, -1, -1):
             if is_order_of(frame.layout.events[position], frame.layout.events[place.position]):
                 kept = numbers.get((position, "exact"))
@@ -96,7 +105,7 @@ class Measured:
     Attributes:
         num_differing: Elements that differ.
         num_elements: Elements compared.
-        max_abs: Largest absolute difference; None if a NaN or an infinity takes part.
+        max_abs: Largest absolute difference; None if a NaN or an infinity takes part, or would be the result.
         max_ulp: Largest distance in units in the last place of their type; None for integers.
     """
 
@@ -113,12 +122,19 @@ def measure(a: Numbers, b: Numbers) -> Measured | None:
     if len(a.values) != len(b.values):
         return None
     unequal = [(x, y) for x, y in zip(a.values, b.values, strict=True) if not same_bits(x, y)]
-    finite = all(isinstance(x, (int, float)) and math.isfinite(x) for pair in unequal for x in pair)
-    max_abs = max((abs(float(x) - float(y)) for x, y in unequal), default=0.0) if finite else None
-    max_ulp = None
-    if finite and unequal and a.typecode == b.typecode and a.typecode in INTEGER_OF:
-        max_ulp = max(ulp_distance(float(x), float(y), a.typecode) for x, y in unequal)
+    max_abs = max_ulp = None
+    finite = [(x, y) for x, y in unequal if not isinstance(x, str) and not isinstance(y, str) and are_finite(x, y)]
+    if len(finite) == len(unequal):
+        largest = max((abs(x - y) for x, y in finite), default=0)
+        max_abs = float(largest) if math.isfinite(largest) else None
+        if unequal and a.typecode == b.typecode and a.typecode in INTEGER_OF:
+            max_ulp = max(ulp_distance(float(x), float(y), a.typecode) for x, y in finite)
     return Measured(len(unequal), len(a.values), max_abs, max_ulp)
+
+
+def are_finite(x: float, y: float) -> bool:
+    """Whether neither of two numbers is a NaN or an infinity."""
+    return math.isfinite(x) and math.isfinite(y)
 
 
 def same_bits(x: Number, y: Number) -> bool:
@@ -126,6 +142,21 @@ def same_bits(x: Number, y: Number) -> bool:
     if isinstance(x, float) and isinstance(y, float):
         return struct.pack("<d", x) == struct.pack("<d", y)
     return type(x) is type(y) and x == y
+
+
+def have_same_bits(a: Sequence[Number], b: Sequence[Number]) -> bool:
+    """Whether two sequences hold the same bits in the same order."""
+    return len(a) == len(b) and all(same_bits(x, y) for x, y in zip(a, b, strict=True))
+
+
+def are_reordered(a: Sequence[Number], b: Sequence[Number]) -> bool:
+    """Whether two sequences hold the same bits, in whatever order."""
+    return Counter(map(_bits, a)) == Counter(map(_bits, b))
+
+
+def _bits(x: Number) -> tuple[type, int | str | bytes]:
+    """Return what numbers of the same bits, and no others, have in common."""
+    return type(x), struct.pack("<d", x) if isinstance(x, float) else x
 
 
 INTEGER_OF = {"e": "h", "f": "i", "d": "q"}
@@ -155,12 +186,14 @@ def _ordinal(x: float, typecode: str) -> int:
 
 def explain_order(a: Sequence[Number], b: Sequence[Number]) -> str:
     """Say how the indices of two batches differ."""
-    if Counter(a) == Counter(b):
+    if have_same_bits(a, b):
+        return f"the same {count(len(a), 'sample')}, drawn in another form"
+    if are_reordered(a, b):
         return f"the same {count(len(a), 'sample')} in another order"
     if len(a) != len(b):
         return f"{count(len(a), 'sample')} drawn against {len(b)}"
     others = sum((Counter(b) - Counter(a)).values())
-    return f"{others} of {count(len(a), 'sample')} are others"
+    return f"{others} of {count(len(a), 'sample')} {'is another' if others == 1 else 'are others'}"
 
 
 def explain_samples(a: Sequence[Number], b: Sequence[Number], indices: Sequence[Number]) -> str | None:
@@ -184,11 +217,17 @@ def explain_exact(a: Sequence[Number], b: Sequence[Number], measured: Measured |
     """Say how two sequences of numbers differ."""
     if measured is None:
         return f"{count(len(a), 'value')} against {len(b)}"
-    if Counter(a) == Counter(b) and len(a) > 1:
-        return f"the same {count(len(a), 'value')} in another order"
     if measured.num_differing == 0:
         return "the same values in another shape or data type"
+    if are_reordered(a, b):
+        return f"the same {count(len(a), 'value')} in another order"
     return f"{measured.num_differing} of {count(measured.num_elements, 'value')} differ"
+
+
+def explain_statistics(a: Numbers, b: Numbers) -> str | None:
+    """Say which summary statistics differ, if any does."""
+    named = zip(STATISTICS, a.values, b.values, strict=False)
+    return ", ".join(f"{name} {x!r} against {y!r}" for name, x, y in named if not same_bits(x, y)) or None
 
 
 def show_values(values: Sequence[Number]) -> str:
@@ -226,9 +265,3 @@ def _close(x: Number, y: Number, tolerance: float) -> bool:
     if math.isinf(x) or math.isinf(y):
         return False
     return abs(x - y) <= tolerance * max(1.0, abs(x), abs(y))
-
-
-def describe_statistics(numbers: tuple[Numbers, Numbers]) -> str:
-    """Show which summary statistics differ."""
-    pairs = zip(STATISTICS, numbers[0].values, numbers[1].values, strict=False)
-    return ", ".join(f"{name} {x!r} against {y!r}" for name, x, y in pairs if not same_bits(x, y))

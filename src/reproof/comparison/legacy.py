@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from reproof.comparison.details import agree_within, count, explain_exact, measure, same_bits, show_values
+from reproof.comparison.details import agree_within, count, explain_exact, have_same_bits, measure, show_values
 from reproof.schema import Comparison, Difference, Numbers, Skipped, StageCount, Verdict
 from reproof.trace.legacy import LegacyBatch, LegacyValue, legacy_fields, read_legacy
 
@@ -41,7 +41,7 @@ def compare_legacy(baseline: Path, candidate: Path, *, tolerance: float | None, 
             found = compare_field(position, name, fields_a[name], fields_b[name])
             if found is None:
                 continue
-            if tolerance is not None and agree_within(as_numbers(fields_a[name], fields_b[name]), tolerance):
+            if tolerance is not None and agree(fields_a[name], fields_b[name], tolerance):
                 num_within += 1
             else:
                 differences.append(found)
@@ -78,11 +78,15 @@ def explain_structure(a: tuple[LegacyBatch, ...], b: tuple[LegacyBatch, ...]) ->
     return ()
 
 
+def agree(a: LegacyValue, b: LegacyValue, tolerance: float) -> bool:
+    """Whether a field of both records has the same form, and numbers that agree within a tolerance."""
+    return form(a) == form(b) and agree_within(as_numbers(a, b), tolerance)
+
+
 def compare_field(position: int, name: str, a: LegacyValue, b: LegacyValue) -> Difference | None:
     """Return how a field of a batch differs, or None if it is the same to the bit."""
     numbers = as_numbers(a, b)
-    same_length = len(numbers[0].values) == len(numbers[1].values)
-    if same_length and all(same_bits(x, y) for x, y in zip(numbers[0].values, numbers[1].values, strict=True)):
+    if form(a) == form(b) and have_same_bits(numbers[0].values, numbers[1].values):
         return None
     measured = measure(*numbers)
     return Difference(
@@ -114,3 +118,8 @@ def flatten(value: LegacyValue) -> list[int | float | str]:
     if isinstance(value, tuple):
         return [number for item in value for number in flatten(item)]
     return [value]
+
+
+def form(value: LegacyValue) -> object:
+    """Return how values are nested, whatever they are."""
+    return tuple(form(item) for item in value) if isinstance(value, tuple) else None

@@ -3,29 +3,33 @@
 from __future__ import annotations
 
 import math
+import os
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from reproof.comparison.alignment import Pair, Tally, tally_differences
+from reproof.comparison.alignment import tally_differences
 from reproof.comparison.details import PairReader, agree_within
-from reproof.comparison.legacy import compare_legacy
+from reproof.comparison.growth import find_loss_gaps, find_rng_gaps
+from reproof.comparison.structure import comes_before, describe_extra, find_first_extra
 from reproof.environment import compare_environments
 from reproof.errors import TraceError, UsageError
 from reproof.schema import (
     STAGES,
     Comparison,
     Difference,
+    LossGap,
+    RngGap,
     Skipped,
     Stage,
     StageCount,
     Verdict,
 )
 from reproof.trace import Trace, find_newest_traces, open_trace
-from reproof.trace.legacy import newest_legacy
+from reproof.trace.files import list_folder
 
 if TYPE_CHECKING:
-    import os
+    from reproof.comparison.tally import Pair, Tally
 
 DEFAULT_LIMIT = 5
 ALL = 1 << 62
@@ -57,14 +61,24 @@ def compare(
     if tolerance is not None and not (math.isfinite(tolerance) and tolerance >= 0):
         raise UsageError(f"tolerance is {tolerance}", "give a number of 0 or more, such as 1e-6")
     paths = (Path(baseline), Path(candidate))
-    are_files = [path.is_file() for path in paths]
-    if all(are_files):
+    records = [path for path in paths if is_file(path)]
+    if len(records) == len(paths):
+        # Imported here: reading pickles is rarely asked for, and takes a tenth of the time of a whole comparison.
+        from reproof.comparison.legacy import compare_legacy
+
         return compare_legacy(*paths, tolerance=tolerance, max_differences=max_differences)
-    if any(are_files) and all(path.exists() for path in paths):
-        pickle = paths[are_files.index(True)]
-        raise UsageError(f"{pickle} is a file and the other run a folder", "compare two traces, or two pickles")
-    traces = (open_trace(paths[0]), open_trace(paths[1]))
+    traces = [open_trace(path) for path in paths if path not in records]
+    if records:
+        raise UsageError(f"{records[0]} is a file and the other run a folder", "compare two traces, or two pickles")
     return compare_traces(*traces, tolerance=tolerance, max_differences=max_differences)
+
+
+def is_file(path: Path) -> bool:
+    """Whether a path is a file; what cannot be looked at is none, and whoever opens it says why."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
 
 
 def find_newest_runs(folder: str | os.PathLike[str]) -> tuple[Path, Path]:
@@ -74,13 +88,18 @@ def find_newest_runs(folder: str | os.PathLike[str]) -> tuple[Path, Path]:
         TraceError: If it holds fewer than two.
     """
     parent = Path(folder)
-    if parent.is_dir() and not any(parent.glob("*/run.json")) and any(parent.glob("*.pkl")):
-        newest = sorted(newest_legacy(parent, count=2), key=lambda p: (p.stat().st_mtime, p.name))
-        if len(newest) < 2:  # noqa: PLR2004  # a pair
-            raise TraceError(f"{parent} holds one record", "record another run", slug="too-few-traces")
-        return newest[0], newest[1]
-    first, second = find_newest_traces(parent)
-    return first, second
+    names = list_folder(parent, "folder of runs", "name the folder that holds the runs")
+    has_trace = any(os.access(parent / name / "run.json", os.F_OK) for name in names)
+    if has_trace or not any(name.endswith(".pkl") for name in names):
+        first, second = find_newest_traces(parent)
+        return first, second
+    from reproof.trace.legacy import newest_legacy  # as above
+
+    newest = newest_legacy(parent, count=2)
+    if len(newest) < 2:  # noqa: PLR2004  # a pair
+        msg = f"{parent} holds {len(newest)} of the 2 records to compare"
+        raise TraceError(msg, "record another run", slug="too-few-traces")
+    return newest[1], newest[0]
 
 
 class RunPair:
@@ -140,9 +159,11 @@ class RunPair:
             what = f"{extra.event.stage} {extra.event.name}"
             more = f", and {tally.num_extras - 1} more like it" if tally.num_extras > 1 else ""
             self.structure.append(f"only the {owner} has {what} in step {extra.step}{where}{more}")
+        if tally.reordered_step is not None:
+            self.structure.append(f"the events of step {tally.reordered_step}{where} come in another order")
         if a.num_steps != b.num_steps:
             self.structure.append(f"the baseline has {a.num_steps} steps{where} and the candidate {b.num_steps}")
-        elif len(a) != len(b) and not tally.extras:
+        elif a.num_events != b.num_events and not tally.extras:
             self.structure.append(f"the baseline has {a.num_events} events{where} and the candidate {b.num_events}")
 
     def _note_skipped(self, rank: int, tally: Tally) -> None:
@@ -183,6 +204,30 @@ class RunPair:
             for rank, pair in ordered[: self.limit]
         )
 
+    def find_extra(self) -> Difference | None:
+        """Return the first event that only one run has, if both runs were recorded to their ends."""
+        if any(trace.explain_incomplete() is not None for trace in (self.baseline, self.candidate)):
+            return None
+        found = []
+        for rank, tally in self.tallies.items():
+            a, b = self.baseline.ranks[rank], self.candidate.ranks[rank]
+            if (extra := find_first_extra(a, b, tally)) is not None:
+                told = (
+                    None
+                    if tally.extras
+                    else f"the baseline ends after {a.num_steps} steps, the candidate after {b.num_steps}"
+                )
+                found.append(describe_extra(rank, extra, told))
+        return min(found, key=lambda extra: extra.step, default=None)
+
+    def find_loss_gaps(self, first: Difference) -> tuple[LossGap, ...]:
+        """Return how the losses of the rank that parted first grow apart."""
+        return find_loss_gaps(self.baseline.ranks[first.rank], self.candidate.ranks[first.rank], first.step)
+
+    def find_rng_gaps(self, first: Difference) -> tuple[RngGap, ...]:
+        """Return the states of the random number generators around the first divergence."""
+        return find_rng_gaps(self.baseline.ranks[first.rank], self.candidate.ranks[first.rank], first.step)
+
     def verdict(self, *, has_difference: bool) -> Verdict:
         """Judge: *identical* only if nothing differs, nothing was skipped and the structure is the same."""
         if has_difference:
@@ -193,13 +238,25 @@ class RunPair:
 
 
 def compare_traces(
-    baseline: Trace, candidate: Trace, *, tolerance: float | None = None, max_differences: int = DEFAULT_LIMIT
+    baseline: Trace,
+    candidate: Trace,
+    *,
+    tolerance: float | None = None,
+    max_differences: int = DEFAULT_LIMIT,
+    is_same_program: bool = False,
 ) -> Comparison:
-    """Compare two open traces; see `compare`."""
+    """Compare two open traces; see `compare`.
+
+    With `is_same_program`, the runs are known to be of the same program in the same surroundings: then an event that only
+    one of them has is a divergence, and not a sign that the wrong runs are compared.
+    """
     pair = RunPair(baseline, candidate, tolerance, max(1, max_differences))
     pair.compare_ranks()
     pair.note_runs()
     differences = pair.describe()
+    if is_same_program and (extra := pair.find_extra()) is not None:
+        if not differences or comes_before(extra, differences[0]):
+            differences = (extra, *differences)
     compared, differing = pair.counts(differing=False), pair.counts(differing=True)
     verdict = pair.verdict(has_difference=bool(differences))
     conditions = compare_environments(baseline.header.environment, candidate.header.environment)
@@ -215,6 +272,8 @@ def compare_traces(
         first=differences[0] if differences else None,
         differences=differences,
         conditions=conditions,
+        losses=pair.find_loss_gaps(differences[0]) if differences else (),
+        rng=pair.find_rng_gaps(differences[0]) if differences else (),
         tolerance=tolerance,
         num_within_tolerance=pair.num_within,
     )

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from reproof.recorder.patches import Patches
 
 
+MAX_NUMBERED = 32
+"""More models of one class share a name: a training may make one in each step, and names are kept for ever."""
+
+
 class Registry:
     """What the models of a process are called, and what they hold.
 
@@ -58,8 +62,8 @@ class Registry:
         if module in self._roots:
             return False
         kind = type(getattr(module, "_orig_mod", module)).__name__
-        self._classes[kind] += 1
-        name = kind if self._classes[kind] == 1 else f"{kind}#{self._classes[kind]}"
+        self._classes[kind] = number = min(self._classes[kind] + 1, MAX_NUMBERED)
+        name = kind if number == 1 else f"{kind}#{number}"
         self._roots[module] = self._parts.setdefault(module, name)
         self.add_names(module)
         return True

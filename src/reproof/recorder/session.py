@@ -16,7 +16,7 @@ import warnings
 import weakref
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from typing_extensions import Self
 
@@ -100,6 +100,7 @@ class Recording:
         *,
         level: Level = "steps",
         num_batches: int | None = None,
+        num_steps: int | None = None,
         statistics: bool = False,
         force: bool = False,
         command: Sequence[str] = (),
@@ -111,6 +112,7 @@ class Recording:
             raise UsageError(f"num_batches is {num_batches}", "give a number of 1 or more, or leave it out for all")
         self.folder = Path(folder)
         self.num_batches = num_batches
+        self.num_steps = num_steps
         self.is_active = False
         self.patches = Patches()
         self._level: Level = level
@@ -135,6 +137,7 @@ class Recording:
             level=self._level,
             command=self._command,
             num_batches=self.num_batches,
+            num_steps=self.num_steps,
             statistics=self._statistics,
             created=datetime.datetime.now().astimezone().isoformat(),
             environment=collect_environment(self._command),
@@ -172,7 +175,6 @@ class Recording:
         self.loaders = LoaderHooks(self)
         self.models = ModelHooks(self)
         self.steps = StepHooks(self)
-        ACTIVE.add(self)
         self.is_active = True
 
     def close(self, status: str, ended: str | None = None, exit_code: int | None = None) -> None:
@@ -185,24 +187,29 @@ class Recording:
         """
         if self._writer is None:
             return
-        if self.is_active:
+        was_active = self.is_active
+        if was_active:
             with self.guard("update"):
                 self.steps.finish_hand_made_step()
-            self.is_active = False
-            self.patches.restore()
-            ACTIVE.discard(self)
+        self.is_active = False
+        self.patches.restore()
+        ACTIVE.discard(self)
+        if was_active:
             self.frames.finish()
         writer, self._writer = self._writer, None
         writer.close()
         if writer.rank != 0:
             return
+        environment = dict(writer.header.environment)
+        with self.guard("environment"):
+            environment |= collect_torch_environment()
         header = replace(
             writer.header,
             status=status,
             ended=ended,
             exit_code=exit_code,
             problems=self.problems,
-            environment={**writer.header.environment, **collect_torch_environment()},
+            environment=environment,
         )
         try:
             writer.write_header(header)
@@ -230,8 +237,11 @@ class Recording:
             self.steps.finish_hand_made_step()
 
     def end_step(self) -> None:
-        """End the current step."""
+        """End the current step; after the last one that was asked for, end the training."""
         self.frames.end_step(self.rng.read() if self.records("steps") else b"")
+        if self.num_steps is not None and self.frames.step >= self.num_steps and self.is_open:
+            self.close("complete", exit_code=0)
+            stop_process()
 
     def guard(self, what: str) -> Guard:
         """Return a context in which an error becomes a problem of the trace and never one of the training."""
@@ -284,6 +294,15 @@ class Recording:
             self.close("interrupted", "the run was interrupted")
         else:
             self.close("failed", f"the run raised {describe_error(error)}")
+
+
+def stop_process() -> NoReturn:
+    """End a training that has done the steps that were asked for, as if its script had called `sys.exit()`."""
+    if threading.current_thread() is threading.main_thread():
+        raise SystemExit(0)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)  # SystemExit would end this thread alone
 
 
 class Occurrences:

@@ -5,7 +5,16 @@
 
 from __future__ import annotations
 
-from reproof.trace.reader import RankTrace, Trace, find_newest_traces, open_trace
+from reproof.trace.rank import RankTrace
+from reproof.trace.reader import Trace, count_recorded_steps, find_newest_traces, open_trace
 from reproof.trace.writer import RankWriter, TraceWriter
 
-__all__ = ["RankTrace", "RankWriter", "Trace", "TraceWriter", "find_newest_traces", "open_trace"]
+__all__ = [
+    "RankTrace",
+    "RankWriter",
+    "Trace",
+    "TraceWriter",
+    "count_recorded_steps",
+    "find_newest_traces",
+    "open_trace",
+]

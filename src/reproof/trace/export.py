@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from reproof.trace.reader import RankTrace, Trace
+    from reproof.trace.rank import RankTrace
+    from reproof.trace.reader import Trace
 
 ExportFormat = Literal["jsonl", "parquet"]
 ROWS_AT_A_TIME: Final = 65536

@@ -134,6 +134,7 @@ class TestRunJson:
             ("level", [..., None, 1, "everything", {}]),
             ("command", [..., None, "train.py", 1, {"a": 1}, [1], [None]]),
             ("num_batches", [..., 1.5, "1", True, -1, float("inf"), [1]]),
+            ("num_steps", [..., 1.5, "1", False, 0, [1]]),
             ("statistics", [..., None, 1, "yes"]),
             ("created", [..., None, 1, "", "yesterday", "2026-01-02", "2026-01-02T03:04:05"]),
             ("environment", [..., None, 1, "x", [["a", 1]]]),

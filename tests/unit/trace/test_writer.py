@@ -67,6 +67,7 @@ class TestRoundTrip:
             ended="the run raised ValueError: \ud800 ü",
             exit_code=3,
             num_batches=7,
+            num_steps=9,
             statistics=True,
             problems=("batch not recorded",),
             environment={"python": {"version": "3.11"}, "cuda": None},

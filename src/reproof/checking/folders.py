@@ -1,0 +1,116 @@
+"""What a run leaves in the user's folder, and copies of that folder for runs that must not see each other's files."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from reproof.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+MAX_FILES: Final = 100_000
+"""A folder with more files is not looked through for what a run wrote."""
+
+MAX_COPY_BYTES: Final = 8 << 30
+"""A larger folder is not copied: the user shall say what he means to do with so much data."""
+
+NOT_OUTPUT: Final = frozenset({".git", "__pycache__", ".mypy_cache", ".ruff_cache", ".pytest_cache"})
+"""Folders whose changes are no output of a training."""
+
+State = dict[str, tuple[int, int]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FolderChange:
+    """What a run changed in its working folder.
+
+    Attributes:
+        created: Files that were not there before, relative to the folder, sorted.
+        modified: Files with another size or time of modification.
+        deleted: Files that are no longer there.
+    """
+
+    created: tuple[str, ...] = ()
+    modified: tuple[str, ...] = ()
+    deleted: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        """Whether anything changed."""
+        return bool(self.created or self.modified or self.deleted)
+
+
+def read_state(folder: Path) -> State | None:
+    """Return size and time of modification of every file below a folder; None if there are too many to look at."""
+    state: State = {}
+    for entry in _walk(folder):
+        if len(state) >= MAX_FILES:
+            return None
+        try:
+            status = entry.stat(follow_symlinks=False)
+        except OSError:
+            continue  # gone meanwhile
+        state[os.path.relpath(entry.path, folder)] = (status.st_size, status.st_mtime_ns)
+    return state
+
+
+def find_changes(before: State | None, after: State | None) -> FolderChange:
+    """Return what differs between two states of a folder; nothing if one of them is unknown."""
+    if before is None or after is None:
+        return FolderChange()
+    return FolderChange(
+        created=tuple(sorted(after.keys() - before.keys())),
+        modified=tuple(sorted(name for name in after.keys() & before.keys() if after[name] != before[name])),
+        deleted=tuple(sorted(before.keys() - after.keys())),
+    )
+
+
+def copy_folder(source: Path, target: Path) -> None:
+    """Copy a folder with times and links as they are, without virtual environments.
+
+    Raises:
+        UsageError: If it is too large, or cannot be copied.
+    """
+    size = sum(_size_of(entry) for entry in _walk(source))
+    if size > MAX_COPY_BYTES:
+        gib = size / (1 << 30)
+        raise UsageError(f"{source} holds {gib:.1f} GiB", "run without --isolate and --jobs, or from a smaller folder")
+    try:
+        shutil.copytree(source, target, symlinks=True, ignore=_ignore_environments)
+    except (OSError, shutil.Error) as error:
+        reason = str(error).splitlines()[0]
+        raise UsageError(f"cannot copy {source}: {reason}", "run without --isolate and --jobs") from error
+
+
+def _ignore_environments(folder: str, names: list[str]) -> set[str]:
+    return {name for name in names if _is_environment(Path(folder, name))}
+
+
+def _is_environment(folder: Path) -> bool:
+    return (folder / "pyvenv.cfg").is_file()
+
+
+def _size_of(entry: os.DirEntry[str]) -> int:
+    try:
+        return entry.stat(follow_symlinks=False).st_size
+    except OSError:
+        return 0
+
+
+def _walk(folder: Path) -> Iterator[os.DirEntry[str]]:
+    """Yield the files below a folder, without those of caches and virtual environments; links are not followed."""
+    pending = [str(folder)]
+    while pending:
+        try:
+            entries = list(os.scandir(pending.pop()))
+        except OSError:
+            continue  # a folder that may not be read holds nothing that the run could have written
+        for entry in entries:
+            if not entry.is_dir(follow_symlinks=False):
+                yield entry
+            elif entry.name not in NOT_OUTPUT and not _is_environment(Path(entry.path)):
+                pending.append(entry.path)

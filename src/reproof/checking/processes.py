@@ -1,0 +1,198 @@
+"""Start recorded runs in fresh processes and watch them."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import reproof
+from reproof.checking.folders import FolderChange, find_changes, read_state
+from reproof.launch import MAX_HASH_SEED
+from reproof.trace import count_recorded_steps
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from reproof.schema import Level
+
+POLL_SECONDS: Final = 0.1
+GRACE_SECONDS: Final = 10.0
+"""How long a run may take to end after Ctrl-C before it is killed."""
+
+START: Final = "import sys; sys.path[0] = {package!r}; from reproof.cli import main; main()"
+"""What a fresh process runs. `python -m reproof` would let a `click.py` in the user's folder take the place of ours."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRequest:
+    """What to run in a fresh process, and what to record of it.
+
+    Attributes:
+        command: What follows ``python``: a script or ``-m`` and a module, and its arguments.
+        folder: Working folder.
+        trace: Folder of the trace.
+        level: How much is recorded.
+        num_steps: Stop after so many optimizer steps, or None.
+        options: Further options of `reproof run`.
+        hash_seed: PYTHONHASHSEED of the process, or None to leave it as it is.
+        shows_output: Whether the script writes to this terminal, rather than to a file beside the trace.
+    """
+
+    command: tuple[str, ...]
+    folder: Path
+    trace: Path
+    level: Level
+    num_steps: int | None = None
+    options: tuple[str, ...] = ()
+    hash_seed: int | None = None
+    shows_output: bool = False
+
+    @property
+    def output(self) -> Path:
+        """Where the script's output goes."""
+        return self.trace.with_name(f"{self.trace.name}.output.txt")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FinishedRun:
+    """A run that has ended.
+
+    Attributes:
+        trace: Folder of its trace.
+        exit_code: Exit code of its process; negative for a signal.
+        seconds: How long it took.
+        changes: What it changed in its working folder.
+        output: File with what it printed, or None if it was shown.
+    """
+
+    trace: Path
+    exit_code: int
+    seconds: float
+    changes: FolderChange
+    output: Path | None
+
+    def last_lines(self, count: int = 5) -> list[str]:
+        """Return the end of what the run printed."""
+        if self.output is None or not self.output.is_file():
+            return []
+        return self.output.read_text(encoding="utf-8", errors="replace").rstrip().splitlines()[-count:]
+
+
+def draw_hash_seed() -> int | None:
+    """Return a hash seed for one run: random, or None if the user has set one for all runs."""
+    return None if os.environ.get("PYTHONHASHSEED", "random") != "random" else secrets.randbelow(MAX_HASH_SEED + 1)
+
+
+class RunProcess:
+    """A run in a fresh process."""
+
+    def __init__(self, request: RunRequest) -> None:
+        """Start it.
+
+        Effects: creates the file for its output, and whatever the script creates.
+        """
+        self.request = request
+        self._before = read_state(request.folder)
+        self._start = time.monotonic()
+        environment = dict(os.environ)
+        if request.hash_seed is not None:
+            environment["PYTHONHASHSEED"] = str(request.hash_seed)
+        self._file = None if request.shows_output else request.output.open("wb")
+        self._process = subprocess.Popen(
+            process_arguments(request),
+            cwd=request.folder,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=self._file,
+            stderr=None if self._file is None else subprocess.STDOUT,
+        )
+
+    @property
+    def num_steps(self) -> int:
+        """Steps recorded so far."""
+        return count_recorded_steps(self.request.trace)
+
+    @property
+    def seconds(self) -> float:
+        """Time since the start."""
+        return time.monotonic() - self._start
+
+    def has_ended(self) -> bool:
+        """Whether the process has ended."""
+        return self._process.poll() is not None
+
+    def finish(self) -> FinishedRun:
+        """Wait for the end and return what came of it."""
+        exit_code = self._process.wait()
+        seconds = self.seconds
+        if self._file is not None:
+            self._file.close()
+        return FinishedRun(
+            trace=self.request.trace,
+            exit_code=exit_code,
+            seconds=seconds,
+            changes=find_changes(self._before, read_state(self.request.folder)),
+            output=None if self._file is None else self.request.output,
+        )
+
+    def interrupt(self) -> None:
+        """End the process as Ctrl-C does, so that its trace is closed; kill it if that takes too long."""
+        try:
+            # The terminal has sent the signal already, unless this process alone was signalled.
+            self._process.wait(timeout=1.0)
+        except subprocess.TimeoutExpired:
+            self._process.send_signal(signal.SIGINT)
+            try:
+                self._process.wait(timeout=GRACE_SECONDS)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+        if self._file is not None:
+            self._file.close()
+
+
+def process_arguments(request: RunRequest) -> list[str]:
+    """Return the command line of the fresh process."""
+    package = str(Path(reproof.__file__).parent.parent)
+    start = [sys.executable, "-c", START.format(package=package), "run"]
+    limit = [] if request.num_steps is None else ["--steps", str(request.num_steps)]
+    options = ["-o", str(request.trace), "--level", request.level, *limit, *request.options]
+    return [*start, *options, *request.command]
+
+
+def run_all(
+    requests: Sequence[RunRequest], *, num_jobs: int = 1, watch: Callable[[list[RunProcess]], None] = lambda _: None
+) -> list[FinishedRun]:
+    """Run processes, at most `num_jobs` at a time, and return them in the order of the requests.
+
+    Args:
+        requests: What to run.
+        num_jobs: How many run at the same time.
+        watch: Called several times a second with those under way.
+
+    Effects: on Ctrl-C all processes are ended first, their traces closed.
+    """
+    waiting = list(enumerate(requests))
+    under_way: dict[int, RunProcess] = {}
+    finished: dict[int, FinishedRun] = {}
+    try:
+        while waiting or under_way:
+            while waiting and len(under_way) < num_jobs:
+                number, request = waiting.pop(0)
+                under_way[number] = RunProcess(request)
+            watch(list(under_way.values()))
+            time.sleep(POLL_SECONDS)
+            for number in [number for number, process in under_way.items() if process.has_ended()]:
+                finished[number] = under_way.pop(number).finish()
+    except BaseException:
+        for process in under_way.values():
+            process.interrupt()
+        raise
+    return [finished[number] for number in sorted(finished)]

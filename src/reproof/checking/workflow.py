@@ -1,0 +1,245 @@
+"""Run a training several times as its user would by hand, and say whether all runs are the same.
+
+Baseline and candidates run natively: what the user does not pin is not pinned. Each process gets a random hash seed of
+its own unless the user has set one. By default they run in the user's folder one after the other, so that
+whatever the first run leaves there shows in the second.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import tempfile
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from reproof.checking.folders import copy_folder
+from reproof.checking.processes import FinishedRun, RunProcess, RunRequest, draw_hash_seed, run_all
+from reproof.comparison import compare_traces
+from reproof.errors import LaunchError, TraceError, UsageError
+from reproof.schema import Comparison, Level
+from reproof.trace import open_trace
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+NUM_KEPT: Final = 20
+"""Checks whose traces are kept in the cache; the oldest are removed."""
+
+ORDER: Final = ("diverged", "inconclusive", "equivalent", "identical")
+"""Verdicts from worst to best: that of a check is the worst of its candidates."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckRequest:
+    """What to check.
+
+    Attributes:
+        command: What follows ``python``: a script or ``-m`` and a module, and its arguments.
+        num_runs: Baseline and candidates together, 2 or more.
+        num_jobs: How many run at the same time; more than one have a copy of the folder each.
+        num_steps: Stop each run after so many optimizer steps, or None.
+        level: How much is recorded.
+        is_isolated: Whether each run gets its own copy of the folder as it was when the check began.
+        keep: Folder for the traces, or None for the cache of the user.
+        tolerance: Accept recorded numbers within this tolerance; None compares bits.
+        artifacts: Globs of files that the training writes and that are compared as well.
+        max_differences: How many differing events to describe.
+        shows_output: Whether the script writes to this terminal.
+    """
+
+    command: tuple[str, ...]
+    num_runs: int = 2
+    num_jobs: int = 1
+    num_steps: int | None = None
+    level: Level = "steps"
+    is_isolated: bool = False
+    keep: Path | None = None
+    tolerance: float | None = None
+    artifacts: tuple[str, ...] = ()
+    max_differences: int = 5
+    shows_output: bool = False
+
+    def __post_init__(self) -> None:
+        """Check what can be checked before anything runs."""
+        for name, value, least in (("runs", self.num_runs, 2), ("jobs", self.num_jobs, 1), ("steps", self.num_steps, 1)):
+            if value is not None and value < least:
+                raise UsageError(f"{name} is {value}", f"give {least} or more")
+        if not self.command:
+            raise UsageError("no script to check", "name a script, or -m and a module")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckResult:
+    """What a check has found.
+
+    Attributes:
+        comparison: Baseline against the candidate with the worst verdict.
+        runs: All runs, the baseline first.
+        comparisons: Baseline against each candidate.
+    """
+
+    comparison: Comparison
+    runs: tuple[FinishedRun, ...]
+    comparisons: tuple[Comparison, ...] = field(default=())
+
+    @property
+    def exit_code(self) -> int:
+        """0 identical or equivalent, 1 diverged, 2 could not tell."""
+        return self.comparison.exit_code
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the JSON contract of `check`, schema 1, with what each run wrote besides."""
+        wrote = [
+            {"created": list(c.created), "modified": list(c.modified), "deleted": list(c.deleted)}
+            for c in (run.changes for run in self.runs)
+        ]
+        return {
+            **self.comparison.to_json(),
+            "verdicts": [comparison.verdict for comparison in self.comparisons],
+            "exit_codes": [run.exit_code for run in self.runs],
+            "wrote": wrote,
+        }
+
+
+def check(command: str | Sequence[str], **options: Any) -> CheckResult:
+    """Run a training twice in fresh processes and compare the runs to the bit.
+
+    Args:
+        command: A script with its arguments, e.g. ``"train.py --epochs 2"`` or ``["-m", "package.train"]``.
+        **options: Fields of `CheckRequest` other than the command.
+
+    Returns:
+        The result. That the runs differ is an answer, not an error.
+
+    Raises:
+        UsageError: If an option cannot be carried out.
+        LaunchError: If the script cannot be started.
+        TraceError: If a run left no trace that can be read.
+
+    Effects:
+        Runs the script, in the current folder unless `is_isolated` or `num_jobs` says otherwise.
+    """
+    parts = shlex.split(command) if isinstance(command, str) else command
+    return run_check(CheckRequest(command=tuple(parts), **options))
+
+
+def run_check(request: CheckRequest, watch: Callable[[list[RunProcess]], None] = lambda _: None) -> CheckResult:
+    """Carry out a check; `watch` is called several times a second with the runs under way."""
+    refuse_missing_script(request.command)
+    folder = make_folder(request)
+    requests = [make_run(request, folder, number) for number in range(request.num_runs)]
+    copies: Path | None = None
+    try:
+        if request.is_isolated or request.num_jobs > 1:
+            copies = Path(tempfile.mkdtemp(prefix="reproof-"))
+            requests = [replace(run, folder=copy_for(run, copies)) for run in requests]
+        runs = run_all(requests, num_jobs=request.num_jobs, watch=watch)
+    finally:
+        if copies is not None:
+            shutil.rmtree(copies, ignore_errors=True)
+    return judge(request, runs)
+
+
+def refuse_missing_script(command: tuple[str, ...]) -> None:
+    """Refuse a script that is not there before anything is started.
+
+    Raises:
+        LaunchError: If it is missing.
+    """
+    if command[0] == "-m":
+        if len(command) == 1:
+            raise UsageError("-m without a module", "name the module to run")
+    elif not Path(command[0]).is_file():
+        raise LaunchError(f"no script {command[0]}", "check the path; options of reproof go before the script")
+
+
+def make_run(request: CheckRequest, folder: Path, number: int) -> RunRequest:
+    """Return the run with this number: the baseline for 0, else a candidate."""
+    name = "baseline" if number == 0 else "candidate" if request.num_runs == 2 else f"candidate{number}"  # noqa: PLR2004
+    artifacts = [part for glob in request.artifacts for part in ("--artifact", glob)]
+    statistics = ["--statistics"] if request.tolerance is not None else []
+    return RunRequest(
+        command=request.command,
+        folder=Path.cwd(),
+        trace=folder / name,
+        level=request.level,
+        num_steps=request.num_steps,
+        options=("--quiet", *statistics, *artifacts),
+        hash_seed=draw_hash_seed(),
+        shows_output=request.shows_output,
+    )
+
+
+def copy_for(run: RunRequest, copies: Path) -> Path:
+    """Make the copy of the folder for a run; the folder keeps its name, which a script may look at."""
+    target = copies / run.trace.name / run.folder.name
+    target.parent.mkdir()
+    copy_folder(run.folder, target)
+    return target
+
+
+def judge(request: CheckRequest, runs: list[FinishedRun]) -> CheckResult:
+    """Compare every candidate with the baseline; the worst verdict counts.
+
+    Raises:
+        TraceError: If a run left no trace.
+    """
+    comparisons = [compare_runs(request, runs[0], candidate) for candidate in runs[1:]]
+    worst = min(comparisons, key=lambda comparison: ORDER.index(comparison.verdict))
+    return CheckResult(comparison=worst, runs=tuple(runs), comparisons=tuple(comparisons))
+
+
+def compare_runs(request: CheckRequest, baseline: FinishedRun, candidate: FinishedRun) -> Comparison:
+    """Compare two runs of the same program."""
+    traces = []
+    for run in (baseline, candidate):
+        try:
+            traces.append(open_trace(run.trace))
+        except TraceError as error:
+            told = "; ".join(run.last_lines(1))
+            problem = f"the run with exit code {run.exit_code} left no trace ({error.problem})"
+            raise TraceError(f"{problem}: {told}" if told else problem, "run the script by itself first") from error
+    return compare_traces(
+        *traces, tolerance=request.tolerance, max_differences=request.max_differences, is_same_program=True
+    )
+
+
+def make_folder(request: CheckRequest) -> Path:
+    """Create the folder for the traces of a check.
+
+    Raises:
+        UsageError: If the folder named by the user exists and is not empty, or cannot be made.
+    """
+    if request.keep is not None:
+        folder = request.keep.absolute()
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            raise UsageError(f"{request.keep} is not empty", "name a folder that is new or empty for --keep")
+    else:
+        parent = cache_folder()
+        remove_old(parent)
+        stem = Path(request.command[-1 if request.command[0] == "-m" else 0]).stem
+        folder = parent / f"{datetime.now().astimezone():%Y%m%d-%H%M%S}-{stem}-{os.getpid()}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"cannot make {folder}: {error.strerror}", "name another folder with --keep") from None
+    return folder
+
+
+def cache_folder() -> Path:
+    """Return where traces go that the user did not ask to keep (XDG_CACHE_HOME, else ~/.cache)."""
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "reproof" / "checks"
+
+
+def remove_old(parent: Path) -> None:
+    """Remove the oldest checks from the cache."""
+    kept = sorted(path for path in parent.glob("*-*-*") if path.is_dir())
+    for path in kept[: max(0, len(kept) - NUM_KEPT + 1)]:
+        shutil.rmtree(path, ignore_errors=True)
+
+

@@ -1,0 +1,67 @@
+"""Show how far the runs of a check are: step, rate, time left."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from reproof.checking.processes import RunProcess
+
+
+class RunProgress:
+    """A line per run on standard error, while it is a terminal; nothing otherwise."""
+
+    def __init__(self, *, num_runs: int, is_shown: bool) -> None:
+        """Show `num_runs` runs, unless nobody would see them."""
+        self._num_runs = num_runs
+        self._tasks: dict[str, TaskID] = {}
+        self._num_steps: int | None = None
+        self._progress = Progress(
+            TextColumn("{task.description:<12}"),
+            BarColumn(bar_width=20),
+            TextColumn("{task.fields[state]}"),
+            console=Console(stderr=True),
+            transient=True,
+            disable=not (is_shown and sys.stderr.isatty()),
+        )
+
+    def __enter__(self) -> RunProgress:
+        """Start drawing."""
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Take the lines away again."""
+        self._progress.stop()
+
+    def watch(self, processes: list[RunProcess]) -> None:
+        """Bring the lines up to date."""
+        for process in processes:
+            name = process.request.trace.name
+            if name not in self._tasks:
+                self._tasks[name] = self._progress.add_task(name, total=None, state="starting")
+            steps = process.num_steps
+            total = process.request.num_steps or self._num_steps
+            self._progress.update(
+                self._tasks[name], completed=steps, total=total, state=describe(steps, total, process.seconds)
+            )
+            if process.has_ended():
+                self._num_steps = max(steps, self._num_steps or 0)
+
+
+def describe(steps: int, total: int | None, seconds: float) -> str:
+    """Return how far a run is, e.g. ``step 120 of 600, 35/s, 14 s left``."""
+    if steps == 0:
+        return f"starting, {seconds:.0f} s"
+    rate = steps / seconds
+    of = f" of {total}" if total else ""
+    left = f", {max(0.0, (total - steps) / rate):.0f} s left" if total else ""
+    return f"step {steps}{of}, {rate:.3g}/s{left}"

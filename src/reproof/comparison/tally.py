@@ -1,0 +1,86 @@
+"""What a comparison of one process counts and keeps."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from reproof.schema import Event, Layout, Stage
+
+
+class Place(NamedTuple):
+    """Where an event stands in a trace: frame, and position in the frame's layout."""
+
+    frame: int
+    position: int
+
+
+class Pair(NamedTuple):
+    """The same event in both traces."""
+
+    step: int
+    event: Event
+    baseline: Place
+    candidate: Place
+
+
+class Extra(NamedTuple):
+    """An event that only one of the traces has."""
+
+    step: int
+    event: Event
+    is_in_baseline: bool
+
+
+class Tally:
+    """What a comparison of one process has counted.
+
+    Attributes:
+        num_frames_equal: Frames at the start that are equal in every bit.
+        num_tensors: Tensors in the events compared.
+        compared: Events compared, per stage.
+        differing: Events that differ, per stage.
+        pairs: The first differing events in execution order, at most `limit`.
+        extras: The first events that only one trace has.
+        num_extras: How many those are in all, in the steps that both traces have.
+        reordered_step: The first step in which both traces have the same events in another order, or None.
+        other_algorithm: Names of events that were digested by different algorithms.
+    """
+
+    def __init__(self, limit: int) -> None:
+        """Keep the first `limit` differing events."""
+        self.limit = limit
+        self.num_frames_equal = 0
+        self.num_tensors = 0
+        self.compared: Counter[Stage] = Counter()
+        self.differing: Counter[Stage] = Counter()
+        self.pairs: list[Pair] = []
+        self.extras: list[Extra] = []
+        self.num_extras = 0
+        self.reordered_step: int | None = None
+        self.other_algorithm: set[str] = set()
+
+    @property
+    def has_room(self) -> bool:
+        """Whether more differing events are to be kept."""
+        return len(self.pairs) < self.limit
+
+    def add_compared(self, layout: Layout, times: int) -> None:
+        """Count the events of frames of this layout as compared; those without a digest are not."""
+        for event in layout.events:
+            if event.skipped is None:
+                self.compared[event.stage] += times
+                self.num_tensors += times * event.num_tensors
+
+    def add_differing(self, pair: Pair) -> None:
+        """Count an event that differs."""
+        self.differing[pair.event.stage] += 1
+        if self.has_room:
+            self.pairs.append(pair)
+
+    def add_extra(self, extra: Extra) -> None:
+        """Count an event that only one trace has."""
+        self.num_extras += 1
+        if len(self.extras) < self.limit:
+            self.extras.append(extra)

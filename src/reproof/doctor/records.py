@@ -1,0 +1,110 @@
+"""The records of the doctor: what holds around a training, and what is wrong in its script."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, Final, Literal
+
+from reproof.errors import EXIT_DIVERGED, EXIT_SAME
+
+DOCTOR_SCHEMA: Final = 1
+"""Version of the JSON that `reproof doctor --json` writes."""
+
+Kind = Literal[
+    "unseeded-rng",
+    "unseeded-generator",
+    "worker-seeding",
+    "os-entropy",
+    "wall-clock",
+    "process-identity",
+    "hash-order",
+    "listing-order",
+    "concurrency",
+    "uninitialized-memory",
+    "nondeterministic-op",
+    "worker-count",
+    "environment",
+]
+"""The kinds of causes that can be read from a script, in the words that `reproof check` uses for causes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """One condition of determinism, as it is here.
+
+    Attributes:
+        name: Short stable name, e.g. ``hash-seed``.
+        state: What is the case, in a few words.
+        holds: Whether the condition holds; None where it does not apply, is only information, or cannot be read.
+        matters: Why it matters, in one sentence.
+        how: What to type to make it hold.
+        source: Where it is documented.
+    """
+
+    name: str
+    state: str
+    holds: bool | None
+    matters: str
+    how: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One place of a script that keeps its training from reproducing.
+
+    Attributes:
+        kind: What the outside world gets in by.
+        file: Path of the file, relative to the current folder where it lies below it.
+        line: 1-based number of the line.
+        text: That line, without its indentation.
+        message: What is wrong, in one sentence.
+        fix: What to write instead.
+    """
+
+    kind: Kind
+    file: str
+    line: int
+    text: str
+    message: str
+    fix: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotRead:
+    """A file that belongs to the script and could not be read: what it seeds or draws is not known."""
+
+    file: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Diagnosis:
+    """All that the doctor has to say.
+
+    Attributes:
+        checks: The conditions, whether they hold or not.
+        findings: What is wrong in the script, in the order of its files and lines; empty without a script.
+        files: The files that were read for it.
+        not_read: The files that belong to it and were not.
+    """
+
+    checks: tuple[Check, ...]
+    findings: tuple[Finding, ...] = ()
+    files: tuple[str, ...] = ()
+    not_read: tuple[NotRead, ...] = ()
+
+    @property
+    def exit_code(self) -> int:
+        """0 if nothing was found in the script, 1 if something was; conditions do not count."""
+        return EXIT_DIVERGED if self.findings else EXIT_SAME
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the JSON of `reproof doctor`, schema 1."""
+        return {
+            "schema": DOCTOR_SCHEMA,
+            "checks": [asdict(check) for check in self.checks],
+            "findings": [asdict(finding) for finding in self.findings],
+            "files": list(self.files),
+            "not_read": [asdict(item) for item in self.not_read],
+        }

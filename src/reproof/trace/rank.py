@@ -1,0 +1,290 @@
+"""Read what one process recorded: random access to any frame, whatever the length, without reading the rest.
+
+The files are memory-mapped. Opening checks the headers, leaves out what a killed process left half-written, and
+checks the last frame; `RankTrace.verify` checks every byte.
+"""
+
+from __future__ import annotations
+
+import struct
+import sys
+import zlib
+from array import array
+from bisect import bisect_right
+from collections import Counter
+from typing import TYPE_CHECKING, Final, Literal
+
+from reproof.schema import DIGEST_BYTES, Event, Frame, Layout, Numbers
+from reproof.trace import format as fmt
+from reproof.trace.files import check_header, damaged, map_file
+from reproof.trace.names import read_names
+
+if TYPE_CHECKING:
+    import mmap
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from reproof.errors import TraceError
+
+COLUMNS: Final[dict[str, tuple[Literal["Q", "I"], int]]] = {"step": ("Q", 24), "layout": ("I", 32)}
+"""Fields of a frame record that are read as arrays: `array` typecode, offset."""
+
+COLUMN_FRAMES: Final = 65536
+"""Frames of which a column is read at a time."""
+
+
+class RankTrace:
+    """What one process recorded."""
+
+    def __init__(self, folder: Path, rank: int, run_id: bytes | None = None) -> None:
+        """Open the files of a rank.
+
+        Args:
+            folder: Folder of the trace.
+            rank: The process.
+            run_id: The 16-byte ID of the run to which they must belong; None for the one that they agree on.
+
+        Raises:
+            TraceError: If a file is missing, foreign, of a newer format, or damaged beyond its unfinished end.
+        """
+        self.rank = rank
+        self.folder = folder
+        self._maps = self._map_files(run_id)
+        self.events, self.layouts = read_names(folder / fmt.file_name(rank, "names"))
+        self.num_frames = self._count_whole_steps()
+        if self.num_frames:
+            self._check_frame(self.num_frames - 1)
+
+    def _map_files(self, run_id: bytes | None) -> dict[str, mmap.mmap]:
+        maps = {}
+        for part in fmt.MAGIC:
+            path = self.folder / fmt.file_name(self.rank, part)
+            maps[part] = map_file(path)
+            found = check_header(path, part, self.rank, maps[part])
+            if found != (run_id or found):
+                raise damaged(path, "it is of another run")
+            run_id = found
+        return maps
+
+    def __len__(self) -> int:
+        """Return the number of frames."""
+        return self.num_frames
+
+    @property
+    def num_steps(self) -> int:
+        """Steps that ended in the trace; what came after the last of them is in it, but is no step."""
+        if not self.num_frames:
+            return 0
+        last = self.record(self.num_frames - 1)
+        return last.step + (0 if last.flags & fmt.ENDS_RUN else 1)
+
+    @property
+    def num_events(self) -> int:
+        """Events in the trace."""
+        return self.events_before(self.num_frames)
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether the files hold more than whole steps: what a killed process leaves, or a copy that lost its end."""
+        last = self.record(self.num_frames - 1) if self.num_frames else None
+        ends = (0, 0) if last is None else (last.digests_end * DIGEST_BYTES, last.values_end)
+        used = (self.num_frames * fmt.FRAME_BYTES, *ends)
+        return used != tuple(self._stored(part) for part in ("frames", "digests", "values"))
+
+    def events_before(self, index: int) -> int:
+        """Return how many events the frames before this one hold."""
+        return self.record(index - 1).digests_end if index else 0
+
+    def record(self, index: int) -> fmt.FrameRecord:
+        """Return the stored record of a frame."""
+        return fmt.FrameRecord._make(fmt.FRAME.unpack_from(self._maps["frames"], _frame_offset(index)))
+
+    def chain(self, index: int) -> bytes:
+        """Return the running hash after a frame."""
+        start = _frame_offset(index) + fmt.CHAIN_OFFSET
+        return self._maps["frames"][start : start + fmt.CHAIN_BYTES]
+
+    def frame(self, index: int) -> Frame:
+        """Return a frame, checked against its checksum.
+
+        Raises:
+            TraceError: If it is damaged.
+        """
+        record = self._check_frame(index)
+        start = self.events_before(index)
+        return Frame(
+            number=index,
+            step=record.step,
+            ends_step=bool(record.flags & fmt.ENDS_STEP),
+            layout=self.layout(record.layout),
+            digests=self.digests(start, record.digests_end),
+            chain=record.chain,
+            elapsed_seconds=record.elapsed_ms / 1000,
+        )
+
+    def layout(self, number: int) -> Layout:
+        """Return a layout by its number.
+
+        Raises:
+            TraceError: If the names file lacks it.
+        """
+        try:
+            return self.layouts[number]
+        except IndexError:
+            raise self._damaged("names", f"layout {number} is missing") from None
+
+    def frames(self, start: int = 0, stop: int | None = None) -> Iterator[Frame]:
+        """Iterate over frames."""
+        for index in range(start, self.num_frames if stop is None else min(stop, self.num_frames)):
+            yield self.frame(index)
+
+    def digests(self, start: int, stop: int) -> bytes:
+        """Return the digests of the events from start to stop, counted over the whole trace."""
+        offset = fmt.HEADER_BYTES
+        return self._maps["digests"][offset + start * DIGEST_BYTES : offset + stop * DIGEST_BYTES]
+
+    def numbers(self, index: int) -> dict[tuple[int, str], Numbers]:
+        """Return the numbers kept with the events of a frame, by position in the layout and kind.
+
+        Raises:
+            TraceError: If the frame is damaged, or they do not have the form that the format demands.
+        """
+        num_events = len(self.layout(self._check_frame(index).layout).events)
+        try:
+            return _unpack_numbers(self._value_bytes(index), num_events)
+        except (struct.error, KeyError, ValueError):  # ValueError: UnicodeDecodeError as well
+            raise self._damaged("values", f"frame {index} holds values of no known form") from None
+
+    def find_step(self, step: int) -> range:
+        """Return the frames of a step."""
+        positions = range(self.num_frames)
+        stop = bisect_right(positions, step, key=lambda i: self.record(i).step)
+        start = bisect_right(positions, step - 1, key=lambda i: self.record(i).step)
+        return range(start, stop)
+
+    def column(self, name: Literal["step", "layout"], start: int, stop: int) -> array[int]:
+        """Return one field of the records of frames; unlike `frame` it checks nothing."""
+        typecode, offset = COLUMNS[name]
+        records = memoryview(self._maps["frames"])[_frame_offset(start) : _frame_offset(stop)].cast(typecode)
+        column = array(typecode, records[offset // records.itemsize :: fmt.FRAME_BYTES // records.itemsize].tobytes())
+        if sys.byteorder == "big":
+            column.byteswap()
+        return column
+
+    def table(self, start: int, stop: int) -> bytes:
+        """Return the digests of frames that have one layout, one row per frame.
+
+        Raises:
+            TraceError: If they do not fill the rows.
+        """
+        num_digests = len(self.layout(self.record(start).layout).events) * (stop - start)
+        digests = self.digests(self.events_before(start), self.events_before(stop))
+        if len(digests) != num_digests * DIGEST_BYTES:
+            raise self._damaged("frames", f"frames {start} to {stop - 1} do not fit their layout")
+        return digests
+
+    def count_layouts(self, stop: int) -> Iterator[tuple[Layout, int]]:
+        """Yield each layout with the number of frames before `stop` that have it."""
+        times: Counter[int] = Counter()
+        for start in range(0, stop, COLUMN_FRAMES):
+            times += count_numbers(self.column("layout", start, min(start + COLUMN_FRAMES, stop)))
+        for number, count in times.items():
+            yield self.layout(number), count
+
+    def count_events(self) -> Counter[Event]:
+        """Return how often each event happened."""
+        total: Counter[Event] = Counter()
+        for layout, times in self.count_layouts(self.num_frames):
+            for event in layout.events:
+                total[event] += times
+        return total
+
+    def check_frame(self, index: int) -> None:
+        """Check a frame against its checksum, and that its chain follows from the one before.
+
+        Raises:
+            TraceError: If it is damaged.
+        """
+        frame, flags = self.frame(index), self.record(index).flags
+        before = self.chain(index - 1) if index else fmt.FIRST_CHAIN
+        if fmt.next_chain(before, frame.layout, frame.step, flags, frame.digests) != frame.chain:
+            raise self._damaged("frames", f"the chain breaks at frame {index}")
+
+    def verify(self) -> None:
+        """Check every byte of every frame: checksums, chain, order of the steps, form of the numbers.
+
+        Raises:
+            TraceError: Naming the first frame that is damaged.
+        """
+        step = num_tensors = 0
+        for index in range(self.num_frames):
+            self.check_frame(index)
+            record = self.record(index)
+            num_tensors += self.layout(record.layout).num_tensors
+            if record.step < step or record.tensors_end != num_tensors:
+                raise self._damaged("frames", f"frame {index} does not follow the one before")
+            self.numbers(index)
+            step = record.step
+
+    def _value_bytes(self, index: int) -> bytes:
+        start = self.record(index - 1).values_end if index else 0
+        return self._maps["values"][fmt.HEADER_BYTES + start : fmt.HEADER_BYTES + self.record(index).values_end]
+
+    def _check_frame(self, index: int) -> fmt.FrameRecord:
+        """Check one frame against its checksum and its layout, and return its record."""
+        record = self.record(index)
+        layout = self.layout(record.layout)
+        start = self.events_before(index)
+        if record.digests_end - start != len(layout.events) or record.step > fmt.MAX_STEP:
+            raise self._damaged("frames", f"frame {index} does not fit its layout")
+        offset = _frame_offset(index)
+        body = self._maps["frames"][offset : offset + fmt.FRAME_BYTES - 4]
+        crc = zlib.crc32(self.digests(start, record.digests_end), zlib.crc32(body))
+        crc = zlib.crc32(self._value_bytes(index), crc)
+        if crc != record.crc:
+            raise self._damaged("frames", f"frame {index} (step {record.step}) fails its checksum")
+        return record
+
+    def _count_whole_steps(self) -> int:
+        """Return how many frames are there with all their digests and values, up to the last step that ended."""
+        num_digests, num_value_bytes = self._stored("digests") // DIGEST_BYTES, self._stored("values")
+        stored = self._stored("frames") // fmt.FRAME_BYTES
+        whole = bisect_right(range(stored), num_digests, key=lambda i: self.record(i).digests_end)
+        whole = bisect_right(range(whole), num_value_bytes, key=lambda i: self.record(i).values_end)
+        while whole and not self.record(whole - 1).flags & fmt.ENDS_STEP:
+            whole -= 1
+        return whole
+
+    def _stored(self, part: str) -> int:
+        """Return how many bytes a file holds after its header."""
+        return len(self._maps[part]) - fmt.HEADER_BYTES
+
+    def _damaged(self, part: str, problem: str) -> TraceError:
+        return damaged(self.folder / fmt.file_name(self.rank, part), problem)
+
+
+def count_numbers(column: array[int]) -> Counter[int]:
+    """Count each number of a column; one of equal numbers, the usual case, takes no look at each."""
+    is_constant = column == column[:1] * len(column)
+    return Counter({column[0]: len(column)} if is_constant and column else column)
+
+
+def _unpack_numbers(data: bytes, num_events: int) -> dict[tuple[int, str], Numbers]:
+    """Return the numbers of a frame; anything that does not have the form of the format raises."""
+    found: dict[tuple[int, str], Numbers] = {}
+    position = 0
+    while position < len(data):
+        event, kind, typecode, _, num_bytes = fmt.VALUE.unpack_from(data, position)
+        position += fmt.VALUE.size
+        code, name = typecode.decode("ascii"), fmt.KIND_NAMES[kind]
+        count, rest = divmod(num_bytes, fmt.TYPE_BYTES[code])
+        if rest or event >= num_events or (event, name) in found:
+            raise ValueError(event)
+        values = struct.unpack_from(f"<{count}{code}", data, position)
+        position += num_bytes
+        found[event, name] = Numbers(kind=name, typecode=code, values=values)
+    return found
+
+
+def _frame_offset(index: int) -> int:
+    return fmt.HEADER_BYTES + index * fmt.FRAME_BYTES
