@@ -79,7 +79,7 @@ class FastWriter:
     def append(self, num_steps: int, seed: str) -> None:
         """Append steps with random digests."""
         width = DIGEST_BYTES * len(self.layout.events)
-        digests = random.Random(seed).randbytes(width * num_steps)
+        digests = random.Random(seed).randbytes(width * num_steps)  # noqa: S311  # any bytes will do
         records = [self._record(digests[start : start + width]) for start in range(0, len(digests), width)]
         for part, data in (("digests", digests), ("frames", b"".join(records))):
             with (self.folder / fmt.file_name(0, part)).open("ab") as file:
@@ -161,13 +161,16 @@ def measure(num_steps: int, repeats: int, folder: Path) -> list[Row]:
         rows.append(Row(f"first difference in process, {name} a step", taken, 0.002))
     taken = time_processes(commands, repeats + 1)
     times = {name: seconds[1:] for name, seconds in taken.items()}  # the first round warms the caches
-    rows += [Row(f"reproof compare, {name} a step", times[name], 0.15, times["bare"]) for name in ("1 event", "3 events")]
+    rows += [
+        Row(f"reproof compare, {name} a step", times[name], 0.15, times["bare"]) for name in ("1 event", "3 events")
+    ]
     return [*rows, Row("reproof --help", times["help"], 0.12, times["bare"])]
 
 
 def draw(rows: list[Row], num_steps: int, repeats: int) -> None:
     """Print the table."""
-    print(f"{num_steps:,} steps that part at {int(num_steps * PART):,}; medians of {repeats}; Python {sys.version.split()[0]}")
+    python = sys.version.split()[0]
+    print(f"{num_steps:,} steps that part at {int(num_steps * PART):,}; medians of {repeats}; Python {python}")
     print(f"{'':<42} {'median':>9} {'bound':>8} {'':>4} {'bare':>8} {'ratio':>6}")
     for row in rows:
         median = statistics.median(row.seconds)

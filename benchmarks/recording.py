@@ -72,7 +72,10 @@ def main() -> None:
             workload = WORKLOADS[name]()
             for level in options.levels:
                 step, ratio, num_bytes = measure(workload, options.rounds, level, Path(folder) / "run")
-                print(f"{name:<10} {level:<9} {step * 1e3:8.2f}ms {100 * (ratio - 1):+7.2f}% {num_bytes:11.0f}", flush=True)
+                print(
+                    f"{name:<10} {level:<9} {step * 1e3:8.2f}ms {100 * (ratio - 1):+7.2f}% {num_bytes:11.0f}",
+                    flush=True,
+                )
 
 
 if __name__ == "__main__":

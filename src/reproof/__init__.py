@@ -11,17 +11,20 @@ from typing import TYPE_CHECKING, Any
 from reproof._version import __version__
 
 if TYPE_CHECKING:
+    from reproof.checking import check
     from reproof.comparison import compare
     from reproof.determinism import conditions, deterministic, make_generator, seed_worker
     from reproof.errors import ReproofError
-    from reproof.recorder import record
+    from reproof.recorder import log, record
 
 __all__ = [
     "ReproofError",
     "__version__",
+    "check",
     "compare",
     "conditions",
     "deterministic",
+    "log",
     "make_generator",
     "record",
     "seed_worker",
@@ -29,9 +32,11 @@ __all__ = [
 
 _HOMES = {
     "ReproofError": "reproof.errors",
+    "check": "reproof.checking",
     "compare": "reproof.comparison",
     "conditions": "reproof.determinism",
     "deterministic": "reproof.determinism",
+    "log": "reproof.recorder",
     "make_generator": "reproof.determinism",
     "record": "reproof.recorder",
     "seed_worker": "reproof.determinism",

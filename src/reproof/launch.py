@@ -24,6 +24,7 @@ import wrapt
 
 from reproof.errors import LaunchError, UsageError
 from reproof.recorder.session import describe_error, is_clean_exit, require_torch
+from reproof.trace.writer import cannot_write
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -78,15 +79,17 @@ class Outcome:
     error: BaseException | None = None
 
 
-def record_target(target: Target, recording: Recording, report: Callable[[Outcome], None]) -> Outcome:
+def record_target(
+    target: Target, make_recording: Callable[[], Recording], report: Callable[[Recording, Outcome], None]
+) -> Outcome:
     """Run a script under a recording.
 
     The trace is closed when the process ends, after the script's own threads and exit handlers: they may still train.
 
     Args:
         target: What to run.
-        recording: A recording that is not open yet.
-        report: Called with the outcome once the trace is closed.
+        make_recording: Returns a recording that is not open yet; called once the target is known to start.
+        report: Called with the recording and the outcome once the trace is closed.
 
     Raises:
         LaunchError: If there is no such script or module.
@@ -104,6 +107,7 @@ def record_target(target: Target, recording: Recording, report: Callable[[Outcom
         raise
     except BaseException as error:  # noqa: BLE001  # from the code of a package, which is run to find a module in it
         return end_by(error, target)
+    recording = make_recording()
     recording.open()
     wrapt.when_imported("torch")(lambda _module: _install(recording))
     outcome = Outcome(status="failed", exit_code=1, ended="the run ended in an exit handler")
@@ -111,7 +115,7 @@ def record_target(target: Target, recording: Recording, report: Callable[[Outcom
     def close() -> None:
         if recording.is_open:  # not so in a forked child that ends like its parent
             recording.close(outcome.status, outcome.ended, outcome.exit_code)
-            report(outcome)
+            report(recording, outcome)
 
     atexit.register(close)
     outcome = execute(code, module, target)
@@ -194,6 +198,8 @@ def _load_script(target: Target) -> tuple[types.CodeType, types.ModuleType]:
 
 
 def _load_module(target: Target) -> tuple[types.CodeType, types.ModuleType]:
+    if target.name.startswith(".") or target.name.endswith(".py"):
+        raise LaunchError(f"{target.name} is not the name of a module", "name it as after `import`, or leave out -m")
     try:
         spec = importlib.util.find_spec(target.name)
         if spec is not None and spec.submodule_search_locations is not None:
@@ -304,7 +310,22 @@ def _without_own_frames(trace: types.TracebackType | None) -> types.TracebackTyp
     return kept[0] if kept else None
 
 
-def default_folder(target: Target, now: Any) -> Path:  # a datetime
-    """Return where a run goes when the user names no folder: ``runs/<date>-<time>-<script>``."""
+def reserve_folder(target: Target, now: Any) -> Path:  # a datetime
+    """Create the folder of a run for which the user names none: ``runs/<date>-<time>-<script>``, then ``-2`` and so on.
+
+    Raises:
+        RecordingError: If it cannot be created.
+    """
     stem = target.name.rpartition(".")[2] if target.is_module else Path(target.name).stem
-    return Path("runs") / f"{now:%Y%m%d-%H%M%S}-{stem}"
+    name = f"{now:%Y%m%d-%H%M%S}-{stem}"
+    number = 1
+    while True:
+        folder = Path("runs") / (name if number == 1 else f"{name}-{number}")
+        try:
+            folder.mkdir(parents=True)
+        except FileExistsError:
+            number += 1  # another run started in the same second
+        except OSError as error:
+            raise cannot_write(folder, error) from error
+        else:
+            return folder

@@ -98,7 +98,7 @@ class Numbers(NamedTuple):
     Attributes:
         kind: ``exact`` (every element), ``statistics`` (sum, mean, std, min, max, L2 norm as float64), or ``samples``
             (a 32-bit fingerprint of each sample along the first dimension), or ``rng`` (the states of the random
-            number generators at the end of the step: number of the generator, 64 bits of its state's digest, and so on).
+            number generators at the end of the step: number of the generator, 64 bits of its state's digest, ...).
         typecode: Their type as a `struct` character: the precision in which distances are counted.
         values: The numbers, in row-major order; strings only where a label is one.
     """

@@ -39,7 +39,9 @@ HEADER = RunHeader(
 INDICES = Event(stage="batch", name="loader0(1437) indices", detail="order")
 IMAGES = Event(stage="batch", name="loader0(1437)['Bild']", detail="content", num_tensors=1)
 LABELS = Event(stage="batch", name="loader0(1437)['größe \ud800 \"\\\\']", detail="content", num_tensors=1)
-PATHS = Event(stage="batch", name="loader0(1437)['path']", detail="content", skipped="a value of type pathlib.PosixPath")
+PATHS = Event(
+    stage="batch", name="loader0(1437)['path']", detail="content", skipped="a value of type pathlib.PosixPath"
+)
 PARTS = Event(stage="batch", name="loader1(iterable)", detail="content", num_tensors=17)
 LOSS = Event(stage="loss", name="loss", algorithm="another_128", num_tensors=1)
 
@@ -53,7 +55,11 @@ FRAMES = (
 )
 
 NUMBERS = {
-    0: ((0, "exact", "q", (3, -1, 2**63 - 1)), (1, "samples", "I", (0, 7, 2**32 - 1)), (2, "exact", "?", (True, False))),
+    0: (
+        (0, "exact", "q", (3, -1, 2**63 - 1)),
+        (1, "samples", "I", (0, 7, 2**32 - 1)),
+        (2, "exact", "?", (True, False)),
+    ),
     1: ((1, "statistics", "d", (math.inf, -math.inf, math.nan, -0.0, 5e-324, 1e308)), (2, "exact", "e", (0.5, -0.0))),
     2: tuple((i % 2, kind, code, (0, 1)) for i, (kind, code) in enumerate((("exact", "b"), ("exact", "H")))),
     4: ((0, "exact", "Q", (2**64 - 1,)), (1, "exact", "f", (0.1,)), (2, "exact", "B", ()), (2, "samples", "h", (-2,))),

@@ -73,9 +73,14 @@ def run_process(start: list[str], folder: Path, environment: dict[str, str]) -> 
             timeout=TIMEOUT_SECONDS,
             check=False,
         )
-        return Finished(code=done.returncode, out=done.stdout.decode(), err=done.stderr.decode())
+        return Finished(code=done.returncode, out=decode(done.stdout), err=decode(done.stderr))
 
     return run
+
+
+def decode(output: bytes) -> str:
+    """Return output as text that can be compared to the byte, whatever its encoding."""
+    return output.decode("utf-8", "surrogateescape")
 
 
 @pytest.fixture

@@ -177,7 +177,7 @@ def test_functional_calls_of_a_model_are_seen(record: Callable[..., Events]) -> 
 
 
 def test_modules_made_in_each_step_do_not_pile_up_names(record: Callable[..., Events]) -> None:
-    """A training that makes its model anew, or copies it, has as many names as models at a time, not as steps."""
+    """A training that makes its model anew in each step, or copies it, has a bounded number of names."""
 
     def train() -> None:
         for _ in range(50):

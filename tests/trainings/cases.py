@@ -110,7 +110,11 @@ def _suspicious(name: str, *tags: str) -> Training:
 
 
 def _faulty(
-    name: str, first: FirstDivergence, *causes: tuple[str, str, str], tags: tuple[str, ...] = (), module: str | None = None
+    name: str,
+    first: FirstDivergence,
+    *causes: tuple[str, str, str],
+    tags: tuple[str, ...] = (),
+    module: str | None = None,
 ) -> Training:
     return Training(
         name=name,

@@ -105,7 +105,7 @@ class RunProcess:
         if request.hash_seed is not None:
             environment["PYTHONHASHSEED"] = str(request.hash_seed)
         self._file = None if request.shows_output else request.output.open("wb")
-        self._process = subprocess.Popen(
+        self._process = subprocess.Popen(  # noqa: S603  # the user's own script
             process_arguments(request),
             cwd=request.folder,
             env=environment,

@@ -20,11 +20,12 @@ from reproof.checking.folders import copy_folder
 from reproof.checking.processes import FinishedRun, RunProcess, RunRequest, draw_hash_seed, run_all
 from reproof.comparison import compare_traces
 from reproof.errors import LaunchError, TraceError, UsageError
-from reproof.schema import Comparison, Level
 from reproof.trace import open_trace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+    from reproof.schema import Comparison, Level
 
 NUM_KEPT: Final = 20
 """Checks whose traces are kept in the cache; the oldest are removed."""
@@ -65,7 +66,11 @@ class CheckRequest:
 
     def __post_init__(self) -> None:
         """Check what can be checked before anything runs."""
-        for name, value, least in (("runs", self.num_runs, 2), ("jobs", self.num_jobs, 1), ("steps", self.num_steps, 1)):
+        for name, value, least in (
+            ("runs", self.num_runs, 2),
+            ("jobs", self.num_jobs, 1),
+            ("steps", self.num_steps, 1),
+        ):
             if value is not None and value < least:
                 raise UsageError(f"{name} is {value}", f"give {least} or more")
         if not self.command:
@@ -241,5 +246,3 @@ def remove_old(parent: Path) -> None:
     kept = sorted(path for path in parent.glob("*-*-*") if path.is_dir())
     for path in kept[: max(0, len(kept) - NUM_KEPT + 1)]:
         shutil.rmtree(path, ignore_errors=True)
-
-

@@ -22,16 +22,22 @@ from reproof.schema import LEVELS, Level
 @click.option("--isolate", is_flag=True, help="Give each run its own copy of the current folder.")
 @click.option("--steps", "num_steps", type=click.IntRange(min=1), metavar="N", help="Stop after N optimizer steps.")
 @click.option("--level", type=click.Choice(LEVELS), default="steps", show_default=True, help="How much to record.")
-@click.option("--artifact", "artifacts", multiple=True, metavar="GLOB", help="Compare files that the script writes, too.")
+@click.option(
+    "--artifact", "artifacts", multiple=True, metavar="GLOB", help="Compare files that the script writes, too."
+)
 @click.option("--tolerance", type=float, metavar="T", help="Accept recorded numbers with |x-y| <= T*max(1,|x|,|y|).")
-@click.option("--max-differences", type=click.IntRange(min=1), default=5, show_default=True, help="Differences to show.")
-@click.option("--keep", metavar="DIR", help="Keep the traces in DIR.  [default: the last 20 checks, in ~/.cache/reproof]")
+@click.option(
+    "--max-differences", type=click.IntRange(min=1), default=5, show_default=True, help="Differences to show."
+)
+@click.option(
+    "--keep", metavar="DIR", help="Keep the traces in DIR.  [default: the last 20 checks, in ~/.cache/reproof]"
+)
 @click.option("--json", "json_path", metavar="FILE", help="Write the result as JSON ('-' for standard output).")
 @click.option("--show-output", is_flag=True, help="Let the script write to this terminal.")
 @click.option("-q", "--quiet", is_flag=True, help="Print the verdict alone.")
 @click.argument("script")
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
-def command(  # one argument per option
+def command(  # noqa: PLR0913  # one argument per option
     *,
     is_module: bool,
     num_runs: int,
@@ -98,7 +104,11 @@ def describe_changes(result: CheckResult) -> list[str]:
         changes = run.changes
         parts = [
             f"{verb} {', '.join(names[:4])}{f' and {len(names) - 4} more' if len(names) > 4 else ''}"  # noqa: PLR2004
-            for verb, names in (("created", changes.created), ("changed", changes.modified), ("deleted", changes.deleted))
+            for verb, names in (
+                ("created", changes.created),
+                ("changed", changes.modified),
+                ("deleted", changes.deleted),
+            )
             if names
         ]
         if parts:

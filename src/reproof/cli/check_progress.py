@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
+from typing_extensions import Self
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -31,7 +32,7 @@ class RunProgress:
             disable=not (is_shown and sys.stderr.isatty()),
         )
 
-    def __enter__(self) -> RunProgress:
+    def __enter__(self) -> Self:
         """Start drawing."""
         self._progress.start()
         return self

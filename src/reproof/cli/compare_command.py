@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 
 from reproof.cli.comparison_text import draw_comparison
-from reproof.comparison import compare, find_newest_runs
 from reproof.cli.json_output import write_json
+from reproof.comparison import compare, find_newest_runs
 from reproof.errors import UsageError
 
 

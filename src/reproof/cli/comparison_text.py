@@ -43,7 +43,7 @@ def summarise(comparison: Comparison) -> str:
 
 def body(comparison: Comparison) -> list[str]:
     """Return the lines below the verdict."""
-    lines = [f"  baseline   {comparison.runs[0]}", f"  candidate  {comparison.runs[1]}"]
+    lines = [f"  baseline   {printable(comparison.runs[0])}", f"  candidate  {printable(comparison.runs[1])}"]
     if comparison.counts:
         lines.append("")
     for stage in comparison.counts:
@@ -78,10 +78,10 @@ def difference_lines(difference: Difference) -> list[str]:
     """Return the lines that show the first divergence."""
     rank = f"rank {difference.rank}, " if difference.rank else ""
     kind = f" ({difference.detail})" if difference.detail else ""
-    lines = [f"{rank}step {difference.step}, {difference.stage}{kind}: {difference.name}"]
+    lines = [f"{rank}step {difference.step}, {difference.stage}{kind}: {printable(difference.name)}"]
     if difference.explanation:
-        lines.append(click.style(difference.explanation, bold=True))
-    lines += [f"baseline   {difference.baseline}", f"candidate  {difference.candidate}"]
+        lines.append(click.style(printable(difference.explanation), bold=True))
+    lines += [f"baseline   {printable(difference.baseline)}", f"candidate  {printable(difference.candidate)}"]
     if difference.num_differing and difference.max_abs is not None:
         ulp = "" if difference.max_ulp is None else f", {difference.max_ulp} ulp"
         lines.append(f"largest difference {difference.max_abs:g}{ulp}")
@@ -92,7 +92,7 @@ def short_line(difference: Difference) -> str:
     """Return one line for a later difference."""
     kind = f" ({difference.detail})" if difference.detail else ""
     told = f": {difference.explanation}" if difference.explanation else ""
-    return f"step {difference.step}, {difference.stage}{kind}: {difference.name}{told}"
+    return printable(f"step {difference.step}, {difference.stage}{kind}: {difference.name}{told}")
 
 
 def condition_line(condition: Condition) -> str:
@@ -108,7 +108,12 @@ def section(title: str, lines: list[str]) -> list[str]:
 def limit(lines: tuple[str, ...]) -> list[str]:
     """Return the first lines, and how many there are beyond."""
     more = [f"… and {len(lines) - MAX_SHOWN} more"] if len(lines) > MAX_SHOWN else []
-    return [*lines[:MAX_SHOWN], *more]
+    return [*map(printable, lines[:MAX_SHOWN]), *more]
+
+
+def printable(text: str) -> str:
+    """Return a text of a trace as a terminal may have it: control characters and lone surrogates are escaped."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
 def plural(number: int, noun: str) -> str:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import importlib
+import io
 import os
 import sys
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import click
 
@@ -16,6 +17,7 @@ COMMANDS = {
     "check": "Run a training twice in fresh processes and say whether it reproduces.",
     "run": "Record one run of a training script.",
     "compare": "Compare two recorded runs and name the first divergence.",
+    "show": "Show what is in a trace: how the run ended, counts, losses, one step.",
     "export": "Write a trace as JSON lines or Parquet.",
 }
 """Commands with their first line of help, so that `reproof --help` need not import them."""
@@ -44,17 +46,21 @@ class LazyGroup(click.Group):
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, "-V", "--version", prog_name="reproof")
-def group() -> None:
+@click.pass_context
+def group(context: click.Context) -> None:
     """Proof that a PyTorch training reproduces, and, where it does not, the first place it parts.
 
     Exit codes: 0 identical or equivalent, 1 diverged, 2 could not tell, or an error.
     """
+    if context.invoked_subcommand != "run" and isinstance(sys.stdout, io.TextIOWrapper):  # a script's output is its own
+        sys.stdout.reconfigure(errors="backslashreplace")  # a path may have characters that the terminal has not
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line; exits with the code of the contract."""
+    settings: dict[str, Any] = {"color": False} if os.environ.get("NO_COLOR") else {}
     try:
-        code = group.main(args=arguments, prog_name="reproof", standalone_mode=False, obj=arguments is None)
+        code = group.main(arguments, "reproof", standalone_mode=False, obj=arguments is None, **settings)
     except ReproofError as error:
         fail(str(error))
     except click.exceptions.NoArgsIsHelpError as error:

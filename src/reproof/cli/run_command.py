@@ -5,12 +5,13 @@ from __future__ import annotations
 import datetime
 import os
 import sys
+from functools import partial
 from pathlib import Path
 
 import click
 
 from reproof.errors import EXIT_ERROR
-from reproof.launch import MAX_HASH_SEED, Outcome, Target, default_folder, record_target, restart_with_hash_seed
+from reproof.launch import MAX_HASH_SEED, Outcome, Target, record_target, reserve_folder, restart_with_hash_seed
 from reproof.recorder import Recording
 from reproof.schema import LEVELS, Level
 
@@ -25,16 +26,26 @@ from reproof.schema import LEVELS, Level
 @click.option(
     "--statistics", is_flag=True, help="Keep sum, mean, std, min, max and L2 norm of tensors for --tolerance."
 )
+@click.option(
+    "--artifact",
+    "artifacts",
+    multiple=True,
+    metavar="GLOB",
+    help="Compare the files that match (quote it) when the run ends, tensors by name; may be repeated.",
+)
 @click.option("--steps", "num_steps", type=click.IntRange(min=1), metavar="N", help="Stop after N optimizer steps.")
 @click.option(
-    "--hash-seed", type=click.IntRange(0, MAX_HASH_SEED), metavar="N", help="PYTHONHASHSEED of the run.  [default: random]"
+    "--hash-seed",
+    type=click.IntRange(0, MAX_HASH_SEED),
+    metavar="N",
+    help="PYTHONHASHSEED of the run.  [default: random]",
 )
 @click.option("--force", is_flag=True, help="Replace an older trace in DIR.")
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing about the recording unless it failed.")
 @click.argument("script")
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 @click.pass_obj
-def command(  # one argument per option
+def command(  # noqa: PLR0913  # one argument per option
     is_own_process: bool,
     /,
     *,
@@ -43,6 +54,7 @@ def command(  # one argument per option
     level: Level,
     num_batches: int | None,
     statistics: bool,
+    artifacts: tuple[str, ...],
     num_steps: int | None,
     hash_seed: int | None,
     force: bool,
@@ -57,17 +69,26 @@ def command(  # one argument per option
     if is_own_process:
         restart_with_hash_seed(hash_seed)
     target = Target(name=script, is_module=is_module, arguments=arguments)
-    folder = Path(output) if output else default_folder(target, datetime.datetime.now().astimezone())
-    recording = Recording(
-        folder,
-        level=level,
-        num_batches=num_batches,
-        num_steps=num_steps,
-        statistics=statistics,
-        force=force,
-        command=target.command,
-    )
-    outcome = record_target(target, recording, lambda outcome: report(recording, outcome, quiet=quiet))
+    recordings: list[Recording] = []
+
+    def make_recording() -> Recording:
+        folder = Path(output) if output else reserve_folder(target, datetime.datetime.now().astimezone())
+        recording = Recording(
+            folder,
+            level=level,
+            num_batches=num_batches,
+            num_steps=num_steps,
+            statistics=statistics,
+            artifacts=artifacts,
+            force=force,
+            command=target.command,
+        )
+        recordings.append(recording)
+        return recording
+
+    outcome = record_target(target, make_recording, partial(report, quiet=quiet))
+    for recording in recordings:
+        recording.import_torch(outcome.status)
     return outcome.error if isinstance(outcome.error, KeyboardInterrupt) else outcome.exit_code
 
 

@@ -21,6 +21,8 @@ def find_loss_gaps(a: RankTrace, b: RankTrace, first_step: int) -> tuple[LossGap
 
     Empty if the loss was not recorded, or does not differ soon after the runs have parted.
     """
+    if not all(any(event.stage == "loss" for event in trace.events) for trace in (a, b)):
+        return ()
     last = min(a.num_steps, b.num_steps) - 1
     scanned = range(first_step, min(last + 1, first_step + MAX_SCANNED))
     first = next((gap for step in scanned if (gap := read_gap(a, b, step)) and not gap.is_equal), None)

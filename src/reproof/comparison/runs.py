@@ -247,16 +247,16 @@ def compare_traces(
 ) -> Comparison:
     """Compare two open traces; see `compare`.
 
-    With `is_same_program`, the runs are known to be of the same program in the same surroundings: then an event that only
-    one of them has is a divergence, and not a sign that the wrong runs are compared.
+    With `is_same_program`, the runs are known to be of the same program in the same surroundings: then an event that
+    only one of them has is a divergence, and not a sign that the wrong runs are compared.
     """
     pair = RunPair(baseline, candidate, tolerance, max(1, max_differences))
     pair.compare_ranks()
     pair.note_runs()
     differences = pair.describe()
-    if is_same_program and (extra := pair.find_extra()) is not None:
-        if not differences or comes_before(extra, differences[0]):
-            differences = (extra, *differences)
+    extra = pair.find_extra() if is_same_program else None
+    if extra is not None and (not differences or comes_before(extra, differences[0])):
+        differences = (extra, *differences)
     compared, differing = pair.counts(differing=False), pair.counts(differing=True)
     verdict = pair.verdict(has_difference=bool(differences))
     conditions = compare_environments(baseline.header.environment, candidate.header.environment)

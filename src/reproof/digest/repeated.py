@@ -1,21 +1,22 @@
 """Digest the same tensors again at every step of a training.
 
-Parameters, gradients and optimizer state mostly lie where they lay a step before. What `digest_tensor` finds out about a
-tensor each time (its memory, the seed of its dtype and shape) is kept here by position and checked instead, which
-halves the cost of a digest apart from the hashing. References to tensors are not kept.
+Parameters, gradients and optimizer state mostly lie where they lay a step before. What `digest_tensor` finds out
+about a tensor each time (its memory, the seed of its dtype and shape) is kept here by position and checked instead,
+which halves the cost of a digest apart from the hashing. References to tensors are not kept.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import torch
 from xxhash import xxh3_128_digest
 
 from reproof.digest.tensors import digest_tensor, find_in_place, mode_is_enabled
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    import torch
 
     Place = tuple[int, torch.Size, torch.dtype, type[torch.Tensor], memoryview, int]
 

@@ -7,6 +7,7 @@ it is written down in the trace as a problem, and then no verdict of *identical*
 
 from __future__ import annotations
 
+from reproof.recorder.logged_values import log
 from reproof.recorder.session import Recording, record
 
-__all__ = ["Recording", "record"]
+__all__ = ["Recording", "log", "record"]

@@ -11,7 +11,7 @@ import enum
 import sys
 import types
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING, Any
 
@@ -93,7 +93,7 @@ class EvidenceRecorder:
             return None
         return self.record_digest(stage, name, taken, num_tensors=1)
 
-    def record_digest(  # noqa: PLR0913  # the parts of an event
+    def record_digest(  # the parts of an event
         self,
         stage: Stage,
         name: str,
@@ -125,7 +125,7 @@ class EvidenceRecorder:
         self.record_digest(stage, name, taken, detail, num_tensors=num_tensors, values=values)
 
     def _numbers(self, stage: Stage, leaf: Any) -> tuple[Value, ...]:
-        """Return the numbers worth keeping: labels, losses and metrics exactly, of a batch each sample's fingerprint."""
+        """Return the numbers worth keeping: labels, losses and metrics exactly, and a fingerprint of each sample."""
         if not isinstance(leaf, torch.Tensor) and not is_array(leaf):
             exact = digests.exact_scalar(leaf) if type(leaf) is float else None
             return () if exact is None else (("exact", *exact),)

@@ -1,8 +1,9 @@
 """See every call of a model: its initial state, its inputs and its outputs.
 
 A *root* is a module with parameters that is called from outside of any other. `torch.nn.Module.__call__` is replaced
-rather than hooked: a global forward pre-hook is not shown keyword arguments, and any global hook makes the call of every
-submodule slower. At level ``batches`` the replacement is taken out again as soon as a loader delivers the batches.
+rather than hooked: a global forward pre-hook is not shown keyword arguments, and any global hook makes the call of
+every submodule slower. At level ``batches`` the replacement is taken out again as soon as a loader delivers the
+batches.
 """
 
 from __future__ import annotations
@@ -110,5 +111,5 @@ class ModelHooks:
 
 
 def is_model(module: torch.nn.Module) -> bool:
-    """Whether a module has parameters: a loss function called like a model is not one."""
-    return next(module.parameters(), None) is not None
+    """Whether a module has parameters: a loss function called like a model is not one, nor a replica of `DataParallel`."""
+    return next(module.parameters(), None) is not None and not getattr(module, "_is_replica", False)

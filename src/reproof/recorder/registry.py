@@ -1,7 +1,7 @@
 """Names for modules, parameters and buffers: the model's class, then the module's own names.
 
-``MLP.fc1.weight`` is parameter ``fc1.weight`` of the first model of class `MLP` that was called; ``MLP#2.fc1.weight`` belongs
-to the second. A tensor that several modules share keeps the name under which it was met first.
+``MLP.fc1.weight`` is parameter ``fc1.weight`` of the first model of class `MLP` that was called; ``MLP#2.fc1.weight``
+belongs to the second. A tensor that several modules share keeps the name under which it was met first.
 """
 
 from __future__ import annotations
@@ -10,11 +10,12 @@ import weakref
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-import torch
 from torch.nn.modules import module as module_api
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    import torch
 
     from reproof.recorder.patches import Patches
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import importlib
 import os
 import sys
 import threading
@@ -22,13 +23,15 @@ from typing_extensions import Self
 
 from reproof.environment import collect_environment, collect_torch_environment
 from reproof.errors import DependencyError, RecordingError, UsageError
+from reproof.recorder.artifacts import Artifacts
 from reproof.recorder.frames import FrameBuilder
 from reproof.recorder.patches import Patches
 from reproof.schema import LEVELS, RunHeader
 from reproof.trace import TraceWriter
+from reproof.trace.writer import cannot_write
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from types import TracebackType
 
     from reproof.recorder.evidence import EvidenceRecorder
@@ -50,6 +53,7 @@ def record(
     level: Level = "steps",
     num_batches: int | None = None,
     statistics: bool = False,
+    artifacts: Sequence[str] = (),
     force: bool = False,
 ) -> Recording:
     """Record what happens inside a `with` block: ``with reproof.record("runs/a"): train()``.
@@ -61,6 +65,7 @@ def record(
         num_batches: Record only so many batches of each loader; None for all.
         statistics: Keep sum, mean, standard deviation, minimum, maximum and L2 norm of each floating-point tensor, so
             that traces can be compared within a tolerance.
+        artifacts: Patterns of files that are compared as they are when the block ends, such as ``("ckpt/*.pt",)``.
         force: Replace an older trace in `folder`.
 
     Returns:
@@ -73,7 +78,9 @@ def record(
         Inside the block, functions of `torch.utils.data`, `torch.autograd` and `torch.optim` are hooked. No random
         number is drawn and no result changes.
     """
-    return Recording(folder, level=level, num_batches=num_batches, statistics=statistics, force=force)
+    return Recording(
+        folder, level=level, num_batches=num_batches, statistics=statistics, artifacts=artifacts, force=force
+    )
 
 
 class Recording:
@@ -102,6 +109,7 @@ class Recording:
         num_batches: int | None = None,
         num_steps: int | None = None,
         statistics: bool = False,
+        artifacts: Sequence[str] = (),
         force: bool = False,
         command: Sequence[str] = (),
     ) -> None:
@@ -117,10 +125,12 @@ class Recording:
         self.patches = Patches()
         self._level: Level = level
         self._statistics = statistics
+        self._artifacts = Artifacts(artifacts)
         self._force = force
         self._command = tuple(command)
         self._problems: dict[str, Occurrences] = {}
         self._guards: dict[str, Guard] = {}
+        self._waiting: list[Callable[[], None]] = []
         self._writer: TraceWriter | None = None
         self.thread = ThreadState()
         self.has_loader = False
@@ -143,6 +153,7 @@ class Recording:
             environment=collect_environment(self._command),
             num_ranks=world_size(),
         )
+        self._artifacts.note_folder()
         self._writer = TraceWriter(self.folder, header, rank=rank_of_process(), force=self._force)
         self._writer.folder = self.folder.absolute()  # the script may change its working folder
         self.frames = FrameBuilder(self._writer.writer, self._on_full)
@@ -175,7 +186,31 @@ class Recording:
         self.loaders = LoaderHooks(self)
         self.models = ModelHooks(self)
         self.steps = StepHooks(self)
+        self._artifacts.prepare()
         self.is_active = True
+        while self._waiting:
+            with self.guard("logged value"):
+                self._waiting.pop(0)()
+
+    def await_torch(self, action: Callable[[], None]) -> None:
+        """Have something done as soon as PyTorch is there: the script has not imported it yet."""
+        self._waiting.append(action)
+
+    def import_torch(self, status: str) -> None:
+        """Import PyTorch for a script that has ended without it, if logged values or artifacts wait for it.
+
+        Args:
+            status: How the script ended, as for `close`, which comes too late: Python is then half shut down.
+
+        Effects: imports PyTorch, upon which `reproof run` calls `install`.
+        """
+        if self._awaits_torch(status):
+            with self.guard("artifacts and logged values"):
+                importlib.import_module("torch")
+
+    def _awaits_torch(self, status: str) -> bool:
+        is_awaited = bool(self._waiting or self._artifacts.patterns)
+        return is_awaited and self.is_open and not self.is_active and status == "complete"
 
     def close(self, status: str, ended: str | None = None, exit_code: int | None = None) -> None:
         """Take the hooks out and close the trace. Closing twice does nothing.
@@ -187,6 +222,8 @@ class Recording:
         """
         if self._writer is None:
             return
+        if self._awaits_torch(status):
+            self.add_problem("artifacts and logged values not recorded: PyTorch was never imported")
         was_active = self.is_active
         if was_active:
             with self.guard("update"):
@@ -195,6 +232,9 @@ class Recording:
         self.patches.restore()
         ACTIVE.discard(self)
         if was_active:
+            if self._writer.rank == 0:  # one process looks at what all have left
+                with self.guard("artifacts"):
+                    self._artifacts.record_at_end(self, status)
             self.frames.finish()
         writer, self._writer = self._writer, None
         writer.close()
@@ -261,10 +301,11 @@ class Recording:
         self._writer = None
 
     def _on_full(self, error: OSError) -> None:
-        where = error.filename or self.folder
-        problem = f"cannot write {where}: {error.strerror}; nothing is recorded from there on"
+        problem = str(cannot_write(self.folder, error))
         self.add_problem(problem)
-        warnings.warn(f"reproof: {problem}; the training goes on", RuntimeWarning, stacklevel=2)
+        if not self._command:  # `reproof run` says it when the script has ended
+            with contextlib.suppress(RuntimeWarning):  # raised where the script makes warnings errors
+                warnings.warn(f"reproof: {problem}; the training goes on", RuntimeWarning, stacklevel=2)
 
     def __enter__(self) -> Self:
         """Start recording.

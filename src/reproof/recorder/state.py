@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 FROZEN_PERIOD: Final = 16
 FROZEN_SHARE: Final = 4
-"""State outside of every optimizer that is more than so many times the optimized parameters is read every 16th step only.
+"""State outside of every optimizer that is more than so many times the optimized parameters is read every 16th step.
 
 Otherwise a large frozen backbone would cost more to digest than the training of its small head.
 """
@@ -148,7 +148,9 @@ class StateRecorder:
         """Record what models hold and no optimizer steps."""
         self._holdings.record(self._optimized_parameters)
 
-    def _record_optimizer_state(self, optimizer: Optimizer, plan: OptimizerPlan, parameters: list[torch.Tensor]) -> None:
+    def _record_optimizer_state(
+        self, optimizer: Optimizer, plan: OptimizerPlan, parameters: list[torch.Tensor]
+    ) -> None:
         """Record the tensors of an optimizer's state together, and what else it holds one by one."""
         held = [optimizer.state.get(parameter) or {} for parameter in parameters]
         keys = [tuple(state) for state in held]

@@ -182,7 +182,9 @@ class StepHooks:
 
 def has_closure(args: Any, kwargs: dict[str, Any]) -> bool:
     """Whether `Optimizer.step` was given a closure (its arguments may or may not include the optimizer itself)."""
-    return kwargs.get("closure") is not None or any(callable(value) for value in args if not isinstance(value, Optimizer))
+    return kwargs.get("closure") is not None or any(
+        callable(value) for value in args if not isinstance(value, Optimizer)
+    )
 
 
 def first_of(args: tuple[Any, ...], kwargs: dict[str, Any], name: str) -> Any:

@@ -36,13 +36,14 @@ COLUMN_FRAMES: Final = 65536
 class RankTrace:
     """What one process recorded."""
 
-    def __init__(self, folder: Path, rank: int, run_id: bytes | None = None) -> None:
+    def __init__(self, folder: Path, rank: int, run_id: bytes | None = None, *, check_last: bool = True) -> None:
         """Open the files of a rank.
 
         Args:
             folder: Folder of the trace.
             rank: The process.
             run_id: The 16-byte ID of the run to which they must belong; None for the one that they agree on.
+            check_last: Check the last frame; false for who looks for the end of the damage (`reproof.trace.salvage`).
 
         Raises:
             TraceError: If a file is missing, foreign, of a newer format, or damaged beyond its unfinished end.
@@ -52,7 +53,7 @@ class RankTrace:
         self._maps = self._map_files(run_id)
         self.events, self.layouts = read_names(folder / fmt.file_name(rank, "names"))
         self.num_frames = self._count_whole_steps()
-        if self.num_frames:
+        if check_last and self.num_frames:
             self._check_frame(self.num_frames - 1)
 
     def _map_files(self, run_id: bytes | None) -> dict[str, mmap.mmap]:

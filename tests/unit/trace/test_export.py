@@ -63,7 +63,7 @@ class TestJsonLines:
         assert not {"exact", "samples", "statistics"} & set(rows[3])
 
     def test_what_json_has_no_number_for_is_a_word(self, tmp_path: Path, trace_maker: Any) -> None:
-        """NaN and infinities are strings, as in the JSON form of protocol buffers: every reader of JSON takes the file."""
+        """NaN and infinities are strings, as in the JSON of protocol buffers: every reader of JSON takes the file."""
         values = (math.nan, math.inf, -math.inf, -0.0, 5e-324, 1.0)
         trace_maker(tmp_path / "run").add(0, [(DATA, "d", [("statistics", "d", values)])]).close()
         export_trace(open_trace(tmp_path / "run"), tmp_path / "out.jsonl", "jsonl")

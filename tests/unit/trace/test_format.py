@@ -16,8 +16,8 @@ import pytest
 import xxhash
 
 from reproof.errors import TraceError
-from reproof.trace import open_trace
 from reproof.trace import format as fmt
+from reproof.trace import open_trace
 from reproof.trace.export import export_trace
 
 TESTS = Path(__file__).resolve().parents[2]
@@ -173,12 +173,20 @@ class TestSpecification:
 
     def test_the_example_of_a_layout_digest_is_right(self) -> None:
         """The text in the document has the digest in the document."""
-        text, digest = re.search(r"```\n(\[\{.*\}\])\n```\nhas the layout digest `(\w+)`", DOCUMENT.read_text()).groups()  # type: ignore[union-attr]
+        text, digest = re.search(
+            r"```\n(\[\{.*\}\])\n```\nhas the layout digest `(\w+)`", DOCUMENT.read_text()
+        ).groups()  # type: ignore[union-attr]
         assert xxhash.xxh3_128_hexdigest(text.encode("ascii")) == digest
 
     def test_the_structures_have_the_sizes_of_the_document(self) -> None:
         """Headers and records of 64 bytes, values of 12 before their elements, the chain at 40."""
-        assert (fmt.HEADER.size, fmt.FRAME.size, fmt.FRAME_BODY.size, fmt.VALUE.size, fmt.LINK.size) == (64, 64, 60, 12, 44)
+        assert (fmt.HEADER.size, fmt.FRAME.size, fmt.FRAME_BODY.size, fmt.VALUE.size, fmt.LINK.size) == (
+            64,
+            64,
+            60,
+            12,
+            44,
+        )
         assert fmt.FRAME_BODY.unpack(bytes(40) + b"c" * 16 + bytes(4))[6] == b"c" * 16
         assert fmt.CHAIN_OFFSET == 40
 

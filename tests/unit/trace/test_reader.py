@@ -57,7 +57,9 @@ class TestWhatIsNoTrace:
     def test_a_file(self, tmp_path: Path) -> None:
         """A file is no folder of a trace."""
         (tmp_path / "file").write_bytes(b"x")
-        assert str(refusal(tmp_path / "file")).startswith(f"{tmp_path / 'file'} is a file and not the folder of a trace: ")
+        assert str(refusal(tmp_path / "file")).startswith(
+            f"{tmp_path / 'file'} is a file and not the folder of a trace: "
+        )
 
     def test_an_empty_folder(self, tmp_path: Path) -> None:
         """A folder without `run.json` is foreign."""
@@ -312,7 +314,7 @@ class TestNewest:
 
     def test_a_missing_folder(self, tmp_path: Path) -> None:
         """The folder is named."""
-        with pytest.raises(TraceError, match="no folder of runs at .*gone"):
+        with pytest.raises(TraceError, match=r"no folder of runs at .*gone"):
             find_newest_traces(tmp_path / "gone")
 
     def test_an_unreadable_folder(self, unprivileged_folder: Path) -> None:

@@ -10,6 +10,8 @@ from typing import Final
 
 from reproof.doctor.program.graph import SinkKind, Step
 
+LOADER: Final = "torch.utils.data.DataLoader"
+
 # --- what happens to a value -------------------------------------------------------------------------------------------
 
 STEPS: Final[dict[str, Step]] = {
@@ -159,7 +161,7 @@ def seeded_libraries(name: str) -> tuple[str, ...]:
 
 _TORCH_FUNCTIONS: Final = re.compile(
     r"torch\.(rand|randn|randint|rand_like|randn_like|randint_like|randperm|normal|bernoulli|multinomial|poisson)"
-    r"|torch\.distributions\.\w+(\.\w+)?"
+    r"|torch\.distributions\.[\w.]+\.r?sample(_n)?"
 )
 _TORCH_LAYERS: Final = re.compile(
     r"torch\.nn\.((Lazy)?(Linear|Bilinear|Conv[123]d|ConvTranspose[123]d)|Embedding(Bag)?|(RNN|LSTM|GRU)(Cell)?"
@@ -183,11 +185,14 @@ _SPLITTERS: Final = re.compile(
 _FOLDS: Final = re.compile(r"sklearn\.model_selection\.(KFold|StratifiedKFold|StratifiedGroupKFold)")
 
 
-def torch_draw(name: str) -> str | None:
-    """Return how a function of a library draws from PyTorch's global generator: ``certain`` for the training, or not."""
-    if _TORCH_LAYERS.fullmatch(name) or _TORCH_SAMPLERS.fullmatch(name):
-        return "certain"
-    return "value" if _TORCH_FUNCTIONS.fullmatch(name) else None
+def draws_for_training(name: str) -> bool:
+    """Whether a function draws from PyTorch's global generator what the training is made of: weights, order, split."""
+    return bool(_TORCH_LAYERS.fullmatch(name) or _TORCH_SAMPLERS.fullmatch(name))
+
+
+def is_torch_draw(name: str) -> bool:
+    """Whether a function draws a tensor from PyTorch's global generator."""
+    return bool(_TORCH_FUNCTIONS.fullmatch(name))
 
 
 def is_torch_drawing_method(name: str) -> bool:

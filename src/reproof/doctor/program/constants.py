@@ -10,6 +10,7 @@ from reproof.doctor.program.scopes import FunctionNode, default_of
 
 if TYPE_CHECKING:
     from reproof.doctor.program.scopes import Binding, Scope
+    from reproof.doctor.program.sources import Source
 
 _MAX_DEPTH: Final = 12
 
@@ -32,6 +33,7 @@ class Constants:
         """Note the defaults of all options of the command line."""
         self._inference = inference
         self._names = inference.names
+        self._changes: dict[str, list[tuple[Source, int]]] = {}
         self._options = self._read_options()
 
     def evaluate(self, node: ast.expr | None, scope: Scope, depth: int = 0) -> Any:
@@ -71,9 +73,9 @@ class Constants:
         if symbol_scope is None:
             return UNKNOWN
         bindings = [item for item in symbol_scope.bindings[node.id] if item.kind != "added"]
-        if len(bindings) == 1:
-            return self._evaluate_binding(bindings[0], depth)
-        return UNKNOWN
+        if symbol_scope is scope:
+            bindings = [item for item in bindings if _line_of(item.node) <= getattr(node, "lineno", 0)]
+        return self._evaluate_binding(bindings[0], depth) if len(bindings) == 1 else UNKNOWN
 
     def _evaluate_binding(self, binding: Binding, depth: int) -> Any:
         if binding.kind == "parameter":
@@ -114,8 +116,9 @@ class Constants:
         if module in self._names.modules:
             bindings = self._names.modules[module].bindings.get(node.attr, [])  # type: ignore[index]
             return self._evaluate_binding(bindings[0], depth) if len(bindings) == 1 else UNKNOWN
-        is_library = isinstance(module, str)
-        return UNKNOWN if is_library else self._options.get(node.attr, UNKNOWN)
+        changes = self._changes.get(node.attr, [])
+        is_changed = any(source is not scope.source or line < node.lineno for source, line in changes)
+        return UNKNOWN if isinstance(module, str) or is_changed else self._options.get(node.attr, UNKNOWN)
 
     def _evaluate_field(self, owner: ast.ClassDef, bindings: list[Binding], depth: int) -> Any:
         """Return the value of an attribute; for a field of a dataclass, if no call of the class gives another."""
@@ -136,13 +139,18 @@ class Constants:
             return UNKNOWN
 
     def _read_options(self) -> dict[str, Any]:
-        """Return the default of each option of `argparse`; options that are defined twice are left out."""
+        """Return the default of each option of `argparse`, and note where attributes of its result may change.
+
+        Options that are defined twice are left out.
+        """
         options: dict[str, Any] = {}
-        for scope in self._names.modules.values():
+        for source, scope in self._names.modules.items():
             for node in ast.walk(scope.node):
                 if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "add_argument" and node.args:
                     name, value = self._read_option(node, scope)
                     options[name] = value if name not in options else UNKNOWN
+                elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
+                    self._changes.setdefault(node.attr, []).append((source, node.lineno))
         return options
 
     def _read_option(self, node: ast.Call, scope: Scope) -> tuple[str, Any]:
@@ -159,6 +167,10 @@ class Constants:
         switches = {"store_true": False, "store_false": True}
         is_required = self.evaluate(given.get("required"), scope) is True
         return name, UNKNOWN if is_positional or is_required else switches.get(str(action))
+
+
+def _line_of(node: ast.AST) -> int:
+    return getattr(node, "lineno", 0)
 
 
 def _may_hold_more(call: ast.Call) -> bool:

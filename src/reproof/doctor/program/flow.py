@@ -76,6 +76,7 @@ class Frame:
         environment: The nodes of the values that each variable of the function may have here.
         controls: The conditions that decide whether this point is reached.
         loops: The nodes of what the loops around walk, with the containers that each of them fills.
+        compared: The variables that the condition around compares: ``if x > best: best = x`` is a maximum.
     """
 
     scope: Scope
@@ -83,6 +84,7 @@ class Frame:
     environment: Environment = field(default_factory=dict)
     controls: list[int] = field(default_factory=list)
     loops: list[tuple[int | None, frozenset[str]]] = field(default_factory=list)
+    compared: frozenset[str] = frozenset()
 
 
 class Flow(ast.NodeVisitor):
@@ -188,7 +190,7 @@ class Flow(ast.NodeVisitor):
         """Give a variable a value: what it held before is forgotten here."""
         home = self.names.lookup(name, self.frame.scope) or self.frame.scope
         node = self.graph.node(("bound", key))
-        self.connect(value, node, step)
+        self.connect(value, node, "fold" if name in self.frame.compared else step)
         self._control(node)
         if isinstance(home.node, ast.ClassDef):
             self.connect(node, self.member_node(home.node, name))

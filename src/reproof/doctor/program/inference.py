@@ -118,7 +118,9 @@ class Inference:
 
     def _infer_dict(self, node: ast.Dict, scope: Scope) -> Type | None:
         keys = [self.infer(key, scope) for key in node.keys if key is not None]
-        values = [self.infer(value, scope) for key, value in zip(node.keys, node.values, strict=True) if key is not None]
+        values = [
+            self.infer(value, scope) for key, value in zip(node.keys, node.values, strict=True) if key is not None
+        ]
         return Table(join(keys), join(values)) if len(keys) == len(node.keys) else Table(None, None)
 
     def _infer_dict_comprehension(self, node: ast.DictComp, _: Scope) -> Type | None:
@@ -198,9 +200,7 @@ class Inference:
         function = binding.scope.node
         if not isinstance(function, FunctionNode) or not isinstance(binding.node, ast.arg):
             return None
-        arguments = [
-            (argument_for(call, function, binding.node.arg), scope) for call, scope in self.sites_of(function)
-        ]
+        arguments = [(argument_for(call, function, binding.node.arg), scope) for call, scope in self.sites_of(function)]
         return join([self.infer(node, scope) for node, scope in arguments if node is not None])
 
     def sites_of(self, function: ast.AST) -> list[tuple[ast.Call, Scope]]:

@@ -43,4 +43,6 @@ for epoch in range(3):
         epoch_loss += loss.item() * len(xb)
     print(f"epoch {epoch} {epoch_loss / len(x):.6f}")
 
-print("final", hashlib.sha256(torch.cat([p.detach().view(-1) for p in model.parameters()]).numpy().tobytes()).hexdigest())
+print(
+    "final", hashlib.sha256(torch.cat([p.detach().view(-1) for p in model.parameters()]).numpy().tobytes()).hexdigest()
+)

@@ -9,7 +9,9 @@ from torch import nn
 class DistanceField(nn.Module):
     def __init__(self, width=32):
         super().__init__()
-        self.layers = nn.Sequential(nn.Linear(2, width), nn.Softplus(beta=10), nn.Linear(width, width), nn.Softplus(beta=10))
+        self.layers = nn.Sequential(
+            nn.Linear(2, width), nn.Softplus(beta=10), nn.Linear(width, width), nn.Softplus(beta=10)
+        )
         self.out = nn.Linear(width, 1)
 
     def forward(self, xy):

@@ -29,7 +29,13 @@ def friedman(cfg: Config) -> TensorDataset:
 
 def build(cfg: Config) -> nn.Module:
     return nn.Sequential(
-        nn.Linear(cfg.features, 24), nn.BatchNorm1d(24), nn.ReLU(), nn.Linear(24, 12), nn.BatchNorm1d(12), nn.ReLU(), nn.Linear(12, 1)
+        nn.Linear(cfg.features, 24),
+        nn.BatchNorm1d(24),
+        nn.ReLU(),
+        nn.Linear(24, 12),
+        nn.BatchNorm1d(12),
+        nn.ReLU(),
+        nn.Linear(12, 1),
     )
 
 

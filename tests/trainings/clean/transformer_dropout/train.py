@@ -14,7 +14,13 @@ class Sorter(nn.Module):
         self.embed = nn.Embedding(VOCAB, WIDTH)
         self.place = nn.Parameter(torch.randn(LENGTH, WIDTH) * 0.02)
         self.transformer = nn.Transformer(
-            WIDTH, nhead=2, num_encoder_layers=1, num_decoder_layers=1, dim_feedforward=32, dropout=0.2, batch_first=True
+            WIDTH,
+            nhead=2,
+            num_encoder_layers=1,
+            num_decoder_layers=1,
+            dim_feedforward=32,
+            dropout=0.2,
+            batch_first=True,
         )
         self.out = nn.Linear(WIDTH, VOCAB)
 

@@ -11,7 +11,9 @@ from torch.utils.data import DataLoader
 def main() -> None:
     torch.set_num_threads(1)
     torch.manual_seed(14)
-    loader = DataLoader(Tones(100, seed=200), batch_size=20, shuffle=True, num_workers=2, multiprocessing_context="spawn")
+    loader = DataLoader(
+        Tones(100, seed=200), batch_size=20, shuffle=True, num_workers=2, multiprocessing_context="spawn"
+    )
     model = nn.Sequential(nn.Linear(64, 32), nn.ReLU(), nn.Dropout(0.2), nn.Linear(32, 5))
     optimizer = torch.optim.Adam(model.parameters(), lr=5e-3)
     for wave, pitch in loader:

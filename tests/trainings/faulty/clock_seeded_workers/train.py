@@ -16,7 +16,12 @@ def main():
     torch.manual_seed(2)
     torch.set_num_threads(1)
     loader = DataLoader(
-        Meteors(96), batch_size=24, shuffle=True, num_workers=2, worker_init_fn=init_worker, multiprocessing_context="fork"
+        Meteors(96),
+        batch_size=24,
+        shuffle=True,
+        num_workers=2,
+        worker_init_fn=init_worker,
+        multiprocessing_context="fork",
     )
     model = nn.Sequential(nn.Flatten(), nn.Linear(81, 24), nn.ReLU(), nn.Linear(24, 1), nn.Flatten(0))
     optimizer = torch.optim.Adam(model.parameters(), lr=3e-3)

@@ -17,7 +17,9 @@ def seed_everything(seed):
 seed_everything(1)
 torch.set_num_threads(1)
 loader = DataLoader(Beats(90), batch_size=30, shuffle=True)
-model = nn.Sequential(nn.Unflatten(1, (1, 40)), nn.Conv1d(1, 6, 7), nn.ReLU(), nn.AdaptiveMaxPool1d(4), nn.Flatten(), nn.Linear(24, 3))
+model = nn.Sequential(
+    nn.Unflatten(1, (1, 40)), nn.Conv1d(1, 6, 7), nn.ReLU(), nn.AdaptiveMaxPool1d(4), nn.Flatten(), nn.Linear(24, 3)
+)
 optimizer = torch.optim.Adam(model.parameters(), lr=1e-2)
 for epoch in range(3):
     for beat, rate in loader:

@@ -1,4 +1,4 @@
-"""Hash features from tuples of integers, sets of small integers, a default torch.Generator: all the same in each process.
+"""Hash features of integer tuples, sets of small integers, a default torch.Generator: the same in each process.
 
 Only strings and bytes are hashed with a salt; `torch.Generator()` starts from a fixed default seed.
 """

@@ -4,7 +4,6 @@ import hashlib
 import math
 import os
 import socket
-import sys
 import time
 from datetime import datetime, timezone
 
@@ -13,7 +12,7 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 started = time.time()
-print(f"{datetime.now(timezone.utc):%H:%M:%S} pid {os.getpid()} on {socket.gethostname()}, python {sys.version.split()[0]}")
+print(f"{datetime.now(timezone.utc):%H:%M:%S} pid {os.getpid()} on {socket.gethostname()}, torch {torch.__version__}")
 torch.manual_seed(3)
 torch.set_num_threads(1)
 

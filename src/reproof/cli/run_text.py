@@ -1,0 +1,334 @@
+"""Draw what is in a trace for a person at a terminal: first records, then lines, then colours."""
+
+from __future__ import annotations
+
+import math
+import shlex
+import textwrap
+from itertools import groupby
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from reproof.cli.comparison_text import limit, plural
+from reproof.cli.plot import draw_bars, draw_curve, format_value, is_logarithmic
+from reproof.trace.header import created_at
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from reproof.cli.screen import Screen
+    from reproof.environment.highlights import Plain, RunCondition
+    from reproof.schema import RunHeader
+    from reproof.trace.curves import Curve
+    from reproof.trace.steps import StepEvent, StepRecord
+    from reproof.trace.summary import EventCount, RunSummary
+
+PLOT_LINES: Final = 10
+MAX_CURVES: Final = 3
+MAX_NUMBERS: Final = 6
+BAR_COLUMNS: Final = 24
+KEPT_SPACE: Final = "\xa0"
+"""Stands for a space at which lines are not broken."""
+
+LABEL_COLUMNS: Final = 13
+
+
+class Line(NamedTuple):
+    """One line of text and how it stands out."""
+
+    text: str
+    colour: str | None = None
+    is_bold: bool = False
+
+
+def draw_overview(summary: RunSummary, conditions: Sequence[RunCondition], screen: Screen) -> list[Line]:
+    """Return everything but single steps."""
+    lines = [Line(summary.folder, is_bold=True), *describe_run(summary, screen.width)]
+    lines += draw_damage(summary)
+    problems = summary.header.problems if summary.header is not None else ()
+    lines += draw_section("Evidence that could not be taken", limit(problems), "yellow")
+    lines += draw_section("Conditions", describe_conditions(conditions, summary, screen.width))
+    lines += draw_section("Recorded", tabulate_stages(summary))
+    lines += draw_section(
+        "Without a digest", limit(tuple(describe_skipped(found) for found in summary.skipped)), "yellow"
+    )
+    for curve in summary.losses[:MAX_CURVES]:
+        lines += draw_section(title_curve(curve), plot_curve(curve, screen))
+    lines += draw_section("Losses not shown", limit(tuple(curve.name for curve in summary.losses[MAX_CURVES:])))
+    return lines + draw_section("Metrics", limit(tuple(describe_metrics(summary.metrics, screen))))
+
+
+def draw_damage(summary: RunSummary) -> list[Line]:
+    """Return what cannot be read, if anything."""
+    return draw_section("Damaged", limit(summary.damage), "red")
+
+
+def describe_run(summary: RunSummary, width: int) -> list[Line]:
+    """Return what the run was and how it ended."""
+    header = summary.header
+    facts: list[tuple[str, str]] = []
+    if header is not None:
+        facts += [
+            ("command", describe_command(header.command)),
+            ("started", created_at(header).isoformat(" ", "seconds")),
+        ]
+    text, colour = describe_end(summary)
+    facts.append(("ended", text))
+    if summary.num_frames:
+        facts.append(("lasted", f"{describe_seconds(summary.elapsed_seconds)} until the last step was recorded"))
+    facts += [("recorded", describe_amount(summary)), ("size", describe_size(summary))]
+    if header is not None:
+        facts += [("level", describe_level(summary)), ("processes", describe_ranks(summary))]
+    return [
+        Line(line, colour if label == "ended" else None) for label, fact in facts for line in wrap(label, fact, width)
+    ]
+
+
+def describe_command(command: Sequence[str]) -> str:
+    """Return the command line that was recorded."""
+    return f"python {shlex.join(command)}" if command else "recorded from inside a script"
+
+
+def describe_end(summary: RunSummary) -> tuple[str, str]:
+    """Return how the run ended, in plain words, and a colour for it."""
+    header = summary.header
+    if header is None:
+        return "unknown", "red"
+    code = "" if header.exit_code is None else f" (exit code {header.exit_code})"
+    if header.status == "running":
+        return f"{summary.incomplete}: everything up to its last whole step is here", "yellow"
+    if header.status != "complete":
+        prefix = "failed: " if header.status == "failed" else ""
+        return f"{prefix}{summary.incomplete}{code}", "red"
+    return describe_completion(summary, header, code)
+
+
+def describe_completion(summary: RunSummary, header: RunHeader, code: str) -> tuple[str, str]:
+    """Return how a run ended whose status is *complete*, and a colour for it."""
+    if summary.incomplete is not None:
+        return f"complete, but {summary.incomplete}", "red"
+    if header.problems:
+        return f"complete{code}, but some evidence could not be taken", "yellow"
+    if header.num_steps is not None and summary.num_steps >= header.num_steps:
+        return f"complete: stopped after {plural(header.num_steps, 'step')}, as it was told to", "green"
+    return f"complete: it came to its own end{code}", "green"
+
+
+def describe_amount(summary: RunSummary) -> str:
+    """Return how much was recorded."""
+    if not summary.num_events:
+        if summary.damage:
+            return "nothing that can be read"
+        return "nothing: no loader, model or optimizer was used" if is_over(summary) else "nothing: no step had ended"
+    counts = (summary.num_steps, "step"), (summary.num_events, "event"), (summary.num_frames, "frame")
+    return ", ".join(plural(number, noun) for number, noun in counts)
+
+
+def is_over(summary: RunSummary) -> bool:
+    """Whether the run came to an end that the trace tells of."""
+    return summary.header is not None and summary.header.status == "complete"
+
+
+def describe_seconds(seconds: float) -> str:
+    """Return a duration."""
+    minutes, rest = divmod(round(seconds), 60)
+    if not minutes:
+        return f"{seconds:.1f} s"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02} min" if hours else f"{minutes} min {rest:02} s"
+
+
+def describe_size(summary: RunSummary) -> str:
+    """Return the size of the files, and what a step takes of it."""
+    per_step = f", {describe_bytes(summary.num_bytes // summary.num_steps)} per step" if summary.num_steps else ""
+    return f"{describe_bytes(summary.num_bytes)}{per_step}"
+
+
+def describe_bytes(number: int) -> str:
+    """Return a number of bytes in the largest unit that it fills."""
+    for unit, size in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
+        if number >= size:
+            return f"{number / size:.1f} {unit}"
+    return f"{number} B"
+
+
+def describe_level(summary: RunSummary) -> str:
+    """Return how much was to be recorded."""
+    header = summary.header
+    if header is None:
+        return "unknown"
+    parts = ["batches (no losses or states)" if header.level == "batches" else header.level]
+    if header.num_batches is not None:
+        parts.append(f"at most {header.num_batches:,} batches of each loader")
+    if header.statistics:
+        parts.append("with statistics")
+    return ", ".join(parts)
+
+
+def describe_ranks(summary: RunSummary) -> str:
+    """Return how many processes recorded, and whether they did the same number of steps."""
+    expected = summary.header.num_ranks if summary.header is not None else len(summary.ranks)
+    amount = f"{len(summary.ranks)} of {expected}" if len(summary.ranks) != expected else str(expected)
+    counts = [f"{rank.num_steps} by rank {rank.rank}" for rank in summary.ranks]
+    uneven = len({rank.num_steps for rank in summary.ranks}) > 1
+    return f"{amount}; steps: {', '.join(limit(tuple(counts)))}" if uneven else amount
+
+
+def describe_conditions(conditions: Sequence[RunCondition], summary: RunSummary, width: int) -> list[str]:
+    """Return one line per topic."""
+    lines: list[str] = []
+    for topic, members in groupby(conditions, key=lambda condition: condition.topic):
+        parts = (describe_condition(member).replace(" ", KEPT_SPACE) for member in members)
+        lines += wrap(topic, ", ".join(parts), width, indent="")
+    header = summary.header
+    if header is not None and header.environment and "torch" not in header.environment:
+        why = ": they are read when a recording ends" if header.status == "running" else ""
+        lines += wrap("settings", f"those of PyTorch are unknown{why}", width, indent="")
+    return lines
+
+
+def describe_condition(condition: RunCondition) -> str:
+    """Return the label and the value of a condition."""
+    link = "=" if condition.topic == "variables" else ": "
+    return f"{condition.label}{link}{spell(condition.value)}" if condition.label else spell(condition.value)
+
+
+def spell(value: Plain) -> str:
+    """Return a condition's value in words."""
+    if value is None:
+        return "unknown"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return str(value)
+
+
+def tabulate_stages(summary: RunSummary) -> list[str]:
+    """Return a table of events and tensors per stage."""
+    if not summary.stages:
+        return []
+    rows = [(total.stage, total.num_events, total.num_tensors, total.num_skipped) for total in summary.stages]
+    if len(rows) > 1:
+        rows.append(("all", *(sum(column) for column in zip(*(row[1:] for row in rows), strict=True))))  # type: ignore[arg-type]
+    has_skipped = any(row[3] for row in rows)
+    titles = ("stage", "events", "tensors", *(("skipped",) if has_skipped else ()))
+    table = [titles, *((row[0], *(f"{number:,}" for number in row[1 : len(titles)])) for row in rows)]
+    return [f"{name:<{LABEL_COLUMNS}}" + "".join(f"{cell:>14}" for cell in cells) for name, *cells in table]
+
+
+def describe_skipped(found: EventCount) -> str:
+    """Return which evidence has no digest, how often, and why."""
+    times = "once" if found.times == 1 else f"{found.times:,} times"
+    return f"{found.event.stage} {found.event.name}, {times}: {found.event.skipped}"
+
+
+def title_curve(curve: Curve) -> str:
+    """Return what is drawn: the name, how many values, the ends."""
+    sampled = describe_sampling(curve)
+    scale = ", logarithmic" if curve.finite and is_logarithmic([point.value for point in curve.finite]) else ""
+    return f"{curve.name}, {plural(len(curve.points), 'value')}{sampled}{scale}"
+
+
+def describe_sampling(curve: Curve) -> str:
+    """Return how many of the values were read, unless all were."""
+    return f", one in {curve.stride:,} read" if curve.stride > 1 else ""
+
+
+def plot_curve(curve: Curve, screen: Screen) -> list[str]:
+    """Return the plot of a curve that has more than one point, and its extremes."""
+    size = {"width": screen.width - 2, "height": PLOT_LINES}
+    drawn = draw_curve(curve.points, **size, is_unicode=screen.is_unicode) if len(curve.points) > 1 else []
+    extremes = textwrap.wrap(describe_extremes(curve), screen.width - 2, break_long_words=False)
+    return [*drawn, *(line.replace(KEPT_SPACE, " ") for line in extremes)]
+
+
+def describe_extremes(curve: Curve) -> str:
+    """Return first and last value, the lowest and the highest, and how many are no numbers."""
+    parts = [f"first {format_value(curve.points[0].value)}", f"last {format_value(curve.points[-1].value)}"]
+    if finite := curve.finite:
+        for name, choose in (("lowest", min), ("highest", max)):
+            point = choose(finite, key=lambda point: point.value)
+            parts.append(f"{name} {format_value(point.value)} in step {point.step}")
+    odd = [point for point in curve.points if not math.isfinite(point.value)]
+    if odd:
+        parts.append(f"{len(odd)} NaN or infinite, from step {odd[0].step} on")
+    return ", ".join(part.replace(" ", KEPT_SPACE) for part in parts)
+
+
+def describe_metrics(metrics: Sequence[Curve], screen: Screen) -> list[str]:
+    """Return one line per metric."""
+    names = max((len(curve.name) for curve in metrics), default=0)
+    lines = []
+    for curve in metrics:
+        values = [point.value for point in curve.points]
+        bars = draw_bars(values, width=BAR_COLUMNS, is_unicode=screen.is_unicode) if len(values) > 1 else ""
+        change = " -> ".join(format_value(value) for value in (values[0], values[-1])[: len(values)])
+        sampled = describe_sampling(curve).removeprefix(", ")
+        lines.append(f"{curve.name:<{min(names, 30)}}  {change:<22}  {bars}  {sampled}".rstrip())
+    return lines
+
+
+def draw_stage(events: Sequence[EventCount], folder: str, stage: str) -> list[Line]:
+    """Return the events of one stage, with how often each happened."""
+    if not events:
+        return [Line(folder, is_bold=True), Line(f"  no events of stage {stage}")]
+    times = max(len(f"{found.times:,}") for found in events)
+    lines = [f"{found.times:>{times},} x  {name_event(found.event.name, found.event.detail)}" for found in events]
+    reasons = [f": skipped, {found.event.skipped}" if found.event.skipped is not None else "" for found in events]
+    shown = [f"{line}{reason}" for line, reason in zip(lines, reasons, strict=True)]
+    return [Line(folder, is_bold=True), *draw_section(f"Events of stage {stage}", shown)]
+
+
+def draw_steps(records: Iterable[StepRecord], folder: str) -> list[Line]:
+    """Return one step as every process recorded it."""
+    lines = [Line(folder, is_bold=True)]
+    records = tuple(records)
+    for record in records:
+        rank = f", rank {record.rank}" if len(records) > 1 else ""
+        late = ", after the last optimizer step" if record.is_after_last else ""
+        ended = f"ended {describe_seconds(record.elapsed_seconds)} after the start"
+        lines += [
+            Line(""),
+            Line(f"Step {record.step}{rank}{late}: {plural(len(record.events), 'event')}, {ended}", is_bold=True),
+        ]
+        for stage, events in groupby(record.events, key=lambda found: found.event.stage):
+            lines.append(Line(f"  {stage}"))
+            lines += [Line(f"    {describe_event(found)}") for found in events]
+        states = [f"{state.digest}  {state.generator}" for state in record.rng]
+        lines += draw_section("Random number generators at its end", states)
+    return lines
+
+
+def describe_event(found: StepEvent) -> str:
+    """Return digest, name and numbers of an event."""
+    name = name_event(found.event.name, found.event.detail)
+    if found.digest is None:
+        return f"{'skipped':<32}  {name}: {found.event.skipped}"
+    return f"{found.digest}  {name}{describe_numbers(found)}"
+
+
+def name_event(name: str, detail: str | None) -> str:
+    """Return the name of an event, with *order* or *content* where it has one."""
+    return f"{name} ({detail})" if detail else name
+
+
+def describe_numbers(found: StepEvent) -> str:
+    """Return the numbers that were kept with an event, in short."""
+    if found.exact is not None:
+        shown = ", ".join(map(str, found.exact[:MAX_NUMBERS]))
+        more = f", … ({len(found.exact)})" if len(found.exact) > MAX_NUMBERS else ""
+        return f" = {shown}{more}"
+    return "".join(f", {name} {format_value(value)}" for name, value in found.statistics)
+
+
+def draw_section(title: str, lines: Sequence[str], colour: str | None = None) -> list[Line]:
+    """Return lines under a title, or nothing."""
+    return [Line(""), Line(title, colour, is_bold=True), *(Line(f"  {line}") for line in lines)] if lines else []
+
+
+def wrap(label: str, text: str, width: int, indent: str = "  ") -> list[str]:
+    """Return a text beside its label, broken into lines between words."""
+    first, rest = f"{indent}{label:<{LABEL_COLUMNS}}", f"{indent}{'':{LABEL_COLUMNS}}"
+    width -= 2 if not indent else 0  # a section indents it
+    lines = textwrap.wrap(
+        text, width, initial_indent=first, subsequent_indent=rest, break_long_words=False, break_on_hyphens=False
+    )
+    return [line.replace(KEPT_SPACE, " ") for line in lines] or [first.rstrip()]

@@ -1,0 +1,50 @@
+"""`reproof.log`: values that a script itself wants compared.
+
+Free of PyTorch until a recording has it: a script may log before it imports PyTorch, and a script that is run without a
+recording must pay nothing for its calls.
+"""
+
+from __future__ import annotations
+
+import copy
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from reproof.recorder.session import ACTIVE
+
+if TYPE_CHECKING:
+    from reproof.recorder.session import Recording
+
+
+def log(**values: Any) -> None:
+    """Record values under their names, in every recording of this process: ``reproof.log(accuracy=0.93)``.
+
+    Each becomes an event of stage ``metric`` in the current step; a nested value one event per leaf, such as
+    ``scores['dev'][0]``. Numbers are compared to the bit, and shown where they differ. Without a recording, and in
+    forked children such as workers of a DataLoader, nothing happens.
+
+    Args:
+        values: Tensors, arrays, numbers and strings in any nesting. What has no known content is noted as skipped, and
+            then the runs are not called identical.
+
+    Effects: waits for the device of a tensor that is not in host memory. Draws no random number, and never raises.
+    """
+    if not ACTIVE:
+        return
+    for recording in tuple(ACTIVE):
+        for name, value in values.items():
+            with recording.guard("logged value"):
+                _log_value(recording, name, value)
+
+
+def _log_value(recording: Recording, name: str, value: Any) -> None:
+    if recording.is_active:
+        _record(recording, name, value)
+    elif recording.is_open:  # the script has not imported PyTorch yet, and may change the value until it does
+        recording.await_torch(partial(_record, recording, name, copy.deepcopy(value)))
+
+
+def _record(recording: Recording, name: str, value: Any) -> None:
+    from reproof.recorder.metrics import record_metric
+
+    record_metric(recording.evidence, name, value)

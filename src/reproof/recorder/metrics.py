@@ -1,0 +1,72 @@
+"""Values that a user chose to have compared, logged ones and those in artifacts, to events of stage ``metric``.
+
+They are what a person looks at when two runs differ. So small ones are kept as numbers beside their digests, of more
+kinds than evidence that is taken at every step: whole numbers, and short lists and tensors of floats.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING, Any, Final
+
+import torch
+
+from reproof import digest as digests
+from reproof.digest.tensors import reading
+from reproof.recorder.evidence import digest_leaf, is_array, walk
+
+if TYPE_CHECKING:
+    from reproof.recorder.evidence import EvidenceRecorder
+
+MAX_FLOATS: Final = 256
+"""Floats in a list, tensor or array that are kept as numbers; of more, the digest alone."""
+
+NAMED: Final = (torch.dtype, torch.device, torch.layout, torch.memory_format)
+"""Types of values that are what they are called."""
+
+_CODES: Final = {"float16": "e", "float32": "f", "float64": "d"}
+
+
+@torch.compiler.disable  # type: ignore[untyped-decorator]  # PyTorch leaves it untyped
+def record_metric(evidence: EvidenceRecorder, name: str, value: Any) -> None:
+    """Record every leaf of a value in stage ``metric``.
+
+    Args:
+        evidence: Where the events go.
+        name: Name of the whole; a leaf's name adds the way to it.
+        value: Tensors, arrays, numbers and strings in any nesting. What has no known content is a skipped event.
+    """
+    for path, found in walk(value, name, 0):
+        leaf = str(found) if isinstance(found, NAMED) else found
+        numbers = small_numbers(leaf)
+        if numbers is None:
+            evidence.record_tree("metric", path, leaf)
+        else:
+            taken, num_tensors = digest_leaf(leaf)
+            evidence.record_digest("metric", path, taken, num_tensors=num_tensors, values=(("exact", *numbers),))
+
+
+def small_numbers(leaf: Any) -> tuple[str, bytes] | None:
+    """Return the typecode of `struct` and the bits of what `EvidenceRecorder` keeps no numbers of; None if not small.
+
+    Effects: copies a small tensor from its device, as digesting it does.
+    """
+    if type(leaf) is bool:
+        return "?", struct.pack("<?", leaf)
+    if type(leaf) in {list, tuple} and 1 <= len(leaf) <= MAX_FLOATS and all(type(item) is float for item in leaf):
+        return "d", struct.pack(f"<{len(leaf)}d", *leaf)
+    if type(leaf) in {int, list, tuple}:
+        return digests.exact_numbers(leaf)
+    return _small_floats(leaf) if isinstance(leaf, torch.Tensor) or is_array(leaf) else None
+
+
+def _small_floats(leaf: Any) -> tuple[str, bytes] | None:
+    code = _CODES.get(str(leaf.dtype).removeprefix("torch."))
+    try:
+        with reading(leaf):
+            num_elements = leaf.numel() if isinstance(leaf, torch.Tensor) else leaf.size
+            if code is None or not 2 <= num_elements <= MAX_FLOATS:  # noqa: PLR2004  # of one, the evidence keeps the bits
+                return None
+            return code, struct.pack(f"<{num_elements}{code}", *leaf.reshape(-1).tolist())
+    except digests.CannotDigestError:
+        return None  # no data, or none that can be read here: its digest will say why

@@ -1,0 +1,178 @@
+"""`reproof compare` and `reproof export`: exit codes, text, JSON, and one line for every error."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from reproof.cli import main
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+
+@pytest.fixture
+def reproof(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
+    """Return a function that runs the command: exit code, standard output, standard error."""
+
+    def call(*arguments: object) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as caught:
+            main([str(argument) for argument in arguments])
+        output = capsys.readouterr()
+        code = caught.value.code
+        assert isinstance(code, int)
+        return code, output.out, output.err
+
+    return call
+
+
+@pytest.fixture
+def pair(run: Any, say: Any) -> tuple[Path, Path]:
+    """Return two runs that part in step 1."""
+    steps = [[say.order("", 1, 2), say.data(f"d{i}", 1, 2), say.label(i, i)] for i in range(3)]
+    others = [steps[0], [steps[1][0], say.data("?", 1, 9), say.label(1, 5)], steps[2]]
+    return run("a", *steps), run("b", *others)
+
+
+class TestVerdicts:
+    """One verdict, one exit code."""
+
+    def test_identical(self, reproof: Any, pair: Any) -> None:
+        """0, and the verdict first."""
+        code, out, err = reproof("compare", pair[0], pair[0])
+        assert (code, err) == (0, "")
+        assert out.splitlines()[0] == "identical: every bit of 9 events of 3 steps is equal (6 tensors)"
+
+    def test_diverged(self, reproof: Any, pair: Any) -> None:
+        """1, with the first divergence, its explanation, and what came then."""
+        code, out, _ = reproof("compare", *pair)
+        lines = [line.strip() for line in out.splitlines()]
+        assert code == 1
+        assert lines[0] == "diverged: the runs part in step 1, stage batch"
+        assert "step 1, batch (content): loader0(100)[0]" in lines
+        assert "sample 1 (index 2) of 2 has other content" in lines
+        assert "batch      9 events, 2 of them differ" in lines
+        assert "step 1, batch (content): loader0(100)[1]: 1 of 2 values differ" in lines
+
+    def test_inconclusive(self, reproof: Any, run: Any, say: Any) -> None:
+        """2, with what was not compared and why."""
+        a, b = (
+            run(name, [say.data("d"), say.skipped("p")], status=s) for name, s in (("a", "complete"), ("b", "running"))
+        )
+        code, out, _ = reproof("compare", a, b)
+        assert code == 2
+        assert out.startswith("inconclusive: no difference in 1 event of 1 step, and not everything was compared\n")
+        assert "  p: a value of type Path\n" in out
+        assert f"  the end of the candidate {b}: the run was killed or is still running\n" in out
+
+    def test_equivalent(self, reproof: Any, run: Any, say: Any) -> None:
+        """0, with the tolerance."""
+        a, b = (run(name, [say.data(name, statistics=(x,))]) for name, x in (("a", 1.0), ("b", 1.0 + 1e-9)))
+        code, out, _ = reproof("compare", a, b, "--tolerance", "1e-6")
+        assert (code, out.splitlines()[0]) == (
+            0,
+            "equivalent: 1 event of 1 step agree within 1e-06; 1 of them not to the bit",
+        )
+
+    def test_quiet(self, reproof: Any, pair: Any) -> None:
+        """One line, the same code."""
+        code, out, _ = reproof("compare", *pair, "-q")
+        assert (code, out) == (1, "diverged: the runs part in step 1, stage batch\n")
+
+    def test_the_two_newest(self, reproof: Any, run: Any, say: Any, tmp_path: Path) -> None:
+        """A folder of runs stands for its two newest."""
+        for name, hour, content in (("x", 1, "old"), ("y", 2, "new"), ("z", 3, "new")):
+            run(name, [say.data(content)], created=f"2026-01-02T0{hour}:00:00+00:00")
+        code, out, _ = reproof("compare", "--dir", tmp_path)
+        assert code == 0
+        assert f"  baseline   {tmp_path / 'y'}\n  candidate  {tmp_path / 'z'}\n" in out
+
+    def test_names_that_a_terminal_must_not_obey(self, reproof: Any, run: Any, say: Any) -> None:
+        """Control characters and lone surrogates of a name are shown and not sent."""
+        name = "loader['\x1b[31m\x07\ud800']"
+        a, b = (run(x, [say.named(name, x)], problems=("bad \x1b[2J thing",)) for x in "ab")
+        code, out, _ = reproof("compare", a, b)
+        assert code == 1
+        assert "\x1b" not in out
+        assert "\x07" not in out
+        assert "loader['\\x1b[31m\\x07\\ud800']" in out
+
+
+class TestJson:
+    """JSON for other programs."""
+
+    def test_a_file(self, reproof: Any, pair: Any, tmp_path: Path) -> None:
+        """Beside the text; the code stays that of the verdict."""
+        code, out, _ = reproof("compare", *pair, "--json", tmp_path / "out.json")
+        data = json.loads((tmp_path / "out.json").read_text())
+        assert (code, data["schema"], data["verdict"]) == (1, 1, "diverged")
+        assert (data["first_divergence"]["step"], data["runs"]) == (1, [str(path) for path in pair])
+        assert out.startswith("diverged: ")
+
+    def test_standard_output(self, reproof: Any, pair: Any) -> None:
+        """Nothing but JSON is printed."""
+        code, out, err = reproof("compare", *pair, "--json", "-")
+        assert (code, err, json.loads(out)["verdict"]) == (1, "", "diverged")
+
+    def test_a_file_that_cannot_be_written(self, reproof: Any, pair: Any, tmp_path: Path) -> None:
+        """One line, code 2."""
+        code, _, err = reproof("compare", *pair, "--json", tmp_path / "gone" / "out.json")
+        assert code == 2
+        assert err.startswith(
+            f"reproof: error: cannot write {tmp_path / 'gone' / 'out.json'}: No such file or directory: "
+        )
+
+
+class TestErrors:
+    """Every error is one line and code 2."""
+
+    @pytest.mark.parametrize(
+        "arguments",
+        [
+            ("compare",),
+            ("compare", "a"),
+            ("compare", "a", "b", "c"),
+            ("compare", "a", "--dir", "b"),
+            ("compare", "gone", "gone"),
+            ("compare", "--dir", "gone"),
+            ("compare", "gone", "gone", "--tolerance", "-1"),
+            ("compare", "gone", "gone", "--tolerance", "nan"),
+            ("compare", "gone", "gone", "--tolerance", "much"),
+            ("compare", "gone", "gone", "--max-differences", "0"),
+            ("compare", "--colour", "red"),
+            ("export", "gone", "-o", "x.jsonl"),
+            ("export", "gone", "-o", "x.csv"),
+            ("export", "gone"),
+        ],
+    )
+    def test_one_line(
+        self, reproof: Any, arguments: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """It says what is wrong and what to do, and nothing goes to standard output."""
+        monkeypatch.chdir(tmp_path)
+        code, out, err = reproof(*arguments)
+        assert (code, out, err.count("\n")) == (2, "", 1)
+        assert err.startswith("reproof: error: ")
+
+    def test_a_damaged_run(self, reproof: Any, pair: Any) -> None:
+        """The file is named, whatever is in it."""
+        (pair[1] / "rank0.frames").write_bytes(b"\x1b[31m" * 100)
+        code, out, err = reproof("compare", *pair)
+        assert (code, out, err.count("\n")) == (2, "", 1)
+        assert f"{pair[1] / 'rank0.frames'} is not the frames file of a trace" in err
+
+
+class TestExport:
+    """`reproof export`."""
+
+    def test_rows_are_written(self, reproof: Any, pair: Any, tmp_path: Path) -> None:
+        """By the ending of the file, and never over another without being asked."""
+        target = tmp_path / "out.jsonl"
+        assert reproof("export", pair[0], "-o", target) == (0, f"wrote 9 rows to {target}\n", "")
+        assert len(target.read_text().splitlines()) == 9
+        code, _, err = reproof("export", pair[0], "-o", target)
+        assert (code, "already exists" in err) == (2, True)
+        assert reproof("export", pair[1], "-o", target, "--force")[0] == 0
