@@ -1,26 +1,32 @@
 """What recording costs: steps with and without it, in alternation, as a ratio.
 
-    python benchmarks/recording.py [--workloads mlp convnet] [--rounds 40]
+    python benchmarks/recording.py [--workloads mlp gpt] [--levels batches steps debug-mode] [--rounds 20] [--threads 1]
 
-Each round trains a block of steps without and a block with recording, in changing order, on the same model in
-the same process; the ratio of a round cancels what the machine was doing meanwhile. Printed are the medians.
+Each round trains a block of steps without and a block with recording, in changing order, on the same model in the same
+process; the ratio of a round cancels what the machine was doing meanwhile. Printed are medians. `debug-mode` is
+PyTorch's own `DebugMode` with hashes of all tensors, for comparison. `memory` is what the peak of the process grows by.
 """
 
 from __future__ import annotations
 
 import argparse
+import resource
 import statistics
 import tempfile
 import time
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
 import torch
+from torch.utils._debug_mode import DebugMode
 
 import reproof
+from reproof.trace import open_trace
 from workloads import WORKLOADS, Workload
 
 BLOCK_SECONDS = 0.25
+LEVELS = ("batches", "steps", "modules", "debug-mode")
 
 
 def time_block(workload: Workload, num_steps: int) -> float:
@@ -35,12 +41,35 @@ def time_block(workload: Workload, num_steps: int) -> float:
 
 def time_recorded(workload: Workload, num_steps: int, folder: Path, level: str) -> float:
     """Train a block of recorded steps; return the seconds of one."""
+    if level == "debug-mode":
+        with DebugMode(), DebugMode.log_tensor_hashes():
+            return time_block(workload, num_steps)
     with reproof.record(folder, level=level, force=True):
         return time_block(workload, num_steps)
 
 
-def measure(workload: Workload, rounds: int, level: str, folder: Path) -> tuple[float, float, float]:
-    """Return the median step in seconds, the median ratio recorded/plain, and the bytes a step leaves."""
+@dataclass(frozen=True, kw_only=True)
+class Cost:
+    """What recording costs.
+
+    Attributes:
+        step_seconds: Median of a step without recording.
+        ratio: Median of the ratios recorded/plain.
+        bytes_per_step: What a step adds to the trace.
+        bytes_per_digest: The same per digest.
+        memory_mib: What the peak memory of the process grew by.
+    """
+
+    step_seconds: float
+    ratio: float
+    bytes_per_step: float
+    bytes_per_digest: float
+    memory_mib: float
+
+
+def measure(workload: Workload, rounds: int, level: str, folder: Path) -> Cost:
+    """Measure blocks with and without recording in alternation."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     num_steps = max(2, int(BLOCK_SECONDS / time_block(workload, 3)))
     plain: list[float] = []
     ratios: list[float] = []
@@ -52,28 +81,47 @@ def measure(workload: Workload, rounds: int, level: str, folder: Path) -> tuple[
             plain.append(time_block(workload, num_steps))
             recorded = time_recorded(workload, num_steps, folder, level)
         ratios.append(recorded / plain[-1])
-    num_bytes = sum(path.stat().st_size for path in folder.glob("rank*")) / (num_steps + 1)
-    return statistics.median(plain), statistics.median(ratios), num_bytes
+    num_bytes, num_digests = (0.0, 1) if level == "debug-mode" else size_of(folder)
+    return Cost(
+        step_seconds=statistics.median(plain),
+        ratio=statistics.median(ratios),
+        bytes_per_step=num_bytes / (num_steps + 1),
+        bytes_per_digest=num_bytes / num_digests,
+        memory_mib=(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - peak) / 1024,
+    )
+
+
+def size_of(folder: Path) -> tuple[float, int]:
+    """Return the bytes of a trace that grow with its length, and its digests: of events, generators and samples."""
+    trace = open_trace(folder).ranks[0]
+    num_bytes = sum((folder / f"rank0.{part}").stat().st_size for part in ("digests", "values", "frames"))
+    beside = 0
+    for number in range(len(trace)):
+        for (_, kind), numbers in trace.numbers(number).items():
+            beside += {"rng": len(numbers.values) // 2, "samples": len(numbers.values)}.get(kind, 0)
+    return num_bytes, trace.num_events + beside
 
 
 def main() -> None:
     """Measure and print a table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--workloads", nargs="+", choices=WORKLOADS, default=list(WORKLOADS))
-    parser.add_argument("--levels", nargs="+", default=["batches"])
-    parser.add_argument("--rounds", type=int, default=40)
+    parser.add_argument("--levels", nargs="+", choices=LEVELS, default=list(LEVELS))
+    parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--threads", type=int)
     options = parser.parse_args()
     if options.threads:
         torch.set_num_threads(options.threads)
-    print(f"{'workload':<10} {'level':<9} {'step':>10} {'cost':>8} {'bytes/step':>11}")
+    head = ("workload", "level", "step ms", "cost %", "bytes/step", "bytes/digest", "memory MiB")
+    print("{:<14} {:<10} {:>8} {:>8} {:>11} {:>13} {:>11}".format(*head))
     with tempfile.TemporaryDirectory() as folder:
         for name in options.workloads:
             workload = WORKLOADS[name]()
             for level in options.levels:
-                step, ratio, num_bytes = measure(workload, options.rounds, level, Path(folder) / "run")
+                cost = measure(workload, options.rounds, level, Path(folder) / "run")
                 print(
-                    f"{name:<10} {level:<9} {step * 1e3:8.2f}ms {100 * (ratio - 1):+7.2f}% {num_bytes:11.0f}",
+                    f"{name:<14} {level:<10} {cost.step_seconds * 1e3:8.2f} {100 * (cost.ratio - 1):+8.2f} "
+                    f"{cost.bytes_per_step:11.0f} {cost.bytes_per_digest:13.1f} {cost.memory_mib:11.1f}",
                     flush=True,
                 )
 

@@ -1,4 +1,4 @@
-"""Trainings to measure on: a small perceptron, a convnet, and a step of some 300 ms."""
+"""Trainings to measure on: a small perceptron, a small convnet, a small GPT, and a convnet with a step of some 300 ms."""
 
 from __future__ import annotations
 
@@ -54,15 +54,58 @@ def make_mlp() -> Workload:
 
 
 def make_convnet() -> Workload:
-    """A convnet on 64 images of 3 x 48 x 48: a step of some 300 ms."""
+    """A small convnet on 64 images of 3 x 32 x 32."""
+    return build_convnet("convnet", widths=(3, 32, 64, 128), size=32)
+
+
+def make_large_convnet() -> Workload:
+    """A convnet on 64 images of 3 x 64 x 64: a step of some 300 ms."""
+    return build_convnet("convnet-large", widths=(3, 64, 128, 256), size=64)
+
+
+def build_convnet(name: str, *, widths: tuple[int, ...], size: int) -> Workload:
+    """A convnet with a block of convolution, normalisation and pooling per width."""
     torch.manual_seed(0)
-    widths = (3, 48, 96, 192)
     blocks: list[nn.Module] = []
     for before, after in zip(widths, widths[1:], strict=False):
         blocks += [nn.Conv2d(before, after, 3, padding=1), nn.BatchNorm2d(after), nn.ReLU(), nn.MaxPool2d(2)]
     model = nn.Sequential(*blocks, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(widths[-1], 10))
-    loader = make_loader((3, 48, 48), num_samples=256, batch_size=64)
-    return Workload(name="convnet", loader=loader, model=model, optimizer=torch.optim.SGD(model.parameters(), lr=0.01))
+    loader = make_loader((3, size, size), num_samples=256, batch_size=64)
+    return Workload(name=name, loader=loader, model=model, optimizer=torch.optim.SGD(model.parameters(), lr=0.01))
 
 
-WORKLOADS: dict[str, Callable[[], Workload]] = {"mlp": make_mlp, "convnet": make_convnet}
+class GPT(nn.Module):
+    """A decoder of 4 layers, 256 wide, on 128 tokens of a vocabulary of 1024: 15 MB of parameters."""
+
+    def __init__(self, vocabulary: int = 1024, width: int = 256, length: int = 128) -> None:
+        """Build it."""
+        super().__init__()
+        self.tokens = nn.Embedding(vocabulary, width)
+        self.positions = nn.Parameter(torch.zeros(length, width))
+        layer = nn.TransformerEncoderLayer(width, 4, 4 * width, dropout=0.0, batch_first=True, norm_first=True)
+        self.layers = nn.TransformerEncoder(layer, 4, enable_nested_tensor=False)
+        self.head = nn.Linear(width, vocabulary, bias=False)
+        self.register_buffer("mask", nn.Transformer.generate_square_subsequent_mask(length))
+
+    def forward(self, tokens: torch.Tensor) -> torch.Tensor:
+        """Return logits, shape (batch, vocabulary, length)."""
+        hidden = self.layers(self.tokens(tokens) + self.positions, mask=self.mask, is_causal=True)
+        return self.head(hidden).transpose(1, 2)
+
+
+def make_gpt() -> Workload:
+    """A small GPT, batch 8."""
+    generator = torch.Generator().manual_seed(0)
+    tokens = torch.randint(1024, (256, 129), generator=generator)
+    loader = DataLoader(TensorDataset(tokens[:, :-1], tokens[:, 1:]), batch_size=8, shuffle=True, generator=generator)
+    torch.manual_seed(0)
+    model = GPT()
+    return Workload(name="gpt", loader=loader, model=model, optimizer=torch.optim.AdamW(model.parameters()))
+
+
+WORKLOADS: dict[str, Callable[[], Workload]] = {
+    "mlp": make_mlp,
+    "convnet": make_convnet,
+    "gpt": make_gpt,
+    "convnet-large": make_large_convnet,
+}

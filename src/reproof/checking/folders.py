@@ -44,10 +44,15 @@ class FolderChange:
         return bool(self.created or self.modified or self.deleted)
 
 
-def read_state(folder: Path) -> State | None:
-    """Return size and time of modification of every file below a folder; None if there are too many to look at."""
+def read_state(folder: Path, *, without: Path | None = None) -> State | None:
+    """Return size and time of modification of every file below a folder; None if there are too many to look at.
+
+    Args:
+        folder: The folder.
+        without: A folder whose files do not count.
+    """
     state: State = {}
-    for entry in _walk(folder):
+    for entry in _walk(folder, without):
         if len(state) >= MAX_FILES:
             return None
         try:
@@ -101,9 +106,10 @@ def _size_of(entry: os.DirEntry[str]) -> int:
         return 0
 
 
-def _walk(folder: Path) -> Iterator[os.DirEntry[str]]:
+def _walk(folder: Path, without: Path | None = None) -> Iterator[os.DirEntry[str]]:
     """Yield the files below a folder, without those of caches and virtual environments; links are not followed."""
     pending = [str(folder)]
+    left_out = None if without is None else str(without)
     while pending:
         try:
             entries = list(os.scandir(pending.pop()))
@@ -112,5 +118,5 @@ def _walk(folder: Path) -> Iterator[os.DirEntry[str]]:
         for entry in entries:
             if not entry.is_dir(follow_symlinks=False):
                 yield entry
-            elif entry.name not in NOT_OUTPUT and not _is_environment(Path(entry.path)):
+            elif entry.name not in NOT_OUTPUT and entry.path != left_out and not _is_environment(Path(entry.path)):
                 pending.append(entry.path)

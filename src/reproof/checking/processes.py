@@ -7,24 +7,29 @@ import secrets
 import signal
 import subprocess
 import sys
+import threading
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NoReturn
 
 import reproof
-from reproof.checking.folders import FolderChange, find_changes, read_state
+from reproof.checking.folders import FolderChange, State, find_changes, read_state
 from reproof.launch import MAX_HASH_SEED
 from reproof.trace import count_recorded_steps
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from reproof.schema import Level
 
 POLL_SECONDS: Final = 0.1
 GRACE_SECONDS: Final = 10.0
 """How long a run may take to end after Ctrl-C before it is killed."""
+
+ABOUT_TRACE: Final = "reproof: the trace "
+"""How the line begins by which `reproof run` tells that a trace is incomplete: here the comparison tells it."""
 
 START: Final = "import sys; sys.path[0] = {package!r}; from reproof.cli import main; main()"
 """What a fresh process runs. `python -m reproof` would let a `click.py` in the user's folder take the place of ours."""
@@ -79,10 +84,11 @@ class FinishedRun:
     output: Path | None
 
     def last_lines(self, count: int = 5) -> list[str]:
-        """Return the end of what the run printed."""
+        """Return the end of what the run printed, without what the recorder says of the trace."""
         if self.output is None or not self.output.is_file():
             return []
-        return self.output.read_text(encoding="utf-8", errors="replace").rstrip().splitlines()[-count:]
+        lines = self.output.read_text(encoding="utf-8", errors="replace").rstrip().splitlines()
+        return [line for line in lines if not line.startswith(ABOUT_TRACE)][-count:]
 
 
 def draw_hash_seed() -> int | None:
@@ -99,7 +105,7 @@ class RunProcess:
         Effects: creates the file for its output, and whatever the script creates.
         """
         self.request = request
-        self._before = read_state(request.folder)
+        self._before = self._read_state()
         self._start = time.monotonic()
         environment = dict(os.environ)
         if request.hash_seed is not None:
@@ -138,9 +144,17 @@ class RunProcess:
             trace=self.request.trace,
             exit_code=exit_code,
             seconds=seconds,
-            changes=find_changes(self._before, read_state(self.request.folder)),
+            changes=find_changes(self._before, self._read_state()),
             output=None if self._file is None else self.request.output,
         )
+
+    def _read_state(self) -> State | None:
+        """Return the files of the working folder; the traces may be in it, and are no output of the script."""
+        return read_state(self.request.folder, without=self.request.trace.parent)
+
+    def kill(self) -> None:
+        """End the process at once."""
+        self._process.kill()
 
     def interrupt(self) -> None:
         """End the process as Ctrl-C does, so that its trace is closed; kill it if that takes too long."""
@@ -177,22 +191,56 @@ def run_all(
         num_jobs: How many run at the same time.
         watch: Called several times a second with those under way.
 
-    Effects: on Ctrl-C all processes are ended first, their traces closed.
+    Effects: on Ctrl-C, SIGTERM or SIGHUP all processes are ended first, their traces closed.
     """
     waiting = list(enumerate(requests))
     under_way: dict[int, RunProcess] = {}
     finished: dict[int, FinishedRun] = {}
-    try:
-        while waiting or under_way:
-            while waiting and len(under_way) < num_jobs:
-                number, request = waiting.pop(0)
-                under_way[number] = RunProcess(request)
-            watch(list(under_way.values()))
-            time.sleep(POLL_SECONDS)
-            for number in [number for number, process in under_way.items() if process.has_ended()]:
-                finished[number] = under_way.pop(number).finish()
-    except BaseException:
-        for process in under_way.values():
-            process.interrupt()
-        raise
+    with signals_as_exit():
+        try:
+            while waiting or under_way:
+                while waiting and len(under_way) < num_jobs:
+                    number, request = waiting.pop(0)
+                    under_way[number] = RunProcess(request)
+                watch(list(under_way.values()))
+                time.sleep(POLL_SECONDS)
+                for number in [number for number, process in under_way.items() if process.has_ended()]:
+                    finished[number] = under_way.pop(number).finish()
+        finally:
+            end_all(list(under_way.values()))
     return [finished[number] for number in sorted(finished)]
+
+
+def end_all(processes: list[RunProcess]) -> None:
+    """End processes so that their traces are closed; if that is interrupted in its turn, end them at once."""
+    try:
+        for process in processes:
+            process.interrupt()
+    except BaseException:
+        for process in processes:
+            process.kill()
+        raise
+
+
+@contextmanager
+def signals_as_exit() -> Iterator[None]:
+    """Have the signals that would end this process at once raise `SystemExit`: it must not leave its runs behind.
+
+    Effects: within the context, handlers of SIGTERM and SIGHUP, unless the program has its own.
+    """
+    if threading.current_thread() is not threading.main_thread():  # no other may set handlers
+        yield
+        return
+    signals = [signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
+    replaced = [number for number in signals if signal.getsignal(number) == signal.SIG_DFL]
+    for number in replaced:
+        signal.signal(number, _exit_by_signal)
+    try:
+        yield
+    finally:
+        for number in replaced:
+            signal.signal(number, signal.SIG_DFL)
+
+
+def _exit_by_signal(number: int, _frame: object) -> NoReturn:
+    raise SystemExit(128 + number)

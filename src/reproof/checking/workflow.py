@@ -7,6 +7,8 @@ whatever the first run leaves there shows in the second.
 
 from __future__ import annotations
 
+import itertools
+import math
 import os
 import shlex
 import shutil
@@ -73,6 +75,8 @@ class CheckRequest:
         ):
             if value is not None and value < least:
                 raise UsageError(f"{name} is {value}", f"give {least} or more")
+        if self.tolerance is not None and not (math.isfinite(self.tolerance) and self.tolerance >= 0):
+            raise UsageError(f"tolerance is {self.tolerance}", "give a number of 0 or more, such as 1e-6")
         if not self.command:
             raise UsageError("no script to check", "name a script, or -m and a module")
 
@@ -141,7 +145,7 @@ def run_check(request: CheckRequest, watch: Callable[[list[RunProcess]], None] =
     try:
         if request.is_isolated or request.num_jobs > 1:
             copies = Path(tempfile.mkdtemp(prefix="reproof-"))
-            requests = [replace(run, folder=copy_for(run, copies)) for run in requests]
+            requests = [isolate(run, copies) for run in requests]
         runs = run_all(requests, num_jobs=request.num_jobs, watch=watch)
     finally:
         if copies is not None:
@@ -179,12 +183,15 @@ def make_run(request: CheckRequest, folder: Path, number: int) -> RunRequest:
     )
 
 
-def copy_for(run: RunRequest, copies: Path) -> Path:
-    """Make the copy of the folder for a run; the folder keeps its name, which a script may look at."""
+def isolate(run: RunRequest, copies: Path) -> RunRequest:
+    """Give a run its own copy of the folder, which keeps its name: a script may look at it."""
     target = copies / run.trace.name / run.folder.name
     target.parent.mkdir()
     copy_folder(run.folder, target)
-    return target
+    script, *arguments = run.command
+    if Path(script).parts[:1] == (os.pardir,):  # not in the copy
+        script = os.path.abspath(script)  # noqa: PTH100  # Path has nothing that takes the dots away and keeps links
+    return replace(run, folder=target, command=(script, *arguments))
 
 
 def judge(request: CheckRequest, runs: list[FinishedRun]) -> CheckResult:
@@ -203,7 +210,7 @@ def compare_runs(request: CheckRequest, baseline: FinishedRun, candidate: Finish
     traces = []
     for run in (baseline, candidate):
         try:
-            traces.append(open_trace(run.trace))
+            traces.append(open_trace(shorten(run.trace)))
         except TraceError as error:
             told = "; ".join(run.last_lines(1))
             problem = f"the run with exit code {run.exit_code} left no trace ({error.problem})"
@@ -213,21 +220,26 @@ def compare_runs(request: CheckRequest, baseline: FinishedRun, candidate: Finish
     )
 
 
+def shorten(path: Path) -> Path:
+    """Return a path as relative to the current folder if it lies in it, which is how it is told."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+
+
 def make_folder(request: CheckRequest) -> Path:
     """Create the folder for the traces of a check.
 
     Raises:
         UsageError: If the folder named by the user exists and is not empty, or cannot be made.
     """
-    if request.keep is not None:
-        folder = request.keep.absolute()
-        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-            raise UsageError(f"{request.keep} is not empty", "name a folder that is new or empty for --keep")
-    else:
+    if request.keep is None:
         parent = cache_folder()
         remove_old(parent)
         stem = Path(request.command[-1 if request.command[0] == "-m" else 0]).stem
-        folder = parent / f"{datetime.now().astimezone():%Y%m%d-%H%M%S}-{stem}-{os.getpid()}"
+        folder = find_free_name(parent / f"{datetime.now().astimezone():%Y%m%d-%H%M%S}-{stem}-{os.getpid()}")
+    else:
+        folder = Path(os.path.abspath(request.keep))  # noqa: PTH100  # as above
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            raise UsageError(f"{request.keep} is not empty", "name a folder that is new or empty for --keep")
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -235,10 +247,19 @@ def make_folder(request: CheckRequest) -> Path:
     return folder
 
 
+def find_free_name(folder: Path) -> Path:
+    """Return a path, with a number if there is such a folder: a process may check twice within a second."""
+    names = (folder.with_name(f"{folder.name}-{number}") for number in itertools.count(2))
+    return next(name for name in itertools.chain([folder], names) if not name.exists())
+
+
 def cache_folder() -> Path:
-    """Return where traces go that the user did not ask to keep (XDG_CACHE_HOME, else ~/.cache)."""
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "reproof" / "checks"
+    """Return where traces go that the user did not ask to keep: XDG_CACHE_HOME if it is absolute, else ~/.cache.
+
+    A relative one is to be ignored: https://specifications.freedesktop.org/basedir-spec/0.8/.
+    """
+    base = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    return (base if base.is_absolute() else Path.home() / ".cache") / "reproof" / "checks"
 
 
 def remove_old(parent: Path) -> None:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import click
 
 from reproof.checking import CheckRequest, CheckResult, run_check
 from reproof.cli.check_progress import RunProgress
-from reproof.cli.comparison_text import draw_comparison, limit, section
+from reproof.cli.comparison_text import draw_comparison, limit, printable, section
 from reproof.cli.json_output import write_json
 from reproof.schema import LEVELS, Level
 
 
-@click.command("check", context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
+@click.command("check", context_settings={"allow_interspersed_args": False})
 @click.option("-m", "is_module", is_flag=True, help="Check a module, as `python -m` runs it.")
 @click.option("--runs", "num_runs", type=click.IntRange(min=2), default=2, show_default=True, help="Runs to compare.")
 @click.option(
@@ -91,7 +92,7 @@ def draw_runs(request: CheckRequest, result: CheckResult) -> None:
         verdicts = [f"{Path(c.runs[1]).name}: {c.verdict}" for c in result.comparisons]
         lines += section("Candidates", limit(tuple(verdicts)))
     lines += section("What the runs wrote", limit(tuple(describe_changes(result))))
-    lines += section("Ended badly", limit(tuple(describe_failures(result))))
+    lines += section("Ended badly", [printable(line) for line in describe_failures(result)])
     lines += section("Next", suggest(request, result))
     for line in lines:
         click.echo(line)
@@ -119,26 +120,42 @@ def describe_changes(result: CheckResult) -> list[str]:
 def describe_failures(result: CheckResult) -> list[str]:
     """Return the exit code and the last words of each run that failed."""
     described = []
+    told: list[str] = []
     for run in result.runs:
         if run.exit_code:
             how = f"signal {-run.exit_code}" if run.exit_code < 0 else f"exit code {run.exit_code}"
-            described += [f"{run.trace.name}: {how}", *(f"  {line}" for line in run.last_lines())]
+            lines = run.last_lines()
+            is_repeated = bool(lines) and lines == told
+            described.append(f"{run.trace.name}: {how}{', with the same last lines' if is_repeated else ''}")
+            described += [] if is_repeated else [f"  {line}" for line in lines]
+            told = lines
     return described
 
 
 def suggest(request: CheckRequest, result: CheckResult) -> list[str]:
     """Return the commands that lead on from the verdict."""
-    command = " ".join(request.command)
+    command = shlex.join(request.command)
     first = result.comparison.first
-    baseline, candidate = result.comparison.runs
+    baseline, candidate = (shlex.quote(run) for run in result.comparison.runs)
     if first is None:
-        return []
+        return suggest_for_inconclusive(command, result)
     if first.stage in {"forward", "loss", "gradient"} and request.level == "steps":
         zoom = f"reproof check --level modules --steps {first.step + 1} {command}"
         return [f"{zoom}    # which module it is"]
     return [
-        f"reproof doctor {request.command[0]}    # what in the script is not determined"
+        f"reproof doctor {shlex.quote(request.command[0])}    # what in the script is not determined"
         if request.command[0] != "-m"
         else "reproof doctor    # which conditions hold",
         f"reproof compare {baseline} {candidate} --max-differences 50",
     ]
+
+
+def suggest_for_inconclusive(command: str, result: CheckResult) -> list[str]:
+    """Return what to do where the evidence is too little for a verdict."""
+    if result.comparison.verdict != "inconclusive":
+        return []
+    if any(run.exit_code for run in result.runs):
+        return [f"python {command}    # it must come to its end first"]
+    if not result.comparison.num_events:
+        return ["nothing was recorded: does the script train? It used no DataLoader, no model and no backward()"]
+    return []

@@ -49,7 +49,7 @@ def draw_curve(points: Sequence[Point], *, width: int, height: int, is_unicode: 
     return [
         *(text.rstrip() for text in lines),
         axis,
-        f"{'':{margin + 2}}{ends[0]}{ends[1]:>{num_columns - len(ends[0])}}",
+        f"{'':{margin + 2}}{ends[0]} {ends[1]:>{num_columns - len(ends[0]) - 1}}",
     ]
 
 

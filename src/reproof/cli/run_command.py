@@ -16,7 +16,7 @@ from reproof.recorder import Recording
 from reproof.schema import LEVELS, Level
 
 
-@click.command("run", context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
+@click.command("run", context_settings={"allow_interspersed_args": False})
 @click.option("-o", "--output", metavar="DIR", help="Folder of the trace.  [default: runs/<time>-<script>]")
 @click.option("-m", "is_module", is_flag=True, help="Run a module, as `python -m` does.")
 @click.option("--level", type=click.Choice(LEVELS), default="steps", show_default=True, help="How much to record.")

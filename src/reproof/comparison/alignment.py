@@ -1,27 +1,29 @@
 """Find what differs between the traces of one process: first by bisection, then event by event.
 
 Two traces of a million steps take a fraction of a millisecond until the first difference is known, because each frame
-carries a hash over all before it. What comes after it is counted as arrays (`tables`) as far as the structure is the
-same, and from there on aligned by step, stage, name and occurrence, so that an extra event does not shift all others.
+carries a hash over all before it. What comes after it is counted as arrays (`tables`) where the structure is the same,
+and elsewhere aligned by step, stage, name and occurrence, so that an extra event does not shift all others.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter
+from itertools import takewhile
 from typing import TYPE_CHECKING
 
 from reproof.comparison.tables import tally_tables
 from reproof.comparison.tally import Extra, Pair, Place, Tally
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from reproof.schema import Event, Frame, Stage
     from reproof.trace import RankTrace
 
 Key = tuple["Stage", str, "str | None", int]
 """What an event is found by within a step: stage, name, detail, and how many of these came before."""
+
+MAX_ALIGNED_STEPS = 64
+"""Steps aligned one by one before arrays are tried again, in runs whose structure is never the same."""
 
 Found = dict[Key, tuple["Event", Place, bytes]]
 
@@ -49,44 +51,42 @@ def tally_differences(a: RankTrace, b: RankTrace, limit: int) -> Tally:
             trace.check_frame(first)
     for layout, times in a.count_layouts(first):
         tally.add_compared(layout, times)
-    _tally_steps(a, b, tally_tables(a, b, first, tally), tally)
+    _tally_from(a, b, first, tally)
     return tally
 
 
-def _tally_steps(a: RankTrace, b: RankTrace, start: int, tally: Tally) -> None:
-    """Compare step by step, tolerant of events that only one trace has."""
-    for step, frames_a, frames_b in _pair_steps(a, b, start):
-        if _have_equal_layouts(frames_a, frames_b):
-            for frame_a, frame_b in zip(frames_a, frames_b, strict=True):
-                _compare_frames(frame_a, frame_b, tally)
-        else:
-            _align_step(step, frames_a, frames_b, tally)
+def _tally_from(a: RankTrace, b: RankTrace, start: int, tally: Tally) -> None:
+    """Compare frames from `start` on, up to the end of the shorter trace.
 
-
-def _pair_steps(a: RankTrace, b: RankTrace, start: int) -> Iterator[tuple[int, list[Frame], list[Frame]]]:
-    """Yield the frames of each step that both traces have, from the step of frame `start` on.
-
-    A step may begin before `start`: its frames up to there have equal layouts and were counted already.
+    As arrays where the structure is the same. Where it parts, a step is aligned, and then more and more of them before
+    arrays are tried again. A step may begin before `start`: its frames up to there are equal and were counted already.
     """
-    groups_a, groups_b = _group_by_step(a, start), _group_by_step(b, start)
-    group_a, group_b = next(groups_a, None), next(groups_b, None)
-    while group_a is not None and group_b is not None:
-        (step_a, frames_a), (step_b, frames_b) = group_a, group_b
-        step = min(step_a, step_b)
-        yield step, frames_a if step_a == step else [], frames_b if step_b == step else []
-        group_a = next(groups_a, None) if step_a == step else group_a
-        group_b = next(groups_b, None) if step_b == step else group_b
+    at_a = at_b = start
+    num_steps = 1
+    while at_a < len(a) and at_b < len(b):
+        same = tally_tables(a, b, at_a, at_b, tally)
+        at_a, at_b = at_a + same, at_b + same
+        num_steps = 1 if same else min(2 * num_steps, MAX_ALIGNED_STEPS)
+        for _ in range(num_steps):
+            if at_a < len(a) and at_b < len(b):
+                at_a, at_b = _tally_step(a, b, at_a, at_b, tally)
 
 
-def _group_by_step(trace: RankTrace, start: int) -> Iterator[tuple[int, list[Frame]]]:
-    group: list[Frame] = []
-    for frame in trace.frames(start):
-        if group and frame.step != group[0].step:
-            yield group[0].step, group
-            group = []
-        group.append(frame)
-    if group:
-        yield group[0].step, group
+def _tally_step(a: RankTrace, b: RankTrace, at_a: int, at_b: int, tally: Tally) -> tuple[int, int]:
+    """Compare one step, tolerant of events that only one trace has, and return the frames after it."""
+    step = min(a.record(at_a).step, b.record(at_b).step)
+    frames_a, frames_b = _read_step(a, at_a, step), _read_step(b, at_b, step)
+    if _have_equal_layouts(frames_a, frames_b):
+        for frame_a, frame_b in zip(frames_a, frames_b, strict=True):
+            _compare_frames(frame_a, frame_b, tally)
+    else:
+        _align_step(step, frames_a, frames_b, tally)
+    return at_a + len(frames_a), at_b + len(frames_b)
+
+
+def _read_step(trace: RankTrace, start: int, step: int) -> list[Frame]:
+    """Return the frames of a step from `start` on; none if the trace has nothing of it."""
+    return list(takewhile(lambda frame: frame.step == step, trace.frames(start)))
 
 
 def _have_equal_layouts(frames_a: list[Frame], frames_b: list[Frame]) -> bool:

@@ -17,80 +17,87 @@ if TYPE_CHECKING:
     from array import array
     from collections.abc import Iterator
 
-    from reproof.schema import Layout
     from reproof.trace import RankTrace
 
 CHUNK_FRAMES = 65536
 """Frames compared at a time: bounds the memory of a comparison to some megabytes."""
 
+FIRST_CHUNK_FRAMES = 32
+"""Half of the frames compared first: where the structure parts again and again, reading far ahead is in vain."""
 
-def tally_tables(a: RankTrace, b: RankTrace, start: int, tally: Tally) -> int:
-    """Compare frames from `start` on, and return the first at which the structure of the traces parts, or their end.
+
+def tally_tables(a: RankTrace, b: RankTrace, start_a: int, start_b: int, tally: Tally) -> int:
+    """Compare frames from these on, and return how many of them have the same structure in both traces.
 
     Raises:
         TraceError: If the digests of one of the traces do not fill its layouts.
     """
-    stop = min(len(a), len(b))
-    while start < stop:
-        end = min(start + CHUNK_FRAMES, stop)
-        same_until = start + count_same_structure(a, b, start, end)
-        for first, last in split_by_layout(a.column("layout", start, same_until), start):
-            _tally_table(a, b, range(first, last), tally)
-        start = same_until
-        if start < end:
+    num_frames = min(len(a) - start_a, len(b) - start_b)
+    num_same, chunk = 0, FIRST_CHUNK_FRAMES
+    while num_same < num_frames:
+        chunk = min(2 * chunk, CHUNK_FRAMES, num_frames - num_same)
+        frames_a = range(start_a + num_same, start_a + num_same + chunk)
+        frames_b = range(start_b + num_same, start_b + num_same + chunk)
+        same = count_same_structure(a, b, frames_a, frames_b)
+        for rows in split_by_layout(a.column("layout", frames_a.start, frames_a.start + same)):
+            _tally_table(a, b, frames_a[rows], frames_b[rows], tally)
+        num_same += same
+        if same < chunk:
             break
-    return start
+    return num_same
 
 
-def count_same_structure(a: RankTrace, b: RankTrace, start: int, stop: int) -> int:
-    """Return how many frames from `start` on have the same steps and equal layouts in both traces."""
-    steps_a, layouts_a = a.column("step", start, stop), a.column("layout", start, stop)
-    steps_b, layouts_b = b.column("step", start, stop), b.column("layout", start, stop)
+def count_same_structure(a: RankTrace, b: RankTrace, frames_a: range, frames_b: range) -> int:
+    """Return how many of these frames, from the first on, have the same steps and equal layouts in both traces."""
+    steps_a, layouts_a = (a.column(name, frames_a.start, frames_a.stop) for name in ("step", "layout"))
+    steps_b, layouts_b = (b.column(name, frames_b.start, frames_b.stop) for name in ("step", "layout"))
     pairs = zip(layouts_a, layouts_b, strict=True)
     distinct = {(n, n) for n in count_numbers(layouts_a)} if layouts_a == layouts_b else set(pairs)
     equal = {(x, y) for x, y in distinct if a.layout(x).digest == b.layout(y).digest}
     if steps_a == steps_b and equal == distinct:
-        return stop - start
+        return len(frames_a)
     frames = enumerate(zip(steps_a, steps_b, layouts_a, layouts_b, strict=True))
     return next(i for i, (s, t, x, y) in frames if s != t or (x, y) not in equal)
 
 
-def split_by_layout(layouts: array[int], start: int) -> Iterator[tuple[int, int]]:
-    """Yield start and stop of each run of frames of one layout; the first of them is frame `start`."""
+def split_by_layout(layouts: array[int]) -> Iterator[slice]:
+    """Yield the runs of rows of one layout."""
     if len(count_numbers(layouts)) == 1:
-        yield start, start + len(layouts)
+        yield slice(0, len(layouts))
         return
+    start = 0
     for _, run in groupby(layouts):
         stop = start + sum(1 for _ in run)
-        yield start, stop
+        yield slice(start, stop)
         start = stop
 
 
-def _tally_table(a: RankTrace, b: RankTrace, frames: range, tally: Tally) -> None:
+def _tally_table(a: RankTrace, b: RankTrace, frames_a: range, frames_b: range, tally: Tally) -> None:
     """Count differences in frames that have one layout."""
-    layout = a.layout(a.record(frames.start).layout)
-    tally.add_compared(layout, len(frames))
-    tables = a.table(frames.start, frames.stop), b.table(frames.start, frames.stop)
+    layout = a.layout(a.record(frames_a.start).layout)
+    tally.add_compared(layout, len(frames_a))
+    tables = a.table(frames_a.start, frames_a.stop), b.table(frames_b.start, frames_b.stop)
     if tables[0] == tables[1]:
         return
     for event, equal in zip(layout.events, count_equal_fields(*tables, len(layout.events)), strict=True):
         if event.skipped is None:
-            tally.differing[event.stage] += len(frames) - equal
+            tally.differing[event.stage] += len(frames_a) - equal
     if tally.has_room:
-        _keep_pairs(a, layout, tables, frames.start, tally)
-
-
-def _keep_pairs(a: RankTrace, layout: Layout, tables: tuple[bytes, bytes], start: int, tally: Tally) -> None:
-    """Keep the places of the first differing digests of two tables whose first frame is `start`."""
-    width, (table_a, table_b) = len(layout.events), tables
-    for field in range(len(table_a) // DIGEST_BYTES):
-        where = slice(field * DIGEST_BYTES, (field + 1) * DIGEST_BYTES)
-        place = Place(start + field // width, field % width)
-        event = layout.events[place.position]
-        if table_a[where] != table_b[where] and event.skipped is None:
-            tally.pairs.append(Pair(a.record(place.frame).step, event, place, place))
+        for row, position in find_differing(*tables, len(layout.events)):
+            event = layout.events[position]
+            if event.skipped is None:
+                places = Place(frames_a[row], position), Place(frames_b[row], position)
+                tally.pairs.append(Pair(a.record(frames_a[row]).step, event, *places))
             if not tally.has_room:
                 return
+
+
+def find_differing(a: bytes, b: bytes, width: int) -> Iterator[tuple[int, int]]:
+    """Yield row and column of each digest that differs between two tables, in order."""
+    for field in range(len(a) // DIGEST_BYTES):
+        where = slice(field * DIGEST_BYTES, (field + 1) * DIGEST_BYTES)
+        if a[where] != b[where]:
+            yield divmod(field, width)
 
 
 def count_equal_fields(a: bytes, b: bytes, width: int) -> list[int]:

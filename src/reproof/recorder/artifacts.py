@@ -20,7 +20,7 @@ from reproof.trace import format as fmt
 from reproof.trace.writer import is_trace_file
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from reproof.recorder.session import Recording
 
@@ -76,30 +76,22 @@ class Artifacts:
         Effects: none but reading. Nothing in a file is executed, and no random number is drawn.
         """
         found: dict[str, Path] = {}
+        missing: dict[str, str] = {}
+        own_folder = os.path.realpath(self._start / recording.folder)
         for pattern in self.patterns:
-            files = dict(self._find_files(recording, pattern))
+            names = list(match_pattern(self._start, PurePath(pattern), missing))
+            files = {name: path for name in names if not is_part_of_trace(path := self._start / name, own_folder)}
             if not files:
-                skip(recording, pattern, self._explain_absence(pattern))
+                missing[pattern] = self._explain_absence(pattern)
             found |= files
+        for name, why in missing.items():
+            skip(recording, name, why)
         if found:
             from reproof.recorder.artifact_formats import record_file, undisturbed
 
             with undisturbed():
                 for name, path in sorted(found.items()):
                     record_file(recording.evidence, f"artifact {name}", path)
-
-    def _find_files(self, recording: Recording, pattern: str) -> Iterator[tuple[str, Path]]:
-        """Yield the files that a pattern matches: how they are called, and where they are."""
-        own_folder = os.path.realpath(self._start / recording.folder)
-
-        def note(folder: str, error: OSError) -> None:
-            skip(recording, folder, error.strerror or type(error).__name__)
-
-        for name in match_pattern(self._start, PurePath(pattern), note):
-            path = self._start / name
-            real_folder = os.path.realpath(path.parent)
-            if not Path(real_folder).is_relative_to(own_folder) and not is_part_of_trace(path):
-                yield name, path
 
     def _explain_absence(self, pattern: str) -> str:
         try:
@@ -127,13 +119,13 @@ def check_pattern(pattern: str) -> None:
         )
 
 
-def match_pattern(start: Path, pattern: PurePath, note: Callable[[str, OSError], None]) -> Iterator[str]:
+def match_pattern(start: Path, pattern: PurePath, unread: dict[str, str]) -> Iterator[str]:
     """Yield the names of what a pattern matches: files, and what is neither file nor folder.
 
     Args:
         start: Folder to which the pattern is relative.
         pattern: The pattern.
-        note: Called with the name of a folder that cannot be read, and the error.
+        unread: Takes the names of folders that cannot be read, with the reasons: there may be more in them.
     """
     path, parts = start / pattern, pattern.parts
     num_fixed = next((i for i, part in enumerate(parts) if MAGIC.search(part)), len(parts))
@@ -141,31 +133,29 @@ def match_pattern(start: Path, pattern: PurePath, note: Callable[[str, OSError],
     if os.path.lexists(path) and not os.path.isdir(path):  # noqa: PTH112  # first: a name may have brackets
         yield pattern.as_posix()
     elif wild and os.path.isdir(start / fixed):  # noqa: PTH112  # unlike Path's, it raises nothing
-        yield from match_parts(start, fixed, (*wild, "*") if wild[-1] == ANY_DEPTH else wild, note)
+        yield from match_parts(start, fixed, (*wild, "*") if wild[-1] == ANY_DEPTH else wild, unread)
 
 
-def match_parts(
-    start: Path, folder: PurePath, parts: tuple[str, ...], note: Callable[[str, OSError], None]
-) -> Iterator[str]:
+def match_parts(start: Path, folder: PurePath, parts: tuple[str, ...], unread: dict[str, str]) -> Iterator[str]:
     """Yield the names of what is below a folder and fits the parts of a pattern, one part per folder on the way."""
     part, rest = parts[0], parts[1:]
     if part == ANY_DEPTH:
-        yield from match_parts(start, folder, rest, note)
+        yield from match_parts(start, folder, rest, unread)
     try:
         with os.scandir(start / folder) as entries:
             known = list(entries)
     except OSError as error:
-        note(folder.as_posix(), error)
+        unread[folder.as_posix()] = error.strerror or type(error).__name__
         return
     for entry in known:
         inner = folder / entry.name
         if part == ANY_DEPTH:
             if not entry.name.startswith(".") and entry.is_dir(follow_symlinks=False):
-                yield from match_parts(start, inner, parts, note)
+                yield from match_parts(start, inner, parts, unread)
         elif fits(entry.name, part):
             leads_on = os.path.isdir(entry)  # noqa: PTH112  # entry.is_dir() raises where links form a circle
             if rest and leads_on:
-                yield from match_parts(start, inner, rest, note)
+                yield from match_parts(start, inner, rest, unread)
             elif not rest and not leads_on:
                 yield inner.as_posix()
 
@@ -175,9 +165,12 @@ def fits(name: str, part: str) -> bool:
     return fnmatchcase(name, part) and (not name.startswith(".") or part.startswith("."))
 
 
-def is_part_of_trace(path: Path) -> bool:
-    """Whether a file belongs to a trace, of this run or another: no two traces are the same."""
-    return is_trace_file(path.name) and (path.parent / fmt.file_name(0, "frames")).is_file()
+def is_part_of_trace(path: Path, own_folder: str) -> bool:
+    """Whether a file belongs to a trace, the one in `own_folder` or another: no two traces are the same."""
+    folder = Path(os.path.realpath(path.parent))
+    return folder.is_relative_to(own_folder) or (
+        is_trace_file(path.name) and (folder / fmt.file_name(0, "frames")).is_file()
+    )
 
 
 def skip(recording: Recording, name: str, why: str) -> None:

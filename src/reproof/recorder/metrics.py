@@ -24,6 +24,9 @@ MAX_FLOATS: Final = 256
 NAMED: Final = (torch.dtype, torch.device, torch.layout, torch.memory_format)
 """Types of values that are what they are called."""
 
+USUAL: Final = frozenset({bool, int, float, str, torch.Tensor})
+"""Types that are leaves and most often logged: they are spared the walk."""
+
 _CODES: Final = {"float16": "e", "float32": "f", "float64": "d"}
 
 
@@ -36,7 +39,7 @@ def record_metric(evidence: EvidenceRecorder, name: str, value: Any) -> None:
         name: Name of the whole; a leaf's name adds the way to it.
         value: Tensors, arrays, numbers and strings in any nesting. What has no known content is a skipped event.
     """
-    for path, found in walk(value, name, 0):
+    for path, found in ((name, value),) if type(value) in USUAL else walk(value, name, 0):
         leaf = str(found) if isinstance(found, NAMED) else found
         numbers = small_numbers(leaf)
         if numbers is None:
@@ -47,17 +50,21 @@ def record_metric(evidence: EvidenceRecorder, name: str, value: Any) -> None:
 
 
 def small_numbers(leaf: Any) -> tuple[str, bytes] | None:
-    """Return the typecode of `struct` and the bits of what `EvidenceRecorder` keeps no numbers of; None if not small.
+    """Return the typecode of `struct` and the bits of a value that is small; None for any other.
 
     Effects: copies a small tensor from its device, as digesting it does.
     """
+    if type(leaf) is float:
+        return digests.exact_scalar(leaf)
     if type(leaf) is bool:
         return "?", struct.pack("<?", leaf)
     if type(leaf) in {list, tuple} and 1 <= len(leaf) <= MAX_FLOATS and all(type(item) is float for item in leaf):
         return "d", struct.pack(f"<{len(leaf)}d", *leaf)
     if type(leaf) in {int, list, tuple}:
         return digests.exact_numbers(leaf)
-    return _small_floats(leaf) if isinstance(leaf, torch.Tensor) or is_array(leaf) else None
+    if isinstance(leaf, torch.Tensor) or is_array(leaf):
+        return digests.exact_scalar(leaf) or _small_floats(leaf)
+    return None
 
 
 def _small_floats(leaf: Any) -> tuple[str, bytes] | None:
@@ -65,8 +72,8 @@ def _small_floats(leaf: Any) -> tuple[str, bytes] | None:
     try:
         with reading(leaf):
             num_elements = leaf.numel() if isinstance(leaf, torch.Tensor) else leaf.size
-            if code is None or not 2 <= num_elements <= MAX_FLOATS:  # noqa: PLR2004  # of one, the evidence keeps the bits
+            if code is None or not 1 <= num_elements <= MAX_FLOATS:
                 return None
             return code, struct.pack(f"<{num_elements}{code}", *leaf.reshape(-1).tolist())
-    except digests.CannotDigestError:
-        return None  # no data, or none that can be read here: its digest will say why
+    except (digests.CannotDigestError, struct.error):
+        return None  # no data, or not all of it numbers: its digest says why, or covers it

@@ -127,7 +127,7 @@ class TestArraysAndAlignment:
         folders = run("a", *steps), run("b", *mixed)
         monkeypatch.setattr(tables, "CHUNK_FRAMES", chunk)
         as_arrays, comparison = tally_of(folders, limit), compare(*folders, max_differences=limit)
-        monkeypatch.setattr(alignment, "tally_tables", lambda _a, _b, start, _tally: start)
+        monkeypatch.setattr(alignment, "tally_tables", lambda *_: 0)
         assert tally_of(folders, limit) == as_arrays
         assert compare(*folders, max_differences=limit) == comparison
         assert as_arrays["differing"] == {"batch": 8}
@@ -147,8 +147,8 @@ class TestArraysAndAlignment:
         """Layouts are numbered as they come: what counts is what they hold."""
         a, b = [say.data("d")], [say.label(1)]
         traces = ranks(run("a", b, a, b, a), run("b", a, a, b, a))
-        assert count_same_structure(*traces, 0, 4) == 0
-        assert count_same_structure(*traces, 1, 4) == 3
+        assert count_same_structure(*traces, range(4), range(4)) == 0
+        assert count_same_structure(*traces, range(1, 4), range(1, 4)) == 3
 
     def test_frames_of_other_steps_are_not_compared(self, tmp_path: Path, frames_writer: Any, say: Any) -> None:
         """Frames that only stand in the same place are not taken for the same step."""
@@ -158,6 +158,29 @@ class TestArraysAndAlignment:
         assert tally["compared"] == {"batch": 2}
         assert tally["differing"] == {}
         assert [(extra.step, extra.is_in_baseline) for extra in tally["extras"]] == [(0, True), (1, False)]
+
+    def test_after_an_extra_step_frames_are_compared_as_arrays_again(
+        self, run: Any, say: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """One step that only one run has costs one alignment, and the frames after it find their counterparts."""
+        steps = [[say.data(f"d{i}")] for i in range(200)]
+        others = [*steps[:3], [], *steps[4:90], [say.data("x")], *steps[91:]]
+        aligned: list[int] = []
+        real = alignment._tally_step
+        monkeypatch.setattr(
+            alignment, "_tally_step", lambda a, b, *at_and_tally: aligned.append(1) or real(a, b, *at_and_tally)
+        )
+        tally = tally_of((run("a", *steps), run("b", *others)))
+        assert (tally["compared"], tally["differing"], tally["num_extras"]) == ({"batch": 199}, {"batch": 1}, 1)
+        place = tally["pairs"][0]
+        assert (place.step, place.baseline.frame, place.candidate.frame) == (90, 90, 89)
+        assert len(aligned) == 1
+
+    def test_structure_that_is_never_the_same_is_aligned(self, run: Any, say: Any) -> None:
+        """Every step of one run has an event more: arrays are tried seldom, and the counts are right."""
+        steps = [[say.data(f"d{i}")] for i in range(300)]
+        tally = tally_of((run("a", *steps), run("b", *([*step, say.label(1)] for step in steps))))
+        assert (tally["compared"], tally["differing"], tally["num_extras"]) == ({"batch": 300}, {}, 300)
 
     def test_digests_that_do_not_fill_their_layout_are_damage(self, run: Any, say: Any) -> None:
         """Frames in the middle of a table are held against its size."""
@@ -173,14 +196,12 @@ class TestArraysAndAlignment:
 
     def test_what_stands_in_the_place_of_a_missing_digest_is_never_compared(self, run: Any, say: Any) -> None:
         """Bytes of an event without digest are no evidence, in arrays and in single frames."""
-        for number, tail in enumerate(([], [[say.data("d"), say.label(1)]])):
-            runs = [
-                run(
-                    f"{name}{number}", [say.skipped("x", content=name), say.data("d")], [say.data(name)], *tail[:length]
-                )
-                for name, length in (("a", 0), ("b", 1))
-            ]
-            tally = tally_of((runs[0], runs[1]))
+        steps = {name: [[say.skipped("x", content=name), say.data("d")], [say.data(name)]] for name in "ab"}
+        parted = {"a": [say.data("d")], "b": [say.data("d"), say.label(1)]}
+        as_arrays = run("a", *steps["a"]), run("b", *steps["b"])
+        as_frames = run("c", parted["a"], *steps["a"]), run("d", parted["b"], *steps["b"])
+        for folders in (as_arrays, as_frames):
+            tally = tally_of(folders)
             assert tally["differing"] == {"batch": 1}
             assert [pair.event.name for pair in tally["pairs"]] == ["loader0(100)[0]"]
 

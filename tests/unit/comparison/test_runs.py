@@ -11,6 +11,7 @@ import pytest
 from reproof.comparison import compare, find_newest_runs
 from reproof.errors import TraceError, UsageError
 from reproof.schema import Comparison, Skipped, StageCount
+from reproof.trace import RankTrace
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -93,6 +94,17 @@ class TestDiverged:
         assert [(c.stage, c.differing) for c in comparison.counts] == [
             ("init", 0), ("batch", 1), ("loss", 0), ("update", 0), ("metric", 0),
         ]  # fmt: skip
+
+    def test_long_traces_without_losses_are_not_searched_for_them(
+        self, run: Any, say: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """How the losses grow apart is not asked of traces that have none: the time of a comparison stays short."""
+        a, b = (run(name, *([say.data(f"{name}{i}")] for i in range(50))) for name in "ab")
+        looked_up: list[int] = []
+        real = RankTrace.find_step
+        monkeypatch.setattr(RankTrace, "find_step", lambda trace, step: looked_up.append(step) or real(trace, step))
+        assert compare(a, b).verdict == "diverged"
+        assert len(looked_up) <= 4
 
     def test_a_divergence_counts_more_than_what_was_not_compared(self, run: Any, say: Any) -> None:
         """Runs that differ in what they have in common have diverged, whatever else is missing."""

@@ -143,7 +143,7 @@ class TestRunJson:
             ("ended", [..., 1, ["x"]]),
             ("exit_code", [..., "1", 1.5, False, float("nan")]),
             ("problems", [..., None, "problem", 1, [1]]),
-            ("num_ranks", [..., None, 0, -1, "1", 1.0, True, float("inf")]),
+            ("num_ranks", [..., None, 0, -1, 2**31, "1", 1.0, True, float("inf")]),
         ],
     )
     def test_a_field_of_the_wrong_type(self, small: Path, field: str, values: list[Any]) -> None:

@@ -27,14 +27,20 @@ UNKNOWN: Final = _Unknown()
 
 
 class Constants:
-    """Evaluates what a script fixes. Options of `argparse` count with their defaults."""
+    """Evaluates what a script fixes."""
 
-    def __init__(self, inference: Inference) -> None:
-        """Note the defaults of all options of the command line."""
+    def __init__(self, inference: Inference, *, with_options: bool) -> None:
+        """Note the defaults of all options of the command line.
+
+        Args:
+            inference: The types of the program.
+            with_options: Whether an option of `argparse` has the value of its default, as in a run without arguments.
+        """
         self._inference = inference
         self._names = inference.names
         self._changes: dict[str, list[tuple[Source, int]]] = {}
-        self._options = self._read_options()
+        self._parameters: dict[Binding, Any] = {}
+        self._options = self._read_options() if with_options else {}
 
     def evaluate(self, node: ast.expr | None, scope: Scope, depth: int = 0) -> Any:
         """Return the value of an expression, or UNKNOWN."""
@@ -79,7 +85,10 @@ class Constants:
 
     def _evaluate_binding(self, binding: Binding, depth: int) -> Any:
         if binding.kind == "parameter":
-            return self._evaluate_parameter(binding, depth)
+            if binding not in self._parameters:
+                self._parameters[binding] = UNKNOWN  # while it is evaluated: a function that calls itself
+                self._parameters[binding] = self._evaluate_parameter(binding, depth)
+            return self._parameters[binding]
         if binding.kind == "import":
             return self._evaluate_import(binding, depth)
         if binding.kind == "value" and not binding.path:

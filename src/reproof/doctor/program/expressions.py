@@ -124,8 +124,13 @@ class Expressions(Flow):
         ``if seed is None: seed = time_ns()`` is read where the script leaves the seed out, and not where it cannot be
         told: whoever gives a seed is not to be accused of the time.
         """
-        if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not) and isinstance(test.operand, ast.Name):
-            return not self._is_given(test.operand), True
+        if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
+            takes_body, takes_other = self.branches(test.operand)
+            is_fallback = isinstance(test.operand, ast.Name | ast.Attribute) and self._is_given(test.operand)
+            return takes_other and not is_fallback, takes_body
+        if isinstance(test, ast.Constant | ast.Name | ast.Attribute):
+            value = self.settings.evaluate(test, self.frame.scope)
+            return (True, True) if value is UNKNOWN else (bool(value), not value)
         if not isinstance(test, ast.Compare) or not isinstance(test.ops[0], ast.Is | ast.IsNot):
             return True, True
         right = test.comparators[0]

@@ -94,7 +94,8 @@ class Flow(ast.NodeVisitor):
         """Prepare to read a program."""
         self.names = names
         self.inference = Inference(names)
-        self.constants = Constants(self.inference)
+        self.constants = Constants(self.inference, with_options=True)
+        self.settings = Constants(self.inference, with_options=False)
         self.graph = Graph()
         self.frame = Frame(names.modules[names.program.main], names.program.main.tree)
         self.call_sites: dict[ast.Call, CallSite] = {}

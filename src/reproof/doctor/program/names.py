@@ -47,6 +47,7 @@ class Names:
         for source in program.sources:
             self.scopes.update(read_scopes(source))
         self.modules = {source: self.scopes[source.tree] for source in program.sources}
+        self._resolving: set[tuple[Scope, str]] = set()
         self.methods: dict[str, list[ast.FunctionDef | ast.AsyncFunctionDef]] = {}
         for node, scope in self.scopes.items():
             is_function = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
@@ -125,6 +126,15 @@ class Names:
         return None
 
     def _resolve_name(self, name: str, scope: Scope, depth: int) -> Symbol | None:
+        if (scope, name) in self._resolving:
+            return None  # modules that import a name from each other
+        self._resolving.add((scope, name))
+        try:
+            return self._resolve_free_name(name, scope, depth)
+        finally:
+            self._resolving.discard((scope, name))
+
+    def _resolve_free_name(self, name: str, scope: Scope, depth: int) -> Symbol | None:
         home = self.lookup(name, scope)
         if home is None:
             return self._resolve_unbound(name, scope, depth)

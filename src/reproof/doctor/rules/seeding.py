@@ -38,9 +38,9 @@ def find(reading: Reading) -> Iterator[Finding]:
 def seeding_calls(reading: Reading) -> Iterator[tuple[str, CallSite]]:
     """Yield the calls that seed a global generator in the main process, with the library whose generator it is."""
     for site in reading.calls:
-        if reading.is_main(site.function) and not _takes_none(reading, site):
-            for library in _libraries_seeded_by(site):
-                yield library, site
+        libraries = _libraries_seeded_by(site)
+        if libraries and reading.is_main(site.function) and not _takes_none(reading, site):
+            yield from ((library, site) for library in libraries)
 
 
 def is_drawing_loader(reading: Reading, site: CallSite) -> bool:

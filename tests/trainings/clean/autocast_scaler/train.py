@@ -1,4 +1,4 @@
-"""Convolutional autoencoder for stripe patterns, in bfloat16 autocast with the usual GradScaler plumbing, on the CPU."""
+"""Convolutional autoencoder for stripe patterns, in bfloat16 autocast with the usual scaler plumbing, on the CPU."""
 
 import hashlib
 

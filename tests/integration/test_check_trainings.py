@@ -1,0 +1,98 @@
+"""`reproof check` says of every training in `tests/trainings` what is true of it: identical, or where two runs part."""
+
+from __future__ import annotations
+
+import json
+import re
+import runpy
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.integration.conftest import Command
+
+ROOT = Path(__file__).resolve().parents[1] / "trainings"
+TRAININGS: tuple[Any, ...] = runpy.run_path(str(ROOT / "cases.py"))["TRAININGS"]
+REPRODUCIBLE = [training for training in TRAININGS if training.is_reproducible]
+FAULTY = [training for training in TRAININGS if not training.is_reproducible]
+
+MAX_CHECKS = 3
+"""Threads that race may come in the same order twice, as by hand."""
+
+FINAL = re.compile(r"^final ([0-9a-f]{64})$", re.MULTILINE)
+
+pytestmark = pytest.mark.slow
+
+
+class Checker:
+    """Checks a training as its user would: in its folder, with the installed command."""
+
+    def __init__(self, reproof: Command, folder: Path, cache: Path) -> None:
+        """Use this folder, which is the current one of the command."""
+        self._reproof = reproof
+        self._folder = folder
+        self._cache = cache
+
+    def check(self, training: Any, *options: str) -> tuple[int, dict[str, Any]]:
+        """Copy the training, check it, and return the exit code and the JSON."""
+        shutil.copytree(
+            training.folder, self._folder, ignore=shutil.ignore_patterns("__pycache__"), dirs_exist_ok=True
+        )
+        done = self._reproof(
+            "check", "--quiet", "--json", "-", *options, *training.command, XDG_CACHE_HOME=str(self._cache)
+        )
+        assert done.out, done.err
+        assert done.err == ""
+        return done.code, json.loads(done.out)
+
+
+@pytest.fixture
+def checker(reproof: Command, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Checker:
+    """Return what checks trainings in the test's folder."""
+    return Checker(reproof, tmp_path, tmp_path_factory.mktemp("cache"))
+
+
+def read_finals(found: dict[str, Any]) -> list[str]:
+    """Return what each run printed of its final weights: the training's own word, independent of what was recorded."""
+    outputs = [Path(f"{run}.output.txt").read_text(encoding="utf-8") for run in found["runs"]]
+    return [final for output in outputs for final in FINAL.findall(output)]
+
+
+@pytest.mark.parametrize("training", REPRODUCIBLE, ids=lambda training: training.name)
+def test_a_reproducible_training_is_identical(training: Any, checker: Checker) -> None:
+    """Whole runs are equal to the bit, with nothing left out, and each kind of evidence was there to be compared."""
+    code, found = checker.check(training)
+    assert (code, found["verdict"]) == (0, "identical")
+    assert (found["compared"]["skipped"], found["structure"], found["first_divergence"]) == ([], [], None)
+    assert found["exit_codes"] == [0, 0]
+    assert {"init", "loss", "gradient", "update"} <= found["compared"]["stages"].keys()
+    finals = read_finals(found)
+    assert len(finals) == 2
+    assert finals[0] == finals[1]
+
+
+@pytest.mark.parametrize("training", FAULTY, ids=lambda training: training.name)
+def test_a_faulty_training_is_located(training: Any, checker: Checker) -> None:
+    """The first divergence is in the stage, detail and step that the table gives."""
+    truth = training.divergence
+    # What a run leaves behind it leaves at its end.
+    is_whole = truth.step is None or "writes-files" in training.tags
+    steps = () if is_whole else ("--steps", str(truth.step + 1))
+    for _ in range(MAX_CHECKS if {"threads", "two-threads"} & set(training.tags) else 1):
+        code, found = checker.check(training, *steps)
+        if found["verdict"] == "diverged":
+            break
+    assert (code, found["verdict"], found["compared"]["skipped"]) == (1, "diverged", [])
+    first = found["first_divergence"]
+    if truth.stage is None:
+        assert "ends after" in first["explanation"]
+        assert {first["baseline"], first["candidate"]} == {"recorded", "absent"}
+        return
+    assert first["stage"] in (truth.stage, *truth.or_stages)
+    if first["stage"] == truth.stage:
+        assert first["detail"] == truth.detail
+    if truth.step is not None:
+        assert first["step"] == truth.step
