@@ -55,9 +55,9 @@ class Command(Protocol):
 
 @pytest.fixture(scope="session")
 def environment() -> dict[str, str]:
-    """Return the environment variables of fresh processes, which start in other folders."""
+    """Return the environment variables of fresh processes, which start in other folders and compute in one thread."""
     paths = [str(Path(path).resolve()) for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path]
-    return {**os.environ, **({"PYTHONPATH": os.pathsep.join(paths)} if paths else {})}
+    return {**os.environ, "OMP_NUM_THREADS": "1", **({"PYTHONPATH": os.pathsep.join(paths)} if paths else {})}
 
 
 def run_process(start: list[str], folder: Path, environment: dict[str, str]) -> Command:

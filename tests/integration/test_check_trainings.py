@@ -38,9 +38,7 @@ class Checker:
 
     def check(self, training: Any, *options: str) -> tuple[int, dict[str, Any]]:
         """Copy the training, check it, and return the exit code and the JSON."""
-        shutil.copytree(
-            training.folder, self._folder, ignore=shutil.ignore_patterns("__pycache__"), dirs_exist_ok=True
-        )
+        shutil.copytree(training.folder, self._folder, ignore=shutil.ignore_patterns("__pycache__"), dirs_exist_ok=True)
         done = self._reproof(
             "check", "--quiet", "--json", "-", *options, *training.command, XDG_CACHE_HOME=str(self._cache)
         )

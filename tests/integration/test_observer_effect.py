@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
     from tests.integration.conftest import Command
 
+    from reproof.schema import Level
+
 pytestmark = [
     # Both are PyTorch's and Python's word on the machine or on fork, not on what is tested.
     pytest.mark.filterwarnings("ignore:This DataLoader will create"),
@@ -36,6 +38,15 @@ pytestmark = [
 ]
 
 NUM_SAMPLES = 24
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> Iterator[None]:
+    """Compute in one thread: on a busy machine several would wait for each other most of the time."""
+    num_threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(num_threads)
 
 
 class Augmented(TensorDataset):
@@ -149,7 +160,7 @@ def test_a_training_comes_to_the_same_bits(loader: str, tmp_path: Path, capsys: 
     assert open_trace(tmp_path / "run").ranks[0].num_events > 0
 
 
-@pytest.mark.parametrize("level", ["batches"])
+@pytest.mark.parametrize("level", ["batches", "steps"])
 @pytest.mark.parametrize(
     "make_optimizer",
     [
@@ -160,7 +171,7 @@ def test_a_training_comes_to_the_same_bits(loader: str, tmp_path: Path, capsys: 
     ids=["foreach SGD", "fused Adam", "LBFGS"],
 )
 def test_every_kind_of_optimizer_comes_to_the_same_bits(
-    make_optimizer: Callable[..., Any], level: str, tmp_path: Path
+    make_optimizer: Callable[..., Any], level: Level, tmp_path: Path
 ) -> None:
     """So it is for optimizers that work in place on many tensors at once, and for those that call a closure."""
     recording = reproof.record(tmp_path / "run", level=level)
@@ -231,7 +242,7 @@ def test_overlapping_recordings_leave_pytorch_as_found(tmp_path: Path) -> None:
 
 SCRIPT = """
     import hashlib, os, pickle, random
-    os.environ["OMP_NUM_THREADS"] = "1"  # PyTorch must not be imported before
+    os.environ["OMP_NUM_THREADS"] = "2"  # PyTorch must not be imported before
     import numpy as np, torch
     from torch import nn
     from torch.utils.data import DataLoader, Dataset

@@ -159,6 +159,7 @@ def test_a_script_may_record_itself(train: Train, tmp_path: Path) -> None:
     """
     done = train(start=start)
     assert (done.code, done.out) == (0, "trained\n")
+    assert done.own_lines == ["reproof: recorded 12 events of 6 steps in trace"]
     comparison = compare(tmp_path / "trace", tmp_path / "inner")
     assert (comparison.verdict, comparison.num_events, comparison.num_steps) == ("identical", 12, 6)
 

@@ -413,7 +413,6 @@ class TestComparing:
             "torch.threads.intraop": ("1", "2"),
             "variables.OMP_NUM_THREADS": ("1", "2"),
             "python.hash_seed": ("0", "1"),
-            "variables.PYTHONHASHSEED": ("0", "1"),
             "python.flags.hash_randomization": ("0", "1"),
         }
         assert next(iter(conditions)) == "torch.threads.intraop"

@@ -19,6 +19,7 @@ COMMANDS = {
     "compare": "Compare two recorded runs and name the first divergence.",
     "show": "Show what is in a trace: how the run ended, counts, losses, one step.",
     "export": "Write a trace as JSON lines or Parquet.",
+    "doctor": "Tell which conditions of determinism hold, and what a script does against them.",
 }
 """Commands with their first line of help, so that `reproof --help` need not import them."""
 

@@ -82,14 +82,13 @@ def _tally_table(a: RankTrace, b: RankTrace, frames_a: range, frames_b: range, t
     for event, equal in zip(layout.events, count_equal_fields(*tables, len(layout.events)), strict=True):
         if event.skipped is None:
             tally.differing[event.stage] += len(frames_a) - equal
-    if tally.has_room:
-        for row, position in find_differing(*tables, len(layout.events)):
-            event = layout.events[position]
-            if event.skipped is None:
-                places = Place(frames_a[row], position), Place(frames_b[row], position)
-                tally.pairs.append(Pair(a.record(frames_a[row]).step, event, *places))
-            if not tally.has_room:
-                return
+    for row, position in find_differing(*tables, len(layout.events)):
+        if not tally.has_room:
+            return
+        event = layout.events[position]
+        if event.skipped is None:
+            places = Place(frames_a[row], position), Place(frames_b[row], position)
+            tally.pairs.append(Pair(a.record(frames_a[row]).step, event, *places))
 
 
 def find_differing(a: bytes, b: bytes, width: int) -> Iterator[tuple[int, int]]:

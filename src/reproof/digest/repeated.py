@@ -44,15 +44,19 @@ class RepeatedDigests:
         found: list[bytes] = []
         for position, tensor in enumerate(tensors):
             place = places[position]
-            if (
-                place is not None
-                and type(tensor) is place[3]
-                and tensor.data_ptr() == place[0]
-                and tensor.shape == place[1]
-                and tensor.dtype is place[2]
-                and tensor.is_contiguous()
-                and not tensor.is_neg()
-            ):
+            try:
+                is_known = (
+                    place is not None
+                    and type(tensor) is place[3]
+                    and tensor.data_ptr() == place[0]
+                    and tensor.shape == place[1]
+                    and tensor.dtype is place[2]
+                    and tensor.is_contiguous()
+                    and not tensor.is_neg()
+                )
+            except RuntimeError:  # a sparse tensor, which has no address
+                is_known = False
+            if place is not None and is_known:
                 found.append(xxh3_128_digest(place[4], place[5]))
             else:
                 found.append(digest_tensor(tensor))

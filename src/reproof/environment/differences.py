@@ -41,6 +41,9 @@ _ABSENT: Final = {"variables": "not set", "packages": "not installed"}
 """Topics that list everything there is, so that what they lack is known to be absent."""
 
 
+HASH_VARIABLE: Final = "variables.PYTHONHASHSEED"
+
+
 def compare_environments(baseline: Mapping[str, Any], candidate: Mapping[str, Any]) -> tuple[Condition, ...]:
     """Return the conditions that differ, most relevant first.
 
@@ -58,6 +61,8 @@ def compare_environments(baseline: Mapping[str, Any], candidate: Mapping[str, An
     first, second = dict(_flatten(baseline)), dict(_flatten(candidate))
     if {"torch", "packages.torch"} <= first.keys() & second.keys():
         del first["packages.torch"], second["packages.torch"]  # said already, by torch itself
+    if all(facts.get(HASH_VARIABLE, "") == facts.get("python.hash_seed") for facts in (first, second)):
+        del first[HASH_VARIABLE], second[HASH_VARIABLE]  # said already, by the seed in force
     conditions = []
     for name in first.keys() | second.keys():
         old = first[name] if name in first else _missing(name, baseline)

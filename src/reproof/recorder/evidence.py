@@ -129,7 +129,8 @@ class EvidenceRecorder:
         if not isinstance(leaf, torch.Tensor) and not is_array(leaf):
             exact = digests.exact_scalar(leaf) if type(leaf) is float else None
             return () if exact is None else (("exact", *exact),)
-        exact = (digests.exact_scalar(leaf) if leaf.ndim == 0 else None) or digests.exact_numbers(leaf)
+        is_number = leaf.ndim == 0 or stage == "loss"  # a loss may have the shape [1]
+        exact = (digests.exact_scalar(leaf) if is_number else None) or digests.exact_numbers(leaf)
         if exact is not None:
             return (("exact", *exact),)
         kept: list[Value] = []

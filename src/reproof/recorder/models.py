@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import torch
+from torch._guards import TracingContext
 
 from reproof.recorder.patches import Patches
 
@@ -55,7 +56,7 @@ class ModelHooks:
 
     def _is_seen(self, module: torch.nn.Module) -> bool:
         """Whether this is a call of a model, outside of a compiler's tracing and of a recomputation in backward."""
-        if torch.compiler.is_compiling() or not self._recording.is_active or self._recording.thread.is_in_backward:
+        if torch.compiler.is_compiling() or not self._recording.is_active or is_within_backward() or is_tracing():
             return False
         return self._recording.thread.is_in_model or (is_model(module) and torch._C._get_tracing_state() is None)  # noqa: SLF001  # no public test
 
@@ -110,6 +111,16 @@ class ModelHooks:
             self._recording.evidence.record_tree(stage, f"{name} input[{key!r}]", value, detail)
 
 
+def is_within_backward() -> bool:
+    """Whether autograd has called this, in its threads for devices too: it recomputes what was not kept."""
+    return torch._C._current_graph_task_id() != -1  # noqa: SLF001  # no public test
+
+
+def is_tracing() -> bool:
+    """Whether a compiler's backend is at work: its tensors have no data."""
+    return TracingContext.try_get() is not None
+
+
 def is_model(module: torch.nn.Module) -> bool:
-    """Whether a module has parameters: a loss function called like a model is not one, nor a replica of `DataParallel`."""
+    """Whether a module has parameters: a loss function called like a model is none, nor a replica of `DataParallel`."""
     return next(module.parameters(), None) is not None and not getattr(module, "_is_replica", False)

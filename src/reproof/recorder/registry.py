@@ -6,19 +6,23 @@ belongs to the second. A tensor that several modules share keeps the name under 
 
 from __future__ import annotations
 
+import re
 import weakref
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
+import torch
 from torch.nn.modules import module as module_api
+from torch.nn.parallel import DataParallel, DistributedDataParallel
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    import torch
-
     from reproof.recorder.patches import Patches
 
+
+WRAPPED: Final = re.compile(r"(?:^|(?<=\.))(?:_orig_mod|_checkpoint_wrapped_module|_fsdp_wrapped_module)(?:\.|$)")
+"""Parts of names that PyTorch adds where it wraps a module: they are not the model's own."""
 
 MAX_NUMBERED = 32
 """More models of one class share a name: a training may make one in each step, and names are kept for ever."""
@@ -28,25 +32,32 @@ class Registry:
     """What the models of a process are called, and what they hold.
 
     Attributes:
-        version: Grows whenever a module gains a parameter, a buffer or a part: lists made before are out of date.
+        version: Grows whenever a module gains a parameter or a part: lists made before are out of date.
+        buffers_version: Grows whenever a module gains a buffer or is assigned one; some do so in every step.
     """
 
     def __init__(self, patches: Patches) -> None:
         """Know no model yet."""
         self.version = 0
+        self.buffers_version = 0
         self._roots: weakref.WeakKeyDictionary[torch.nn.Module, str] = weakref.WeakKeyDictionary()
         self._parts: weakref.WeakKeyDictionary[torch.nn.Module, str] = weakref.WeakKeyDictionary()
         self._parameters: dict[int, tuple[weakref.ref[torch.Tensor], str]] = {}
         self._classes: Counter[str] = Counter()
-        for register in (
-            module_api.register_module_parameter_registration_hook,
-            module_api.register_module_buffer_registration_hook,
-            module_api.register_module_module_registration_hook,
+        for register, hook in (
+            (module_api.register_module_parameter_registration_hook, self._on_registration),
+            (module_api.register_module_module_registration_hook, self._on_registration),
+            (module_api.register_module_buffer_registration_hook, self._on_buffer),
         ):
-            patches.on_restore(register(self._on_registration).remove)
+            patches.on_restore(register(hook).remove)
 
     def _on_registration(self, *_: Any) -> None:
-        self.version += 1
+        if not torch.compiler.is_compiling():  # else a number that changes would become part of the compiled model
+            self.version += 1
+
+    def _on_buffer(self, *_: Any) -> None:
+        if not torch.compiler.is_compiling():  # as above
+            self.buffers_version += 1
 
     @property
     def roots(self) -> list[tuple[torch.nn.Module, str]]:
@@ -62,20 +73,23 @@ class Registry:
         """Name a model, its modules and parameters; return whether it is new."""
         if module in self._roots:
             return False
-        kind = type(getattr(module, "_orig_mod", module)).__name__
-        self._classes[kind] = number = min(self._classes[kind] + 1, MAX_NUMBERED)
-        name = kind if number == 1 else f"{kind}#{number}"
-        self._roots[module] = self._parts.setdefault(module, name)
+        self._roots[module] = self._parts.get(module) or self._new_name(module)
         self.add_names(module)
         return True
+
+    def _new_name(self, module: torch.nn.Module) -> str:
+        kind = type(unwrapped(module)).__name__
+        self._classes[kind] = number = min(self._classes[kind] + 1, MAX_NUMBERED)
+        return kind if number == 1 else f"{kind}#{number}"
 
     def add_names(self, module: torch.nn.Module) -> None:
         """Name what a model holds by now."""
         name = self._roots[module]
+        self._parts.setdefault(module, name)
         for path, part in unwrapped(module).named_modules():
-            self._parts.setdefault(part, f"{name}.{path}" if path else name)
+            self._parts.setdefault(part, f"{name}.{own_path(path)}".rstrip("."))
         for path, parameter in unwrapped(module).named_parameters():
-            self.name_parameter(parameter, f"{name}.{path}")
+            self.name_parameter(parameter, f"{name}.{own_path(path)}")
 
     def name_parameter(self, parameter: torch.Tensor, name: str) -> str:
         """Return the name of a parameter, which is `name` unless it was met before."""
@@ -112,7 +126,7 @@ class Registry:
         """
         seen: set[int] = set()
         for path, part in unwrapped(module).named_modules():
-            prefix = f"{self._roots[module]}.{path}." if path else f"{self._roots[module]}."
+            prefix = f"{self._roots[module]}.{own_path(path)}".rstrip(".") + "."
             for held, is_parameter in ((part._parameters, True), (part._buffers, False)):  # noqa: SLF001
                 for key, value in held.items():
                     if value is not None and id(value) not in seen:
@@ -121,5 +135,15 @@ class Registry:
 
 
 def unwrapped(module: torch.nn.Module) -> torch.nn.Module:
-    """Return the module that `torch.compile` wrapped, or the module itself."""
-    return getattr(module, "_orig_mod", module)
+    """Return the module that `torch.compile` or data parallelism has wrapped, or the module itself."""
+    while True:
+        inner = module.module if isinstance(module, (DataParallel, DistributedDataParallel)) else None
+        inner = getattr(module, "_orig_mod", None) if inner is None else inner
+        if not isinstance(inner, torch.nn.Module):
+            return module
+        module = inner
+
+
+def own_path(path: str) -> str:
+    """Return the path of a part of a model without what PyTorch adds where it wraps a module."""
+    return WRAPPED.sub("", path).rstrip(".")

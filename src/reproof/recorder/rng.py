@@ -26,6 +26,8 @@ PYTHON_STATE: Final = struct.Struct(f"=i{NUM_WORDS}I")
 PACK_PAIR: Final = struct.Struct("<Q8s").pack
 """Packs the number of a generator and the first 8 bytes of a digest (`8s` cuts the rest off)."""
 
+PACK_FLOAT: Final = struct.Struct("<d").pack
+
 NUMPY_STATE_BYTES: Final = (NUM_WORDS + 1) * 4
 """Words and position of NumPy's `mt19937_state` (numpy/random/src/mt19937/mt19937.h)."""
 
@@ -70,10 +72,11 @@ class PythonState:
         self._memory = find_python_state(self._generator)
 
     def digest(self) -> bytes:
-        """Return the digest of the state."""
-        if self._memory is not None:
-            return xxhash.xxh3_128_digest(self._memory)
-        return xxhash.xxh3_128_digest(repr(self._generator.getstate()[1]).encode())
+        """Return the digest of the state, with the normal number that `random.gauss` keeps for its next call."""
+        if self._memory is None:
+            return xxhash.xxh3_128_digest(repr(self._generator.getstate()).encode())
+        kept = getattr(self._generator, "gauss_next", None)
+        return xxhash.xxh3_128_digest(self._memory if kept is None else bytes(self._memory) + PACK_FLOAT(kept))
 
 
 def find_python_state(generator: random.Random) -> Any:
@@ -90,7 +93,11 @@ def find_python_state(generator: random.Random) -> Any:
 
 
 class NumpyState:
-    """Reads the state of the generator behind the functions of `numpy.random`, without importing NumPy."""
+    """Reads the state of the generator behind the functions of `numpy.random`, without importing NumPy.
+
+    Left out is the second of a pair of normal numbers, which `numpy.random.randn` keeps for its next call: no address
+    is published for it.
+    """
 
     def __init__(self) -> None:
         """Look at nothing yet: the script may not use NumPy."""

@@ -15,6 +15,7 @@ import torch
 from torch.nn.parameter import is_lazy
 
 from reproof.digest import CannotDigestError, RepeatedDigests, digest_plain
+from reproof.recorder.evidence import name_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -76,11 +77,15 @@ class TensorGroup:
 class OptimizerPlan:
     """What to read of an optimizer at every step."""
 
-    def __init__(self, version: int, sizes: list[int], names: list[str]) -> None:
-        """Hold names of the parameters, valid for this version of the registry and these sizes of groups."""
+    def __init__(self, version: int, sizes: list[int], names: list[str], unseen: list[int]) -> None:
+        """Hold names of the parameters, valid for this version of the registry and these sizes of groups.
+
+        `unseen` are the places of those that no model has that was called.
+        """
         self.version = version
         self.sizes = sizes
         self.names = names
+        self.unseen = unseen
         self.gradients = TensorGroup("gradient")
         self.parameters = TensorGroup("update")
         self.state = TensorGroup("update")
@@ -119,6 +124,16 @@ class StateRecorder:
             for name, held, key, _ in recording.registry.holdings(module):
                 recording.evidence.record_tensor("init", name, held[key])
 
+    def record_unseen(self, optimizer: Optimizer) -> None:
+        """Record the initial state of parameters that belong to no called model, before their first step changes it."""
+        plan = self._plan_of(optimizer)
+        if plan.unseen:
+            parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+            with self._recording.frames.at_front():
+                for position in plan.unseen:
+                    self._recording.evidence.record_tensor("init", plan.names[position], parameters[position])
+            plan.unseen = []
+
     def record_gradients(self, optimizer: Optimizer) -> None:
         """Record the gradient of every parameter of an optimizer that has one."""
         plan = self._plan_of(optimizer)
@@ -153,6 +168,8 @@ class StateRecorder:
     ) -> None:
         """Record the tensors of an optimizer's state together, and what else it holds one by one."""
         held = [optimizer.state.get(parameter) or {} for parameter in parameters]
+        if len(optimizer.state) > len(held) - held.count({}):
+            self._record_shared_state(optimizer)
         keys = [tuple(state) for state in held]
         if keys != plan.state_keys:
             plan.state_keys = keys
@@ -164,6 +181,15 @@ class StateRecorder:
             return
         for name, value in zip(plan.state_names, values, strict=True):
             self._recording.evidence.record_tree("update", name, value)
+
+    def _record_shared_state(self, optimizer: Optimizer) -> None:
+        """Record what an optimizer keeps under other keys than its parameters, such as a count of its steps."""
+        held: dict[Any, Any] = optimizer.state
+        for key, value in held.items():
+            if not isinstance(key, torch.Tensor):
+                self._recording.evidence.record_tree(
+                    "update", f"{self._name_of(optimizer)} state[{name_key(key)}]", value
+                )
 
     def _record_hyperparameters(self, optimizer: Optimizer) -> None:
         """Record learning rate and the like: where they part, the update is explained."""
@@ -191,21 +217,26 @@ class StateRecorder:
         sizes = [len(group["params"]) for group in optimizer.param_groups]
         plan = self._plans.get(optimizer)
         if plan is None or plan.sizes != sizes or plan.version != version:
-            plan = self._plans[optimizer] = OptimizerPlan(version, sizes, self._name_parameters(optimizer))
+            plan = self._plans[optimizer] = OptimizerPlan(version, sizes, *self._name_parameters(optimizer))
             self._holdings.forget()
         return plan
 
-    def _name_parameters(self, optimizer: Optimizer) -> list[str]:
-        """Return the names of an optimizer's parameters: those of the models, or their place in the optimizer."""
+    def _name_parameters(self, optimizer: Optimizer) -> tuple[list[str], list[int]]:
+        """Return the names of an optimizer's parameters, and which of them no called model has.
+
+        The names are those of the models, or the place in the optimizer.
+        """
         registry = self._recording.registry
         for root, _ in registry.roots:
             registry.add_names(root)
         owner = self._name_of(optimizer)
-        return [
-            registry.name_parameter(parameter, f"{owner}.group{i}[{j}]")
+        places = [
+            (parameter, f"{owner}.group{i}[{j}]")
             for i, group in enumerate(optimizer.param_groups)
             for j, parameter in enumerate(group["params"])
         ]
+        unseen = [position for position, (parameter, _) in enumerate(places) if not registry.knows_parameter(parameter)]
+        return [registry.name_parameter(*place) for place in places], unseen
 
     def _name_of(self, optimizer: Optimizer) -> str:
         """Return the class of an optimizer, numbered from the second of the class on."""
@@ -229,7 +260,7 @@ class Holdings:
         """Know of none yet."""
         self._recording = recording
         self._group = TensorGroup("update")
-        self._version: tuple[int, int] | None = None
+        self._version: tuple[int, int, int] | None = None
         self._places: list[tuple[dict[str, Any], str]] = []
         self._names: list[str] = []
         self._is_large = False
@@ -241,7 +272,7 @@ class Holdings:
     def record(self, find_optimized: Callable[[], Iterable[torch.Tensor]]) -> None:
         """Record them, the large ones among them not at every step."""
         registry = self._recording.registry
-        version = (registry.version, registry.num_roots)
+        version = (registry.version, registry.buffers_version, registry.num_roots)
         if version != self._version:
             self._version = version
             self._find(list(find_optimized()))
@@ -253,7 +284,7 @@ class Holdings:
 
     def _find(self, optimized: list[torch.Tensor]) -> None:
         seen = {id(parameter) for parameter in optimized}
-        self._places, self._names = [], []
+        self._places, names = [], []
         num_bytes = 0
         for module, _ in self._recording.registry.roots:
             for name, held, key, _ in self._recording.registry.holdings(module):
@@ -261,6 +292,8 @@ class Holdings:
                 if id(value) not in seen:
                     seen.add(id(value))
                     self._places.append((held, key))
-                    self._names.append(name)
+                    names.append(name)
                     num_bytes += 0 if is_lazy(value) else value.nbytes
+        if names != self._names:  # else the same list, by which the group knows that nothing has changed
+            self._names = names
         self._is_large = num_bytes > max(FROZEN_BYTES, FROZEN_SHARE * sum(p.nbytes for p in optimized))

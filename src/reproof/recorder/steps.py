@@ -19,6 +19,8 @@ from torch.optim.optimizer import (
     register_optimizer_step_pre_hook,
 )
 
+from reproof.recorder.models import is_tracing
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -63,6 +65,7 @@ class StepHooks:
     def _before_step(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
         if self._recording.is_active and not has_closure(args, kwargs):
             with self._recording.guard("gradients"):
+                self._recording.state.record_unseen(optimizer)
                 self._recording.state.record_gradients(optimizer)
 
     @torch.compiler.disable  # type: ignore[untyped-decorator]  # as above
@@ -144,8 +147,7 @@ class StepHooks:
     def _wrap_grad(self, original: Callable[..., Any]) -> Callable[..., Any]:
         def grad(*args: Any, **kwargs: Any) -> Any:
             recording = self._recording
-            is_nested = torch._C._functorch.peek_interpreter_stack() is not None  # noqa: SLF001  # no public test
-            if not recording.is_active or recording.thread.is_in_backward or is_nested:
+            if not recording.is_active or recording.thread.is_in_backward or is_transformed():
                 return original(*args, **kwargs)
             with recording.guard("loss"):
                 recording.evidence.record_tree("loss", "loss", first_of(args, kwargs, "outputs"))
@@ -166,8 +168,7 @@ class StepHooks:
 
         def transform(*args: Any, **kwargs: Any) -> Any:
             recording = self._recording
-            is_nested = torch._C._functorch.peek_interpreter_stack() is not None  # noqa: SLF001  # no public test
-            if not recording.is_active or is_nested:
+            if not recording.is_active or is_transformed():
                 return original(*args, **kwargs)
             result = original(*args, **kwargs)
             with recording.guard("gradients"):
@@ -178,6 +179,11 @@ class StepHooks:
             return result
 
         return transform
+
+
+def is_transformed() -> bool:
+    """Whether this happens within a `torch.func` transformation or a compiler's tracing: tensors have no data there."""
+    return torch._C._functorch.peek_interpreter_stack() is not None or is_tracing()  # noqa: SLF001  # no public test
 
 
 def has_closure(args: Any, kwargs: dict[str, Any]) -> bool:

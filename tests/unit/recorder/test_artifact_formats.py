@@ -18,12 +18,13 @@ import numpy as np
 import pytest
 import torch
 import xxhash
+from torch.overrides import TorchFunctionMode
 
 import reproof
 from reproof import digest as digests
 from reproof.recorder import artifact_formats
 from reproof.recorder.evidence import EvidenceRecorder
-from reproof.recorder.safetensors_format import MAX_HEADER_BYTES
+from reproof.recorder.safetensors_format import MAX_HEADER_BYTES, read_safetensors
 
 if TYPE_CHECKING:
     from tests.unit.recorder.conftest import CollectedFrames
@@ -275,6 +276,16 @@ def test_damaged_safetensors_are_told(read: Read, content: bytes, why: str) -> N
     assert why in "".join(skipped.values())
 
 
+def test_a_header_beyond_the_limit_is_not_read() -> None:
+    """A file may be large enough to hold it."""
+    size = MAX_HEADER_BYTES + 1
+    with Path("x.safetensors").open("wb") as file:
+        file.write(struct.pack("<Q", size))
+        file.truncate(size + 8)
+    with pytest.raises(digests.CannotDigestError, match=f"a header of {size} bytes"):
+        list(read_safetensors(Path("x.safetensors")))
+
+
 class Hostile:
     """Leaves a file behind when it is unpickled."""
 
@@ -426,14 +437,33 @@ def test_large_archives_are_mapped_and_read_the_same(read: Read, monkeypatch: py
 
 
 def test_what_the_script_has_set_does_not_reach_the_reading(read: Read) -> None:
-    """A default device, or warnings as errors, are the script's own."""
+    """A default device, a mode of inference, functions that watch PyTorch: none of them changes or sees anything."""
     torch.save(STATE, "x.pt")
     torch.save(STATE, "old.pt", _use_new_zipfile_serialization=False)
     Path("x.safetensors").write_bytes(pack_safetensors({"w": W, "none": entry("F32", [0], 4, 4)}, b"1234"))
     expected = read("*.*")
     assert expected[1] == {}
-    with torch.device("meta"), torch.inference_mode():
+    with torch.device("meta"), torch.inference_mode(), Watching() as mode:
         assert read("*.*") == expected
+    assert mode.seen == []
+
+
+class Watching(TorchFunctionMode):
+    """Notes each function of PyTorch that is called.
+
+    Attributes:
+        seen: Their names.
+    """
+
+    def __init__(self) -> None:
+        """Note nothing yet."""
+        super().__init__()
+        self.seen: list[str] = []
+
+    def __torch_function__(self, func: Any, _types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Call the function and note its name."""
+        self.seen.append(func.__name__)
+        return func(*args, **(kwargs or {}))
 
 
 def test_a_replaced_torch_load_is_not_called(read: Read, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -198,17 +198,22 @@ class Calls(Expressions):
         return self.derived(node, [self.result_node(symbol)])
 
     def _number_items(self, site: CallSite) -> None:
-        """Pair items: with their number, whose value tells the order, or with the items of others."""
+        """Pair items with their numbers: the number of an item tells the order."""
         values = [self.walk_items(argument) for argument in site.call.args]
-        is_enumerate = site.name == "builtins.enumerate"
-        first = 1 if is_enumerate else 0
-        width = max(len(values) + first, first + 1)
-        for position, value in enumerate(values[:1] if is_enumerate else values, first):
+        if site.name == "builtins.enumerate":
+            values, counters = [None, *values[:1]], [0]
+        else:
+            counters = [position for position, argument in enumerate(site.call.args) if self._counts(argument)]
+        for position, value in enumerate(values):
             item = self.derived(("item", site.call, position), [value], "iterate")
             self.connect(item, site.node, "put", position)
-            for other in range(width):
-                if other != position:
-                    self.connect(value, site.node, "rank", other)
+            for counter in counters:
+                self.connect(value, site.node, "rank", counter)
+
+    def _counts(self, node: ast.expr) -> bool:
+        """Whether an expression yields numbers that go up."""
+        name = self.names.dotted(node.func, self.frame.scope) if isinstance(node, ast.Call) else ""
+        return name in {"builtins.range", "itertools.count"}
 
     def _rank_length(self, site: CallSite) -> None:
         """In a loop, the length of what the loop fills tells how often it has run: a number for each item."""

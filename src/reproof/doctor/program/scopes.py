@@ -222,7 +222,7 @@ class _Reader(ast.NodeVisitor):
         self._bind_target(node.target, node.value, (), node)
 
     def visit_AugAssign(self, node: ast.AugAssign) -> None:
-        self.visit(node.value)
+        self.generic_visit(node)
         if isinstance(node.target, ast.Name):
             self._bind(node.target.id, Binding("other", node, self.scope, node.value))
 
@@ -231,12 +231,14 @@ class _Reader(ast.NodeVisitor):
         self._bind_target(node.target, node.value, ())
 
     def visit_For(self, node: ast.For) -> None:
-        self._bind_target(node.target, node.iter, ("item",))
-        self.generic_visit(node)
+        self._read_loop(node)
 
     def visit_AsyncFor(self, node: ast.AsyncFor) -> None:
+        self._read_loop(node)
+
+    def _read_loop(self, node: ast.For | ast.AsyncFor) -> None:
         self._bind_target(node.target, node.iter, ("item",))
-        self.generic_visit(node)
+        self._visit_all([node.iter, *node.body, *node.orelse])
 
     def visit_withitem(self, node: ast.withitem) -> None:
         self.visit(node.context_expr)
@@ -279,9 +281,11 @@ class _Reader(ast.NodeVisitor):
         elif isinstance(target, ast.Starred):
             self._bind_target(target.value, None, ())
         elif isinstance(target, ast.Subscript):
+            self.generic_visit(target)
             self._add_to(target.value, target, target.slice, (), "key")
             self._add_to(target.value, target, value, path, "value")
         elif isinstance(target, ast.Attribute):
+            self.generic_visit(target)
             for attributes in self._attributes_of(target):
                 attributes.append(Binding("value", node or target, self.scope, value, path))
 

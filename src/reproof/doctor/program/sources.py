@@ -68,10 +68,11 @@ class Program:
         Raises:
             UsageError: The script itself cannot be read.
         """
-        self.main = _read_script(script)
+        self.main = read_script(script)
         self.not_read: list[NotRead] = []
         self._roots = _import_roots(self.main.path)
         self._by_path: dict[Path, Source | None] = {self.main.path: self.main}
+        self._located: dict[tuple[tuple[Path, ...], str], Path | None] = {}
         self._follow_imports()
 
     @property
@@ -110,10 +111,16 @@ class Program:
                 yield from (path for prefix in prefixes if (path := self._locate(importer, prefix, level)) is not None)
 
     def _locate(self, importer: Source, module: str, level: int) -> Path | None:
-        if level:
-            folders = [importer.path.parents[level - 1]] if level <= len(importer.path.parents) else []
-        else:
-            folders = list(self._roots)
+        if level > len(importer.path.parents):
+            return None
+        folders = (importer.path.parents[level - 1],) if level else self._roots
+        if (folders, module) not in self._located:
+            self._located[folders, module] = self._search(folders, module)
+        return self._located[folders, module]
+
+    @staticmethod
+    def _search(folders: tuple[Path, ...], module: str) -> Path | None:
+        """Return the file of a module; a package comes before a module of the same name, as in Python."""
         parts = [part for part in module.split(".") if part]
         for folder in folders:
             base = folder.joinpath(*parts)
@@ -143,7 +150,12 @@ def shown_path(path: Path) -> str:
         return str(path)
 
 
-def _read_script(path: Path) -> Source:
+def read_script(path: Path) -> Source:
+    """Read the file that is run.
+
+    Raises:
+        UsageError: There is none, or it cannot be read.
+    """
     if not path.exists():
         raise UsageError(f"there is no {path}", "name a Python script, or a folder of them")
     try:

@@ -48,7 +48,7 @@ def _attribute_made_by(site: CallSite) -> str | None:
     """Return the attribute of ``self`` that a parameter is given to, in the class around."""
     owner = site.scope.owner
     for name, bindings in owner.attributes.items() if owner is not None else []:
-        if any(binding.value is site.call for binding in bindings):
+        if any(item.value is site.call and item.kind == "value" and not item.path for item in bindings):
             return name
     return None
 

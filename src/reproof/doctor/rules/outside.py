@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from reproof.doctor.program.flow import CallSite
-    from reproof.doctor.program.graph import Family
+    from reproof.doctor.program.graph import Family, Sink
     from reproof.doctor.program.reading import Reading
     from reproof.doctor.program.scopes import Scope
     from reproof.doctor.records import Finding, Kind
@@ -29,7 +29,7 @@ _CLOCKS: Final = frozenset(
 _IDENTITIES: Final = frozenset(
     "os.getpid os.getppid os.times os.getloadavg socket.gethostname platform.node threading.get_ident "
     "threading.get_native_id multiprocessing.current_process tempfile.mkdtemp tempfile.mktemp tempfile.gettempdir "
-    "builtins.id psutil.cpu_percent psutil.virtual_memory".split()
+    "psutil.cpu_percent psutil.virtual_memory".split()
 )
 _ENTROPY: Final = frozenset(
     "os.urandom os.getrandom uuid.uuid1 uuid.uuid4 secrets.token_bytes secrets.token_hex secrets.token_urlsafe".split()
@@ -52,13 +52,16 @@ _WORDS: Final[dict[Kind, str]] = {
 
 
 def find(reading: Reading) -> Iterator[Finding]:
-    """Yield the reads of the outside world that reach the training."""
+    """Yield the reads of the outside world that reach the training; of several that reach one place, the last."""
+    found: dict[object, Finding] = {}
     for site in reading.calls:
         source = _source_of(reading, site)
-        if source is not None:
-            yield from _report(reading, site, *source)
+        sink = None if source is None else reading.find_sink(site.node, source[1])
+        if source is not None and sink is not None:
+            found[source[0], sink.node] = _report(reading, site, source[0], sink)
         elif _seeds_worker_anew(reading, site):
-            yield _worker_finding(site)
+            found[site] = _worker_finding(site)
+    yield from found.values()
     for statement, scope in reading.statements():
         if isinstance(statement, ast.While):
             yield from _check_while(reading, statement, scope)
@@ -85,14 +88,10 @@ def _sorts_by_address(site: CallSite) -> bool:
     return is_sort and any(isinstance(key, ast.Name) and key.id in {"id", "hash"} for key in keys)
 
 
-def _report(reading: Reading, site: CallSite, kind: Kind, family: Family) -> Iterator[Finding]:
-    sink = reading.find_sink(site.node, family)
-    if sink is None:
-        return
+def _report(reading: Reading, site: CallSite, kind: Kind, sink: Sink) -> Finding:
     if reading.is_worker_hook(site.function) and sink.kind == "seed":
-        yield _worker_finding(site)
-        return
-    yield make_finding(kind, site.call, site.scope, f"{_WORDS[kind]} reaches {describe_sink(sink)}", _FIXES[kind])
+        return _worker_finding(site)
+    return make_finding(kind, site.call, site.scope, f"{_WORDS[kind]} reaches {describe_sink(sink)}", _FIXES[kind])
 
 
 def _seeds_worker_anew(reading: Reading, site: CallSite) -> bool:

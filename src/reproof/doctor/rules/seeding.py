@@ -45,9 +45,14 @@ def seeding_calls(reading: Reading) -> Iterator[tuple[str, CallSite]]:
 
 def is_drawing_loader(reading: Reading, site: CallSite) -> bool:
     """Whether a loader shuffles with PyTorch's global generator."""
-    if site.name != LOADER or _has_argument(site, "generator"):
+    if site.name != LOADER or has_generator(site):
         return False
     return reading.constants.argument(site.call, "shuffle", 2, site.scope, default=False) is True
+
+
+def has_generator(site: CallSite) -> bool:
+    """Whether a call is given a generator of its own."""
+    return _has_argument(site, "generator")
 
 
 def _libraries_seeded_by(site: CallSite) -> tuple[str, ...]:
@@ -101,7 +106,7 @@ def _check_own_seed(reading: Reading, library: str, seeds: set[ast.AST]) -> Find
 
 
 def _torch_draws(reading: Reading) -> Iterator[tuple[CallSite, str]]:
-    sites = [site for site in reading.calls if not _has_argument(site, "generator")]
+    sites = [site for site in reading.calls if not has_generator(site)]
     certain = [site for site in sites if catalogue.draws_for_training(site.name)]
     certain += [site for site in sites if is_drawing_loader(reading, site)]  # they draw later, when they are walked
     if certain:

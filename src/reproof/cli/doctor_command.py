@@ -1,0 +1,77 @@
+"""`reproof doctor`: which conditions of determinism hold here, and what a script does against them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from reproof.cli.doctor_text import draw_diagnosis
+from reproof.doctor import diagnose
+from reproof.errors import UsageError
+
+if TYPE_CHECKING:
+    from reproof.doctor import Diagnosis
+
+
+@click.command("doctor")
+@click.argument("script", required=False, metavar="[SCRIPT|FOLDER]")
+@click.option(
+    "--json",
+    "json_path",
+    is_flag=False,
+    flag_value="-",
+    metavar="[FILE]",
+    help="Write the result as JSON to FILE, or to standard output without one.",
+)
+@click.option("--no-torch", is_flag=True, help="Do not import PyTorch; the conditions that it alone can tell say so.")
+@click.option("-q", "--quiet", is_flag=True, help="Print what was found in the script alone; never imports PyTorch.")
+def command(*, script: str | None, json_path: str | None, no_torch: bool, quiet: bool) -> int:
+    """Tell which conditions of determinism hold here, why each matters and how to set it; nothing is changed.
+
+    With a SCRIPT, also read it and the modules of its folder that it imports, without running them, and name the
+    lines that keep its training from reproducing. A FOLDER stands for all scripts in it.
+
+    Exits with 0 if nothing was found in the script, or there is none, 1 if something was, 2 for an error. Conditions
+    that do not hold do not change the exit code.
+    """
+    script, json_path = tell_apart(script, json_path)
+    target = None if script is None else Path(script)
+    is_drawn = json_path != "-"
+    diagnosis = diagnose(target, ask_torch=not (no_torch or quiet), with_checks=not (quiet and json_path is None))
+    if json_path is not None:
+        write_json(diagnosis, json_path)
+    if is_drawn:
+        draw_diagnosis(diagnosis, quiet=quiet)
+    return diagnosis.exit_code
+
+
+def tell_apart(script: str | None, json_path: str | None) -> tuple[str | None, str | None]:
+    """Return the script and the JSON file: in ``--json train.py`` the name is meant as the script.
+
+    Raises:
+        UsageError: If JSON would replace a script.
+    """
+    if json_path is None or not (json_path.endswith(".py") or Path(json_path).is_dir()):
+        return script, json_path
+    if script is not None:
+        raise UsageError(f"--json {json_path} would replace a script", "name another file for --json")
+    return json_path, "-"
+
+
+def write_json(diagnosis: Diagnosis, path: str) -> None:
+    """Write the JSON of the doctor.
+
+    Raises:
+        UsageError: If the file cannot be written.
+    """
+    text = json.dumps(diagnosis.to_json(), indent=1)
+    if path == "-":
+        click.echo(text)
+        return
+    try:
+        Path(path).write_text(text + "\n", encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"cannot write {path}: {error.strerror}", "choose another file for --json") from None
