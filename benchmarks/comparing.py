@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import json
 import random
+import resource
 import shutil
 import statistics
 import subprocess
@@ -43,13 +44,21 @@ EVENTS = (
 )
 
 
+class Taken(NamedTuple):
+    """What a process took: on the clock, and of the processor, which other processes disturb less."""
+
+    seconds: float
+    cpu_seconds: float
+
+
 class Row(NamedTuple):
     """One line of the table."""
 
     what: str
     seconds: list[float]
     bound_seconds: float
-    bare_seconds: list[float] | None = None
+    processes: tuple[list[Taken], list[Taken]] | None = None
+    """The same processes, and as many of `python -c pass` in turn with them."""
 
 
 class FastWriter:
@@ -132,16 +141,22 @@ def time_first_difference(folders: tuple[Path, Path], num_steps: int, repeats: i
     return taken
 
 
-def time_processes(commands: dict[str, list[str]], repeats: int) -> dict[str, list[float]]:
-    """Return how long whole processes take, one after the other in turn."""
-    taken: dict[str, list[float]] = {name: [] for name in commands}
+def time_processes(commands: dict[str, list[str]], repeats: int) -> dict[str, list[Taken]]:
+    """Return what whole processes take, one after the other in turn."""
+    taken: dict[str, list[Taken]] = {name: [] for name in commands}
     for _ in range(repeats):
         for name, command in commands.items():
-            start = time.perf_counter()
+            before, start = cpu_of_children(), time.perf_counter()
             done = subprocess.run(command, capture_output=True, check=False)
-            taken[name].append(time.perf_counter() - start)
+            taken[name].append(Taken(time.perf_counter() - start, cpu_of_children() - before))
             check(done.returncode == (name in {"1 event", "3 events"}), done.stderr.decode())
     return taken
+
+
+def cpu_of_children() -> float:
+    """Return the processor time of all processes that were started and have ended."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
 
 
 def check(is_right: bool, problem: str) -> None:  # noqa: FBT001  # reads as a sentence
@@ -159,28 +174,33 @@ def measure(num_steps: int, repeats: int, folder: Path) -> list[Row]:
         commands[name] = [sys.executable, "-m", "reproof", "compare", *map(str, folders)]
         taken = time_first_difference(folders, num_steps, 10 * repeats)
         rows.append(Row(f"first difference in process, {name} a step", taken, 0.002))
-    taken = time_processes(commands, repeats + 1)
-    times = {name: seconds[1:] for name, seconds in taken.items()}  # the first round warms the caches
-    rows += [
-        Row(f"reproof compare, {name} a step", times[name], 0.15, times["bare"]) for name in ("1 event", "3 events")
-    ]
-    return [*rows, Row("reproof --help", times["help"], 0.12, times["bare"])]
+    processes = time_processes(commands, repeats + 1)
+    times = {name: taken[1:] for name, taken in processes.items()}  # the first round warms the caches
+    bounds = {"1 event": 0.15, "3 events": 0.15, "help": 0.12}
+    for name, bound in bounds.items():
+        what = "reproof --help" if name == "help" else f"reproof compare, {name} a step"
+        rows.append(Row(what, [one.seconds for one in times[name]], bound, (times[name], times["bare"])))
+    return rows
 
 
 def draw(rows: list[Row], num_steps: int, repeats: int) -> None:
     """Print the table."""
     python = sys.version.split()[0]
     print(f"{num_steps:,} steps that part at {int(num_steps * PART):,}; medians of {repeats}; Python {python}")
-    print(f"{'':<42} {'median':>9} {'bound':>8} {'':>4} {'bare':>8} {'ratio':>6}")
+    print(f"{'':<42} {'median':>9} {'bound':>8} {'':>4} {'bare':>8} {'ratio':>6} {'cpu':>8} {'bare cpu':>9}")
     for row in rows:
         median = statistics.median(row.seconds)
         state = "ok" if median <= row.bound_seconds else "OVER"
         line = f"{row.what:<42} {1e3 * median:>6.2f} ms {1e3 * row.bound_seconds:>5.0f} ms {state:>4}"
-        if row.bare_seconds is not None:
-            bare = statistics.median(row.bare_seconds)
-            ratio = statistics.median(x / y for x, y in zip(row.seconds, row.bare_seconds, strict=True))
-            line += f" {1e3 * bare:>5.1f} ms {ratio:>6.1f}"
-        print(line)
+        print(line if row.processes is None else line + draw_processes(*row.processes))
+
+
+def draw_processes(taken: list[Taken], bare: list[Taken]) -> str:
+    """Return the columns that hold processes against `python -c pass`."""
+    ratio = statistics.median(x.seconds / y.seconds for x, y in zip(taken, bare, strict=True))
+    bare_seconds = statistics.median(one.seconds for one in bare)
+    cpu, bare_cpu = (statistics.median(one.cpu_seconds for one in each) for each in (taken, bare))
+    return f" {1e3 * bare_seconds:>5.1f} ms {ratio:>6.1f} {1e3 * cpu:>5.1f} ms {1e3 * bare_cpu:>6.1f} ms"
 
 
 def main() -> None:

@@ -23,7 +23,9 @@ from typing import TYPE_CHECKING, Any, Final
 import wrapt
 
 from reproof.errors import LaunchError, UsageError
-from reproof.recorder.session import describe_error, is_clean_exit, require_torch
+from reproof.recorder.problems import describe_error
+from reproof.recorder.session import is_clean_exit
+from reproof.recorder.surroundings import require_torch
 from reproof.trace.writer import cannot_write
 
 if TYPE_CHECKING:

@@ -189,7 +189,8 @@ for inputs, labels in DataLoader(Noisy(), batch_size=4, shuffle=True):
     loss.backward()
     optimizer.step()
     print(loss.item())
-for state in (model.state_dict(), optimizer.state_dict(), random.getstate(), np.random.get_state(), torch.get_rng_state()):
+generators = random.getstate(), np.random.get_state(), torch.get_rng_state()
+for state in (model.state_dict(), optimizer.state_dict(), *generators):
     buffer = io.BytesIO()
     torch.save(state, buffer)
     print(hashlib.sha256(buffer.getvalue()).hexdigest())

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
-from typing_extensions import Self
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -32,7 +31,7 @@ class RunProgress:
             disable=not (is_shown and sys.stderr.isatty()),
         )
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> RunProgress:  # noqa: PYI034  # not meant to be derived from
         """Start drawing."""
         self._progress.start()
         return self

@@ -301,12 +301,13 @@ def _version_check(environment: dict[str, Any], why_not: str) -> Check:
 def _hardware_check(environment: dict[str, Any], why_not: str) -> Check:
     cpu, torch = environment["cpu"], environment.get("torch", {})
     devices = (torch.get("cuda") or {}).get("devices") or []
+    cores = f"{cpu['num_usable'] or cpu['count']} of {cpu['count']}"
     gpus = ", ".join(str(device) for device in devices) or ("no GPU" if torch else f"GPUs unknown ({why_not})")
     return Check(
         name="hardware",
-        state=f"{cpu['model'] or 'unknown processor'}, {cpu['num_usable'] or cpu['count']} of {cpu['count']} cores; {gpus}",
+        state=f"{cpu['model'] or 'unknown processor'}, {cores} cores; {gpus}",
         holds=None,
-        matters="Other processors and GPUs have other instructions and other numbers of cores, and add in other orders.",
+        matters="Other processors and GPUs have other instructions and numbers of cores, and add in other orders.",
         how="compare runs of one kind of machine; reproof compare names what differs",
         source=f"{_TORCH_DOCS}/notes/numerical_accuracy.html",
     )

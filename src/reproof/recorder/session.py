@@ -17,15 +17,15 @@ import warnings
 import weakref
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
-
-from typing_extensions import Self
+from typing import TYPE_CHECKING, NoReturn
 
 from reproof.environment import collect_environment, collect_torch_environment
-from reproof.errors import DependencyError, RecordingError, UsageError
+from reproof.errors import RecordingError, UsageError
 from reproof.recorder.artifacts import Artifacts
 from reproof.recorder.frames import FrameBuilder
 from reproof.recorder.patches import Patches
+from reproof.recorder.problems import Problems, describe_error
+from reproof.recorder.surroundings import rank_of_process, require_torch, world_size
 from reproof.schema import LEVELS, RunHeader
 from reproof.trace import TraceWriter
 from reproof.trace.writer import cannot_write
@@ -42,9 +42,6 @@ if TYPE_CHECKING:
     from reproof.recorder.state import StateRecorder
     from reproof.recorder.steps import StepHooks
     from reproof.schema import Level
-
-MAX_PROBLEMS = 20
-"""More problems than these are counted, not told."""
 
 
 def record(
@@ -124,12 +121,14 @@ class Recording:
         self.is_active = False
         self.patches = Patches()
         self._level: Level = level
+        self._levels = frozenset(LEVELS[: LEVELS.index(level) + 1])
         self._statistics = statistics
         self._artifacts = Artifacts(artifacts)
         self._force = force
         self._command = tuple(command)
-        self._problems: dict[str, Occurrences] = {}
-        self._guards: dict[str, Guard] = {}
+        self._problems = Problems(lambda: self.frames.step)
+        self.guard = self._problems.guard
+        self.add_problem = self._problems.add
         self._waiting: list[Callable[[], None]] = []
         self._writer: TraceWriter | None = None
         self.thread = ThreadState()
@@ -259,13 +258,11 @@ class Recording:
     @property
     def problems(self) -> tuple[str, ...]:
         """Evidence that could not be taken, one line per kind of problem."""
-        told = [f"{problem} ({seen})" for problem, seen in self._problems.items()]
-        untold = len(told) - MAX_PROBLEMS
-        return (*told[:MAX_PROBLEMS], *((f"and {untold} other problems",) if untold > 0 else ()))
+        return self._problems.lines
 
     def records(self, level: Level) -> bool:
         """Whether this level of evidence is recorded: each level has all that the ones before it have."""
-        return LEVELS.index(level) <= LEVELS.index(self._level)
+        return level in self._levels
 
     def note_loader_batch(self) -> None:
         """Note that a loader delivers a batch: the inputs of the model are then no batches of their own."""
@@ -283,18 +280,6 @@ class Recording:
             self.close("complete", exit_code=0)
             stop_process()
 
-    def guard(self, what: str) -> Guard:
-        """Return a context in which an error becomes a problem of the trace and never one of the training."""
-        known = self._guards.get(what)
-        if known is None:
-            known = self._guards[what] = Guard(self, what)
-        return known
-
-    def add_problem(self, problem: str) -> None:
-        """Write down that evidence is missing: the trace can no longer prove that a run is identical."""
-        line = " ".join(problem.split())
-        self._problems.setdefault(line, Occurrences(self.frames.step)).times += 1
-
     def deactivate_after_fork(self) -> None:
         """Record nothing in a forked child: a worker's batches are seen where the training loop receives them."""
         self.is_active = False
@@ -307,7 +292,7 @@ class Recording:
             with contextlib.suppress(RuntimeWarning):  # raised where the script makes warnings errors
                 warnings.warn(f"reproof: {problem}; the training goes on", RuntimeWarning, stacklevel=2)
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> Recording:  # noqa: PYI034  # not meant to be derived from
         """Start recording.
 
         Raises:
@@ -346,46 +331,11 @@ def stop_process() -> NoReturn:
     os._exit(0)  # SystemExit would end this thread alone
 
 
-class Occurrences:
-    """Where a problem was first met, and how often."""
-
-    def __init__(self, step: int) -> None:
-        """Note the step of the first time."""
-        self.step = step
-        self.times = 0
-
-    def __str__(self) -> str:
-        """Say it in a few words."""
-        return f"in step {self.step}" if self.times == 1 else f"{self.times} times, first in step {self.step}"
-
-
 class ThreadState(threading.local):
     """What a thread of the training is in the middle of."""
 
     is_in_model = False
     is_in_backward = False
-
-
-class Guard(contextlib.AbstractContextManager["Guard"]):
-    """A context in which an exception of the recorder becomes a problem of the trace."""
-
-    def __init__(self, recording: Recording, what: str) -> None:
-        """Report problems with `what` to the recording."""
-        self._recording = recording
-        self._what = what
-
-    def __enter__(self) -> Guard:  # noqa: PYI034  # not meant to be derived from
-        """Enter."""
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> bool:
-        """Swallow an error of the recorder, never an interrupt."""
-        if not isinstance(error, Exception):
-            return False
-        self._recording.add_problem(f"{self._what} not recorded: {describe_error(error)}")
-        return True
 
 
 ACTIVE: weakref.WeakSet[Recording] = weakref.WeakSet()
@@ -407,41 +357,3 @@ def is_clean_exit(error: BaseException) -> bool:
     if not isinstance(error, SystemExit):
         return False
     return error.code is None or (isinstance(error.code, int) and error.code & 0xFF == 0)
-
-
-def describe_error(error: BaseException) -> str:
-    """Return the type and text of an exception in one line, whatever its own methods do."""
-    try:
-        text = " ".join(str(error).split())
-    except Exception:  # noqa: BLE001  # the exception is the user's
-        text = ""
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
-
-
-def require_torch() -> None:
-    """Check that PyTorch is installed, without importing it.
-
-    Raises:
-        DependencyError: If it is not.
-    """
-    import importlib.util  # only needed here
-
-    if "torch" not in sys.modules and importlib.util.find_spec("torch") is None:
-        raise DependencyError("PyTorch is not installed", "pip install 'reproof[torch]'")
-
-
-def rank_of_process() -> int:
-    """Return this process's rank as torchrun and its like set it; 0 for a training in one process."""
-    return _environment_number("RANK", 0) if world_size() > 1 else 0
-
-
-def world_size() -> int:
-    """Return how many processes train together, as torchrun and its like set it."""
-    return max(1, _environment_number("WORLD_SIZE", 1))
-
-
-def _environment_number(name: str, default: int) -> int:
-    try:
-        return int(os.environ.get(name, default))
-    except ValueError:
-        return default

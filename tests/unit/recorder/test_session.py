@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from reproof.recorder import Recording
-from reproof.recorder.session import MAX_PROBLEMS, describe_error, is_clean_exit, rank_of_process, world_size
+from reproof.recorder.problems import MAX_PROBLEMS, describe_error
+from reproof.recorder.session import is_clean_exit
+from reproof.recorder.surroundings import rank_of_process, world_size
 
 if TYPE_CHECKING:
     from pathlib import Path

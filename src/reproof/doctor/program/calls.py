@@ -6,6 +6,7 @@ import ast
 from typing import TYPE_CHECKING, Final
 
 from reproof.doctor.program import catalogue
+from reproof.doctor.program.catalogue import words
 from reproof.doctor.program.expressions import Expressions
 from reproof.doctor.program.flow import CallSite
 from reproof.doctor.program.graph import Sink
@@ -19,13 +20,13 @@ if TYPE_CHECKING:
 MODULES: Final = ("torch.nn.", "torchvision.models.", "timm.", "transformers.", "lightning.", "pytorch_lightning.")
 """Beginnings of the names of classes whose instances are models when they are called."""
 
-_FILLERS: Final = frozenset(
-    "append add appendleft insert push put put_nowait update extend extendleft setdefault add_scalar".split()
+_FILLERS: Final = words(
+    "append add appendleft insert push put put_nowait update extend extendleft setdefault add_scalar"
 )
-_SUBMITTERS: Final = frozenset("submit map imap imap_unordered starmap apply_async map_async apply".split())
-_PLAIN_METHODS: Final = frozenset(
+_SUBMITTERS: Final = words("submit map imap imap_unordered starmap apply_async map_async apply")
+_PLAIN_METHODS: Final = words(
     "get items keys values pop copy split strip format read write close append add update extend step zero_grad "
-    "backward eval train to cpu cuda item mean sum log forward".split()
+    "backward eval train to cpu cuda item mean sum log forward"
 )
 """Methods that everything has: a method of the program with such a name is not taken for one on sight."""
 
@@ -59,7 +60,7 @@ class Calls(Expressions):
         return result
 
     def _find_target(self, node: ast.Call) -> str | Definition | None:
-        """Return what is called: by its name, by the class of what the method is called on, or by calling an instance."""
+        """Return what is called: by its name, by the class of the method's instance, or by calling an instance."""
         scope = self.frame.scope
         symbol = self.names.resolve(node.func, scope)
         if symbol is None and isinstance(node.func, ast.Attribute):
@@ -82,7 +83,7 @@ class Calls(Expressions):
     def _call_function(self, site: CallSite, function: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
         self.use(function)
         if isinstance(site.call.func, ast.Attribute):
-            self.visit(site.call.func.value)
+            self.evaluate(site.call.func.value)
         else:
             self._use_callable(site.call.func)
         self._pass_arguments(site, function)
@@ -91,7 +92,7 @@ class Calls(Expressions):
 
     def _use_callable(self, node: ast.expr) -> None:
         if not isinstance(node, ast.Name):
-            self.visit(node)
+            self.evaluate(node)
 
     def _make_instance(self, site: CallSite, owner: ast.ClassDef) -> None:
         self.use(owner)
@@ -106,15 +107,15 @@ class Calls(Expressions):
         """Let the arguments of a dataclass, or of a class with a library's constructor, go where they are kept."""
         fields = [item.target.id for item in owner.body if _is_field(item)]  # type: ignore[attr-defined]
         for position, argument in enumerate(site.call.args):
-            value = self.visit(argument)
+            value = self.evaluate(argument)
             if position < len(fields):
                 self.connect(value, self.member_node(owner, fields[position]))
             self.connect(value, site.node, "derive")
         for keyword in site.call.keywords:
-            value = self.visit(keyword.value)
-            if keyword.arg in fields:
+            value = self.evaluate(keyword.value)
+            if keyword.arg is not None and keyword.arg in fields:
                 self.connect(value, self.member_node(owner, keyword.arg))
-            elif keyword.arg is not None:
+            else:
                 self.connect(value, site.node, "derive")
 
     def _pass_arguments(self, site: CallSite, function: FunctionNode) -> None:
@@ -135,7 +136,7 @@ class Calls(Expressions):
     def _pass(
         self, site: CallSite, function: FunctionNode, argument: ast.expr, name: str | None, *, is_item: bool = False
     ) -> None:
-        value = self.visit(argument)
+        value = self.evaluate(argument)
         if name is None:
             return
         if is_item:
@@ -151,21 +152,16 @@ class Calls(Expressions):
         scope = self.names.scopes[function]
         if scope.parent is None or not isinstance(scope.parent.node, ast.ClassDef):
             return False
-        caller = site.call.func
-        is_of_class = isinstance(caller, ast.Attribute) and isinstance(
-            self.names.resolve(caller.value, self.frame.scope), ast.ClassDef
-        )
-        return (
-            is_method_of_instance(function)
-            and not (is_of_class and site.target is function)
-            or _is_classmethod(function)
-        )
+        caller = site.call.func.value if isinstance(site.call.func, ast.Attribute) else None
+        owner = None if caller is None else self.names.resolve(caller, self.frame.scope)
+        is_given_instance = isinstance(owner, ast.ClassDef) and site.target is function  # Base.__init__(self, …)
+        return _is_classmethod(function) or (is_method_of_instance(function) and not is_given_instance)
 
     # --- functions of libraries ---
 
     def _call_library(self, site: CallSite) -> None:
         if isinstance(site.call.func, ast.Attribute):
-            self.visit(site.call.func.value)
+            self.evaluate(site.call.func.value)
         if site.name in {"builtins.enumerate", "builtins.zip"}:
             self._number_items(site)
             return
@@ -182,18 +178,18 @@ class Calls(Expressions):
     def _visit_arguments(self, site: CallSite) -> list[int | None]:
         """Visit the arguments; those of functions that keep the order of what they walk are walked."""
         is_walker = site.name in catalogue.WALKERS or site.method in {"join", "extend", "extendleft", "fromkeys"}
-        visit = self.walk_items if is_walker else self.visit
+        visit = self.walk_items if is_walker else self.evaluate
         values = [visit(argument) for argument in site.call.args]
         for keyword in site.call.keywords:
             how = {"worker_init_fn": "worker", "collate_fn": "data"}.get(keyword.arg or "")
-            values.append(self._visit_hook(keyword.value, how) if how else self.visit(keyword.value))
+            values.append(self._visit_hook(keyword.value, how) if how else self.evaluate(keyword.value))
         return values
 
     def _visit_hook(self, node: ast.expr, how: str) -> int | None:
         """Visit a function that a loader calls: in its workers, or to make a batch."""
         symbol = self.names.resolve(node, self.frame.scope)
         if not isinstance(symbol, ast.FunctionDef):
-            return self.visit(node)
+            return self.evaluate(node)
         self.use(symbol, "worker" if how == "worker" else "data")
         return self.derived(node, [self.result_node(symbol)])
 
@@ -233,14 +229,14 @@ class Calls(Expressions):
         if isinstance(symbol, FunctionNode):
             names = [argument.arg for argument in parameters(symbol) if argument.arg not in {"self", "cls"}]
             for name, argument in zip(names, site.call.args[1:], strict=False):
-                value = self.derived(("mapped", argument), [self.visit(argument)], "iterate")
+                value = self.derived(("mapped", argument), [self.evaluate(argument)], "iterate")
                 self.connect(value, self.parameter_node(symbol, name), "enter", site.node)
 
     # --- methods of what is not known ---
 
     def _call_method(self, site: CallSite) -> None:
         function = site.call.func
-        receiver = self.visit(function.value) if isinstance(function, ast.Attribute) else self.visit(function)
+        receiver = self.evaluate(function.value) if isinstance(function, ast.Attribute) else self.evaluate(function)
         values = self._visit_arguments(site)
         step = catalogue.METHOD_STEPS.get(site.method, "derive")
         for value in [receiver, *values]:
@@ -271,7 +267,7 @@ class Calls(Expressions):
             old = self.read_variable(place)
             self.bind_name(place.id, place, old, "sort")
             return
-        node = self.visit(place)
+        node = self.evaluate(place)
         if node is not None:
             self.graph.sorted_nodes.add(node)
 
@@ -316,7 +312,7 @@ class Calls(Expressions):
         if not self.inference.is_instance(site.call.func, self.frame.scope, *MODULES):
             return
         for argument in [*site.call.args, *(keyword.value for keyword in site.call.keywords)]:
-            self._add_sink(site, self.visit(argument), "model")
+            self._add_sink(site, self.evaluate(argument), "model")
 
 
 def _is_field(item: ast.stmt) -> bool:

@@ -6,13 +6,20 @@ Versions that this was checked against: PyTorch 2.13, NumPy 2.4, scikit-learn 1.
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from reproof.doctor.program.graph import SinkKind, Step
+if TYPE_CHECKING:
+    from reproof.doctor.program.graph import SinkKind, Step
+
+
+def words(text: str) -> frozenset[str]:
+    """Return the words of a text as a set: names in rows read better than names in columns."""
+    return frozenset(text.split())
+
 
 LOADER: Final = "torch.utils.data.DataLoader"
 
-# --- what happens to a value -------------------------------------------------------------------------------------------
+# --- what happens to a value -----------------------------------------------------------------------------------------
 
 STEPS: Final[dict[str, Step]] = {
     **dict.fromkeys(
@@ -20,31 +27,42 @@ STEPS: Final[dict[str, Step]] = {
         "size",
     ),
     **dict.fromkeys(
-        "builtins.min builtins.max builtins.sum builtins.any builtins.all builtins.set builtins.frozenset "
-        "collections.Counter math.fsum statistics.mean".split(),
+        words(
+            "builtins.min builtins.max builtins.sum builtins.any builtins.all builtins.set builtins.frozenset "
+            "collections.Counter math.fsum statistics.mean"
+        ),
         "fold",
     ),
     **dict.fromkeys(
-        "builtins.sorted numpy.sort numpy.unique torch.unique natsort.natsorted natsort.humansorted heapq.nsmallest "
-        "heapq.nlargest".split(),
+        words(
+            "builtins.sorted numpy.sort numpy.unique torch.unique natsort.natsorted natsort.humansorted "
+            "heapq.nsmallest heapq.nlargest"
+        ),
         "sort",
     ),
     **dict.fromkeys(
-        "builtins.list builtins.tuple builtins.iter builtins.next builtins.reversed builtins.filter collections.deque "
-        "tqdm.tqdm tqdm.auto.tqdm tqdm.trange itertools.islice itertools.cycle rich.progress.track".split(),
+        words(
+            "builtins.list builtins.tuple builtins.iter builtins.next builtins.reversed builtins.filter "
+            "collections.deque tqdm.tqdm tqdm.auto.tqdm tqdm.trange itertools.islice itertools.cycle "
+            "rich.progress.track"
+        ),
         "hold",
     ),
     **dict.fromkeys(
-        "builtins.str builtins.repr builtins.format os.path.join os.path.abspath os.path.expanduser pathlib.Path "
-        "pathlib.PurePath datetime.datetime.strftime time.strftime json.dumps pprint.pformat".split(),
+        words(
+            "builtins.str builtins.repr builtins.format os.path.join os.path.abspath os.path.expanduser pathlib.Path "
+            "pathlib.PurePath datetime.datetime.strftime time.strftime json.dumps pprint.pformat"
+        ),
         "text",
     ),
     **dict.fromkeys(
-        "builtins.open io.open gzip.open json.load yaml.safe_load yaml.load pickle.load joblib.load numpy.load "
-        "numpy.loadtxt numpy.genfromtxt torch.load safetensors.torch.load_file PIL.Image.open cv2.imread "
-        "torchvision.io.read_image torchaudio.load soundfile.read imageio.imread pandas.read_csv "
-        "pandas.read_parquet pandas.read_json scipy.io.wavfile.read h5py.File os.path.exists os.path.getsize "
-        "os.makedirs os.mkdir".split(),
+        words(
+            "builtins.open io.open gzip.open json.load yaml.safe_load yaml.load pickle.load joblib.load numpy.load "
+            "numpy.loadtxt numpy.genfromtxt torch.load safetensors.torch.load_file PIL.Image.open cv2.imread "
+            "torchvision.io.read_image torchaudio.load soundfile.read imageio.imread pandas.read_csv "
+            "pandas.read_parquet pandas.read_json scipy.io.wavfile.read h5py.File os.path.exists os.path.getsize "
+            "os.makedirs os.mkdir"
+        ),
         "read",
     ),
 }
@@ -73,15 +91,15 @@ METHOD_STEPS: Final[dict[str, Step]] = {
 }
 SIZE_ATTRIBUTES: Final = frozenset({"shape", "dtype", "device", "ndim", "size", "requires_grad", "name"})
 
-WALKERS: Final = frozenset(
+WALKERS: Final = words(
     "builtins.list builtins.tuple builtins.enumerate builtins.zip builtins.map builtins.filter builtins.iter "
     "builtins.next builtins.reversed collections.deque numpy.fromiter itertools.chain itertools.islice "
     "itertools.cycle itertools.product itertools.combinations itertools.permutations dict.fromkeys "
-    "builtins.dict.fromkeys tqdm.tqdm tqdm.auto.tqdm random.sample random.choices".split()
+    "builtins.dict.fromkeys tqdm.tqdm tqdm.auto.tqdm random.sample random.choices"
 )
 """Functions that walk their arguments and keep the order in which they did."""
 
-# --- where a value becomes part of a training -----------------------------------------------------------------------------
+# --- where a value becomes part of a training ------------------------------------------------------------------------
 
 _SINKS: Final[tuple[tuple[re.Pattern[str], SinkKind], ...]] = (
     (re.compile(r"torch\.optim\.(lr_scheduler\.)?[A-Z]\w*"), "rate"),
@@ -105,7 +123,7 @@ def sink_of(name: str) -> SinkKind | None:
     return next((kind for pattern, kind in _SINKS if pattern.fullmatch(name)), None)
 
 
-# --- seeding ------------------------------------------------------------------------------------------------------------
+# --- seeding ---------------------------------------------------------------------------------------------------------
 
 LIBRARIES: Final = ("torch", "numpy", "random")
 _SEEDING: Final[dict[str, tuple[str, ...]]] = {
@@ -157,7 +175,7 @@ def seeded_libraries(name: str) -> tuple[str, ...]:
     return LIBRARIES if is_seeding_helper(name) or _TRAINERS_THAT_SEED.fullmatch(name) else ()
 
 
-# --- drawing from the global generators ------------------------------------------------------------------------------------
+# --- drawing from the global generators ------------------------------------------------------------------------------
 
 _TORCH_FUNCTIONS: Final = re.compile(
     r"torch\.(rand|randn|randint|rand_like|randn_like|randint_like|randperm|normal|bernoulli|multinomial|poisson)"
@@ -172,11 +190,11 @@ _TORCH_LAYERS: Final = re.compile(
 _TORCH_SAMPLERS: Final = re.compile(
     r"torch\.utils\.data\.(random_split|RandomSampler|SubsetRandomSampler|WeightedRandomSampler)"
 )
-_TORCH_METHODS: Final = frozenset(
-    "normal_ uniform_ bernoulli_ random_ exponential_ cauchy_ geometric_ log_normal_ multinomial bernoulli rsample".split()
+_TORCH_METHODS: Final = words(
+    "normal_ uniform_ bernoulli_ random_ exponential_ cauchy_ geometric_ log_normal_ multinomial bernoulli rsample"
 )
-_NOT_DRAWING: Final = frozenset(
-    "seed get_state set_state default_rng getstate setstate bit_generator get_bit_generator set_bit_generator".split()
+_NOT_DRAWING: Final = words(
+    "seed get_state set_state default_rng getstate setstate bit_generator get_bit_generator set_bit_generator"
 )
 _SPLITTERS: Final = re.compile(
     r"sklearn\.model_selection\.(train_test_split|ShuffleSplit|StratifiedShuffleSplit|GroupShuffleSplit)"

@@ -123,7 +123,7 @@ class Constants:
             return self._evaluate_field(owner, bindings, depth)
         module = self._names.resolve(node.value, scope)
         if module in self._names.modules:
-            bindings = self._names.modules[module].bindings.get(node.attr, [])  # type: ignore[index]
+            bindings = self._names.modules[module].bindings.get(node.attr, [])
             return self._evaluate_binding(bindings[0], depth) if len(bindings) == 1 else UNKNOWN
         changes = self._changes.get(node.attr, [])
         is_changed = any(source is not scope.source or line < node.lineno for source, line in changes)

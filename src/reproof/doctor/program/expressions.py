@@ -21,7 +21,7 @@ class Expressions(Flow):
 
     def walk_items(self, node: ast.expr) -> int | None:
         """Visit an expression that is walked in its order; note it if the order changes from run to run."""
-        value = self.visit(node)
+        value = self.evaluate(node)
         kind = self.inference.infer(node, self.frame.scope)
         if not isinstance(kind, Hashed) or not has_random_hash(kind.item):
             return value
@@ -31,7 +31,7 @@ class Expressions(Flow):
 
     def generic_visit(self, node: ast.AST) -> int | None:
         """Visit any other expression: it is computed from its parts."""
-        parts = [self.visit(child) for child in ast.iter_child_nodes(node) if isinstance(child, ast.expr)]
+        parts = [self.evaluate(child) for child in ast.iter_child_nodes(node) if isinstance(child, ast.expr)]
         return self.derived(node, parts) if any(part is not None for part in parts) else None
 
     def visit_Constant(self, _: ast.Constant) -> int | None:
@@ -52,7 +52,7 @@ class Expressions(Flow):
         owner = self.inference.class_of(node.value, self.frame.scope)
         symbol = self.names.resolve(node, self.frame.scope)
         if isinstance(symbol, Definition) and not is_property(symbol):
-            self.visit(node.value)
+            self.evaluate(node.value)
             return self._visit_definition(symbol, node)
         if isinstance(symbol, str):
             return None
@@ -61,7 +61,7 @@ class Expressions(Flow):
         if owner is not None:
             return self._visit_member(owner, node)
         self.use_methods(node.attr)
-        base, result = self.visit(node.value), self.graph.node(node)
+        base, result = self.evaluate(node.value), self.graph.node(node)
         if node.attr in SIZE_ATTRIBUTES:
             self.connect(base, result, "size")
         else:
@@ -70,7 +70,7 @@ class Expressions(Flow):
 
     def _visit_member(self, owner: ast.ClassDef, node: ast.Attribute) -> int | None:
         """Visit an attribute of an instance of a class of the program."""
-        self.visit(node.value)
+        self.evaluate(node.value)
         method = self.names.find_method(owner, node.attr)
         if method is None:
             return self.member_node(owner, node.attr)
@@ -78,7 +78,7 @@ class Expressions(Flow):
         return self.derived(node, [self.result_node(method)])
 
     def visit_Subscript(self, node: ast.Subscript) -> int | None:
-        base, index = self.visit(node.value), self.visit(node.slice)
+        base, index = self.evaluate(node.value), self.evaluate(node.slice)
         result = self.derived(node, [index])
         if isinstance(node.slice, ast.Constant) and isinstance(node.slice.value, str | int):
             self.connect(base, result, "get", node.slice.value)
@@ -88,22 +88,22 @@ class Expressions(Flow):
         return result
 
     def visit_BinOp(self, node: ast.BinOp) -> int | None:
-        parts = [self.visit(node.left), self.visit(node.right)]
+        parts = [self.evaluate(node.left), self.evaluate(node.right)]
         kinds = {self.inference.infer(part, self.frame.scope) for part in (node.left, node.right)}
         return self.derived(node, parts, "text" if kinds & {TEXT, PATH} else "derive")
 
     def visit_Compare(self, node: ast.Compare) -> int | None:
-        result = self.derived(node, [self.visit(node.left)])
+        result = self.derived(node, [self.evaluate(node.left)])
         for operator, comparator in zip(node.ops, node.comparators, strict=True):
             is_membership = isinstance(operator, ast.In | ast.NotIn)
-            self.connect(self.visit(comparator), result, "fold" if is_membership else "derive")
+            self.connect(self.evaluate(comparator), result, "fold" if is_membership else "derive")
         return result
 
     def visit_BoolOp(self, node: ast.BoolOp) -> int | None:
         values = node.values
         if isinstance(node.op, ast.Or) and self._is_given(values[0]):
             values = values[:1]  # `seed or time()`, where there is a seed
-        return self.derived(node, [self.visit(value) for value in values], "copy")
+        return self.derived(node, [self.evaluate(value) for value in values], "copy")
 
     def _is_given(self, node: ast.expr) -> bool:
         """Whether an alternative to an expression is not needed, or it is not certain that it is."""
@@ -112,14 +112,14 @@ class Expressions(Flow):
         return "seed" in name.lower() if value is UNKNOWN else bool(value)
 
     def visit_IfExp(self, node: ast.IfExp) -> int | None:
-        test, (takes_body, takes_other) = self.visit(node.test), self.branches(node.test)
+        test, (takes_body, takes_other) = self.evaluate(node.test), self.branches(node.test)
         values = [node.body] * takes_body + [node.orelse] * takes_other
-        result = self.derived(node, [self.visit(value) for value in values], "copy")
+        result = self.derived(node, [self.evaluate(value) for value in values], "copy")
         self.connect(test, result, "control")
         return result
 
     def branches(self, test: ast.expr) -> tuple[bool, bool]:
-        """Return which branches of a condition to read: what is done in place of a missing value, only if it is missing.
+        """Return which branches to read: what is done in place of a missing value, only if it is missing.
 
         ``if seed is None: seed = time_ns()`` is read where the script leaves the seed out, and not where it cannot be
         told: whoever gives a seed is not to be accused of the time.
@@ -142,7 +142,7 @@ class Expressions(Flow):
     # --- strings, containers ---
 
     def visit_JoinedStr(self, node: ast.JoinedStr) -> int | None:
-        return self.derived(node, [self.visit(value) for value in node.values], "text")
+        return self.derived(node, [self.evaluate(value) for value in node.values], "text")
 
     def visit_Tuple(self, node: ast.Tuple) -> int | None:
         result = self.graph.node(node)
@@ -150,30 +150,30 @@ class Expressions(Flow):
             if isinstance(item, ast.Starred):
                 self.connect(self.walk_items(item.value), result, "hold")
             else:
-                self.connect(self.visit(item), result, "put", position)
+                self.connect(self.evaluate(item), result, "put", position)
         return result
 
     def visit_List(self, node: ast.List) -> int | None:
-        items = [self.walk_items(i.value) if isinstance(i, ast.Starred) else self.visit(i) for i in node.elts]
+        items = [self.walk_items(i.value) if isinstance(i, ast.Starred) else self.evaluate(i) for i in node.elts]
         return self.derived(node, items, "hold")
 
     def visit_Set(self, node: ast.Set) -> int | None:
-        items = [self.visit(item.value if isinstance(item, ast.Starred) else item) for item in node.elts]
+        items = [self.evaluate(item.value if isinstance(item, ast.Starred) else item) for item in node.elts]
         return self.derived(node, items, "fold")
 
     def visit_Dict(self, node: ast.Dict) -> int | None:
         result = self.graph.node(node)
         for key, value in zip(node.keys, node.values, strict=True):
             if isinstance(key, ast.Constant) and isinstance(key.value, str):
-                self.connect(self.visit(value), result, "put", key.value)
+                self.connect(self.evaluate(value), result, "put", key.value)
             elif key is None:
-                self.connect(self.visit(value), result)
+                self.connect(self.evaluate(value), result)
             else:
-                self.derived(node, [self.visit(key), self.visit(value)], "hold")
+                self.derived(node, [self.evaluate(key), self.evaluate(value)], "hold")
         return result
 
     def visit_NamedExpr(self, node: ast.NamedExpr) -> int | None:
-        value = self.visit(node.value)
+        value = self.evaluate(node.value)
         self.bind(node.target, value)
         return value
 
@@ -182,7 +182,7 @@ class Expressions(Flow):
 
     def visit_Yield(self, node: ast.Yield) -> int | None:
         if node.value is not None:
-            self.connect(self.visit(node.value), self.result_node(self.frame.function), "hold")
+            self.connect(self.evaluate(node.value), self.result_node(self.frame.function), "hold")
         self._control(self.result_node(self.frame.function))
         return None
 
@@ -197,7 +197,7 @@ class Expressions(Flow):
         self.frame = Frame(self.names.scopes[node], outer.function, dict(outer.environment), outer.controls)
         for argument in parameters(node):
             self.bind_name(argument.arg, argument, self.parameter_node(node, argument.arg))
-        self.connect(self.visit(node.body), self.result_node(node))
+        self.connect(self.evaluate(node.body), self.result_node(node))
         self.frame = outer
         return self.derived(node, [self.result_node(node)])
 
@@ -219,11 +219,11 @@ class Expressions(Flow):
         self.frame = Frame(scope, outer.function, dict(outer.environment), outer.controls, outer.loops)
         for generator in node.generators:
             is_set = isinstance(node, ast.SetComp)
-            walked = self.visit(generator.iter) if is_set else self.walk_items(generator.iter)
+            walked = self.evaluate(generator.iter) if is_set else self.walk_items(generator.iter)
             self.bind(generator.target, walked, "iterate")
             for condition in generator.ifs:
-                self.connect(self.visit(condition), result, "control")
+                self.connect(self.evaluate(condition), result, "control")
         for element in elements:
-            self.connect(self.visit(element), result, "fold" if isinstance(node, ast.SetComp) else "hold")
+            self.connect(self.evaluate(element), result, "fold" if isinstance(node, ast.SetComp) else "hold")
         self.frame = outer
         return result

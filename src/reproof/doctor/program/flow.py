@@ -7,19 +7,20 @@ tensor below. What other functions see of a variable is all of its assignments t
 from __future__ import annotations
 
 import ast
-from collections.abc import Hashable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from reproof.doctor.program.constants import Constants
 from reproof.doctor.program.graph import Graph
 from reproof.doctor.program.inference import Inference
-from reproof.doctor.program.names import Definition, Names
 from reproof.doctor.program.scopes import FunctionNode, Scope, parameters
 from reproof.doctor.program.types import Table
 
 if TYPE_CHECKING:
+    from collections.abc import Hashable
+
     from reproof.doctor.program.graph import Key, Step
+    from reproof.doctor.program.names import Definition, Names
 
 Environment = dict[str, frozenset[int]]
 Use = Literal["call", "data", "worker"]
@@ -27,7 +28,6 @@ Use = Literal["call", "data", "worker"]
 
 _DATA_METHODS = frozenset({"__getitem__", "__getitems__", "__iter__", "__next__", "__call__"})
 _RESULT_METHODS = ("__call__", "forward", "__getitem__", "__iter__", "__next__")
-_MAX_CANDIDATES = 3
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -105,6 +105,11 @@ class Flow(ast.NodeVisitor):
         self.waiting: list[ast.AST] = []
         self._reached: set[ast.AST] = set()
 
+    def evaluate(self, node: ast.AST) -> int | None:
+        """Visit an expression and return the node of its value; None for a constant."""
+        value: int | None = self.visit(node)
+        return value
+
     # --- functions that are used ---
 
     def use(self, definition: Definition | ast.Lambda, how: Use = "call") -> None:
@@ -124,8 +129,9 @@ class Flow(ast.NodeVisitor):
         has_framework = any(not isinstance(base, ast.ClassDef) for base in ancestors)
         for base in ancestors:
             for method in base.body if isinstance(base, ast.ClassDef) else []:
-                is_method = isinstance(method, ast.FunctionDef | ast.AsyncFunctionDef)
-                if is_method and (has_framework or method.name.startswith("__") or method.name == "forward"):
+                if not isinstance(method, ast.FunctionDef | ast.AsyncFunctionDef):
+                    continue
+                if has_framework or method.name.startswith("__") or method.name == "forward":
                     self.use(method, "data" if method.name in _DATA_METHODS else "call")
         self.frame.function = outer
 

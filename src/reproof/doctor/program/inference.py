@@ -28,9 +28,14 @@ from reproof.doctor.program.types import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from reproof.doctor.program.names import Symbol
-
 _MAX_DEPTH: Final = 24
+_PLAIN_TYPES: Final[dict[str, Type]] = {
+    "builtins.str": TEXT,
+    "builtins.bytes": TEXT,
+    "builtins.int": NUMBER,
+    "builtins.float": NUMBER,
+    "builtins.bool": NUMBER,
+}
 _NO_EVIDENCE: Final = Items()
 """Stands for a value that tells nothing; `join` leaves it out."""
 
@@ -173,10 +178,10 @@ class Inference:
             keys = [self._infer_binding(binding) for binding in added if binding.target == "key"]
             values = [self._infer_binding(binding) for binding in added if binding.target == "value"]
             return Table(kind.key if kind.key is not None else join(keys), kind.value or join(values))
-        if isinstance(kind, Items | Hashed) and kind.item is None:
-            items = [self._infer_binding(binding) for binding in added if binding.target != "key"]
-            return type(kind)(join(items))
-        return kind
+        if not isinstance(kind, Items | Hashed) or kind.item is not None:
+            return kind
+        item = join([self._infer_binding(binding) for binding in added if binding.target != "key"])
+        return Items(item) if isinstance(kind, Items) else Hashed(item)
 
     def _infer_binding(self, binding: Binding) -> Type | None:
         annotation = getattr(binding.node, "annotation", None)
@@ -219,8 +224,8 @@ class Inference:
         if isinstance(symbol, ast.ClassDef):
             return Instance(symbol)
         if isinstance(symbol, str):
-            plain = {"builtins.str": TEXT, "builtins.int": NUMBER, "builtins.float": NUMBER, "builtins.bool": NUMBER}
-            return plain.get(symbol) or (Foreign(symbol) if symbol.rpartition(".")[2][:1].isupper() else None)
+            is_class = symbol.rpartition(".")[2][:1].isupper()
+            return _PLAIN_TYPES.get(symbol, Foreign(symbol) if is_class else None)
         return None
 
     def _infer_generic(self, node: ast.Subscript, scope: Scope) -> Type | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from reproof.doctor.program.catalogue import words
 from reproof.doctor.program.types import (
     FILE,
     NUMBER,
@@ -26,16 +27,18 @@ _TEXTS: Final = Items(TEXT)
 
 RESULT_TYPES: Final[dict[str, Type]] = {
     **dict.fromkeys(
-        (
+        words(
             "builtins.str builtins.repr builtins.format builtins.input builtins.chr builtins.bytes os.getcwd "
             "os.path.join os.path.basename os.path.dirname os.path.abspath os.path.realpath re.sub "
             "torch.typename json.dumps"
-        ).split(),
+        ),
         TEXT,
     ),
     **dict.fromkeys(
-        "builtins.int builtins.float builtins.bool builtins.len builtins.ord builtins.hash builtins.abs "
-        "builtins.round builtins.sum builtins.id".split(),
+        words(
+            "builtins.int builtins.float builtins.bool builtins.len builtins.ord builtins.hash builtins.abs "
+            "builtins.round builtins.sum builtins.id"
+        ),
         NUMBER,
     ),
     "builtins.open": FILE,
@@ -60,8 +63,10 @@ RESULT_TYPES: Final[dict[str, Type]] = {
 
 ITERATING: Final[dict[str, Callable[[list[Type | None]], Type | None]]] = {
     **dict.fromkeys(
-        "builtins.list builtins.tuple builtins.sorted builtins.reversed builtins.iter collections.deque "
-        "itertools.islice itertools.cycle tqdm.tqdm tqdm.auto.tqdm natsort.natsorted".split(),
+        words(
+            "builtins.list builtins.tuple builtins.sorted builtins.reversed builtins.iter collections.deque "
+            "itertools.islice itertools.cycle tqdm.tqdm tqdm.auto.tqdm natsort.natsorted"
+        ),
         lambda arguments: Items(item_of(arguments[0])) if arguments else Items(),
     ),
     **dict.fromkeys(
@@ -95,9 +100,9 @@ WRAPPERS: Final = frozenset(
 )
 """Functions whose result is to be treated as their first argument."""
 
-SAME_AS_RECEIVER: Final = frozenset(
+SAME_AS_RECEIVER: Final = words(
     "to cuda cpu eval train double float half requires_grad_ apply copy union intersection difference "
-    "symmetric_difference manual_seed".split()
+    "symmetric_difference manual_seed"
 )
 """Methods whose result has the type of what they are called on."""
 
@@ -113,10 +118,10 @@ def _to_table(argument: Type | None) -> Type:
 METHOD_TYPES: Final[dict[tuple[type, str], Callable[[Type], Type | None]]] = {
     **{
         (Text, name): lambda _: TEXT
-        for name in (
+        for name in words(
             "strip lstrip rstrip lower upper title capitalize casefold replace format join removeprefix "
             "removesuffix encode decode ljust rjust zfill translate"
-        ).split()
+        )
     },
     **{(Text, name): lambda _: _TEXTS for name in ("split", "rsplit", "splitlines")},
     **{(Text, name): lambda _: Row((TEXT, TEXT, TEXT)) for name in ("partition", "rpartition")},

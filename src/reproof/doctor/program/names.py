@@ -50,8 +50,8 @@ class Names:
         self._resolving: set[tuple[Scope, str]] = set()
         self.methods: dict[str, list[ast.FunctionDef | ast.AsyncFunctionDef]] = {}
         for node, scope in self.scopes.items():
-            is_function = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
-            if is_function and scope.parent is not None and isinstance(scope.parent.node, ast.ClassDef):
+            is_in_class = scope.parent is not None and isinstance(scope.parent.node, ast.ClassDef)
+            if is_in_class and isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 self.methods.setdefault(node.name, []).append(node)
 
     def lookup(self, name: str, scope: Scope) -> Scope | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 from typing import TYPE_CHECKING
 
 from reproof.doctor.program.names import Names
@@ -10,6 +9,7 @@ from reproof.doctor.program.sources import Program
 from reproof.doctor.program.statements import Statements
 
 if TYPE_CHECKING:
+    import ast
     from collections.abc import Iterator
     from pathlib import Path
 

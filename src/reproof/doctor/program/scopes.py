@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Literal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from reproof.doctor.program.sources import Source
 
@@ -35,7 +35,7 @@ class Binding:
         scope: The scope in which the value's expression stands.
         value: That expression, where there is one.
         path: The steps from its value to the name's.
-        target: For an import, the dotted name that it stands for; for an addition to a dictionary, ``key`` or ``value``.
+        target: For an import, the dotted name that it stands for; for an addition, ``key`` or ``value``.
         level: For an import, its leading dots.
     """
 
@@ -170,7 +170,7 @@ class _Reader(ast.NodeVisitor):
         self._bind_target(node.target, node.iter, ("item",))
         self._visit_all([node.iter, *node.ifs])
 
-    def _enter(self, node: ast.AST, body: list[ast.AST] | list[ast.stmt]) -> None:
+    def _enter(self, node: ast.AST, body: Sequence[ast.AST]) -> None:
         outer = self.scope
         self.scope = self.scopes[node] = Scope(node, self.source, outer)
         if isinstance(node, FunctionNode):
@@ -183,7 +183,7 @@ class _Reader(ast.NodeVisitor):
         self._visit_all(body)
         self.scope = outer
 
-    def _visit_all(self, nodes: list[ast.AST] | list[ast.stmt] | list[ast.expr]) -> None:
+    def _visit_all(self, nodes: Sequence[ast.AST]) -> None:
         for node in nodes:
             self.visit(node)
 

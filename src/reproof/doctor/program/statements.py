@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Final
 from reproof.doctor.program.calls import Calls
 from reproof.doctor.program.flow import Environment, Frame
 from reproof.doctor.program.graph import Sink
-from reproof.doctor.program.scopes import ADDERS, FunctionNode, default_of, parameters
+from reproof.doctor.program.scopes import ADDERS, default_of, parameters
+from reproof.doctor.program.types import Table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -71,9 +72,9 @@ class Statements(Calls):
         for argument in parameters(node):
             default = default_of(node, argument.arg)
             if default is not None:
-                self.connect(self.visit(default), self.parameter_node(node, argument.arg))
+                self.connect(self.evaluate(default), self.parameter_node(node, argument.arg))
         for decorator in node.decorator_list:
-            self.visit(decorator)
+            self.evaluate(decorator)
 
     def visit_ClassDef(self, node: ast.ClassDef) -> None:
         outer = self.frame
@@ -84,16 +85,16 @@ class Statements(Calls):
     # --- assignments ---
 
     def visit_Assign(self, node: ast.Assign) -> None:
-        value = self.visit(node.value)
+        value = self.evaluate(node.value)
         for target in node.targets:
             self._assign(target, value)
 
     def visit_AnnAssign(self, node: ast.AnnAssign) -> None:
         if node.value is not None:
-            self._assign(node.target, self.visit(node.value))
+            self._assign(node.target, self.evaluate(node.value))
 
     def visit_AugAssign(self, node: ast.AugAssign) -> None:
-        value = self.visit(node.value)
+        value = self.evaluate(node.value)
         if isinstance(node.target, ast.Name):
             result = self.derived(("augmented", node), [value, self.read_variable(node.target)])
             for walked, _ in self.frame.loops:
@@ -106,7 +107,7 @@ class Statements(Calls):
         self.bind(target, value)
         if not isinstance(target, ast.Subscript):
             return
-        key = self.visit(target.slice)
+        key = self.evaluate(target.slice)
         if isinstance(target.slice, ast.Constant) and target.slice.value in _RATES and value is not None:
             sink = self.graph.node(("rate", target))
             self.connect(value, sink)
@@ -114,25 +115,23 @@ class Statements(Calls):
         self.store(target.value, key, "hold" if self._is_table(target.value) else "store")
 
     def _is_table(self, node: ast.expr) -> bool:
-        from reproof.doctor.program.types import Table
-
         return isinstance(self.inference.infer(node, self.frame.scope), Table)
 
     def visit_Return(self, node: ast.Return) -> None:
         result = self.result_node(self.frame.function)
         if node.value is not None:
-            self.connect(self.visit(node.value), result)
+            self.connect(self.evaluate(node.value), result)
         self._control(result)
 
     def visit_Expr(self, node: ast.Expr) -> None:
-        self.visit(node.value)
+        self.evaluate(node.value)
 
     # --- branches ---
 
     def visit_If(self, node: ast.If) -> None:
         if _is_main_guard(node.test) and not self.frame.scope.source.is_main:
             return
-        test = self.visit(node.test)
+        test = self.evaluate(node.test)
         takes_body, takes_other = self.branches(node.test)
         before, compared = self.frame.environment, self.frame.compared
         self.frame.compared = compared | _compared_in(node.test)
@@ -152,7 +151,7 @@ class Statements(Calls):
         return self.frame.environment
 
     def visit_Match(self, node: ast.Match) -> None:
-        subject, before = self.visit(node.subject), self.frame.environment
+        subject, before = self.evaluate(node.subject), self.frame.environment
         after = [self._visit_branch(case.body, before, subject) for case in node.cases]
         self.frame.environment = _merge([before, *after])
 
@@ -175,7 +174,7 @@ class Statements(Calls):
 
     def _visit_with(self, node: ast.With | ast.AsyncWith) -> None:
         for item in node.items:
-            value = self.visit(item.context_expr)
+            value = self.evaluate(item.context_expr)
             if item.optional_vars is not None:
                 self.bind(item.optional_vars, value)
         self._visit_body(node.body)
@@ -196,7 +195,7 @@ class Statements(Calls):
         self._visit_body(node.orelse)
 
     def visit_While(self, node: ast.While) -> None:
-        test, controls = self.visit(node.test), self.frame.controls
+        test, controls = self.evaluate(node.test), self.frame.controls
         self.frame.controls = controls if test is None else [*controls, test]
         self._visit_loop(node, None)
         self.frame.controls = controls
@@ -247,6 +246,3 @@ def _filled_in(loop: ast.AST) -> Iterable[str]:
             yield ast.dump(node.value)
         elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in ADDERS:
             yield ast.dump(node.func.value)
-
-
-__all__ = ["FunctionNode", "Statements"]

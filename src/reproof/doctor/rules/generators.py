@@ -22,7 +22,7 @@ _MAKERS: Final = {
     "numpy.random.SeedSequence": "entropy",
     "random.Random": "x",
 }
-"""What makes a generator, with the name of its seed. A `torch.Generator` without a seed has a fixed one, 67280421310721."""
+"""What makes a generator, with the name of its seed. Not `torch.Generator`: without one it has a fixed seed."""
 
 _SAMPLERS: Final = re.compile(r"optuna\.samplers\.(_\w+\.)*[A-Z]\w+Sampler")
 _UNRANDOM_SAMPLERS: Final = ("GridSampler", "BruteForceSampler", "PartialFixedSampler")

@@ -42,7 +42,7 @@ def _check_order(reading: Reading, site: CallSite) -> Iterator[Finding]:
 
 
 def _check_epochs(reading: Reading, site: CallSite) -> Iterator[Finding]:
-    """Report workers that outlive an epoch and are never told that a new one began: each has its copy of the data set."""
+    """Report workers that outlive an epoch and are never told that a new one began."""
     persistent = reading.constants.argument(site.call, "persistent_workers", None, site.scope, default=False)
     data = site.call.args[0] if site.call.args else None
     owner = None if data is None else reading.inference.class_of(data, site.scope)

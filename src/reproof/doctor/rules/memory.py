@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING, Final
 
+from reproof.doctor.program.catalogue import words
 from reproof.doctor.rules.report import is_training, make_finding
 
 if TYPE_CHECKING:
@@ -14,8 +15,8 @@ if TYPE_CHECKING:
     from reproof.doctor.program.reading import Reading
     from reproof.doctor.records import Finding
 
-_EMPTY: Final = frozenset("torch.empty torch.empty_like torch.empty_strided".split())
-_LEGACY: Final = frozenset("torch.Tensor torch.FloatTensor torch.DoubleTensor torch.HalfTensor".split())
+_EMPTY: Final = words("torch.empty torch.empty_like torch.empty_strided")
+_LEGACY: Final = words("torch.Tensor torch.FloatTensor torch.DoubleTensor torch.HalfTensor")
 _READERS: Final = ("torch.nn.functional.", "torch.")
 
 
@@ -54,7 +55,7 @@ def _attribute_made_by(site: CallSite) -> str | None:
 
 
 def _is_initialised(reading: Reading, name: str, made_by: CallSite) -> bool:
-    """Whether anything in the program may give the parameter a value: a call that is not known to only read, a store."""
+    """Whether anything may give the parameter a value: a call that is not known to only read it, or a store."""
     for site in reading.calls:
         if site is not made_by and _may_fill(site, name):
             return True

@@ -6,6 +6,7 @@ import ast
 from typing import TYPE_CHECKING, Final
 
 from reproof.doctor.program import catalogue
+from reproof.doctor.program.catalogue import words
 from reproof.doctor.program.types import Hashed, has_random_hash
 from reproof.doctor.rules.report import describe_sink, make_finding
 
@@ -16,11 +17,9 @@ if TYPE_CHECKING:
     from reproof.doctor.program.reading import Reading
     from reproof.doctor.records import Finding
 
-_LISTINGS: Final = frozenset("os.listdir os.scandir os.walk glob.glob glob.iglob".split())
+_LISTINGS: Final = words("os.listdir os.scandir os.walk glob.glob glob.iglob")
 _LISTING_METHODS: Final = frozenset({"iterdir", "glob", "rglob"})
-_COMPLETIONS: Final = frozenset(
-    "concurrent.futures.as_completed concurrent.futures.wait asyncio.as_completed asyncio.wait".split()
-)
+_COMPLETIONS: Final = words("concurrent.futures.as_completed concurrent.futures.wait asyncio.as_completed asyncio.wait")
 _SET_FIX: Final = "walk sorted(…) of it instead; or start with PYTHONHASHSEED=0, which fixes the order as well"
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING, Final
 
+from reproof.doctor.program.catalogue import words
 from reproof.doctor.program.types import has_random_hash
 from reproof.doctor.rules.report import describe_sink, make_finding
 
@@ -21,21 +22,21 @@ if TYPE_CHECKING:
     from reproof.doctor.program.scopes import Scope
     from reproof.doctor.records import Finding, Kind
 
-_CLOCKS: Final = frozenset(
+_CLOCKS: Final = words(
     "time.time time.time_ns time.perf_counter time.perf_counter_ns time.monotonic time.monotonic_ns "
     "time.process_time time.process_time_ns time.clock_gettime time.gmtime time.localtime datetime.datetime.now "
-    "datetime.datetime.utcnow datetime.datetime.today datetime.date.today timeit.default_timer".split()
+    "datetime.datetime.utcnow datetime.datetime.today datetime.date.today timeit.default_timer"
 )
-_IDENTITIES: Final = frozenset(
+_IDENTITIES: Final = words(
     "os.getpid os.getppid os.times os.getloadavg socket.gethostname platform.node threading.get_ident "
     "threading.get_native_id multiprocessing.current_process tempfile.mkdtemp tempfile.mktemp tempfile.gettempdir "
-    "psutil.cpu_percent psutil.virtual_memory".split()
+    "psutil.cpu_percent psutil.virtual_memory"
 )
-_ENTROPY: Final = frozenset(
-    "os.urandom os.getrandom uuid.uuid1 uuid.uuid4 secrets.token_bytes secrets.token_hex secrets.token_urlsafe".split()
+_ENTROPY: Final = words(
+    "os.urandom os.getrandom uuid.uuid1 uuid.uuid4 secrets.token_bytes secrets.token_hex secrets.token_urlsafe"
 )
-_ENTROPY_DRAWS: Final = frozenset(
-    "random.SystemRandom secrets.SystemRandom secrets.choice secrets.randbelow secrets.randbits".split()
+_ENTROPY_DRAWS: Final = words(
+    "random.SystemRandom secrets.SystemRandom secrets.choice secrets.randbelow secrets.randbits"
 )
 _FIXES: Final[dict[Kind, str]] = {
     "wall-clock": "use a count of steps, or a seed of the script, in place of the time",

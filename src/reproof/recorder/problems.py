@@ -1,0 +1,86 @@
+"""Errors of the recorder itself: written down, never passed on to the training."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+
+MAX_PROBLEMS: Final = 20
+"""More kinds of problems than these are counted, not told."""
+
+
+class Problems:
+    """Evidence that could not be taken: with any of it, a trace cannot prove that a run is identical."""
+
+    def __init__(self, current_step: Callable[[], int]) -> None:
+        """Ask for the step when a problem is met."""
+        self._current_step = current_step
+        self._found: dict[str, Occurrences] = {}
+        self._guards: dict[str, Guard] = {}
+
+    def add(self, problem: str) -> None:
+        """Write down a problem."""
+        line = " ".join(problem.split())
+        self._found.setdefault(line, Occurrences(self._current_step())).times += 1
+
+    def guard(self, what: str) -> Guard:
+        """Return a context in which an error becomes a problem with `what`."""
+        known = self._guards.get(what)
+        if known is None:
+            known = self._guards[what] = Guard(self, what)
+        return known
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """One line per kind of problem."""
+        told = [f"{problem} ({seen})" for problem, seen in self._found.items()]
+        untold = len(told) - MAX_PROBLEMS
+        return (*told[:MAX_PROBLEMS], *((f"and {untold} other problems",) if untold > 0 else ()))
+
+
+class Occurrences:
+    """Where a problem was first met, and how often."""
+
+    def __init__(self, step: int) -> None:
+        """Note the step of the first time."""
+        self.step = step
+        self.times = 0
+
+    def __str__(self) -> str:
+        """Say it in a few words."""
+        return f"in step {self.step}" if self.times == 1 else f"{self.times} times, first in step {self.step}"
+
+
+class Guard(contextlib.AbstractContextManager["Guard"]):
+    """A context in which an exception of the recorder becomes a problem."""
+
+    def __init__(self, problems: Problems, what: str) -> None:
+        """Report problems with `what`."""
+        self._problems = problems
+        self._what = what
+
+    def __enter__(self) -> Guard:  # noqa: PYI034  # not meant to be derived from
+        """Enter."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool:
+        """Swallow an error of the recorder, never an interrupt."""
+        if not isinstance(error, Exception):
+            return False
+        self._problems.add(f"{self._what} not recorded: {describe_error(error)}")
+        return True
+
+
+def describe_error(error: BaseException) -> str:
+    """Return the type and text of an exception in one line, whatever its own methods do."""
+    try:
+        text = " ".join(str(error).split())
+    except Exception:  # noqa: BLE001  # the exception is the user's
+        text = ""
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -1,0 +1,36 @@
+"""What a recording must know of its process before it starts: is there PyTorch, and which rank is this?"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import sys
+
+from reproof.errors import DependencyError
+
+
+def require_torch() -> None:
+    """Check that PyTorch is installed, without importing it.
+
+    Raises:
+        DependencyError: If it is not.
+    """
+    if "torch" not in sys.modules and importlib.util.find_spec("torch") is None:
+        raise DependencyError("PyTorch is not installed", "pip install 'reproof[torch]'")
+
+
+def rank_of_process() -> int:
+    """Return this process's rank as torchrun and its like set it; 0 for a training in one process."""
+    return _environment_number("RANK", 0) if world_size() > 1 else 0
+
+
+def world_size() -> int:
+    """Return how many processes train together, as torchrun and its like set it."""
+    return max(1, _environment_number("WORLD_SIZE", 1))
+
+
+def _environment_number(name: str, default: int) -> int:
+    try:
+        return int(os.environ.get(name, default))
+    except ValueError:
+        return default
