@@ -74,7 +74,7 @@ def command(  # noqa: PLR0913  # one argument per option
         max_differences=max_differences,
         shows_output=show_output,
     )
-    with RunProgress(num_runs=num_runs, is_shown=not quiet and not show_output) as progress:
+    with RunProgress(is_shown=not quiet and not show_output) as progress:
         result = run_check(request, progress.watch)
     if json_path is not None:
         write_json(result.to_json(), json_path)

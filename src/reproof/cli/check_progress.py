@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 class RunProgress:
     """A line per run on standard error, while it is a terminal; nothing otherwise."""
 
-    def __init__(self, *, num_runs: int, is_shown: bool) -> None:
-        """Show `num_runs` runs, unless nobody would see them."""
-        self._num_runs = num_runs
+    def __init__(self, *, is_shown: bool) -> None:
+        """Show nothing yet, and nothing at all if nobody would see it."""
         self._tasks: dict[str, TaskID] = {}
+        self._running: list[RunProcess] = []
         self._num_steps: int | None = None
         self._progress = Progress(
             TextColumn("{task.description:<12}"),
@@ -44,17 +44,19 @@ class RunProgress:
 
     def watch(self, processes: list[RunProcess]) -> None:
         """Bring the lines up to date."""
+        for process in [process for process in self._running if process not in processes]:
+            self._running.remove(process)  # it has ended: others will take as many steps
+            self._num_steps = max(process.num_steps, self._num_steps or 0)
         for process in processes:
             name = process.request.trace.name
-            if name not in self._tasks:
+            if process not in self._running:
+                self._running.append(process)
                 self._tasks[name] = self._progress.add_task(name, total=None, state="starting")
             steps = process.num_steps
             total = process.request.num_steps or self._num_steps
             self._progress.update(
                 self._tasks[name], completed=steps, total=total, state=describe(steps, total, process.seconds)
             )
-            if process.has_ended():
-                self._num_steps = max(steps, self._num_steps or 0)
 
 
 def describe(steps: int, total: int | None, seconds: float) -> str:

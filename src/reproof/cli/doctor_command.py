@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from reproof.cli.doctor_text import draw_diagnosis
+from reproof.cli.json_output import write_json
 from reproof.doctor import diagnose
 from reproof.errors import UsageError
-
-if TYPE_CHECKING:
-    from reproof.doctor import Diagnosis
 
 
 @click.command("doctor")
@@ -27,7 +23,9 @@ if TYPE_CHECKING:
     help="Write the result as JSON to FILE, or to standard output without one.",
 )
 @click.option("--no-torch", is_flag=True, help="Do not import PyTorch; the conditions that it alone can tell say so.")
-@click.option("-q", "--quiet", is_flag=True, help="Print what was found in the script alone; never imports PyTorch.")
+@click.option(
+    "-q", "--quiet", is_flag=True, help="Look at the script alone, and leave the conditions out; never imports PyTorch."
+)
 def command(*, script: str | None, json_path: str | None, no_torch: bool, quiet: bool) -> int:
     """Tell which conditions of determinism hold here, why each matters and how to set it; nothing is changed.
 
@@ -38,12 +36,13 @@ def command(*, script: str | None, json_path: str | None, no_torch: bool, quiet:
     that do not hold do not change the exit code.
     """
     script, json_path = tell_apart(script, json_path)
+    if quiet and script is None:
+        raise UsageError("--quiet prints what was found in a script, and none is named", "name a script or a folder")
     target = None if script is None else Path(script)
-    is_drawn = json_path != "-"
-    diagnosis = diagnose(target, ask_torch=not (no_torch or quiet), with_checks=not (quiet and json_path is None))
+    diagnosis = diagnose(target, ask_torch=not (no_torch or quiet), with_checks=not quiet)
     if json_path is not None:
-        write_json(diagnosis, json_path)
-    if is_drawn:
+        write_json(diagnosis.to_json(), json_path)
+    if json_path != "-":
         draw_diagnosis(diagnosis, quiet=quiet)
     return diagnosis.exit_code
 
@@ -59,19 +58,3 @@ def tell_apart(script: str | None, json_path: str | None) -> tuple[str | None, s
     if script is not None:
         raise UsageError(f"--json {json_path} would replace a script", "name another file for --json")
     return json_path, "-"
-
-
-def write_json(diagnosis: Diagnosis, path: str) -> None:
-    """Write the JSON of the doctor.
-
-    Raises:
-        UsageError: If the file cannot be written.
-    """
-    text = json.dumps(diagnosis.to_json(), indent=1)
-    if path == "-":
-        click.echo(text)
-        return
-    try:
-        Path(path).write_text(text + "\n", encoding="utf-8")
-    except OSError as error:
-        raise UsageError(f"cannot write {path}: {error.strerror}", "choose another file for --json") from None

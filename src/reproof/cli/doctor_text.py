@@ -10,14 +10,16 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from reproof.cli.comparison_text import plural
+from reproof.cli.screen import Screen, find_screen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from reproof.doctor import Check, Diagnosis, Finding
 
-MIN_TABLE_WIDTH: Final = 100
-_MAX_LINE: Final = 120
+MIN_TABLE_COLUMNS: Final = 110
+"""Below, the columns of a table are too narrow for the addresses in it."""
+
 _MARKS: Final = {True: "yes", False: "NO", None: "-"}
 _STYLES: Final = {True: "green", False: "bold red", None: "dim"}
 
@@ -29,78 +31,89 @@ def draw_diagnosis(diagnosis: Diagnosis, *, quiet: bool = False) -> None:
         diagnosis: What to print.
         quiet: Print the findings alone.
     """
-    width = shutil.get_terminal_size().columns
-    if not quiet and sys.stdout.isatty() and width >= MIN_TABLE_WIDTH:
-        draw_table(diagnosis.checks)
-    elif not quiet:
-        for check in diagnosis.checks:
-            click.echo("\n".join(check_lines(check, min(width, _MAX_LINE))))
+    screen = find_screen()
+    checks = () if quiet else diagnosis.checks
+    if checks and sys.stdout.isatty() and shutil.get_terminal_size().columns >= MIN_TABLE_COLUMNS:
+        draw_table(checks, screen)
+        checks = ()
+    for line in diagnosis_lines(diagnosis, checks, screen.width):
+        click.echo(screen.fit(line))
+
+
+def diagnosis_lines(diagnosis: Diagnosis, checks: tuple[Check, ...], width: int) -> Iterator[str]:
+    """Yield the lines of a diagnosis, the checks first, as far as they are not drawn as a table."""
+    for check in checks:
+        yield from check_lines(check, width)
     for finding in diagnosis.findings:
-        click.echo("\n".join(finding_lines(finding, min(width, _MAX_LINE))))
+        yield from finding_lines(finding, width)
     for item in diagnosis.not_read:
-        click.echo(f"not read: {item.file}: {item.why}")
-    click.echo("; ".join(summarise(diagnosis)))
+        yield f"{item.file} was not read: {item.why}; nothing is said of seeds that may be set there"
+    yield from [""] if checks or diagnosis.findings else []
+    yield from summarise(diagnosis)
 
 
-def draw_table(checks: tuple[Check, ...]) -> None:
-    """Print the conditions as a table, with the colours that the terminal and NO_COLOR allow."""
+def draw_table(checks: tuple[Check, ...], screen: Screen) -> None:
+    """Print the conditions as a table, in the colours that the terminal and NO_COLOR allow."""
+    from rich import box
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(expand=True, show_lines=True, title="Conditions of determinism", title_justify="left")
+    frame = box.SQUARE if screen.is_unicode else box.ASCII
+    table = Table(expand=True, show_lines=True, title="Conditions of determinism", title_justify="left", box=frame)
     for title, options in _columns().items():
         table.add_column(title, **options)
     for check in checks:
-        style = _STYLES[check.holds]
-        why = Text(check.matters).append(f"\n{check.source}", style="dim")
-        table.add_row(Text(_MARKS[check.holds], style=style), check.name, Text(check.state), why, Text(check.how))
+        mark = Text(_MARKS[check.holds], style=_STYLES[check.holds])
+        why = Text(check.matters).append(f"\n{check.source}", style=f"dim link {check.source}")
+        table.add_row(mark, check.name, Text(screen.fit(check.state)), why, Text(check.how))
     Console(highlight=False).print(table)
 
 
 def _columns() -> dict[str, dict[str, Any]]:
     return {
         "holds": {"width": 5, "no_wrap": True},
-        "condition": {"ratio": 3, "overflow": "fold", "min_width": 12},
-        "here": {"ratio": 4, "overflow": "fold"},
-        "why it matters": {"ratio": 8, "overflow": "fold"},
-        "how to set it": {"ratio": 5, "overflow": "fold"},
+        "condition": {"min_width": 24, "no_wrap": True},
+        "here": {"ratio": 5, "overflow": "fold"},
+        "why it matters": {"ratio": 9, "overflow": "fold"},
+        "how to set it": {"ratio": 6, "overflow": "fold"},
     }
 
 
 def check_lines(check: Check, width: int) -> list[str]:
     """Return a condition as lines: whether it holds and what is the case, then why, how and where it says so."""
-    mark = f"[{_MARKS[check.holds]:^3}]"
-    details = [("why", check.matters), ("set", check.how)]
+    indent = " " * 6
     return [
-        *wrap(f"{mark} {check.name}: {check.state}", width, indent=" " * 6),
-        *(line for title, text in details for line in wrap(f"{' ' * 6}{title}  {text}", width, indent=" " * 11)),
-        f"{' ' * 6}see  {check.source}",  # in one piece, to be clicked on
+        *wrap(f"[{_MARKS[check.holds]:^3}] {check.name}: {check.state}", width, indent=indent),
+        *wrap(f"{indent}why  {check.matters}", width, indent=f"{indent}     "),
+        *wrap(f"{indent}set  {check.how}", width, indent=f"{indent}     "),
+        f"{indent}see  {check.source}",  # in one piece, to be clicked on
     ]
 
 
 def finding_lines(finding: Finding, width: int) -> list[str]:
     """Return a finding as lines: the place in the form that editors jump to, what is wrong, the line, the fix."""
+    indent = " " * 4
     return [
         "",
-        *wrap(f"{finding.file}:{finding.line}: {finding.kind}: {finding.message}", width, indent="    "),
-        f"    {finding.text}",
-        *wrap(f"    instead: {finding.fix}", width, indent=" " * 13),
+        *wrap(f"{finding.file}:{finding.line}: {finding.kind}: {finding.message}", width, indent=indent),
+        f"{indent}{finding.text}",
+        *wrap(f"{indent}instead: {finding.fix}", width, indent=f"{indent}         "),
     ]
 
 
 def wrap(text: str, width: int, *, indent: str) -> list[str]:
-    """Break a line at spaces; addresses and paths stay whole."""
-    return textwrap.wrap(text, max(width, 40), subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
+    """Break a line at spaces; addresses, paths and options stay whole."""
+    return textwrap.wrap(text, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
 
 
 def summarise(diagnosis: Diagnosis) -> Iterator[str]:
-    """Say in short how many conditions hold and how much was found."""
+    """Yield in short how many conditions hold, and how much was found."""
     if diagnosis.checks:
         held = [check.holds for check in diagnosis.checks]
         yield (
-            f"{held.count(True)} of {plural(len(held), 'condition')} hold, {held.count(False)} do not, "
-            f"{held.count(None)} do not apply here or are for information"
+            f"{held.count(True)} of {plural(len(held), 'condition')} hold, {held.count(False)} do not; "
+            f"{held.count(None)} do not apply here, cannot be told or are for information"
         )
     if diagnosis.files:
         found = plural(len(diagnosis.findings), "finding") if diagnosis.findings else "nothing found"

@@ -90,7 +90,7 @@ def _read_script_or_say_why(path: Path) -> ScriptReading:
     try:
         return _read_script(path)
     except UsageError as error:
-        not_read = NotRead(file=str(path), why=error.problem.rpartition(": ")[2])
+        not_read = NotRead(file=str(path), why=error.problem.removeprefix(f"{path} cannot be read: "))
         return ScriptReading(findings=(), files=(), not_read=(not_read,), facts=None)
 
 

@@ -35,12 +35,17 @@ NOT_DATA = (types.FunctionType, types.BuiltinFunctionType, types.MethodType, typ
 
 
 class EvidenceRecorder:
-    """Records values as events of one frame builder."""
+    """Records values as events of one frame builder.
+
+    Attributes:
+        frames: Where the events go.
+        keeps_statistics: Whether summary statistics of floating-point tensors are kept.
+    """
 
     def __init__(self, frames: FrameBuilder, *, statistics: bool = False) -> None:
         """Record into `frames`; with `statistics`, keep summary statistics of floating-point tensors."""
         self.frames = frames
-        self._statistics = statistics
+        self.keeps_statistics = statistics
         self._keeps_samples = True
         self._ids: dict[tuple[Stage, str, Detail | None, int], int] = {}
 
@@ -85,13 +90,17 @@ class EvidenceRecorder:
         self.record_digest("batch", name, taken, "order", values=() if numbers is None else (("exact", *numbers),))
 
     def record_tensor(self, stage: Stage, name: str, tensor: torch.Tensor) -> int | None:
-        """Record a tensor by its digest alone; return the number of its event, or None if it was skipped."""
+        """Record a tensor of the training's state; return the number of its event, or None if it was skipped.
+
+        Its numbers are kept only where statistics are asked for: state is recorded at every step.
+        """
         try:
             taken = digest_any_tensor(tensor)
         except digests.CannotDigestError as error:
             self._skip(stage, name, None, error.problem)
             return None
-        return self.record_digest(stage, name, taken, num_tensors=1)
+        values = self._numbers(stage, tensor) if self.keeps_statistics else ()
+        return self.record_digest(stage, name, taken, num_tensors=1, values=values)
 
     def record_digest(  # the parts of an event
         self,
@@ -136,7 +145,7 @@ class EvidenceRecorder:
         kept: list[Value] = []
         if stage == "batch" and self._keeps_samples and (fingerprints := digests.sample_fingerprints(leaf)) is not None:
             kept.append(("samples", "I", fingerprints))
-        if self._statistics and (statistics := digests.statistics(leaf)) is not None:
+        if self.keeps_statistics and (statistics := digests.statistics(leaf)) is not None:
             kept.append(("statistics", "d", statistics))
         return tuple(kept)
 

@@ -69,6 +69,8 @@ class ModelHooks:
             output = original(module, *args, **kwargs)
             if recording.records("steps"):
                 with recording.guard("output of a model"):
+                    if recording.state.uninitialized:
+                        recording.state.record_initialized()
                     stage: Stage = "forward" if torch.is_grad_enabled() else "metric"
                     recording.evidence.record_tree(stage, f"{recording.registry.name_of(module)} output", output)
         finally:

@@ -20,12 +20,16 @@ class Problems:
         """Ask for the step when a problem is met."""
         self._current_step = current_step
         self._found: dict[str, Occurrences] = {}
+        self._num_untold = 0
         self._guards: dict[str, Guard] = {}
 
     def add(self, problem: str) -> None:
         """Write down a problem."""
         line = " ".join(problem.split())
-        self._found.setdefault(line, Occurrences(self._current_step())).times += 1
+        if line not in self._found and len(self._found) >= MAX_PROBLEMS:
+            self._num_untold += 1  # a text that is another each time must not fill the memory
+        else:
+            self._found.setdefault(line, Occurrences(self._current_step())).times += 1
 
     def guard(self, what: str) -> Guard:
         """Return a context in which an error becomes a problem with `what`."""
@@ -38,8 +42,7 @@ class Problems:
     def lines(self) -> tuple[str, ...]:
         """One line per kind of problem."""
         told = [f"{problem} ({seen})" for problem, seen in self._found.items()]
-        untold = len(told) - MAX_PROBLEMS
-        return (*told[:MAX_PROBLEMS], *((f"and {untold} other problems",) if untold > 0 else ()))
+        return (*told, *((f"and {self._num_untold} other problems",) if self._num_untold else ()))
 
 
 class Occurrences:

@@ -62,7 +62,7 @@ class TensorGroup:
             self._names, self._event_ids = names, []
         if not self._event_ids:
             numbers = [evidence.record_tensor(self._stage, *named) for named in zip(names, tensors, strict=True)]
-            if None not in numbers:
+            if None not in numbers and not evidence.keeps_statistics:
                 self._event_ids = [number for number in numbers if number is not None]
             return
         try:
@@ -95,7 +95,11 @@ class OptimizerPlan:
 
 
 class StateRecorder:
-    """Records the state of models and optimizers for one recording."""
+    """Records the state of models and optimizers for one recording.
+
+    Attributes:
+        uninitialized: Parameters of lazy modules that have no data yet: name, where each is held, and its key there.
+    """
 
     def __init__(self, recording: Recording) -> None:
         """Know no optimizer yet."""
@@ -106,6 +110,7 @@ class StateRecorder:
         self._names: weakref.WeakKeyDictionary[Optimizer, str] = weakref.WeakKeyDictionary()
         self._hyperparameters: weakref.WeakKeyDictionary[Optimizer, Any] = weakref.WeakKeyDictionary()
         self._holdings = Holdings(recording)
+        self.uninitialized: list[tuple[str, dict[str, Any], str]] = []
 
     def add_optimizer(self, optimizer: Optimizer) -> None:
         """Note that an optimizer exists: its parameters are its own to record."""
@@ -122,7 +127,20 @@ class StateRecorder:
             return
         with recording.frames.at_front():
             for name, held, key, _ in recording.registry.holdings(module):
-                recording.evidence.record_tensor("init", name, held[key])
+                if is_lazy(held[key]):
+                    self.uninitialized.append((name, held, key))
+                else:
+                    recording.evidence.record_tensor("init", name, held[key])
+
+    def record_initialized(self) -> None:
+        """Record the initial state of what lazy modules have made of their parameters in a call of their model."""
+        waiting, self.uninitialized = self.uninitialized, []
+        with self._recording.frames.at_front():
+            for name, held, key in waiting:
+                if is_lazy(held[key]):
+                    self.uninitialized.append((name, held, key))
+                else:
+                    self._recording.evidence.record_tensor("init", name, held[key])
 
     def record_unseen(self, optimizer: Optimizer) -> None:
         """Record the initial state of parameters that belong to no called model, before their first step changes it."""

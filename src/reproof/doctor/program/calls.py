@@ -12,13 +12,21 @@ from reproof.doctor.program.flow import CallSite
 from reproof.doctor.program.graph import Sink
 from reproof.doctor.program.names import Definition, is_method_of_instance
 from reproof.doctor.program.scopes import FunctionNode, parameters
-from reproof.doctor.program.types import Foreign
+from reproof.doctor.program.types import PARAMETER, Foreign
 
 if TYPE_CHECKING:
     from reproof.doctor.program.graph import SinkKind
 
-MODULES: Final = ("torch.nn.", "torchvision.models.", "timm.", "transformers.", "lightning.", "pytorch_lightning.")
-"""Beginnings of the names of classes whose instances are models when they are called."""
+MODULES: Final = (
+    "torch.nn.",
+    "torch.func.",
+    "torchvision.models.",
+    "timm.",
+    "transformers.",
+    "lightning.",
+    "pytorch_lightning.",
+)
+"""Beginnings of the names of what makes a model, or a function that stands for one."""
 
 _FILLERS: Final = words(
     "append add appendleft insert push put put_nowait update extend extendleft setdefault add_scalar"
@@ -172,7 +180,7 @@ class Calls(Expressions):
             self._add_sink(site, value, sink)
         self._rank_length(site)
         self._map(site)
-        if site.method == "shuffle" and site.call.args:
+        if (site.method == "shuffle" or site.name == "random.shuffle") and site.call.args:
             self.store(site.call.args[0], site.node, "hold")
 
     def _visit_arguments(self, site: CallSite) -> list[int | None]:
@@ -303,9 +311,19 @@ class Calls(Expressions):
         elif site.method == "register_buffer":
             for value in values[1:2]:
                 self._add_sink(site, value, "parameter")
-        elif _is_data_of_parameter(site.call.func):
+        elif self._changes_parameter(site):
             for value in values:
                 self._add_sink(site, value, "parameter")
+
+    def _changes_parameter(self, site: CallSite) -> bool:
+        """Whether a call changes a parameter or its gradient in place, or is a step of an optimizer that does."""
+        receiver = site.call.func.value if isinstance(site.call.func, ast.Attribute) else None
+        if not site.method.endswith("_") or site.method.startswith("_"):
+            return False
+        owner = site.scope.owner.node if site.scope.owner is not None else None
+        is_optimizer = isinstance(owner, ast.ClassDef) and self.inference.derives_from(owner, "torch.optim.")
+        is_step = is_optimizer and getattr(site.function, "name", "") == "step"
+        return is_step or _is_state(receiver) or self.inference.infer(receiver, site.scope) == PARAMETER
 
     def _add_model_sink(self, site: CallSite) -> None:
         """Let what a model is called on be an input of the training."""
@@ -324,7 +342,6 @@ def _is_classmethod(function: FunctionNode) -> bool:
     return "classmethod" in names
 
 
-def _is_data_of_parameter(node: ast.expr) -> bool:
-    """Whether a call is ``something.data.fill_`` and the like: a change of a parameter behind autograd's back."""
-    is_method = isinstance(node, ast.Attribute) and node.attr.endswith("_") and isinstance(node.value, ast.Attribute)
-    return is_method and node.value.attr == "data"  # type: ignore[attr-defined]
+def _is_state(node: ast.expr | None) -> bool:
+    """Whether an expression is ``p.data`` or ``p.grad``: what an optimizer works on."""
+    return isinstance(node, ast.Attribute) and node.attr in {"data", "grad"}

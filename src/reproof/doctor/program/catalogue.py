@@ -89,7 +89,7 @@ METHOD_STEPS: Final[dict[str, Step]] = {
     "numel": "size",
     "most_common": "sort",
 }
-SIZE_ATTRIBUTES: Final = frozenset({"shape", "dtype", "device", "ndim", "size", "requires_grad", "name"})
+SIZE_ATTRIBUTES: Final = frozenset({"shape", "dtype", "device", "ndim", "size", "requires_grad"})
 
 WALKERS: Final = words(
     "builtins.list builtins.tuple builtins.enumerate builtins.zip builtins.map builtins.filter builtins.iter "

@@ -167,9 +167,9 @@ class Inference:
         return self._infer_bindings(home.bindings[name])
 
     def _infer_bindings(self, bindings: list[Binding]) -> Type | None:
-        made = [self._infer_binding(binding) for binding in bindings if binding.kind != "added"]
+        made = [self._infer_binding(binding) for binding in bindings if binding.kind not in {"added", "augmented"}]
         kind = join(made) if made else None
-        added = [binding for binding in bindings if binding.kind == "added"]
+        added = [binding for binding in bindings if binding.kind in {"added", "augmented"}]
         return kind if not added or kind is None else self._with_additions(kind, added)
 
     def _with_additions(self, kind: Type, added: list[Binding]) -> Type:
@@ -299,6 +299,8 @@ class Inference:
             return Items(self._infer_mapped(node.args[0], scope))
         if name in WRAPPERS and arguments:
             return arguments[0]
+        if name.startswith("torch.func."):
+            return Foreign(name)
         return Foreign(name) if name.rpartition(".")[2][:1].isupper() else self._infer_method_call(node, scope)
 
     def _infer_mapped(self, function: ast.expr, scope: Scope) -> Type | None:

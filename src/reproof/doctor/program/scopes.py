@@ -29,8 +29,8 @@ class Binding:
     """One way in which a name gets its value.
 
     Attributes:
-        kind: ``import``, ``function``, ``class``, ``parameter``; ``value``; ``added`` for what is put into it later;
-            ``other`` for what cannot be followed.
+        kind: ``import``, ``function``, ``class``, ``parameter``; ``value``; ``added`` for what is put into it later,
+            ``augmented`` for what ``+=`` and the like do; ``other`` for what cannot be followed.
         node: The statement or target that binds it.
         scope: The scope in which the value's expression stands.
         value: That expression, where there is one.
@@ -39,7 +39,7 @@ class Binding:
         level: For an import, its leading dots.
     """
 
-    kind: Literal["import", "function", "class", "parameter", "value", "added", "other"]
+    kind: Literal["import", "function", "class", "parameter", "value", "added", "augmented", "other"]
     node: ast.AST
     scope: Scope
     value: ast.expr | None = None
@@ -224,7 +224,7 @@ class _Reader(ast.NodeVisitor):
     def visit_AugAssign(self, node: ast.AugAssign) -> None:
         self.generic_visit(node)
         if isinstance(node.target, ast.Name):
-            self._bind(node.target.id, Binding("other", node, self.scope, node.value))
+            self._bind(node.target.id, Binding("augmented", node, self.scope, node.value, ("item",)))
 
     def visit_NamedExpr(self, node: ast.NamedExpr) -> None:
         self.visit(node.value)
@@ -255,7 +255,7 @@ class _Reader(ast.NodeVisitor):
         if isinstance(node.func, ast.Attribute) and node.args:
             if node.func.attr in ADDERS:
                 self._add_to(node.func.value, node, node.args[-1], ())
-            elif node.func.attr == "extend":
+            elif node.func.attr in {"extend", "update"}:
                 self._add_to(node.func.value, node, node.args[0], ("item",))
 
     # --- how ---

@@ -179,8 +179,8 @@ def _parse(path: Path, shown: str, *, is_main: bool) -> Source:
 
 
 def _describe(error: Exception) -> str:
-    if isinstance(error, UnicodeDecodeError):
-        return f"byte {error.start} is not {error.encoding}, and no encoding is declared"
+    if isinstance(error, UnicodeDecodeError) or str(error).startswith("invalid or missing encoding"):
+        return "it is not in UTF-8, or not in the encoding that it declares"
     if isinstance(error, SyntaxError):
         return f"line {error.lineno}: {error.msg}" if error.lineno else str(error.msg)
     if isinstance(error, OSError):

@@ -14,6 +14,7 @@ from reproof.doctor.program.types import Table
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from reproof.doctor.program.graph import SinkKind
     from reproof.doctor.program.sources import Source
 
 _RATES: Final = frozenset({"lr", "momentum", "weight_decay", "betas", "eps", "initial_lr"})
@@ -105,14 +106,19 @@ class Statements(Calls):
 
     def _assign(self, target: ast.expr, value: int | None) -> None:
         self.bind(target, value)
+        if isinstance(target, ast.Attribute) and target.attr in {"data", "grad"}:
+            self._sink(target, value, "parameter")
         if not isinstance(target, ast.Subscript):
             return
         key = self.evaluate(target.slice)
-        if isinstance(target.slice, ast.Constant) and target.slice.value in _RATES and value is not None:
-            sink = self.graph.node(("rate", target))
-            self.connect(value, sink)
-            self.graph.add_sink(sink, Sink("rate", target, self.frame.scope))
+        if isinstance(target.slice, ast.Constant) and target.slice.value in _RATES:
+            self._sink(target, value, "rate")
         self.store(target.value, key, "hold" if self._is_table(target.value) else "store")
+
+    def _sink(self, target: ast.expr, value: int | None, kind: SinkKind) -> None:
+        """Let what is assigned to a target be a part of the training."""
+        node = self.derived(("sink", target), [value], "copy")
+        self.graph.add_sink(node, Sink(kind, target, self.frame.scope))
 
     def _is_table(self, node: ast.expr) -> bool:
         return isinstance(self.inference.infer(node, self.frame.scope), Table)

@@ -1,4 +1,4 @@
-"""Parameters that are made of whatever the memory held, and never given a value."""
+"""Parameters and buffers that are made of whatever the memory held, and never given a value."""
 
 from __future__ import annotations
 
@@ -17,6 +17,12 @@ if TYPE_CHECKING:
 
 _EMPTY: Final = words("torch.empty torch.empty_like torch.empty_strided")
 _LEGACY: Final = words("torch.Tensor torch.FloatTensor torch.DoubleTensor torch.HalfTensor")
+_ACCUMULATORS: Final = words(
+    "add_ sub_ mul_ div_ index_add_ scatter_add_ index_reduce_ scatter_reduce_ addcmul_ addcdiv_ addmm_ lerp_ clamp_ "
+    "requires_grad_ index_put_"
+)
+"""Methods that change a tensor and keep something of what it was."""
+
 _READERS: Final = ("torch.nn.functional.", "torch.")
 
 
@@ -25,21 +31,34 @@ def find(reading: Reading) -> Iterator[Finding]:
     if reading.program.not_read or not is_training(reading) or _initialises_all(reading):
         return
     for site in reading.calls:
-        name = _attribute_made_by(site) if _makes_empty_parameter(reading, site) else None
-        if name is not None and not _is_initialised(reading, name, site):
+        name = _name_of_tensor(site)
+        made = site.call.args[-1] if name is not None and site.call.args else None
+        if name is None or made is None or not _is_empty(reading, made, site):
+            continue
+        if not _is_initialised(reading, name, site):
             yield make_finding(
                 "uninitialized-memory",
                 site.call,
                 site.scope,
-                f"the parameter {name} is made of uninitialised memory and nothing gives it a value",
+                f"{name} is made of uninitialised memory and nothing gives it a value",
                 f"torch.nn.init.zeros_(self.{name}), or another of torch.nn.init, in the constructor",
             )
 
 
-def _makes_empty_parameter(reading: Reading, site: CallSite) -> bool:
-    if site.name != "torch.nn.Parameter" or not site.call.args or not isinstance(site.call.args[0], ast.Call):
+def _name_of_tensor(site: CallSite) -> str | None:
+    """Return the name under which a module keeps the parameter or buffer that a call makes."""
+    if site.name == "torch.nn.Parameter" and len(site.call.args) == 1:
+        return _attribute_made_by(site)
+    name = site.call.args[0] if len(site.call.args) == len(("name", "tensor")) else None
+    is_register = site.method in {"register_buffer", "register_parameter"}
+    return str(name.value) if is_register and isinstance(name, ast.Constant) else None
+
+
+def _is_empty(reading: Reading, made: ast.expr, site: CallSite) -> bool:
+    if not isinstance(made, ast.Call):
         return False
-    made = site.call.args[0]
+    if reading.names.dotted(made.func, site.scope) == "torch.nn.Parameter" and made.args:
+        return _is_empty(reading, made.args[0], site)
     name = reading.names.dotted(made.func, site.scope)
     kinds = [reading.constants.evaluate(argument, site.scope) for argument in made.args]
     return name in _EMPTY or (name in _LEGACY and bool(kinds) and all(isinstance(kind, int) for kind in kinds))
@@ -59,13 +78,13 @@ def _is_initialised(reading: Reading, name: str, made_by: CallSite) -> bool:
     for site in reading.calls:
         if site is not made_by and _may_fill(site, name):
             return True
-    return any(_stores(statement, name) for statement, _ in reading.statements())
+    return any(_stores(statement, name, made_by) for statement, _ in reading.statements())
 
 
 def _may_fill(site: CallSite, name: str) -> bool:
     function = site.call.func
     if isinstance(function, ast.Attribute) and function.attr.endswith("_") and _mentions(function.value, name):
-        return True
+        return function.attr not in _ACCUMULATORS
     if not any(_mentions(argument, name) for argument in site.call.args):
         return False
     is_reader = site.name.startswith(_READERS) and not site.name.startswith("torch.nn.init.")
@@ -78,11 +97,16 @@ def _takes_it_itself(site: CallSite, name: str) -> bool:
     return any(_is_attribute(argument, name) or _is_data_of(argument, name) for argument in site.call.args)
 
 
-def _stores(statement: ast.stmt, name: str) -> bool:
-    """Whether a statement writes into the parameter: ``self.w[...] = x``, ``self.w.data = x``."""
-    targets = statement.targets if isinstance(statement, ast.Assign) else [getattr(statement, "target", None)]
+def _stores(statement: ast.stmt, name: str, made_by: CallSite) -> bool:
+    """Whether a statement writes into the tensor or replaces it: ``self.w[...] = x``, ``self.w.data = x``."""
+    if not isinstance(statement, ast.Assign) or statement.value is made_by.call:
+        return False
     return any(
-        isinstance(target, ast.Subscript | ast.Attribute) and _mentions(target.value, name) for target in targets
+        isinstance(part, ast.Subscript | ast.Attribute)
+        and (_is_attribute(part, name) or _mentions(part.value, name))
+        and isinstance(part.ctx, ast.Store)
+        for target in statement.targets
+        for part in ast.walk(target)
     )
 
 

@@ -1,0 +1,377 @@
+"""Global generators without a seed, or with one that comes too late or is none."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.unit.doctor.conftest import Doctor
+
+UNSEEDED = {
+    "layers": """
+        import torch.nn as nn
+        model = nn.Sequential(nn.Flatten(), nn.Linear(4, 1))  # finds: unseeded-rng
+        model(x).sum().backward()
+        """,
+    "only the GPU is seeded": """
+        import torch
+        torch.cuda.manual_seed_all(1)
+        model = torch.nn.Linear(4, 1)  # finds: unseeded-rng
+        model(x).sum().backward()
+        """,
+    "a shuffling loader": """
+        from torch.utils.data import DataLoader as DL
+        for x, y in DL(data, 32, shuffle=True):  # finds: unseeded-rng
+            net(x).sum().backward()
+        """,
+    "a split": """
+        from torch.utils import data as tud
+        first, second = tud.random_split(everything, [8, 2])  # finds: unseeded-rng
+        net(first).sum().backward()
+        """,
+    "weights by hand": """
+        import torch
+        w = torch.randn(4).mul(0.1).requires_grad_()  # finds: unseeded-rng
+        (w * x).sum().backward()
+        """,
+    "dropout noise of a tensor's method": """
+        import torch
+        mask = torch.empty(4).bernoulli_(0.5)  # finds: unseeded-rng
+        (mask * x).sum().backward()
+        """,
+    "numpy in a data set": """
+        import torch
+        import numpy as np
+        torch.manual_seed(0)
+        class Noisy(torch.utils.data.Dataset):
+            def __getitem__(self, i):
+                return self.x[i] + np.random.normal(size=3)  # finds: unseeded-rng
+        for x in torch.utils.data.DataLoader(Noisy()):
+            net(x).sum().backward()
+        """,
+    "python shuffles the samples": """
+        import torch
+        from random import shuffle
+        torch.manual_seed(0)
+        order = list(range(10))
+        shuffle(order)  # finds: unseeded-rng
+        net(x[order]).sum().backward()
+        """,
+    "a coin decides about an augmentation": """
+        import random, torch
+        torch.manual_seed(0)
+        def augment(image):
+            if random.random() < 0.5:  # finds: unseeded-rng
+                image = image.flip(-1)
+            return image
+        net(augment(x)).sum().backward()
+        """,
+    "scikit-learn splits with numpy's": """
+        import torch
+        from sklearn.model_selection import train_test_split
+        torch.manual_seed(0)
+        a, b = train_test_split(x, test_size=0.2)  # finds: unseeded-rng
+        net(a).sum().backward()
+        """,
+    "folds that shuffle": """
+        import torch
+        from sklearn.model_selection import KFold
+        torch.manual_seed(0)
+        for a, b in KFold(5, shuffle=True).split(x):  # finds: unseeded-rng
+            net(x[a]).sum().backward()
+        """,
+    "rows of a table": """
+        import torch
+        import pandas as pd
+        torch.manual_seed(0)
+        rows = pd.read_csv("x.csv").sample(frac=1)  # finds: unseeded-rng
+        net(torch.tensor(rows.values)).sum().backward()
+        """,
+    "a seed of None": """
+        import torch
+        import numpy as np
+        torch.manual_seed(0)
+        np.random.seed(None)
+        noise = np.random.rand(3)  # finds: unseeded-rng
+        net(noise).sum().backward()
+        """,
+    "a seed that the command line leaves out": """
+        import argparse, torch
+        parser = argparse.ArgumentParser()
+        parser.add_argument("--seed", type=int)
+        args = parser.parse_args()
+        if args.seed is not None:
+            torch.manual_seed(args.seed)
+        model = torch.nn.Linear(4, 1)  # finds: unseeded-rng
+        model(x).sum().backward()
+        """,
+    "seeds only in workers": """
+        import torch, numpy as np
+        torch.manual_seed(0)
+        def seed_worker(worker_id):
+            np.random.seed(torch.initial_seed() % 2**32)
+        order = np.random.permutation(100)  # finds: unseeded-rng
+        data = torch.utils.data.Subset(everything, order)
+        for x in torch.utils.data.DataLoader(data, num_workers=2, worker_init_fn=seed_worker):
+            net(x).sum().backward()
+        """,
+    "a helper that nobody calls": """
+        import torch
+        def set_seed():
+            torch.manual_seed(0)
+        model = torch.nn.Linear(4, 1)  # finds: unseeded-rng
+        model(x).sum().backward()
+        """,
+    "the seed is drawn from what it seeds": """
+        import random, torch
+        seed = random.randint(0, 9999)  # finds: unseeded-rng
+        random.seed(seed)
+        torch.manual_seed(seed)
+        net(x).sum().backward()
+        """,
+    "a new seed": """
+        import torch
+        torch.manual_seed(0)
+        torch.seed()  # finds: unseeded-rng
+        net(x).sum().backward()
+        """,
+}
+
+SEEDED = {
+    "all three": """
+        import random, torch, numpy as np
+        random.seed(0); np.random.seed(0); torch.manual_seed(0)
+        x = torch.randn(3) + np.random.rand(3) + random.random()
+        torch.nn.Linear(3, 1)(x).sum().backward()
+        """,
+    "lightning": """
+        from lightning.pytorch import seed_everything
+        import torch, numpy as np
+        seed_everything(7, workers=True)
+        torch.nn.Linear(3, 1)(torch.tensor(np.random.rand(3))).sum().backward()
+        """,
+    "pytorch_lightning under another name": """
+        import pytorch_lightning as pl, torch
+        pl.seed_everything(7)
+        torch.nn.Linear(3, 1)(x).sum().backward()
+        """,
+    "transformers": """
+        from transformers import set_seed
+        import torch, random
+        set_seed(3)
+        torch.nn.Linear(3, 1)(torch.tensor([random.random()])).sum().backward()
+        """,
+    "accelerate": """
+        from accelerate.utils import set_seed
+        import torch
+        set_seed(3)
+        torch.nn.Linear(3, 1)(x).sum().backward()
+        """,
+    "monai": """
+        import monai, torch
+        monai.utils.set_determinism(seed=3)
+        torch.nn.Linear(3, 1)(x).sum().backward()
+        """,
+    "reproof": """
+        import reproof, torch
+        with reproof.deterministic(seed=3):
+            torch.nn.Linear(3, 1)(x).sum().backward()
+        """,
+    "a trainer that seeds by itself": """
+        import torch
+        from transformers import Trainer, TrainingArguments
+        Trainer(model_init=lambda: torch.nn.Linear(3, 1), args=TrainingArguments("out")).train()
+        """,
+    "draws with generators of their own": """
+        import torch
+        from torch.utils.data import DataLoader, random_split
+        a, b = random_split(data, [8, 2], generator=torch.Generator().manual_seed(1))
+        for x in DataLoader(a, shuffle=True, generator=torch.Generator()):
+            net(x).sum().backward()
+        """,
+    "numpy in workers, which PyTorch seeds": """
+        import torch, numpy as np
+        torch.manual_seed(0)
+        class Noisy(torch.utils.data.Dataset):
+            def __getitem__(self, i):
+                return self.x[i] + np.random.normal(size=3)
+        for x in torch.utils.data.DataLoader(Noisy(), shuffle=True, num_workers=4):
+            net(x).sum().backward()
+        """,
+    "a number of workers that is not known": """
+        import sys, torch, numpy as np
+        torch.manual_seed(0)
+        class Noisy(torch.utils.data.Dataset):
+            def __getitem__(self, i):
+                return self.x[i] + np.random.normal(size=3)
+        for x in torch.utils.data.DataLoader(Noisy(), shuffle=True, num_workers=int(sys.argv[1])):
+            net(x).sum().backward()
+        """,
+    "names of runs": """
+        import random, torch, numpy as np
+        torch.manual_seed(0)
+        name = f"{random.choice(['calm', 'brisk'])}-{np.random.randint(1000)}"
+        writer = SummaryWriter(f"runs/{name}")
+        torch.nn.Linear(3, 1)(x).sum().backward()
+        """,
+    "a random sample to look at": """
+        import random, torch
+        torch.manual_seed(0)
+        torch.nn.Linear(3, 1)(x).sum().backward()
+        for row in random.sample(range(100), 3):
+            print(texts[row], labels[row])
+        """,
+    "no training": """
+        import torch
+        model = torch.nn.Linear(3, 1)
+        model.load_state_dict(torch.load("model.pt"))
+        print(model(x))
+        """,
+    "a splitter with its own seed": """
+        import torch
+        from sklearn.model_selection import KFold, train_test_split
+        torch.manual_seed(0)
+        a, b = train_test_split(x, random_state=3)
+        for a, b in KFold(5).split(x):
+            net(a).sum().backward()
+        """,
+    "a fallback for a seed that is given": """
+        import random, torch
+        def set_seed(seed=None):
+            if seed is None:
+                seed = random.randint(0, 10)
+            torch.manual_seed(seed)
+        set_seed(3)
+        torch.nn.Linear(3, 1)(x).sum().backward()
+        """,
+    "an option with a default": """
+        import argparse, torch
+        parser = argparse.ArgumentParser()
+        parser.add_argument("--seed", type=int, default=1)
+        args = parser.parse_args()
+        if args.seed is not None:
+            torch.manual_seed(args.seed)
+        torch.nn.Linear(3, 1)(x).sum().backward()
+        """,
+}
+
+
+@pytest.mark.parametrize("source", UNSEEDED.values(), ids=UNSEEDED)
+def test_a_draw_without_a_seed_is_found(read: Doctor, source: str) -> None:
+    """Where the training draws from a global generator that nothing has seeded, the first such line is named."""
+    answer = read(source)
+    assert answer.found == answer.expected
+
+
+@pytest.mark.parametrize("source", SEEDED.values(), ids=SEEDED)
+def test_seeded_and_harmless_draws_are_not(read: Doctor, source: str) -> None:
+    """A seed of any common kind counts, and a draw that reaches no training is nobody's fault."""
+    assert read(source).found == []
+
+
+class TestSeedsInOtherFiles:
+    """A seed counts where it is called, and what it does is looked up."""
+
+    def test_a_helper_in_a_module(self, read: Doctor) -> None:
+        """What the helper seeds is read in its file: here all but NumPy."""
+        answer = read(
+            """
+            import numpy as np, torch
+            from helpers import fix_everything
+            fix_everything(1)
+            x = torch.randn(3) + torch.tensor(np.random.rand(3))  # finds: unseeded-rng
+            x.sum().backward()
+            """,
+            helpers="""
+            import random, torch
+            def fix_everything(seed):
+                random.seed(seed)
+                torch.manual_seed(seed)
+            """,
+        )
+        assert answer.found == answer.expected
+
+    def test_a_module_that_cannot_be_read(self, read: Doctor) -> None:
+        """It may well seed, so nobody is accused."""
+        answer = read(
+            """
+            import torch, helpers
+            torch.nn.Linear(3, 1)(x).sum().backward()
+            """,
+            helpers="def broken(:",
+        )
+        assert answer.found == []
+
+
+class TestSeedsThatComeTooLate:
+    """The order of drawing and seeding, as far as it is certain."""
+
+    def test_the_model_is_made_first(self, read: Doctor) -> None:
+        """The layer is named, with the place of the seed."""
+        answer = read("""
+            import torch
+            class Net(torch.nn.Module):
+                def __init__(self):
+                    super().__init__()
+                    self.head = torch.nn.Linear(4, 1)  # finds: unseeded-rng
+            def main():
+                net = Net()
+                torch.manual_seed(0)
+                net(x).sum().backward()
+            if __name__ == "__main__":
+                main()
+            """)
+        assert answer.found == answer.expected
+        assert "train.py:9" in answer.findings[0].message
+
+    def test_the_model_is_made_before_the_trainer_that_seeds(self, read: Doctor) -> None:
+        """As the manual of transformers says: use model_init, since the trainer seeds when it is made."""
+        answer = read("""
+            import torch
+            from transformers import Trainer
+            net = torch.nn.Linear(4, 1)  # finds: unseeded-rng
+            Trainer(model=net).train()
+            """)
+        assert answer.found == answer.expected
+
+    @pytest.mark.parametrize(
+        "source",
+        [
+            pytest.param(
+                """
+                import torch
+                torch.manual_seed(0)
+                net = torch.nn.Linear(4, 1)
+                torch.manual_seed(1)
+                net(x).sum().backward()
+                """,
+                id="seeded again",
+            ),
+            pytest.param(
+                """
+                import torch
+                if seed:
+                    torch.manual_seed(0)
+                net = torch.nn.Linear(4, 1)
+                torch.manual_seed(1)
+                net(x).sum().backward()
+                """,
+                id="seeded before, perhaps",
+            ),
+            pytest.param(
+                """
+                import torch
+                net = torch.nn.Linear(4, 1)
+                net.load_state_dict(torch.load("start.pt"))
+                torch.manual_seed(1)
+                net(x).sum().backward()
+                """,
+                id="weights from a file",
+            ),
+        ],
+    )
+    def test_an_order_that_does_no_harm(self, read: Doctor, source: str) -> None:
+        """Nothing is said unless the draw is the first and the seed certainly comes after it."""
+        assert read(source).found == []
