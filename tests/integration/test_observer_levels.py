@@ -101,7 +101,7 @@ print(json.dumps([found, amounts]))
 def test_a_training_comes_to_the_same_bits_at_every_level(
     name: str, python: Command, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    """Printed output, weights, optimizer state and generators are those of the training alone; each level sees more."""
+    """Printed output, weights, optimizer state and generators are those of the training alone."""
     training = TRAININGS[name]
     shutil.copytree(training.folder, tmp_path, ignore=shutil.ignore_patterns("__pycache__"), dirs_exist_ok=True)
     folder = tmp_path_factory.mktemp("observer")
@@ -116,7 +116,7 @@ def test_a_training_comes_to_the_same_bits_at_every_level(
         assert found[level] == plain, level
     assert [problems for _, problems in amounts.values()] == [[], [], []]
     numbers = [number for number, _ in amounts.values()]
-    assert 0 < numbers[0] < numbers[1] < numbers[2]
+    assert 0 < numbers[0] < numbers[1] <= numbers[2]
 
 
 COMPILED = """

@@ -54,7 +54,7 @@ def refuse(*_: Any, **__: Any) -> None:
     ("owner", "name"),
     [
         (EvidenceRecorder, "record_indices"),
-        (EvidenceRecorder, "_record_leaf"),
+        (EvidenceRecorder, "record_leaf"),
         (frames.FrameBuilder, "add"),
         (frames.FrameBuilder, "end_step"),
         (loaders, "take_indices"),

@@ -49,7 +49,8 @@ def diagnosis_lines(diagnosis: Diagnosis, checks: tuple[Check, ...], width: int)
     for item in diagnosis.not_read:
         yield f"{item.file} was not read: {item.why}; nothing is said of seeds that may be set there"
     yield from [""] if checks or diagnosis.findings else []
-    yield from summarise(diagnosis)
+    for sentence in summarise(diagnosis):
+        yield from wrap(sentence, width, indent="")
 
 
 def draw_table(checks: tuple[Check, ...], screen: Screen) -> None:

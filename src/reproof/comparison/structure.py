@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 def find_first_extra(a: RankTrace, b: RankTrace, tally: Tally) -> Extra | None:
     """Return the first event that only one of the traces of a process has, or None if both have the same events."""
-    if tally.extras:
-        return tally.extras[0]
+    if tally.extras:  # those of a step stand run by run
+        return min(tally.extras, key=lambda extra: (extra.step, STAGES.index(extra.event.stage)))
     longer, shorter = (a, b) if len(a) > len(b) else (b, a)
     for frame in longer.frames(len(shorter)):
         if frame.layout.events:

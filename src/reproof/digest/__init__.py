@@ -20,8 +20,8 @@ from reproof.digest.arrays import digest_array
 from reproof.digest.hashing import ALGORITHM, CannotDigestError
 from reproof.digest.repeated import RepeatedDigests
 from reproof.digest.summaries import exact_numbers, exact_scalar, sample_fingerprints, statistics
-from reproof.digest.tensors import digest_tensor
-from reproof.digest.values import digest_indices, digest_plain
+from reproof.digest.tensors import digest_tensor, find_in_place, hash_in_place
+from reproof.digest.values import digest_indices, digest_integers, digest_plain, read_integers
 
 __all__ = [
     "ALGORITHM",
@@ -29,10 +29,14 @@ __all__ = [
     "RepeatedDigests",
     "digest_array",
     "digest_indices",
+    "digest_integers",
     "digest_plain",
     "digest_tensor",
     "exact_numbers",
     "exact_scalar",
+    "find_in_place",
+    "hash_in_place",
+    "read_integers",
     "sample_fingerprints",
     "statistics",
 ]

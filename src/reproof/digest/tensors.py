@@ -76,7 +76,7 @@ def digest_tensor(tensor: Tensor) -> bytes:
     """
     found = find_in_place(tensor)
     if found is not None:
-        return xxh3_128_digest(*found)
+        return hash_in_place(found)
     with reading(tensor):
         return _digest_any(tensor)
 
@@ -123,6 +123,11 @@ def reading(tensor: object) -> Iterator[None]:
     except _FAILURES as error:
         reason = str(error).partition("\n")[0]
         raise CannotDigestError(f"{type_name(tensor)} cannot be read: {reason}") from error
+
+
+def hash_in_place(found: tuple[memoryview, int]) -> bytes:
+    """Return the digest of a tensor from what `find_in_place` has found; the tensor must be alive."""
+    return xxh3_128_digest(*found)
 
 
 def find_in_place(tensor: Tensor) -> tuple[memoryview, int] | None:

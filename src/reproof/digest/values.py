@@ -41,10 +41,14 @@ def digest_indices(indices: object) -> bytes:
     """
     integers = read_integers(indices)
     if integers is not None:
-        shape = () if type(indices) is int else (len(integers),)
-        return xxh3_128_digest(integers, seed_of(_INDEX_KIND, shape))
+        return digest_integers(integers, is_single=type(indices) is int)
     digest = digest_leaf(indices)
     return digest_plain(indices) if digest is None else digest
+
+
+def digest_integers(integers: array[int], *, is_single: bool = False) -> bytes:
+    """Return the digest of indices that `read_integers` has read, one index if `is_single`."""
+    return xxh3_128_digest(integers, seed_of(_INDEX_KIND, () if is_single else (len(integers),)))
 
 
 def read_integers(value: Any) -> array[int] | None:

@@ -51,7 +51,7 @@ def read_checks(facts: ScriptFacts | None = None, *, ask_torch: bool = True) -> 
         Imports PyTorch if asked to. Starts git and waits for it, as `collect_environment` does. Changes nothing.
     """
     conditions, why_not = _ask_torch() if ask_torch else ((), "PyTorch is not asked (--no-torch)")
-    environment = {**collect_environment(), **collect_torch_environment()}
+    environment = {**collect_environment(), **(collect_torch_environment() if conditions else {})}
     own = [_from_condition(state) for state in conditions] or _unknown_conditions(why_not, environment)
     return (
         *(_with_script(check, facts) for check in own),

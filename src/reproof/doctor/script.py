@@ -45,9 +45,13 @@ class ScriptReading:
 def read_target(target: Path) -> ScriptReading:
     """Read a script, or all scripts of a folder, each with the modules that it imports.
 
+    A folder with a ``__main__.py`` stands for that, as it does for Python.
+
     Raises:
         UsageError: There is no such file, it cannot be read, or a folder has no script.
     """
+    if (target / "__main__.py").is_file():
+        target /= "__main__.py"
     if not target.is_dir():
         return _read_script(target)
     scripts = find_scripts(target)

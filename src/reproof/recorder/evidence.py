@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from reproof.recorder.frames import FrameBuilder, Value
 
 FLAT = (list, tuple)
+PLAIN_STAGES = frozenset({"init", "forward", "gradient", "update"})
+"""Stages whose tensors are told by digests alone, unless statistics are asked for."""
+
 MAX_DEPTH = 16
 MAX_CHILDREN = 16
 """A longer list becomes one event: a batch of 64 images in a list is one piece of evidence, not 64."""
@@ -46,7 +49,6 @@ class EvidenceRecorder:
         """Record into `frames`; with `statistics`, keep summary statistics of floating-point tensors."""
         self.frames = frames
         self.keeps_statistics = statistics
-        self._keeps_samples = True
         self._ids: dict[tuple[Stage, str, Detail | None, int], int] = {}
 
     def record_batch(self, name: str, batch: Any, *, keep_samples: bool = True) -> None:
@@ -57,12 +59,8 @@ class EvidenceRecorder:
             batch: Tensors, arrays, numbers and strings in any nesting.
             keep_samples: Keep a fingerprint of each sample, to tell later which of them differ.
         """
-        self._keeps_samples = keep_samples
-        if type(batch) in FLAT and len(batch) <= MAX_CHILDREN and all(type(leaf) is torch.Tensor for leaf in batch):
-            for i, leaf in enumerate(batch):  # what most loaders deliver, without the walk
-                self._record_leaf("batch", f"{name}[{i}]", leaf, "content")
-        else:
-            self.record_tree("batch", name, batch, "content")
+        for path, leaf in walk(batch, name, 0):
+            self.record_leaf("batch", path, leaf, "content", keep_samples=keep_samples)
 
     def record_tree(self, stage: Stage, name: str, value: Any, detail: Detail | None = None) -> None:
         """Record every leaf of a value.
@@ -74,20 +72,22 @@ class EvidenceRecorder:
             detail: *order* or *content* for batches.
         """
         if type(value) is torch.Tensor:
-            self._record_leaf(stage, name, value, detail)
+            self.record_leaf(stage, name, value, detail)
             return
         for path, leaf in walk(value, name, 0):
-            self._record_leaf(stage, path, leaf, detail)
+            self.record_leaf(stage, path, leaf, detail)
 
-    def record_indices(self, name: str, indices: Any) -> None:
-        """Record the indices that a loader drew for a batch."""
+    def record_indices(self, name: str, indices: Any) -> int | None:
+        """Record the indices that a loader drew for a batch; return the number of the event, or None if skipped."""
         try:
             taken = digests.digest_indices(indices)
         except digests.CannotDigestError as error:
             self._skip("batch", name, "order", error.problem)
-            return
+            return None
         numbers = digests.exact_numbers(indices)
-        self.record_digest("batch", name, taken, "order", values=() if numbers is None else (("exact", *numbers),))
+        return self.record_digest(
+            "batch", name, taken, "order", values=() if numbers is None else (("exact", *numbers),)
+        )
 
     def record_tensor(self, stage: Stage, name: str, tensor: torch.Tensor) -> int | None:
         """Record a tensor of the training's state; return the number of its event, or None if it was skipped.
@@ -124,17 +124,22 @@ class EvidenceRecorder:
         self.frames.add(event_id, taken, values)
         return event_id
 
-    def _record_leaf(self, stage: Stage, name: str, leaf: Any, detail: Detail | None) -> None:
+    def record_leaf(
+        self, stage: Stage, name: str, leaf: Any, detail: Detail | None = None, *, keep_samples: bool = True
+    ) -> int | None:
+        """Record a value that `walk` does not take apart; return the number of its event, or None if it was skipped."""
         try:
             taken, num_tensors = digest_leaf(leaf)
         except digests.CannotDigestError as error:
             self._skip(stage, name, detail, error.problem)
-            return
-        values = self._numbers(stage, leaf)
-        self.record_digest(stage, name, taken, detail, num_tensors=num_tensors, values=values)
+            return None
+        values = self._numbers(stage, leaf, keep_samples=keep_samples)
+        return self.record_digest(stage, name, taken, detail, num_tensors=num_tensors, values=values)
 
-    def _numbers(self, stage: Stage, leaf: Any) -> tuple[Value, ...]:
+    def _numbers(self, stage: Stage, leaf: Any, *, keep_samples: bool = True) -> tuple[Value, ...]:
         """Return the numbers worth keeping: labels, losses and metrics exactly, and a fingerprint of each sample."""
+        if stage in PLAIN_STAGES and type(leaf) is torch.Tensor and leaf.is_floating_point() and leaf.ndim:
+            return () if not self.keeps_statistics else self._statistics_of(leaf)
         if not isinstance(leaf, torch.Tensor) and not is_array(leaf):
             exact = digests.exact_scalar(leaf) if type(leaf) is float else None
             return () if exact is None else (("exact", *exact),)
@@ -143,11 +148,14 @@ class EvidenceRecorder:
         if exact is not None:
             return (("exact", *exact),)
         kept: list[Value] = []
-        if stage == "batch" and self._keeps_samples and (fingerprints := digests.sample_fingerprints(leaf)) is not None:
+        if stage == "batch" and keep_samples and (fingerprints := digests.sample_fingerprints(leaf)) is not None:
             kept.append(("samples", "I", fingerprints))
-        if self.keeps_statistics and (statistics := digests.statistics(leaf)) is not None:
-            kept.append(("statistics", "d", statistics))
-        return tuple(kept)
+        return (*kept, *(self._statistics_of(leaf) if self.keeps_statistics else ()))
+
+    @staticmethod
+    def _statistics_of(leaf: Any) -> tuple[Value, ...]:
+        statistics = digests.statistics(leaf)
+        return () if statistics is None else (("statistics", "d", statistics),)
 
     def _skip(self, stage: Stage, name: str, detail: Detail | None, why: str) -> None:
         self.frames.skip(Event(stage=stage, name=name, detail=detail, algorithm=digests.ALGORITHM, skipped=why))

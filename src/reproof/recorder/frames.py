@@ -69,11 +69,14 @@ class FrameBuilder:
             if len(self._ids) >= fmt.MAX_EVENTS_PER_FRAME:
                 self._flush(0)
 
-    def add_all(self, event_ids: Sequence[int], digests: list[bytes]) -> None:
-        """Add several events to the current step."""
+    def add_all(self, event_ids: Sequence[int], digests: list[bytes], values: Sequence[tuple[int, Value]] = ()) -> None:
+        """Add several events to the current step; `values` are told by their position among them."""
         with self._lock:
             if self._broken:
                 return
+            first = len(self._ids)
+            for position, value in values:
+                self._values.append((first + position, value))
             self._ids += event_ids
             self._digests += digests
             self.num_events += len(digests)

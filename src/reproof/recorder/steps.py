@@ -8,8 +8,9 @@ parameters by hand after `backward()`: then a step begins with what comes next, 
 from __future__ import annotations
 
 import gc
+import sys
 import weakref
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import torch
 from torch._functorch import eager_transforms
@@ -23,6 +24,7 @@ from reproof.recorder.models import is_tracing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from types import FrameType
 
     from reproof.recorder.session import Recording
     from reproof.schema import Stage
@@ -37,15 +39,16 @@ class StepHooks:
         self._has_optimizer = False
         self._awaits_update = False
         self._leaves: list[tuple[str, weakref.ref[torch.Tensor]]] = []
+        self._num_inner_steps: dict[int, int] = {}
         for thing in gc.get_objects():
             if issubclass(type(thing), Optimizer):
                 self._add_optimizer(thing)
         patches = recording.patches
         patches.replace(Optimizer, "__init__", self._wrap_optimizer_init)
         patches.replace(torch.autograd, "backward", self._wrap_backward)
+        patches.on_restore(register_optimizer_step_pre_hook(self._before_step).remove)
         patches.on_restore(register_optimizer_step_post_hook(self._after_step).remove)
         if recording.records("steps"):
-            patches.on_restore(register_optimizer_step_pre_hook(self._before_step).remove)
             patches.replace(torch.autograd, "grad", self._wrap_grad)
             patches.replace(eager_transforms, "grad_and_value_impl", self._wrap_transform)
 
@@ -61,17 +64,30 @@ class StepHooks:
 
         return init
 
-    @torch.compiler.disable  # type: ignore[untyped-decorator]  # PyTorch leaves it untyped
     def _before_step(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
-        if self._recording.is_active and not has_closure(args, kwargs):
-            with self._recording.guard("gradients"):
-                self._recording.state.record_unseen(optimizer)
-                self._recording.state.record_gradients(optimizer)
+        if torch.compiler.is_compiling():
+            outside_of_graph(self._record_before_step, optimizer, args, kwargs)
+        else:
+            self._record_before_step(optimizer, args, kwargs)
 
-    @torch.compiler.disable  # type: ignore[untyped-decorator]  # as above
     def _after_step(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
+        if torch.compiler.is_compiling():
+            outside_of_graph(self._record_after_step, optimizer, args, kwargs)
+        else:
+            self._record_after_step(optimizer, args, kwargs)
+
+    def _record_before_step(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
         recording = self._recording
-        if not recording.is_active:
+        if not recording.is_active or self._begins_inner_step(optimizer) or not recording.records("steps"):
+            return
+        if not has_closure(args, kwargs):
+            with recording.guard("gradients"):
+                recording.state.record_unseen(optimizer)
+                recording.state.record_gradients(optimizer)
+
+    def _record_after_step(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
+        recording = self._recording
+        if not recording.is_active or self._ends_inner_step(optimizer):
             return
         if recording.records("steps"):
             if has_closure(args, kwargs):  # the closure computes the gradients within the step
@@ -81,6 +97,21 @@ class StepHooks:
                 recording.state.record_update(optimizer)
         with recording.guard("step"):
             recording.end_step()
+
+    def _begins_inner_step(self, optimizer: Optimizer) -> bool:
+        """Whether a step is the part of another that a derived optimizer leaves to its base class."""
+        known = self._num_inner_steps.get(id(optimizer))
+        if known is not None and num_steps_under_way(optimizer) > 1:
+            self._num_inner_steps[id(optimizer)] = known + 1
+            return True
+        self._num_inner_steps[id(optimizer)] = 0  # also after a step that raised, of which the end was not seen
+        return False
+
+    def _ends_inner_step(self, optimizer: Optimizer) -> bool:
+        num_inner = self._num_inner_steps.pop(id(optimizer), 0)
+        if num_inner:
+            self._num_inner_steps[id(optimizer)] = num_inner - 1
+        return num_inner > 0
 
     def _wrap_backward(self, original: Callable[..., None]) -> Callable[..., None]:
         def backward(*args: Any, **kwargs: Any) -> None:
@@ -184,6 +215,27 @@ class StepHooks:
 def is_transformed() -> bool:
     """Whether this happens within a `torch.func` transformation or a compiler's tracing: tensors have no data there."""
     return torch._C._functorch.peek_interpreter_stack() is not None or is_tracing()  # noqa: SLF001  # no public test
+
+
+# Not the public `torch.compiler.disable`: that one imports the compiler at once, which takes a second.
+@torch._disable_dynamo  # type: ignore[attr-defined]  # noqa: SLF001
+def outside_of_graph(record: Callable[..., None], optimizer: Optimizer, args: Any, kwargs: Any) -> None:
+    """Record what a compiled `Optimizer.step` does, between its graphs."""
+    record(optimizer, args, kwargs)
+
+
+STEP_CODE: Final = Optimizer.profile_hook_step(lambda: None).__code__
+"""The code of what PyTorch wraps around the `step` of each class of optimizers."""
+
+
+def num_steps_under_way(optimizer: Optimizer) -> int:
+    """Return how many calls of `step` of an optimizer this thread is in."""
+    frame: FrameType | None = sys._getframe()  # noqa: SLF001  # the documented way to the stack
+    count = 0
+    while frame is not None:
+        count += frame.f_code is STEP_CODE and frame.f_locals.get("self") is optimizer
+        frame = frame.f_back
+    return count
 
 
 def has_closure(args: Any, kwargs: dict[str, Any]) -> bool:

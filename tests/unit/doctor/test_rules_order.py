@@ -221,6 +221,14 @@ STABLE = {
         pairs = sorted(zip(names, images), key=lambda pair: pair[0])
         train(torch.stack([image for _, image in pairs]), y)
         """,
+    "the only file that fits": """
+        import glob, os
+        from pathlib import Path
+        files = glob.glob("data/**/train.pt", recursive=True)
+        assert len(files) == 1
+        inputs, targets = torch.load(files[0]), torch.load(next(Path("data").rglob("targets.pt")))
+        train(inputs, targets)
+        """,
     "each file by itself": """
         import os
         train(x, y)

@@ -20,10 +20,11 @@ ONLY_SHOWN_BY_A_RUN = {"nondeterministic-op", "state-on-disk"}
 
 
 def script_of(training: Any) -> Path:
-    """Return the file that is run."""
-    if training.command[0] == "-m":
-        return Path(training.folder, *training.command[1].split(".")).with_suffix(".py")
-    return Path(training.folder, training.command[0])
+    """Return the file that is run, or the package."""
+    if training.command[0] != "-m":
+        return Path(training.folder, training.command[0])
+    module = Path(training.folder, *training.command[1].split("."))
+    return module if module.is_dir() else module.with_suffix(".py")
 
 
 @pytest.mark.parametrize("script", ORDINARY, ids=[script.stem for script in ORDINARY])

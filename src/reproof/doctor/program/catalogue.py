@@ -28,7 +28,7 @@ STEPS: Final[dict[str, Step]] = {
     ),
     **dict.fromkeys(
         words(
-            "builtins.min builtins.max builtins.sum builtins.any builtins.all builtins.set builtins.frozenset "
+            "builtins.next builtins.min builtins.max builtins.sum builtins.any builtins.all builtins.set builtins.frozenset "
             "collections.Counter math.fsum statistics.mean"
         ),
         "fold",
@@ -42,7 +42,7 @@ STEPS: Final[dict[str, Step]] = {
     ),
     **dict.fromkeys(
         words(
-            "builtins.list builtins.tuple builtins.iter builtins.next builtins.reversed builtins.filter "
+            "builtins.list builtins.tuple builtins.iter builtins.reversed builtins.filter "
             "collections.deque tqdm.tqdm tqdm.auto.tqdm tqdm.trange itertools.islice itertools.cycle "
             "rich.progress.track"
         ),

@@ -25,6 +25,7 @@ Step = Literal[
     "copy",  # the same value
     "put",  # into a container, under a key
     "get",  # out of a container, from under a key
+    "pick",  # one item at a fixed position, most often the only one
     "hold",  # as an item among others
     "iterate",  # the items, one after the other
     "derive",  # computed from it
@@ -135,7 +136,7 @@ class Graph:
             return None
         if edge.step in {"enter", "leave"}:
             return _cross_call(position, edge)
-        if edge.step in {"put", "get"}:
+        if edge.step in {"put", "get", "pick"}:
             return _use_container(position, edge)
         form = _change_form(position.form, edge.step, family)
         if form is None:
@@ -159,7 +160,7 @@ def _use_container(position: _Position, edge: Edge) -> _Position | None:
     if position.key not in {None, edge.key}:
         return None
     is_dictionary_key = isinstance(edge.key, str) and not edge.key.startswith(".")
-    if position.form == "order" and position.key is None and is_dictionary_key:
+    if position.form == "order" and position.key is None and (is_dictionary_key or edge.step == "pick"):
         return None
     return position._replace(node=edge.target, key=None)
 

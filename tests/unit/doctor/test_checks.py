@@ -1,0 +1,224 @@
+"""The table of conditions: complete, read from what is there, and aware of what a script sets."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from reproof.determinism import conditions
+from reproof.doctor import Check, diagnose
+from reproof.doctor.checks import TORCH_CONDITIONS, read_checks
+from reproof.doctor.script import read_target
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from reproof.doctor.facts import ScriptFacts
+
+VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "MKL_CBWR", "ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA")
+
+
+@pytest.fixture(autouse=True)
+def _no_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave out what the machine of the tests happens to set."""
+    for name in (*VARIABLES, "ATEN_CPU_CAPABILITY"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def by_name(checks: tuple[Check, ...]) -> dict[str, Check]:
+    """Return checks by their names."""
+    return {check.name: check for check in checks}
+
+
+def facts_of(folder: Path, source: str) -> ScriptFacts:
+    """Return what a script sets."""
+    (folder / "train.py").write_text(source, encoding="utf-8")
+    facts = read_target(folder / "train.py").facts
+    assert facts is not None
+    return facts
+
+
+class TestTable:
+    """What is in it."""
+
+    def test_all_conditions_of_pytorch_are_in_it(self) -> None:
+        """Those that `reproof.conditions` reads, in its order and words, and the list of their names is up to date."""
+        states = conditions()
+        checks = read_checks()
+        assert tuple(state.name for state in states) == TORCH_CONDITIONS
+        assert tuple(check.name for check in checks[: len(states)]) == TORCH_CONDITIONS
+        assert [check.matters for check in checks[: len(states)]] == [state.why for state in states]
+
+    def test_what_surrounds_pytorch_is_in_it(self) -> None:
+        """Threads, code paths of the processor, loaders, versions, hardware."""
+        names = [check.name for check in read_checks()]
+        assert names[len(TORCH_CONDITIONS) :] == [
+            "thread-variables",
+            "interop-threads",
+            "mkl-branch",
+            "onednn-isa",
+            "cpu-capability",
+            "worker-seeding",
+            "loader-generators",
+            "versions",
+            "hardware",
+        ]
+
+    @pytest.mark.parametrize("ask_torch", [True, False])
+    def test_each_row_is_complete(self, *, ask_torch: bool) -> None:
+        """A state, a reason in a whole sentence, what to type, and an address."""
+        for check in read_checks(ask_torch=ask_torch):
+            assert check.state
+            assert check.matters.endswith(".")
+            assert check.how
+            assert check.source.startswith("https://")
+
+    def test_without_pytorch_its_rows_say_so(self) -> None:
+        """And nothing is claimed to hold or not; the hash seed is known all the same."""
+        checks = by_name(read_checks(ask_torch=False))
+        for name in (*TORCH_CONDITIONS, "interop-threads", "cpu-capability"):
+            if name != "hash-seed":
+                assert checks[name].holds is None
+                assert checks[name].state.startswith("unknown: ")
+        assert checks["hash-seed"].holds == by_name(read_checks())["hash-seed"].holds
+
+    def test_filled_memory_is_for_information(self) -> None:
+        """A valid program does not need it, so that it is off is no fault."""
+        assert by_name(read_checks())["filled-memory"].holds is None
+
+    def test_variables_that_fix_a_code_path_hold(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Unset they only matter between machines; AUTO fixes nothing."""
+        names = ("thread-variables", "mkl-branch", "onednn-isa", "cpu-capability")
+        assert [by_name(read_checks())[name].holds for name in names] == [None] * 4
+        for variable, value in zip(
+            (*VARIABLES[1:4], "ATEN_CPU_CAPABILITY"), ("4", "AVX2", "AVX2", "avx2"), strict=True
+        ):
+            monkeypatch.setenv(variable, value)
+        checks = by_name(read_checks())
+        assert [checks[name].holds for name in names] == [True] * 4
+        assert checks["thread-variables"].state == "MKL_NUM_THREADS=4"
+        monkeypatch.setenv("MKL_CBWR", "AUTO")
+        assert by_name(read_checks())["mkl-branch"].holds is None
+
+    def test_versions_and_hardware_are_told(self) -> None:
+        """By name."""
+        checks = by_name(read_checks())
+        for name in ("Python 3.", "PyTorch 2.", "NumPy ", "CUDA ", "cuDNN "):
+            assert name in checks["versions"].state
+        assert "cores" in checks["hardware"].state
+
+
+class TestScript:
+    """What a script sets counts as set."""
+
+    def test_settings_count(self, tmp_path: Path) -> None:
+        """Each with its place; what a later line says overrides an earlier one."""
+        facts = facts_of(
+            tmp_path,
+            "import torch, os\n"
+            "torch.use_deterministic_algorithms(True)\n"
+            "torch.set_num_threads(4)\n"
+            "torch.set_float32_matmul_precision('high')\n"
+            "torch.backends.cudnn.benchmark = False\n"
+            "os.environ['CUBLAS_WORKSPACE_CONFIG'] = ':4096:8'\n",
+        )
+        assert {name: (item.place.rpartition("/")[2], item.holds) for name, item in facts.settings.items()} == {
+            "deterministic-algorithms": ("train.py:2", True),
+            "num-threads": ("train.py:3", True),
+            "matmul-precision": ("train.py:4", False),
+            "cudnn-benchmark-off": ("train.py:5", True),
+            "cublas-workspace": ("train.py:6", True),
+        }
+        checks = by_name(read_checks(facts))
+        assert checks["deterministic-algorithms"].holds
+        assert checks["deterministic-algorithms"].state.endswith("train.py:2 sets it")
+        assert checks["matmul-precision"].holds is False
+        assert by_name(read_checks(facts, ask_torch=False))["num-threads"].holds
+
+    def test_what_does_not_apply_here_still_does_not(self, tmp_path: Path) -> None:
+        """A flag of cuDNN, where there is no GPU."""
+        facts = facts_of(tmp_path, "import torch\ntorch.backends.cudnn.deterministic = True\n")
+        here = {state.name: state.holds for state in conditions()}["cudnn-deterministic"]
+        assert by_name(read_checks(facts))["cudnn-deterministic"].holds == (None if here is None else True)
+
+    def test_reproof_deterministic_sets_most_of_them(self, tmp_path: Path) -> None:
+        """And seeds all libraries."""
+        facts = facts_of(tmp_path, "import reproof\nreproof.deterministic(seed=1)\n")
+        assert set(facts.seeded) == {"torch", "numpy", "random"}
+        assert by_name(read_checks(facts))["seeds"].holds
+
+    @pytest.mark.parametrize(
+        ("source", "holds", "words"),
+        [
+            ("", False, "seeded: nothing"),
+            ("import torch; torch.manual_seed(0)", None, "not seeded: NumPy, random"),
+            (
+                "import torch, random, numpy; torch.manual_seed(0); random.seed(0); numpy.random.seed(0)",
+                True,
+                "random at",
+            ),
+        ],
+    )
+    def test_seeds(self, tmp_path: Path, source: str, words: str, *, holds: bool | None) -> None:
+        """Which libraries are seeded, and where."""
+        check = by_name(read_checks(facts_of(tmp_path, source)))["seeds"]
+        assert check.holds is holds
+        assert words in check.state
+
+    @pytest.mark.parametrize(
+        ("loaders", "workers", "generators"),
+        [
+            ("", None, None),
+            ("DataLoader(d)", None, None),
+            ("DataLoader(d, shuffle=True)", None, False),
+            ("torch.manual_seed(1); DataLoader(d, shuffle=True)", None, None),
+            ("DataLoader(d, shuffle=True, generator=g, num_workers=2)", True, True),
+            ("DataLoader(d, num_workers=2, worker_init_fn=fresh)", False, None),
+        ],
+    )
+    def test_loaders(self, tmp_path: Path, loaders: str, *, workers: bool | None, generators: bool | None) -> None:
+        """Whether workers are seeded and loaders have generators of their own."""
+        source = (
+            "import os, torch\nfrom torch.utils.data import DataLoader\n"
+            f"def fresh(i): torch.manual_seed(int.from_bytes(os.urandom(4), 'big'))\n{loaders}\n"
+        )
+        checks = by_name(read_checks(facts_of(tmp_path, source)))
+        assert checks["worker-seeding"].holds is workers
+        assert checks["loader-generators"].holds is generators
+
+    def test_several_scripts_are_not_mixed(self, tmp_path: Path) -> None:
+        """What one script sets says nothing of the conditions of another."""
+        for name in ("a.py", "b.py"):
+            (tmp_path / name).write_text("import torch\ntorch.use_deterministic_algorithms(True)\n", encoding="utf-8")
+        diagnosis = diagnose(tmp_path, ask_torch=False)
+        assert by_name(diagnosis.checks)["deterministic-algorithms"].holds is None
+        assert by_name(diagnosis.checks)["worker-seeding"].state == "not looked at: name one script"
+
+
+class TestDiagnosis:
+    """All of it together."""
+
+    def test_only_findings_decide_the_exit_code(self, tmp_path: Path) -> None:
+        """Conditions that do not hold are the machine's, not the script's."""
+        script = tmp_path / "train.py"
+        script.write_text("import torch\n", encoding="utf-8")
+        clean = diagnose(script)
+        assert any(check.holds is False for check in clean.checks)
+        assert clean.exit_code == 0
+        script.write_text("import torch, os\ntorch.manual_seed(os.getpid())\n", encoding="utf-8")
+        assert diagnose(script).exit_code == 1
+
+    def test_json(self, tmp_path: Path) -> None:
+        """Schema 1: checks and findings with all their fields."""
+        script = tmp_path / "train.py"
+        script.write_text("import torch, os\ntorch.manual_seed(os.getpid())\n", encoding="utf-8")
+        found = diagnose(script, ask_torch=False).to_json()
+        assert found["schema"] == 1
+        assert set(found["checks"][0]) == {"name", "state", "holds", "matters", "how", "source"}
+        (finding,) = found["findings"]
+        assert set(finding) == {"kind", "file", "line", "text", "message", "fix"}
+        assert (finding["kind"], finding["line"]) == ("process-identity", 2)
+        assert finding["text"] == "torch.manual_seed(os.getpid())"
+        assert found["files"] == [str(script)]
+        assert found["not_read"] == []
