@@ -20,32 +20,37 @@ from pathlib import Path
 
 import torch
 from torch.utils._debug_mode import DebugMode
+from workloads import WORKLOADS, Workload
 
 import reproof
 from reproof.trace import open_trace
-from workloads import WORKLOADS, Workload
 
 BLOCK_SECONDS = 0.25
+QUICK_SECONDS = 0.004
+NUM_FIRST = 300
+"""Steps before a block of quick ones: a recording explains the first 256 batches of a loader at some cost more."""
+
 LEVELS = ("batches", "steps", "modules", "debug-mode")
 
 
-def time_block(workload: Workload, num_steps: int) -> float:
-    """Train a block of steps; return the seconds of one."""
+def time_block(workload: Workload, num_steps: int, num_first: int = 1) -> float:
+    """Train a block of steps after some first ones; return the seconds of one."""
     steps = workload.steps()
-    next(steps)
+    for _ in islice(steps, num_first):
+        pass
     start = time.perf_counter()
     for _ in islice(steps, num_steps):
         pass
     return (time.perf_counter() - start) / num_steps
 
 
-def time_recorded(workload: Workload, num_steps: int, folder: Path, level: str) -> float:
+def time_recorded(workload: Workload, num_steps: int, folder: Path, level: str, num_first: int) -> float:
     """Train a block of recorded steps; return the seconds of one."""
     if level == "debug-mode":
         with DebugMode(), DebugMode.log_tensor_hashes():
             return time_block(workload, num_steps)
     with reproof.record(folder, level=level, force=True):
-        return time_block(workload, num_steps)
+        return time_block(workload, num_steps, num_first)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,22 +75,24 @@ class Cost:
 def measure(workload: Workload, rounds: int, level: str, folder: Path) -> Cost:
     """Measure blocks with and without recording in alternation."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    num_steps = max(2, int(BLOCK_SECONDS / time_block(workload, 3)))
+    seconds = time_block(workload, 5)
+    num_steps = max(2, int(BLOCK_SECONDS / seconds))
+    num_first = NUM_FIRST if seconds < QUICK_SECONDS else 1
     plain: list[float] = []
     ratios: list[float] = []
     for i in range(rounds):
         if i % 2:
-            recorded = time_recorded(workload, num_steps, folder, level)
-            plain.append(time_block(workload, num_steps))
+            recorded = time_recorded(workload, num_steps, folder, level, num_first)
+            plain.append(time_block(workload, num_steps, num_first))
         else:
-            plain.append(time_block(workload, num_steps))
-            recorded = time_recorded(workload, num_steps, folder, level)
+            plain.append(time_block(workload, num_steps, num_first))
+            recorded = time_recorded(workload, num_steps, folder, level, num_first)
         ratios.append(recorded / plain[-1])
     num_bytes, num_digests = (0.0, 1) if level == "debug-mode" else size_of(folder)
     return Cost(
         step_seconds=statistics.median(plain),
         ratio=statistics.median(ratios),
-        bytes_per_step=num_bytes / (num_steps + 1),
+        bytes_per_step=num_bytes / (num_steps + num_first),
         bytes_per_digest=num_bytes / num_digests,
         memory_mib=(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - peak) / 1024,
     )

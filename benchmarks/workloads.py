@@ -1,13 +1,17 @@
-"""Trainings to measure on: a small perceptron, a small convnet, a small GPT, and a convnet with a step of some 300 ms."""
+"""Trainings to measure on: a small perceptron, convnet and GPT, and a convnet with a step of some 300 ms."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import itertools
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +71,7 @@ def build_convnet(name: str, *, widths: tuple[int, ...], size: int) -> Workload:
     """A convnet with a block of convolution, normalisation and pooling per width."""
     torch.manual_seed(0)
     blocks: list[nn.Module] = []
-    for before, after in zip(widths, widths[1:], strict=False):
+    for before, after in itertools.pairwise(widths):
         blocks += [nn.Conv2d(before, after, 3, padding=1), nn.BatchNorm2d(after), nn.ReLU(), nn.MaxPool2d(2)]
     model = nn.Sequential(*blocks, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(widths[-1], 10))
     loader = make_loader((3, size, size), num_samples=256, batch_size=64)

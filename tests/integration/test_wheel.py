@@ -32,9 +32,13 @@ def wheel() -> Distribution:
 
 
 def list_imports(path: Path) -> set[str]:
-    """Return the top-level names of all that a module imports, anywhere in it."""
+    """Return the top-level names of all that a module imports when it runs, anywhere in it."""
     names: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for block in [node for node in ast.walk(tree) if isinstance(node, ast.If)]:
+        if isinstance(block.test, ast.Name) and block.test.id == "TYPE_CHECKING":
+            block.body = []  # for the type checker alone
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             names.update(alias.name.partition(".")[0] for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:

@@ -234,7 +234,8 @@ def make_folder(request: CheckRequest) -> Path:
     if request.keep is None:
         parent = cache_folder()
         remove_old(parent)
-        stem = Path(request.command[-1 if request.command[0] == "-m" else 0]).stem
+        is_module = request.command[0] == "-m"
+        stem = request.command[1].rpartition(".")[2] if is_module else Path(request.command[0]).stem
         folder = find_free_name(parent / f"{datetime.now().astimezone():%Y%m%d-%H%M%S}-{stem}-{os.getpid()}")
     else:
         folder = Path(os.path.abspath(request.keep))  # noqa: PTH100  # as above

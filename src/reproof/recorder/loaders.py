@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from reproof.recorder.session import Recording
 
 
-MIN_EXPLAINED: Final = 64
+MIN_EXPLAINED: Final = 256
 """Batches of each loader whose numbers are kept in any case."""
 
 MIN_INTERVAL_SECONDS: Final = 0.004

@@ -68,6 +68,15 @@ UNSEEDED = {
             return image
         net(augment(x)).sum().backward()
         """,
+    "a list that a function fills": """
+        import random, torch
+        torch.manual_seed(0)
+        def fill(rows):
+            rows.append(random.random())  # finds: unseeded-rng
+        rows = []
+        fill(rows)
+        net(torch.tensor(rows)).sum().backward()
+        """,
     "scikit-learn splits with numpy's": """
         import torch
         from sklearn.model_selection import train_test_split
@@ -223,6 +232,13 @@ SEEDED = {
         for row in random.sample(range(100), 3):
             print(texts[row], labels[row])
         """,
+    "a scratch file with a random name": """
+        import random, torch
+        torch.manual_seed(0)
+        path = f"scratch/{random.randrange(10**6)}.pt"
+        torch.save(x, path)
+        torch.nn.Linear(3, 1)(torch.load(path)).sum().backward()
+        """,
     "no training": """
         import torch
         model = torch.nn.Linear(3, 1)
@@ -359,6 +375,16 @@ class TestSeedsThatComeTooLate:
                 net(x).sum().backward()
                 """,
                 id="seeded before, perhaps",
+            ),
+            pytest.param(
+                """
+                import torch
+                net = torch.nn.Linear(4, 1)
+                if again:
+                    torch.manual_seed(1)
+                net(x).sum().backward()
+                """,
+                id="seeded after, perhaps",
             ),
             pytest.param(
                 """

@@ -28,8 +28,8 @@ STEPS: Final[dict[str, Step]] = {
     ),
     **dict.fromkeys(
         words(
-            "builtins.next builtins.min builtins.max builtins.sum builtins.any builtins.all builtins.set builtins.frozenset "
-            "collections.Counter math.fsum statistics.mean"
+            "builtins.next builtins.min builtins.max builtins.sum builtins.any builtins.all builtins.set "
+            "builtins.frozenset collections.Counter math.fsum statistics.mean"
         ),
         "fold",
     ),

@@ -83,10 +83,6 @@ class Reading:
         """Return a function and all that it calls, directly or by a detour."""
         return self._closure([function], {"call"})
 
-    def uses_in(self, function: ast.AST) -> set[tuple[ast.AST, Use]]:
-        """Return what a function or class uses of the program, and how."""
-        return self._builder.uses.get(function, set())
-
     def _closure(self, roots: list[ast.AST], uses: set[Use]) -> set[ast.AST]:
         found, waiting = set(roots), list(roots)
         while waiting:

@@ -1,0 +1,113 @@
+"""What a run leaves in a folder, and copies of folders."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from reproof.checking import folders
+from reproof.checking.folders import FolderChange, copy_folder, find_changes, read_state
+from reproof.errors import UsageError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Return a folder with a script, data, caches and a virtual environment."""
+    for name in (
+        "here/train.py",
+        "here/data/a.csv",
+        "here/__pycache__/train.pyc",
+        "here/data/__pycache__/x.pyc",
+        "here/.git/HEAD",
+        "here/env/pyvenv.cfg",
+        "here/env/lib/big.py",
+    ):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(name, encoding="utf-8")
+    return tmp_path / "here"
+
+
+class TestChanges:
+    """What is created, modified and deleted between two looks at a folder."""
+
+    def test_each_kind_of_change(self, folder: Path) -> None:
+        """By size or time of modification, with names relative to the folder, sorted."""
+        (folder / "old.txt").write_text("old", encoding="utf-8")
+        before = read_state(folder)
+        (folder / "old.txt").unlink()
+        (folder / "data" / "a.csv").write_text("longer than before", encoding="utf-8")
+        os.utime(folder / "train.py", ns=(1, 1))
+        for name in ("b.pt", "a.pt", "data/c.pt"):
+            (folder / name).touch()
+        changes = find_changes(before, read_state(folder))
+        assert changes.created == ("a.pt", "b.pt", "data/c.pt")
+        assert changes.modified == ("data/a.csv", "train.py")
+        assert changes.deleted == ("old.txt",)
+        assert changes
+
+    def test_nothing_changed(self, folder: Path) -> None:
+        """Then there is nothing to tell."""
+        assert not find_changes(read_state(folder), read_state(folder))
+
+    def test_caches_and_environments_are_no_output(self, folder: Path) -> None:
+        """Bytecode, version control and virtual environments are not looked at, nor a folder that is left out."""
+        state = read_state(folder)
+        assert state is not None
+        assert sorted(state) == ["data/a.csv", "train.py"]
+        without = read_state(folder, without=folder / "data")
+        assert without is not None
+        assert list(without) == ["train.py"]
+
+    def test_links_are_not_followed(self, folder: Path) -> None:
+        """A link to a folder above does not make the look endless; the link itself counts."""
+        (folder / "up").symlink_to("..")
+        (folder / "gone").symlink_to("nowhere")
+        state = read_state(folder)
+        assert state is not None
+        assert sorted(state) == ["data/a.csv", "gone", "train.py", "up"]
+
+    def test_too_many_files_are_not_looked_at(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Then nothing is said about changes."""
+        monkeypatch.setattr(folders, "MAX_FILES", 1)
+        assert read_state(folder) is None
+        assert find_changes(None, {"a": (1, 1)}) == find_changes({"a": (1, 1)}, None) == FolderChange()
+
+    def test_a_missing_folder_is_empty(self, tmp_path: Path) -> None:
+        """A script may delete its own folder."""
+        assert read_state(tmp_path / "nowhere") == {}
+
+
+class TestCopies:
+    """A copy for a run of its own."""
+
+    def test_files_times_and_links(self, folder: Path, tmp_path: Path) -> None:
+        """All is as in the original, but virtual environments stay behind."""
+        os.utime(folder / "train.py", ns=(10**18, 10**18))
+        (folder / "link").symlink_to("train.py")
+        copy_folder(folder, tmp_path / "copy")
+        assert read_state(tmp_path / "copy") == read_state(folder)
+        assert (tmp_path / "copy" / "link").readlink().name == "train.py"
+        assert (tmp_path / "copy" / ".git" / "HEAD").exists()
+        assert not (tmp_path / "copy" / "env").exists()
+
+    def test_a_very_large_folder_is_refused(
+        self, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Before anything is copied; the size is told."""
+        with (folder / "data" / "big").open("wb") as file:
+            file.truncate(3 << 30)  # it has no content on disk
+        monkeypatch.setattr(folders, "MAX_COPY_BYTES", 1 << 30)
+        with pytest.raises(UsageError, match=r"here holds 3\.0 GiB: run without --isolate and --jobs"):
+            copy_folder(folder, tmp_path / "copy")
+        assert not (tmp_path / "copy").exists()
+
+    def test_what_cannot_be_copied(self, folder: Path, tmp_path: Path) -> None:
+        """A pipe, for instance, is refused in one line."""
+        os.mkfifo(folder / "pipe")
+        with pytest.raises(UsageError, match=r"^cannot copy .*pipe.*: run without --isolate and --jobs$"):
+            copy_folder(folder, tmp_path / "copy")
