@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, get_args
 
 import pytest
 
 from reproof.determinism import conditions
 from reproof.doctor import Check, diagnose
 from reproof.doctor.checks import TORCH_CONDITIONS, read_checks
+from reproof.doctor.records import Kind
 from reproof.doctor.script import read_target
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from reproof.doctor.facts import ScriptFacts
 
 VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "MKL_CBWR", "ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA")
@@ -107,6 +107,18 @@ class TestTable:
         for name in ("Python 3.", "PyTorch 2.", "NumPy ", "CUDA ", "cuDNN "):
             assert name in checks["versions"].state
         assert "cores" in checks["hardware"].state
+
+
+class TestDocument:
+    """docs/doctor.md and docs/determinism.md say what there is."""
+
+    def test_each_condition_and_each_kind_is_documented(self) -> None:
+        """By its name, in a table."""
+        docs = Path(__file__).resolve().parents[3] / "docs"
+        text = "".join((docs / name).read_text(encoding="utf-8") for name in ("doctor.md", "determinism.md"))
+        rows = "".join(line.split("|")[1] for line in text.splitlines() if line.startswith("| `"))
+        names = [*get_args(Kind), *(check.name for check in read_checks(ask_torch=False))]
+        assert [name for name in names if f"`{name}`" not in rows] == []
 
 
 class TestScript:

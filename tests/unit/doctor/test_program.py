@@ -224,6 +224,27 @@ class Runner:
 """
         assert [kind for kind, _, _ in read(source).found] == ["wall-clock"]
 
+    @pytest.mark.parametrize(
+        "block",
+        [
+            "with open('x') as f:\n    {}",
+            "try:\n    {}\nfinally:\n    pass",
+            "try:\n    pass\nexcept OSError:\n    {}",
+            "for i in range(3):\n    pass\nelse:\n    {}",
+            "while True:\n    {}",
+            "match x:\n    case [y]:\n        {}",
+            "async def f():\n    async with a as b:\n        {}\nf()",
+            "class C:\n    {}",
+            "[{} for i in range(3)]",
+            "x = (y := {})",
+            "print(f'{{{}}}')",
+        ],
+    )
+    def test_code_in_any_kind_of_block_counts(self, read: Doctor, block: str) -> None:
+        """As statements and within expressions."""
+        call = block.format("torch.manual_seed(int(time.time()))")
+        assert [kind for kind, _, _ in read(f"import torch, time\n{call}\n").found] == ["wall-clock"]
+
     def test_a_switch_that_is_off_counts_for_nothing(self, read: Doctor) -> None:
         """A constant of the script decides; an option of the command line may be either."""
         source = """

@@ -81,8 +81,8 @@ class Expressions(Flow):
         base, index = self.evaluate(node.value), self.evaluate(node.slice)
         result = self.derived(node, [index])
         if isinstance(node.slice, ast.Constant) and isinstance(node.slice.value, str | int):
-            step = "pick" if isinstance(node.slice.value, int) else "get"
-            self.connect(base, result, step, node.slice.value)
+            is_position = isinstance(node.slice.value, int)
+            self.connect(base, result, "pick" if is_position else "get", node.slice.value)
             return result
         is_table = isinstance(self.inference.infer(node.value, self.frame.scope), Table)
         self.connect(base, result, "lookup" if is_table else "derive")

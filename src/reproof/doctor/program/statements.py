@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from reproof.doctor.program.calls import Calls
 from reproof.doctor.program.flow import Environment, Frame
@@ -171,6 +171,9 @@ class Statements(Calls):
             after.append(self.frame.environment)
         self.frame.environment = _merge(after)
         self._visit_body(node.finalbody)
+
+    def visit_TryStar(self, node: Any) -> None:
+        self.visit_Try(node)  # new in Python 3.11, with the same fields
 
     def visit_With(self, node: ast.With) -> None:
         self._visit_with(node)
