@@ -52,6 +52,17 @@ class LoaderState:
         return self.num_batches <= MIN_EXPLAINED or interval > MIN_INTERVAL_SECONDS
 
 
+class IteratorState:
+    """What is remembered of one iterator, on the iterator itself: its loader, and the indices drawn ahead."""
+
+    __slots__ = ("drawn", "loader")
+
+    def __init__(self, loader: LoaderState, *, draws: bool) -> None:
+        """Remember indices by the number of their task if any are drawn."""
+        self.loader = loader
+        self.drawn: dict[int, Any] | None = {} if draws else None
+
+
 class LoaderHooks:
     """The hooks on data loaders of one recording."""
 
@@ -60,8 +71,7 @@ class LoaderHooks:
         self._recording = recording
         self._numbers = itertools.count()
         self._loaders: weakref.WeakKeyDictionary[Any, LoaderState] = weakref.WeakKeyDictionary()
-        self._drawn: weakref.WeakKeyDictionary[Any, dict[int, Any]] = weakref.WeakKeyDictionary()
-        self._owners: weakref.WeakKeyDictionary[Any, LoaderState] = weakref.WeakKeyDictionary()
+        self._attribute = f"_reproof_{id(self)}"
         patches = recording.patches
         patches.replace(DataLoader, "__init__", self._wrap_loader_init)
         patches.replace(_BaseDataLoaderIter, "__init__", self._wrap_iterator_init)
@@ -83,11 +93,10 @@ class LoaderHooks:
             if self._recording.is_active:
                 # Before the original: a multiprocessing iterator draws its first indices while it is made.
                 with self._recording.guard("loader"):
-                    self._owners[iterator] = state = self._state_of(loader)
+                    state = self._state_of(loader)
                     if loader.generator is not None:
                         self._recording.rng.note_loader(state.number, loader.generator)
-                    if not takes_all_samples_as_they_come(loader):
-                        self._drawn[iterator] = {}
+                    setattr(iterator, self._attribute, IteratorState(state, draws=draws_indices(loader)))
             original(iterator, loader, *args, **kwargs)
 
         return init
@@ -95,7 +104,9 @@ class LoaderHooks:
     def _wrap_next_index(self, original: Callable[..., Any]) -> Callable[..., Any]:
         def next_index(iterator: Any) -> Any:
             index = original(iterator)
-            if (drawn := self._drawn.get(iterator)) is not None:
+            own: IteratorState | None = getattr(iterator, self._attribute, None)
+            if own is not None and own.drawn is not None:
+                drawn = own.drawn
                 number = getattr(iterator, "_send_idx", 0)
                 if number == 0:
                     drawn.clear()  # persistent workers begin an epoch anew, even if the last one was left early
@@ -128,14 +139,15 @@ class LoaderHooks:
         return state
 
     def _record(self, iterator: Any, batch: Any) -> None:
-        state = self._owners.get(iterator)
-        if state is None:  # the iterator was made before the recording began
-            state = self._owners[iterator] = LoaderState(next(self._numbers))
-            state.name = f"loader{state.number}(iterator)"
+        own: IteratorState | None = getattr(iterator, self._attribute, None)
+        if own is None:  # the iterator was made before the recording began
+            own = IteratorState(LoaderState(next(self._numbers)), draws=False)
+            own.loader.name = f"loader{own.loader.number}(iterator)"
+            setattr(iterator, self._attribute, own)
+        state = own.loader
         self._recording.note_loader_batch()
         state.num_batches += 1
-        drawn = self._drawn.get(iterator)
-        indices = take_indices(iterator, drawn) if drawn is not None else None
+        indices = take_indices(iterator, own.drawn) if own.drawn is not None else None
         limit = self._recording.num_batches
         if limit is not None and state.num_batches > limit:
             return
@@ -145,7 +157,8 @@ class LoaderHooks:
 
     def _forget_failed(self, iterator: Any) -> None:
         """Forget the indices of a batch that raised: a training may go on with the next one."""
-        drawn = self._drawn.get(iterator)
+        own: IteratorState | None = getattr(iterator, self._attribute, None)
+        drawn = None if own is None else own.drawn
         if drawn:
             waiting = getattr(iterator, "_task_info", {})
             for number in [number for number in drawn if number not in waiting]:
@@ -163,6 +176,11 @@ def take_indices(iterator: Any, drawn: dict[int, Any]) -> Any:
         return drawn.pop(0, None)
     done = next((number for number in drawn if number not in tasks), None)
     return None if done is None else drawn.pop(done)
+
+
+def draws_indices(loader: Any) -> bool:
+    """Whether the loader draws indices for its batches."""
+    return not takes_all_samples_as_they_come(loader)
 
 
 def takes_all_samples_as_they_come(loader: Any) -> bool:

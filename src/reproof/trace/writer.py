@@ -88,7 +88,7 @@ class RankWriter:
         body = fmt.FRAME_BODY.pack(
             self.num_digests, self.num_tensors, self._num_value_bytes, step, layout_id, flags, self._chain, elapsed_ms
         )
-        crc = zlib.crc32(values, zlib.crc32(digests, zlib.crc32(body)))
+        crc = zlib.crc32(b"".join((body, digests, values)))
         self._append("digests", digests)
         if values:
             self._append("values", values)
