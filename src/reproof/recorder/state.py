@@ -142,19 +142,25 @@ class StateRecorder:
                 else:
                     self._recording.evidence.record_tensor("init", name, held[key])
 
-    def record_unseen(self, optimizer: Optimizer) -> None:
-        """Record the initial state of parameters that belong to no called model, before their first step changes it."""
+    def record_before_step(self, optimizer: Optimizer) -> None:
+        """Record gradients, and before them the initial state of parameters that belong to no called model."""
         plan = self._plan_of(optimizer)
         if plan.unseen:
-            parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
-            with self._recording.frames.at_front():
-                for position in plan.unseen:
-                    self._recording.evidence.record_tensor("init", plan.names[position], parameters[position])
-            plan.unseen = []
+            self._record_unseen(optimizer, plan)
+        self._record_gradients(optimizer, plan)
 
     def record_gradients(self, optimizer: Optimizer) -> None:
         """Record the gradient of every parameter of an optimizer that has one."""
-        plan = self._plan_of(optimizer)
+        self._record_gradients(optimizer, self._plan_of(optimizer))
+
+    def _record_unseen(self, optimizer: Optimizer, plan: OptimizerPlan) -> None:
+        parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+        with self._recording.frames.at_front():
+            for position in plan.unseen:
+                self._recording.evidence.record_tensor("init", plan.names[position], parameters[position])
+        plan.unseen = []
+
+    def _record_gradients(self, optimizer: Optimizer, plan: OptimizerPlan) -> None:
         gradients = [parameter.grad for group in optimizer.param_groups for parameter in group["params"]]
         present = [position for position, gradient in enumerate(gradients) if gradient is not None]
         if present != plan.with_gradient[0]:

@@ -82,8 +82,7 @@ class StepHooks:
             return
         if not has_closure(args, kwargs):
             with recording.guard("gradients"):
-                recording.state.record_unseen(optimizer)
-                recording.state.record_gradients(optimizer)
+                recording.state.record_before_step(optimizer)
 
     def _record_after_step(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
         recording = self._recording

@@ -94,6 +94,16 @@ class TestLosses:
         b = run("b", [loss(say, 9.0), loss(say, 3.0), vector])
         assert find_loss_gaps(*ranks(a, b), 0) == (LossGap(0, 2.0, 3.0),)
 
+    def test_a_step_in_several_parts(self, tmp_path: Path, frames_writer: Any, say: Any) -> None:
+        """A long step is written in parts: its last loss may be in any of them."""
+        folders = [
+            frames_writer(
+                tmp_path / name, [(0, 0, [loss(say, 1.0)]), (0, 0, [loss(say, value)]), (0, 1, [say.data("x")])]
+            )
+            for name, value in (("a", 2.0), ("b", 3.0))
+        ]
+        assert find_loss_gaps(*ranks(*folders), 0) == (LossGap(0, 2.0, 3.0),)
+
     def test_runs_of_different_length(self, run: Any, say: Any) -> None:
         """The last step that both have is the last."""
         gaps = self.gaps(run, say, [1.0] * 9, [2.0] * 4)
