@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from reproof.schema import RNG_CUDA, RNG_LOADER, RNG_SOURCES, LossGap, RngGap
+from reproof.schema import LossGap, RngGap
+from reproof.trace.steps import name_generator
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -89,10 +90,3 @@ def pair_up(numbers: Numbers) -> dict[int, int]:
     """Return pairs of numbers as a dict."""
     values = [int(value) for value in numbers.values]
     return dict(zip(values[::2], values[1::2], strict=False))
-
-
-def name_generator(source: int) -> str:
-    """Return the name of a random number generator."""
-    if source >= RNG_LOADER:
-        return f"loader{source - RNG_LOADER}"
-    return RNG_SOURCES.get(source, f"cuda:{source - RNG_CUDA}")
