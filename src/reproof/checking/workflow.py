@@ -18,10 +18,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from reproof.checking.folders import copy_folder
-from reproof.checking.processes import FinishedRun, RunProcess, RunRequest, draw_hash_seed, run_all
 from reproof.comparison import compare_traces
 from reproof.errors import LaunchError, TraceError, UsageError
+from reproof.launch.folders import copy_folder
+from reproof.launch.processes import FinishedRun, RunProcess, RunRequest, draw_hash_seed, run_all
 from reproof.trace import open_trace
 
 if TYPE_CHECKING:

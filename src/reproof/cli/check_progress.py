@@ -11,7 +11,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from reproof.checking.processes import RunProcess
+    from reproof.launch.processes import RunProcess
 
 
 class RunProgress:

@@ -11,7 +11,8 @@ from pathlib import Path
 import click
 
 from reproof.errors import EXIT_ERROR
-from reproof.launch import MAX_HASH_SEED, Outcome, Target, record_target, reserve_folder, restart_with_hash_seed
+from reproof.launch.restart import MAX_HASH_SEED, restart_with_hash_seed
+from reproof.launch.script import Outcome, Target, record_target, reserve_folder
 from reproof.recorder import Recording
 from reproof.schema import LEVELS, Level
 

@@ -9,8 +9,6 @@ from typing import Any
 import pytest
 
 from reproof.checking import CheckRequest, CheckResult, check, run_check, workflow
-from reproof.checking.folders import FolderChange
-from reproof.checking.processes import FinishedRun
 from reproof.checking.workflow import (
     NUM_KEPT,
     cache_folder,
@@ -24,6 +22,8 @@ from reproof.checking.workflow import (
 from reproof.cli.check_command import describe_changes, describe_failures, suggest
 from reproof.cli.check_progress import describe
 from reproof.errors import LaunchError, UsageError
+from reproof.launch.folders import FolderChange
+from reproof.launch.processes import FinishedRun
 from reproof.schema import Comparison, Difference
 
 

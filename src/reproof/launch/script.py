@@ -12,17 +12,17 @@ import importlib.machinery
 import importlib.util
 import io
 import os
-import secrets
 import signal
 import sys
 import types
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import wrapt
 
-from reproof.errors import LaunchError, UsageError
+from reproof.errors import LaunchError
+from reproof.launch.tracebacks import show_exception
 from reproof.recorder.problems import describe_error
 from reproof.recorder.session import is_clean_exit
 from reproof.recorder.surroundings import require_torch
@@ -32,16 +32,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from reproof.recorder import Recording
-
-OWN_FILES = f"{Path(__file__).parent}{os.sep}"
-"""How the paths of our files begin: their frames are not the script's."""
-
-
-MAX_HASH_SEED: Final = 4294967295
-"""The largest PYTHONHASHSEED (https://docs.python.org/3/using/cmdline.html#envvar-PYTHONHASHSEED)."""
-
-RESTARTED: Final = "REPROOF_RESTARTED"
-"""Set for the moment of a restart, so that it happens once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,33 +120,6 @@ def _install(recording: Recording) -> None:
         recording.install()
     except Exception as error:  # noqa: BLE001  # anything that an unknown version of PyTorch may cause
         recording.add_problem(f"PyTorch could not be hooked: {type(error).__name__}: {error}")
-
-
-def restart_with_hash_seed(seed: int | None) -> None:
-    """Start this process anew with a hash seed, unless it has the right one already.
-
-    Without a seed of the user's a random one is drawn: the order of sets is as unpredictable as ever, but it is known
-    afterwards. An interpreter takes its hash seed from the environment when it starts, and at no other time.
-
-    Raises:
-        UsageError: If a seed is asked for and the interpreter ignores the environment (``-E`` or ``-I``).
-
-    Effects: replaces this process (`os.execv`), or does nothing.
-    """
-    if os.environ.pop(RESTARTED, None) is not None:
-        return
-    if sys.flags.ignore_environment:
-        if seed is not None:
-            raise UsageError(f"hash seed {seed} cannot be set under -E or -I", "start Python without that flag")
-        return
-    current = os.environ.get("PYTHONHASHSEED", "random")
-    if current == str(seed) or (seed is None and current != "random"):
-        return
-    drawn = secrets.randbelow(MAX_HASH_SEED + 1) if seed is None else seed
-    sys.stdout.flush()
-    sys.stderr.flush()
-    environment = {**os.environ, "PYTHONHASHSEED": str(drawn), RESTARTED: "1"}
-    os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], environment)  # noqa: S606  # ourselves, no shell
 
 
 def prepare_path(target: Target) -> None:
@@ -268,48 +231,6 @@ def _end_by_exit(error: SystemExit) -> Outcome:
         return Outcome(status="failed", exit_code=error.code & 0xFF, ended=f"the script exited with {error.code}")
     print(error.code, file=sys.stderr)  # noqa: T201  # what Python does with sys.exit("text")
     return Outcome(status="failed", exit_code=1, ended=f"the script exited with {error.code!r}")
-
-
-def show_exception(error: BaseException) -> None:
-    """Show an exception through the script's own hook, without the frames that belong to us."""
-    remove_own_frames(error)
-    sys.last_type, sys.last_value, sys.last_traceback = type(error), error, error.__traceback__
-    try:
-        sys.excepthook(type(error), error, error.__traceback__)
-    except Exception as second:  # noqa: BLE001  # whatever the script's hook may raise
-        remove_own_frames(second)
-        print("Error in sys.excepthook:", file=sys.stderr)  # noqa: T201  # what Python does
-        sys.__excepthook__(type(second), second, second.__traceback__)
-        print("\nOriginal exception was:", file=sys.stderr)  # noqa: T201  # what Python does
-        sys.__excepthook__(type(error), error, error.__traceback__)
-
-
-def remove_own_frames(error: BaseException | None) -> None:
-    """Take our frames out of the tracebacks of an exception and of all that led to it.
-
-    Effects: changes the `__traceback__` of each of them.
-    """
-    waiting, seen = [error], set[int]()
-    while waiting:
-        error = waiting.pop()
-        if error is None or id(error) in seen:
-            continue
-        seen.add(id(error))
-        error.__traceback__ = _without_own_frames(error.__traceback__)
-        waiting += [error.__cause__, error.__context__]
-
-
-def _without_own_frames(trace: types.TracebackType | None) -> types.TracebackType | None:
-    kept: list[types.TracebackType] = []
-    while trace is not None:
-        path = trace.tb_frame.f_code.co_filename
-        # What finds a module for `-m` comes first, then the module; Python does not show it either.
-        if not path.startswith(OWN_FILES) and (kept or not path.startswith("<frozen importlib")):
-            kept.append(trace)
-        trace = trace.tb_next
-    for i, part in enumerate(kept):
-        part.tb_next = kept[i + 1] if i + 1 < len(kept) else None
-    return kept[0] if kept else None
 
 
 def reserve_folder(target: Target, now: Any) -> Path:  # a datetime

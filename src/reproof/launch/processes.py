@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, NoReturn
 
 import reproof
-from reproof.checking.folders import FolderChange, State, find_changes, read_state
-from reproof.launch import MAX_HASH_SEED
+from reproof.launch.folders import FolderChange, State, find_changes, read_state
+from reproof.launch.restart import MAX_HASH_SEED
 from reproof.trace import count_recorded_steps
 
 if TYPE_CHECKING:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from reproof.checking import folders
-from reproof.checking.folders import FolderChange, copy_folder, find_changes, read_state
 from reproof.errors import UsageError
+from reproof.launch import folders
+from reproof.launch.folders import FolderChange, copy_folder, find_changes, read_state
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from reproof.checking import processes
-from reproof.checking.folders import FolderChange
-from reproof.checking.processes import (
+from reproof.launch import processes
+from reproof.launch.folders import FolderChange
+from reproof.launch.processes import (
     FinishedRun,
     RunProcess,
     RunRequest,

@@ -1,0 +1,43 @@
+"""Start this process anew under a chosen hash seed: an interpreter takes it when it starts and at no other time."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sys
+from typing import Final
+
+from reproof.errors import UsageError
+
+MAX_HASH_SEED: Final = 4294967295
+"""The largest PYTHONHASHSEED (https://docs.python.org/3/using/cmdline.html#envvar-PYTHONHASHSEED)."""
+
+RESTARTED: Final = "REPROOF_RESTARTED"
+"""Set for the moment of a restart, so that it happens once."""
+
+
+def restart_with_hash_seed(seed: int | None) -> None:
+    """Start this process anew with a hash seed, unless it has the right one already.
+
+    Without a seed of the user's a random one is drawn: the order of sets is as unpredictable as ever, but it is known
+    afterwards. An interpreter takes its hash seed from the environment when it starts, and at no other time.
+
+    Raises:
+        UsageError: If a seed is asked for and the interpreter ignores the environment (``-E`` or ``-I``).
+
+    Effects: replaces this process (`os.execv`), or does nothing.
+    """
+    if os.environ.pop(RESTARTED, None) is not None:
+        return
+    if sys.flags.ignore_environment:
+        if seed is not None:
+            raise UsageError(f"hash seed {seed} cannot be set under -E or -I", "start Python without that flag")
+        return
+    current = os.environ.get("PYTHONHASHSEED", "random")
+    if current == str(seed) or (seed is None and current != "random"):
+        return
+    drawn = secrets.randbelow(MAX_HASH_SEED + 1) if seed is None else seed
+    sys.stdout.flush()
+    sys.stderr.flush()
+    environment = {**os.environ, "PYTHONHASHSEED": str(drawn), RESTARTED: "1"}
+    os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], environment)  # noqa: S606  # ourselves, no shell
