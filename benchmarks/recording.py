@@ -4,7 +4,8 @@
 
 Each round trains a block of steps without and a block with recording, in changing order, on the same model in the same
 process; the ratio of a round cancels what the machine was doing meanwhile. Printed are medians. `debug-mode` is
-PyTorch's own `DebugMode` with hashes of all tensors, for comparison. `memory` is what the peak of the process grows by.
+PyTorch's own `DebugMode` with hashes of all tensors, for comparison: `ops` is to cost half of it at most. `memory` is
+what the peak of the process grows by.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ QUICK_SECONDS = 0.004
 NUM_FIRST = 300
 """Steps before a block of quick ones: a recording explains the first 256 batches of a loader at some cost more."""
 
-LEVELS = ("batches", "steps", "modules", "debug-mode")
+LEVELS = ("batches", "steps", "modules", "ops", "debug-mode")
 
 
 def time_block(workload: Workload, num_steps: int, num_first: int = 1) -> float:
@@ -101,7 +102,8 @@ def measure(workload: Workload, rounds: int, level: str, folder: Path) -> Cost:
 def size_of(folder: Path) -> tuple[float, int]:
     """Return the bytes of a trace that grow with its length, and its digests: of events, generators and samples."""
     trace = open_trace(folder).ranks[0]
-    num_bytes = sum((folder / f"rank0.{part}").stat().st_size for part in ("digests", "values", "frames"))
+    parts = ("digests", "values", "frames", *(("ops",) if (folder / "rank0.ops").exists() else ()))
+    num_bytes = sum((folder / f"rank0.{part}").stat().st_size for part in parts)
     beside = 0
     for number in range(len(trace)):
         for (_, kind), numbers in trace.numbers(number).items():

@@ -5,7 +5,8 @@
     ├── DependencyError   an optional package that this call needs is not installed
     ├── TraceError        a trace that is missing, foreign, damaged or of a newer format
     ├── RecordingError    a trace that cannot be written
-    └── LaunchError       a script or module that cannot be started
+    ├── LaunchError       a script or module that cannot be started
+    └── BundleError       a bundle that is missing, foreign, damaged or refused, or cannot be written
 
 That two runs differ is an answer and never an exception. Each error is one line: what is wrong, with the
 offending value, and what to do next. Library code raises them; only the command line prints them and exits.
@@ -66,3 +67,9 @@ class LaunchError(ReproofError):
     """A script or module that cannot be started."""
 
     slug = "launch"
+
+
+class BundleError(ReproofError):
+    """A bundle that is missing, foreign, damaged or refused, or cannot be written."""
+
+    slug = "bundle"

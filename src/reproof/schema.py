@@ -10,6 +10,7 @@ Left out on purpose: how records are stored (`reproof.trace`) and how they are s
 from __future__ import annotations
 
 import math
+import os
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, NamedTuple
 
@@ -18,7 +19,10 @@ STAGES: Final[tuple[Stage, ...]] = ("init", "batch", "forward", "loss", "gradien
 
 Detail = Literal["order", "content"]
 Level = Literal["batches", "steps", "modules", "ops"]
-LEVELS: Final[tuple[Level, ...]] = ("batches", "steps", "modules")
+LEVELS: Final[tuple[Level, ...]] = ("batches", "steps", "modules", "ops")
+
+OpPhase = Literal["forward", "backward", "optimizer", "other"]
+OP_PHASES: Final[tuple[OpPhase, ...]] = ("forward", "backward", "optimizer", "other")
 
 Verdict = Literal["identical", "equivalent", "diverged", "inconclusive"]
 JSON_SCHEMA: Final = 1
@@ -128,6 +132,196 @@ class Skipped:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Probes:
+    """What a recording looks into beyond its level: experiments on the operations of single steps.
+
+    Attributes:
+        ops_steps: First and last step whose operations are recorded (0-based, both included); None for all steps at
+            level ``ops``, and for none below it.
+        keeps_op_values: Keep the outputs of these operations, to tell later which of their elements differ.
+        repeats_ops: Execute each of these operations again on copies of its inputs: does it give the same bits?
+        poisons: Fill uninitialised memory with NaNs that tell where it was allocated, in the whole run. This changes
+            the run: it is an experiment, and not a recording to compare with.
+    """
+
+    ops_steps: tuple[int, int] | None = None
+    keeps_op_values: bool = False
+    repeats_ops: bool = False
+    poisons: bool = False
+
+
+def relative_to_here(path: str) -> str:
+    """Return a path as seen from the current folder if it lies below it; any other as it is."""
+    if not os.path.isabs(path):  # noqa: PTH117  # a text, of a run that may have been on another system
+        return path
+    found = os.path.relpath(path) if path[:1] == os.path.abspath(os.curdir)[:1] else path  # noqa: PTH100
+    return path if found.startswith(os.pardir) else found
+
+
+OpCause = Literal["computed", "random", "argument", "outside", "uninitialized"]
+
+
+class OpExample(NamedTuple):
+    """One element of an output that differs, as Python numbers of both runs."""
+
+    indices: tuple[int, ...]
+    baseline: complex | str
+    candidate: complex | str
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values; complex numbers, NaN and infinities become strings."""
+        shown = [
+            x if isinstance(x, (int, str)) or (isinstance(x, float) and math.isfinite(x)) else str(x)
+            for x in (self.baseline, self.candidate)
+        ]
+        return {"index": list(self.indices), "baseline": shown[0], "candidate": shown[1]}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnstableOp:
+    """An operation that gave other bits when it was executed again on the same inputs, within one run.
+
+    Attributes:
+        step: The step in which it was executed.
+        name: Name with namespace, such as ``aten::index_put_``.
+        overload: Its overload.
+        phase: Phase of the step.
+        module: Path of the innermost module under way, or of the one whose backward this is; may be empty.
+        file: The user's file; may be empty.
+        line: The line.
+        function: The function.
+        num_results: How often it was executed, the first time for the training itself.
+        num_distinct: How many different results there were.
+        num_elements: Elements of its outputs.
+        num_differing: Elements that differ between the training's result and the first other one.
+        max_abs: Largest absolute difference of finite elements of those two, or None if there is none.
+        max_ulp: Largest difference of them in units in the last place; None for integers.
+        stable_with: Conditions under which all results were the same: ``one thread``, ``deterministic algorithms``.
+        raises_with: Conditions under which it raised an error.
+    """
+
+    step: int
+    name: str
+    overload: str
+    phase: OpPhase
+    module: str
+    file: str
+    line: int
+    function: str
+    num_results: int
+    num_distinct: int
+    num_elements: int
+    num_differing: int
+    max_abs: float | None
+    max_ulp: int | None
+    stable_with: tuple[str, ...]
+    raises_with: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Repetitions:
+    """What executing the operations of a window of steps again has found.
+
+    Attributes:
+        unstable: The operations that gave other bits.
+        num_repeated: Operations that were executed again.
+        num_left_out: Operations that could not be, because they draw random numbers, or time or memory ran out.
+        is_complete: Whether the run came to the end of the window.
+    """
+
+    unstable: tuple[UnstableOp, ...]
+    num_repeated: int
+    num_left_out: int
+    is_complete: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoisonedEvent:
+    """The first event of a run in which memory shows that was allocated and never written.
+
+    Attributes:
+        stage: Stage of the event.
+        name: Its name.
+        step: The step.
+        file: The user's file that allocated the memory; empty if the type of the elements is too small to tell.
+        line: The line.
+        function: The function.
+        num_poisoned: Elements of the event that hold, or were computed from, such memory.
+        num_elements: All its elements.
+    """
+
+    stage: Stage
+    name: str
+    step: int
+    file: str
+    line: int
+    function: str
+    num_poisoned: int
+    num_elements: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpDifference:
+    """The operation at which two runs part.
+
+    Attributes:
+        cause: ``computed`` (its inputs agree, its outputs do not), ``random`` (the same, and it draws random numbers),
+            ``argument`` (a number given by Python code differs), ``outside`` (a tensor differs that no recorded
+            operation has made: the data itself), or ``uninitialized`` (memory of `torch.empty` was read that nothing
+            had written).
+        name: Name with namespace, such as ``aten::mm``.
+        overload: Its overload, such as ``default``.
+        phase: Phase of the step.
+        module: Path of the innermost module under way, or of the one whose backward this is; may be empty.
+        file: The user's file; empty if no line of the user's led here.
+        line: The line; for an operation of backward, the one of the forward operation that it belongs to.
+        function: The function.
+        number: Position among the operations of the step in the baseline.
+        output: Which output differs (0-based); for *outside* and *uninitialized*, which tensor among the inputs.
+        dtype: Element type of that tensor.
+        shape: Its shape.
+        num_elements: Its elements.
+        num_differing: How many of them differ, where values were kept.
+        max_abs: Largest absolute difference, where values were kept and are finite.
+        max_ulp: Largest difference in units in the last place, where values were kept and are finite floats.
+        examples: The first differing elements, where values were kept.
+        explanation: One sentence.
+    """
+
+    cause: OpCause
+    name: str
+    overload: str
+    phase: OpPhase
+    module: str
+    file: str
+    line: int
+    function: str
+    number: int
+    output: int
+    dtype: str
+    shape: tuple[int, ...]
+    num_elements: int
+    explanation: str
+    num_differing: int | None = None
+    max_abs: float | None = None
+    max_ulp: int | None = None
+    examples: tuple[OpExample, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the ``op`` object of the JSON contract."""
+        names = ("cause", "name", "overload", "phase", "module", "function", "number", "output", "dtype")
+        measures = ("num_elements", "num_differing", "max_abs", "max_ulp", "explanation")
+        return {
+            **{name: getattr(self, name) for name in names},
+            "file": relative_to_here(self.file) or None,
+            "line": self.line or None,
+            "shape": list(self.shape),
+            **{name: getattr(self, name) for name in measures},
+            "examples": [example.to_json() for example in self.examples],
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Difference:
     """One event whose evidence differs between two runs.
 
@@ -144,6 +338,7 @@ class Difference:
         num_elements: Elements compared, where values were kept.
         max_abs: Largest absolute difference, where values were kept.
         max_ulp: Largest difference in units in the last place, where values were kept.
+        op: The operation at which the runs part, where both recorded the operations of the step.
     """
 
     rank: int
@@ -158,9 +353,12 @@ class Difference:
     num_elements: int | None = None
     max_abs: float | None = None
     max_ulp: int | None = None
+    op: OpDifference | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the ``first_divergence`` object of the JSON contract."""
+        op = self.op
+        has_own = self.max_abs is not None or self.max_ulp is not None
         return {
             "rank": self.rank,
             "step": self.step,
@@ -169,13 +367,70 @@ class Difference:
             "name": self.name,
             "baseline": self.baseline,
             "candidate": self.candidate,
-            "op": None,
-            "file": None,
-            "line": None,
-            "max_ulp": self.max_ulp,
-            "max_abs": self.max_abs,
+            "op": None if op is None else op.to_json(),
+            "file": None if op is None else relative_to_here(op.file) or None,
+            "line": None if op is None else op.line or None,
+            "max_ulp": self.max_ulp if has_own or op is None else op.max_ulp,
+            "max_abs": self.max_abs if has_own or op is None else op.max_abs,
             "explanation": self.explanation,
         }
+
+
+CAUSE_KINDS: Final = (
+    "unseeded-rng",
+    "unseeded-generator",
+    "worker-seeding",
+    "os-entropy",
+    "wall-clock",
+    "process-identity",
+    "hash-order",
+    "listing-order",
+    "state-on-disk",
+    "concurrency",
+    "uninitialized-memory",
+    "nondeterministic-op",
+    "thread-count",
+    "worker-count",
+    "environment",
+    "code-change",
+    "data-change",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cause:
+    """Why two runs differ.
+
+    Attributes:
+        kind: One of `CAUSE_KINDS`.
+        source: What was called, such as ``numpy.random.default_rng``.
+        file: The user's file, relative to the working folder if it is below; None if no line is known.
+        line: 1-based, or None.
+        text: The line as it stands in the file.
+        confirmed: Whether an experiment has shown it; otherwise it is only *suspected*.
+        step: Step of the divergence that it explains.
+        evidence: The experiment and its result, in words.
+        fix: What to write instead.
+        reason: Why, in one sentence.
+        link: Page about causes of this kind.
+    """
+
+    kind: str
+    source: str
+    file: str | None
+    line: int | None
+    text: str
+    confirmed: bool
+    step: int
+    evidence: str
+    fix: str = ""
+    reason: str = ""
+    link: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return an entry of ``causes`` of the JSON contract."""
+        names = ("kind", "source", "file", "line", "text", "confirmed", "step", "evidence", "fix", "reason", "link")
+        return {name: getattr(self, name) for name in names}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -253,6 +508,7 @@ class Comparison:
         rng: States of the random number generators around the first divergence.
         tolerance: The absolute and relative tolerance asked for, or None for bitwise.
         num_within_tolerance: Events whose bits differ and whose numbers agree within the tolerance.
+        causes: Why the runs differ, best supported first, where experiments were made.
     """
 
     verdict: Verdict
@@ -270,6 +526,7 @@ class Comparison:
     rng: tuple[RngGap, ...] = ()
     tolerance: float | None = None
     num_within_tolerance: int = 0
+    causes: tuple[Cause, ...] = ()
 
     @property
     def exit_code(self) -> int:
@@ -290,7 +547,7 @@ class Comparison:
             },
             "first_divergence": None if self.first is None else self.first.to_json(),
             "structure": list(self.structure),
-            "causes": [],
+            "causes": [cause.to_json() for cause in self.causes],
             "conditions": [{"name": c.name, "baseline": c.baseline, "candidate": c.candidate} for c in self.conditions],
             "losses": [gap.to_json() for gap in self.losses],
             "rng": [{"step": g.step, "differing": list(g.differing)} for g in self.rng],

@@ -93,15 +93,32 @@ class TestExactNumbers:
         assert exact_numbers(tensor[:, :1]) == exact_numbers(tensor[:, :1].contiguous())
 
     @pytest.mark.parametrize("value", [[3, -1], (3, -1), range(3, -2, -4), [np.int64(3), -1], [torch.tensor(3), -1]])
-    def test_python_integers_are_64_bit_numbers(self, value: Any) -> None:
+    def test_python_integers_are_numbers_as_well(self, value: Any) -> None:
         """Lists, tuples and ranges, whatever library the integers are from."""
-        assert exact_numbers(value) == ("q", struct.pack("<2q", 3, -1))
+        assert exact_numbers(value) == ("b", struct.pack("<2b", 3, -1))
 
     def test_one_integer_and_none_are_numbers_too(self) -> None:
         """An index without a batch, and an empty list."""
-        assert exact_numbers(7) == ("q", struct.pack("<q", 7))
+        assert exact_numbers(7) == ("B", b"\x07")
         assert exact_numbers([]) == ("q", b"")
         assert exact_numbers(torch.empty(0, dtype=torch.int32)) == ("i", b"")
+
+    @pytest.mark.parametrize(
+        ("largest", "code"), [(255, "B"), (256, "H"), (65535, "H"), (65536, "I"), (2**32 - 1, "I"), (2**32, "q")]
+    )
+    def test_integers_take_the_smallest_type_that_holds_them(self, largest: int, code: str) -> None:
+        """Token ids are int64 in memory and need 16 bits in a trace; one negative number makes the type a signed one."""
+        for value in (torch.tensor([0, largest]), np.array([0, largest]), [0, largest]):
+            assert exact_numbers(value) == (code, struct.pack(f"<2{code}", 0, largest))
+        signed = {255: "h", 256: "h", 65535: "i", 65536: "i"}.get(largest, "q")
+        assert exact_numbers(torch.tensor([-1, largest])) == (signed, struct.pack(f"<2{signed}", -1, largest))
+
+    def test_integers_that_take_too_many_bytes_are_left_out(self) -> None:
+        """The bound is on the bytes that are kept and not on the elements."""
+        numbers = torch.arange(100)
+        assert exact_numbers(numbers, max_bytes=100) == ("B", bytes(range(100)))
+        assert exact_numbers(numbers, max_bytes=99) is None
+        assert exact_numbers(numbers + 200, max_bytes=100) is None
 
     @pytest.mark.parametrize(
         "value",

@@ -12,22 +12,25 @@ import math
 import os
 import shlex
 import shutil
-import tempfile
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from reproof.checking.workplace import Workplace
 from reproof.comparison import compare_traces
 from reproof.errors import LaunchError, TraceError, UsageError
-from reproof.launch.folders import copy_folder
-from reproof.launch.processes import FinishedRun, RunProcess, RunRequest, draw_hash_seed, run_all
+from reproof.explain.search import Explanation, explain_divergence
+from reproof.launch.processes import FinishedRun, RunProcess, RunRequest, draw_hash_seed
 from reproof.trace import open_trace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from reproof.schema import Comparison, Level
+
+DEFAULT_MAX_RUNS: Final = 12
+"""Experiments that the search for causes may make unless the user says otherwise."""
 
 NUM_KEPT: Final = 20
 """Checks whose traces are kept in the cache; the oldest are removed."""
@@ -52,6 +55,10 @@ class CheckRequest:
         artifacts: Globs of files that the training writes and that are compared as well.
         max_differences: How many differing events to describe.
         shows_output: Whether the script writes to this terminal.
+        variations: Surroundings that the candidates have changed; see `reproof.launch.variations`.
+        explains: Whether the causes of a divergence are searched for by experiment.
+        until_identical: Go on with the search until the run is identical to its end.
+        max_runs: Experiments that the search may make.
     """
 
     command: tuple[str, ...]
@@ -65,6 +72,10 @@ class CheckRequest:
     artifacts: tuple[str, ...] = ()
     max_differences: int = 5
     shows_output: bool = False
+    variations: tuple[str, ...] = ()
+    explains: bool = True
+    until_identical: bool = False
+    max_runs: int = DEFAULT_MAX_RUNS
 
     def __post_init__(self) -> None:
         """Check what can be checked before anything runs."""
@@ -72,6 +83,7 @@ class CheckRequest:
             ("runs", self.num_runs, 2),
             ("jobs", self.num_jobs, 1),
             ("steps", self.num_steps, 1),
+            ("max_runs", self.max_runs, 1),
         ):
             if value is not None and value < least:
                 raise UsageError(f"{name} is {value}", f"give {least} or more")
@@ -89,11 +101,13 @@ class CheckResult:
         comparison: Baseline against the candidate with the worst verdict.
         runs: All runs, the baseline first.
         comparisons: Baseline against each candidate.
+        explanation: What the search for causes found, if there was one.
     """
 
     comparison: Comparison
     runs: tuple[FinishedRun, ...]
     comparisons: tuple[Comparison, ...] = field(default=())
+    explanation: Explanation | None = None
 
     @property
     def exit_code(self) -> int:
@@ -111,6 +125,9 @@ class CheckResult:
             "verdicts": [comparison.verdict for comparison in self.comparisons],
             "exit_codes": [run.exit_code for run in self.runs],
             "wrote": wrote,
+            "experiments": [trial.to_json() for trial in self.explanation.trials] if self.explanation else [],
+            "notes": list(self.explanation.notes) if self.explanation else [],
+            "identical_without_causes": self.explanation.is_whole if self.explanation else None,
         }
 
 
@@ -141,16 +158,27 @@ def run_check(request: CheckRequest, watch: Callable[[list[RunProcess]], None] =
     refuse_missing_script(request.command)
     folder = make_folder(request)
     requests = [make_run(request, folder, number) for number in range(request.num_runs)]
-    copies: Path | None = None
-    try:
-        if request.is_isolated or request.num_jobs > 1:
-            copies = Path(tempfile.mkdtemp(prefix="reproof-"))
-            requests = [isolate(run, copies) for run in requests]
-        runs = run_all(requests, num_jobs=request.num_jobs, watch=watch)
-    finally:
-        if copies is not None:
-            shutil.rmtree(copies, ignore_errors=True)
-    return judge(request, runs)
+    with Workplace(is_shared=not request.is_isolated and request.num_jobs == 1, keeps=request.explains) as workplace:
+        runs = workplace.run(requests, variations=request.variations, num_jobs=request.num_jobs, watch=watch)
+        result = judge(request, runs)
+        return explain(request, workplace, result, watch) if request.explains else result
+
+
+def explain(
+    request: CheckRequest, workplace: Workplace, result: CheckResult, watch: Callable[[list[RunProcess]], None]
+) -> CheckResult:
+    """Search for the causes of what the worst candidate showed, if it diverged."""
+    if result.comparison.first is None:
+        return result
+    if workplace.problem is not None:
+        return replace(result, explanation=Explanation(causes=(), trials=(), notes=(workplace.problem,)))
+    number = 1 + result.comparisons.index(result.comparison)
+    setting = workplace.setting(number, request.variations, request.max_runs)
+    explanation = explain_divergence(
+        setting, result.comparison, result.runs[number].trace, watch, until_identical=request.until_identical
+    )
+    comparison = replace(result.comparison, causes=explanation.causes)
+    return replace(result, comparison=comparison, explanation=explanation)
 
 
 def refuse_missing_script(command: tuple[str, ...]) -> None:
@@ -181,17 +209,6 @@ def make_run(request: CheckRequest, folder: Path, number: int) -> RunRequest:
         hash_seed=draw_hash_seed(),
         shows_output=request.shows_output,
     )
-
-
-def isolate(run: RunRequest, copies: Path) -> RunRequest:
-    """Give a run its own copy of the folder, which keeps its name: a script may look at it."""
-    target = copies / run.trace.name / run.folder.name
-    target.parent.mkdir()
-    copy_folder(run.folder, target)
-    script, *arguments = run.command
-    if Path(script).parts[:1] == (os.pardir,):  # not in the copy
-        script = os.path.abspath(script)  # noqa: PTH100  # Path has nothing that takes the dots away and keeps links
-    return replace(run, folder=target, command=(script, *arguments))
 
 
 def judge(request: CheckRequest, runs: list[FinishedRun]) -> CheckResult:

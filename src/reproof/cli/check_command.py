@@ -8,9 +8,12 @@ from pathlib import Path
 import click
 
 from reproof.checking import CheckRequest, CheckResult, run_check
+from reproof.checking.workflow import DEFAULT_MAX_RUNS
 from reproof.cli.check_progress import RunProgress
 from reproof.cli.comparison_text import draw_comparison, limit, printable, section
 from reproof.cli.json_output import write_json
+from reproof.launch.variations import NAMES as VARIATIONS
+from reproof.launch.variations import parse_variations
 from reproof.schema import LEVELS, Level
 
 
@@ -35,6 +38,21 @@ from reproof.schema import LEVELS, Level
 )
 @click.option("--json", "json_path", metavar="FILE", help="Write the result as JSON ('-' for standard output).")
 @click.option("--show-output", is_flag=True, help="Let the script write to this terminal.")
+@click.option(
+    "--vary",
+    metavar="LIST",
+    help=f"Change surroundings of the candidate: all, or some of {', '.join(VARIATIONS)}, separated by commas.",
+)
+@click.option("--explain/--no-explain", "explains", default=True, help="Search for the causes by experiment, or not.")
+@click.option("--until-identical", is_flag=True, help="Find all causes after which the run is identical to its end.")
+@click.option(
+    "--max-runs",
+    type=click.IntRange(min=1),
+    default=DEFAULT_MAX_RUNS,
+    show_default=True,
+    metavar="N",
+    help="Make at most N experiments.",
+)
 @click.option("-q", "--quiet", is_flag=True, help="Print the verdict alone.")
 @click.argument("script")
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
@@ -52,6 +70,10 @@ def command(  # noqa: PLR0913  # one argument per option
     keep: str | None,
     json_path: str | None,
     show_output: bool,
+    vary: str | None,
+    explains: bool,
+    until_identical: bool,
+    max_runs: int,
     quiet: bool,
     script: str,
     arguments: tuple[str, ...],
@@ -73,6 +95,10 @@ def command(  # noqa: PLR0913  # one argument per option
         artifacts=artifacts,
         max_differences=max_differences,
         shows_output=show_output,
+        variations=() if vary is None else parse_variations(vary),
+        explains=explains,
+        until_identical=until_identical,
+        max_runs=max_runs,
     )
     with RunProgress(is_shown=not quiet and not show_output) as progress:
         result = run_check(request, progress.watch)
@@ -91,11 +117,29 @@ def draw_runs(request: CheckRequest, result: CheckResult) -> None:
     if len(result.comparisons) > 1:
         verdicts = [f"{Path(c.runs[1]).name}: {c.verdict}" for c in result.comparisons]
         lines += section("Candidates", limit(tuple(verdicts)))
+    lines += section("Search for causes", describe_search(request, result))
     lines += section("What the runs wrote", limit(tuple(describe_changes(result))))
     lines += section("Ended badly", [printable(line) for line in describe_failures(result)])
     lines += section("Next", suggest(request, result))
     for line in lines:
         click.echo(line)
+
+
+def describe_search(request: CheckRequest, result: CheckResult) -> list[str]:
+    """Return what the experiments showed beyond the causes, and what they could not show."""
+    if request.variations and result.comparison.verdict == "identical":
+        return [f"the training holds under other surroundings: {', '.join(request.variations)}"]
+    explanation = result.explanation
+    if explanation is None:
+        return []
+    count = len(explanation.trials)
+    lines = [f"{count} experiment{'' if count == 1 else 's'}"] if count else []
+    if explanation.is_whole is not None:
+        told = "is identical to its end" if explanation.is_whole else "still differs"
+        lines.append(f"with the causes replayed from the baseline the run {told}")
+    if not explanation.causes and not explanation.notes:
+        lines.append("no cause could be confirmed")
+    return [*lines, *map(printable, explanation.notes)]
 
 
 def describe_changes(result: CheckResult) -> list[str]:
@@ -139,6 +183,8 @@ def suggest(request: CheckRequest, result: CheckResult) -> list[str]:
     baseline, candidate = (shlex.quote(run) for run in result.comparison.runs)
     if first is None:
         return suggest_for_inconclusive(command, result)
+    if result.comparison.causes:
+        return [f"reproof check {command}    # once it is mended"]
     if first.stage in {"forward", "loss", "gradient"} and request.level == "steps":
         zoom = f"reproof check --level modules --steps {first.step + 1} {command}"
         return [f"{zoom}    # which module it is"]

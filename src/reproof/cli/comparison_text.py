@@ -10,8 +10,11 @@ from typing import TYPE_CHECKING
 
 import click
 
+from reproof.cli.cause_text import cause_lines
+from reproof.schema import relative_to_here
+
 if TYPE_CHECKING:
-    from reproof.schema import Comparison, Condition, Difference
+    from reproof.schema import Comparison, Condition, Difference, OpDifference
 
 COLOURS = {"identical": "green", "equivalent": "green", "diverged": "red", "inconclusive": "yellow"}
 MAX_SHOWN = 8
@@ -50,6 +53,8 @@ def body(comparison: Comparison) -> list[str]:
         state = "equal" if not stage.differing else f"{stage.differing} of them differ"
         lines.append(f"  {stage.stage:<9}  {plural(stage.compared, 'event')}, {state}")
     lines += section("First divergence", [] if comparison.first is None else difference_lines(comparison.first))
+    title = "Cause" if len(comparison.causes) == 1 else f"{len(comparison.causes)} causes"
+    lines += section(title, cause_lines(comparison.causes))
     others = [short_line(difference) for difference in comparison.differences[1:]]
     lines += section("Then", others)
     lines += section("Growth", growth_lines(comparison))
@@ -85,6 +90,20 @@ def difference_lines(difference: Difference) -> list[str]:
     if difference.num_differing and difference.max_abs is not None:
         ulp = "" if difference.max_ulp is None else f", {difference.max_ulp} ulp"
         lines.append(f"largest difference {difference.max_abs:g}{ulp}")
+    return lines + (op_lines(difference.op) if difference.op is not None else [])
+
+
+def op_lines(op: OpDifference) -> list[str]:
+    """Return the lines that show the operation at which the runs part."""
+    module = f" of {op.module}" if op.module else ""
+    where = f", {relative_to_here(op.file)}:{op.line} in {op.function}" if op.file else ""
+    lines = [click.style(printable(f"operation {op.name} ({op.phase}){module}{where}"), bold=True)]
+    lines.append(printable(op.explanation))
+    if op.max_abs is not None:
+        ulp = "" if op.max_ulp is None else f", {op.max_ulp} ulp"
+        lines.append(f"largest difference {op.max_abs:g}{ulp}")
+    for index, baseline, candidate in op.examples:
+        lines.append(f"  [{', '.join(map(str, index))}]  {baseline!s} → {candidate!s}")
     return lines
 
 

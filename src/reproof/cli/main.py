@@ -15,7 +15,9 @@ from reproof.errors import EXIT_ERROR, ReproofError
 
 COMMANDS = {
     "check": "Run a training twice in fresh processes and say whether it reproduces.",
+    "resume-check": "Interrupt and resume a training and say what it loses by that.",
     "run": "Record one run of a training script.",
+    "explain": "Find the causes of a divergence between two recorded runs, by experiment.",
     "compare": "Compare two recorded runs and name the first divergence.",
     "show": "Show what is in a trace: how the run ended, counts, losses, one step.",
     "export": "Write a trace as JSON lines or Parquet.",
@@ -35,7 +37,7 @@ class LazyGroup(click.Group):
         """Import a command."""
         if cmd_name not in COMMANDS:
             return None
-        module = importlib.import_module(f"reproof.cli.{cmd_name}_command")
+        module = importlib.import_module(f"reproof.cli.{cmd_name.replace('-', '_')}_command")
         command: click.Command = module.command
         return command
 

@@ -11,9 +11,11 @@ from pathlib import Path
 import click
 
 from reproof.errors import EXIT_ERROR
+from reproof.launch.experiments import read_experiment
 from reproof.launch.restart import MAX_HASH_SEED, restart_with_hash_seed
 from reproof.launch.script import Outcome, Target, record_target, reserve_folder
 from reproof.recorder import Recording
+from reproof.recorder.restorations import RestorationWatch
 from reproof.schema import LEVELS, Level
 
 
@@ -41,6 +43,12 @@ from reproof.schema import LEVELS, Level
     metavar="N",
     help="PYTHONHASHSEED of the run.  [default: random]",
 )
+@click.option(
+    "--experiment", "experiment", type=click.Path(path_type=Path), hidden=True, help="Carry out an experiment."
+)
+@click.option(
+    "--restorations", type=click.Path(path_type=Path), hidden=True, help="Note here what is saved and loaded."
+)
 @click.option("--force", is_flag=True, help="Replace an older trace in DIR.")
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing about the recording unless it failed.")
 @click.argument("script")
@@ -58,6 +66,8 @@ def command(  # noqa: PLR0913  # one argument per option
     artifacts: tuple[str, ...],
     num_steps: int | None,
     hash_seed: int | None,
+    restorations: Path | None,
+    experiment: Path | None,
     force: bool,
     quiet: bool,
     script: str,
@@ -69,6 +79,7 @@ def command(  # noqa: PLR0913  # one argument per option
     """
     if is_own_process:
         restart_with_hash_seed(hash_seed)
+    plan, probes = (None, None) if experiment is None else read_experiment(experiment)
     target = Target(name=script, is_module=is_module, arguments=arguments)
     recordings: list[Recording] = []
 
@@ -83,11 +94,14 @@ def command(  # noqa: PLR0913  # one argument per option
             artifacts=artifacts,
             force=force,
             command=target.command,
+            probes=probes,
         )
+        if restorations is not None:
+            RestorationWatch(recording, restorations)
         recordings.append(recording)
         return recording
 
-    outcome = record_target(target, make_recording, partial(report, quiet=quiet))
+    outcome = record_target(target, make_recording, partial(report, quiet=quiet), plan)
     for recording in recordings:
         recording.import_torch(outcome.status)
     return outcome.error if isinstance(outcome.error, KeyboardInterrupt) else outcome.exit_code

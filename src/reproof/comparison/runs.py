@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 import os
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reproof.comparison.alignment import tally_differences
 from reproof.comparison.details import PairReader, agree_within
 from reproof.comparison.growth import find_loss_gaps, find_rng_gaps
+from reproof.comparison.operations import Target, find_op_difference
 from reproof.comparison.structure import comes_before, describe_extra, find_first_extra
 from reproof.environment import compare_environments
 from reproof.errors import TraceError, UsageError
@@ -27,6 +29,7 @@ from reproof.schema import (
 )
 from reproof.trace import Trace, find_newest_traces, open_trace
 from reproof.trace.files import list_folder
+from reproof.trace.op_reader import open_ops
 
 if TYPE_CHECKING:
     from reproof.comparison.tally import Pair, Tally
@@ -204,6 +207,28 @@ class RunPair:
             for rank, pair in ordered[: self.limit]
         )
 
+    def name_op(self, first: Difference) -> Difference:
+        """Return the first difference with the operation at which the runs part, where both recorded operations."""
+        found = [
+            open_ops(trace.folder, first.rank, bytes.fromhex(trace.header.run_id) if first.rank == 0 else None)
+            for trace in (self.baseline, self.candidate)
+        ]
+        if found[0] is None or found[1] is None:
+            return first
+        op = find_op_difference(found[0], found[1], first.step, self._find_target(first))
+        return first if op is None else replace(first, op=op)
+
+    def _find_target(self, first: Difference) -> Target | None:
+        """Return the event that differs first, as operations know it; None for one that only one run has."""
+        ordered = sorted(self.differing, key=lambda found: found[1].step)
+        if not ordered or ordered[0][1].event.name != first.name or first.stage == "init":
+            return None
+        rank, pair = ordered[0]
+        trace, place = self.baseline.ranks[rank], pair.baseline
+        return Target(
+            trace.events_before(place.frame) + place.position, trace.frame(place.frame).digest(place.position)
+        )
+
     def find_extra(self) -> Difference | None:
         """Return the first event that only one run has, if both runs were recorded to their ends."""
         if any(trace.explain_incomplete() is not None for trace in (self.baseline, self.candidate)):
@@ -257,6 +282,8 @@ def compare_traces(
     extra = pair.find_extra() if is_same_program else None
     if extra is not None and (not differences or comes_before(extra, differences[0])):
         differences = (extra, *differences)
+    if differences:
+        differences = (pair.name_op(differences[0]), *differences[1:])
     compared, differing = pair.counts(differing=False), pair.counts(differing=True)
     verdict = pair.verdict(has_difference=bool(differences))
     conditions = compare_environments(baseline.header.environment, candidate.header.environment)

@@ -6,6 +6,7 @@ is a promise across versions, because traces of different versions are compared.
     summaries   numbers that explain a difference: per-sample fingerprints, exact values, statistics
     values      plain values and the indices that a sampler draws
     repeated    the same tensors again at every step
+    memory_order  tensors as they lie in memory
     tensors     PyTorch tensors of any layout, device and subclass
     arrays      numpy arrays and scalars
     plain       canonical encoding of plain values
@@ -18,16 +19,19 @@ from __future__ import annotations
 
 from reproof.digest.arrays import digest_array
 from reproof.digest.hashing import ALGORITHM, CannotDigestError
+from reproof.digest.memory_order import digest_in_memory_order
 from reproof.digest.repeated import RepeatedDigests
-from reproof.digest.summaries import exact_numbers, exact_scalar, sample_fingerprints, statistics
-from reproof.digest.tensors import digest_tensor, find_in_place, hash_in_place
+from reproof.digest.summaries import exact_numbers, exact_scalar, read_number, sample_fingerprints, statistics
+from reproof.digest.tensors import copy_bytes, digest_tensor, find_in_place, hash_in_place
 from reproof.digest.values import digest_indices, digest_integers, digest_plain, read_integers
 
 __all__ = [
     "ALGORITHM",
     "CannotDigestError",
     "RepeatedDigests",
+    "copy_bytes",
     "digest_array",
+    "digest_in_memory_order",
     "digest_indices",
     "digest_integers",
     "digest_plain",
@@ -37,6 +41,7 @@ __all__ = [
     "find_in_place",
     "hash_in_place",
     "read_integers",
+    "read_number",
     "sample_fingerprints",
     "statistics",
 ]

@@ -7,7 +7,7 @@ which halves the cost of a digest apart from the hashing. References to tensors 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from xxhash import xxh3_128_digest
 
@@ -18,7 +18,11 @@ if TYPE_CHECKING:
 
     import torch
 
-    Place = tuple[int, torch.Size, torch.dtype, type[torch.Tensor], memoryview, int]
+    Place = tuple[int, torch.Size | None, torch.dtype | None, type[torch.Tensor] | None, memoryview, int]
+
+
+NOWHERE: Final[Place] = (-1, None, None, None, memoryview(b""), 0)
+"""Where no tensor lies."""
 
 
 class RepeatedDigests:
@@ -26,7 +30,7 @@ class RepeatedDigests:
 
     def __init__(self) -> None:
         """Know no tensor yet."""
-        self._places: list[Place | None] = []
+        self._places: list[Place] = []
 
     def digest(self, tensors: Sequence[torch.Tensor]) -> list[bytes]:
         """Return the digests of the tensors, each as `digest_tensor` has it.
@@ -36,38 +40,36 @@ class RepeatedDigests:
         Raises:
             CannotDigestError: If one of them cannot be digested; which one is found by digesting them singly.
         """
-        places = self._places
-        if len(places) < len(tensors):
-            places += [None] * (len(tensors) - len(places))
         if mode_is_enabled():
             return [digest_tensor(tensor) for tensor in tensors]
+        if len(self._places) < len(tensors):
+            self._places += [NOWHERE] * (len(tensors) - len(self._places))
         found: list[bytes] = []
-        for position, tensor in enumerate(tensors):
-            place = places[position]
+        for tensor, (address, shape, dtype, kind, memory, seed) in zip(tensors, self._places, strict=False):
             try:
                 is_known = (
-                    place is not None
-                    and type(tensor) is place[3]
-                    and tensor.data_ptr() == place[0]
-                    and tensor.shape == place[1]
-                    and tensor.dtype is place[2]
+                    type(tensor) is kind
+                    and tensor.data_ptr() == address
+                    and tensor.dtype is dtype
+                    and tensor.shape == shape
                     and tensor.is_contiguous()
                     and not tensor.is_neg()
                 )
             except RuntimeError:  # a sparse tensor, which has no address
                 is_known = False
-            if place is not None and is_known:
-                found.append(xxh3_128_digest(place[4], place[5]))
+            if is_known:
+                found.append(xxh3_128_digest(memory, seed))
             else:
-                found.append(digest_tensor(tensor))
-                places[position] = locate(tensor)
+                taken = digest_tensor(tensor)
+                self._places[len(found)] = locate(tensor)
+                found.append(taken)
         return found
 
 
-def locate(tensor: torch.Tensor) -> Place | None:
-    """Return what must be the same next time for the tensor to be hashed where it lies; None if it cannot be."""
+def locate(tensor: torch.Tensor) -> Place:
+    """Return what must be the same next time for the tensor to be hashed where it lies; `NOWHERE` if it cannot be."""
     found = find_in_place(tensor)
     if found is None:
-        return None
+        return NOWHERE
     memory, seed = found
     return tensor.data_ptr(), tensor.shape, tensor.dtype, type(tensor), memory, seed

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import struct
+import sys
 from typing import TYPE_CHECKING, Any, Final
 
 import torch
@@ -20,7 +21,7 @@ from reproof.digest.tensors import locate_tensor, reading
 from reproof.digest.values import read_integers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 MAX_SAMPLES: Final = 1024
 MAX_EXACT_ELEMENTS: Final = 4096
@@ -29,7 +30,19 @@ _INTEGER_CODES: Final = {
     "bool": "?", "int8": "b", "int16": "h", "int32": "i", "int64": "q",
     "uint8": "B", "uint16": "H", "uint32": "I", "uint64": "Q",
 }  # fmt: skip
+_BOUNDS: Final = [
+    (code, -(1 << bits - 1) if is_signed else 0, (1 << bits - is_signed) - 1)
+    for bits, codes in ((8, "Bb"), (16, "Hh"), (32, "Ii"), (64, "qQ"))
+    for code in codes
+    for is_signed in (code.islower(),)
+]
+"""Types of integers, the smallest first: code, least and greatest number."""
+
 _FLOAT_CODES: Final = {"float16": "e", "float32": "f", "float64": "d"}
+_CODES_IN_PLACE: Final = (
+    {torch.float16: "e", torch.float32: "f", torch.float64: "d"} if sys.byteorder == "little" else {}
+)
+"""Types of which a number's bytes in memory are those that are kept."""
 
 
 def sample_fingerprints(value: object) -> bytes | None:
@@ -49,20 +62,29 @@ def sample_fingerprints(value: object) -> bytes | None:
     return memoryview(struct.pack(f"<{len(hashes)}Q", *hashes)).cast("I")[::2].tobytes()
 
 
-def exact_numbers(value: object) -> tuple[str, bytes] | None:
-    """Return the typecode of `struct` and the elements of at most 4096 integers or booleans; None for anything else.
+def exact_numbers(value: object, max_bytes: int | None = None) -> tuple[str, bytes] | None:
+    """Return at most 4096 integers or booleans in the smallest type that holds them; None for anything else.
 
     Takes tensors, arrays, an integer, and lists, tuples and ranges of integers (signed 64 bits).
+
+    Args:
+        value: The integers.
+        max_bytes: How many bytes they may take; None for any number.
+
+    Returns:
+        The typecode of `struct`, and the elements.
 
     Effects: waits for the device of such a tensor that is not in host memory, and copies it.
     """
     if isinstance(value, (int, list, tuple, range)):
-        return _exact_integers(value)
-    data = _locate(value, _has_few_integers)
-    code = None if data is None else _INTEGER_CODES.get(data.kind.removeprefix(">"))
-    if data is None or code is None or math.prod(data.shape) > MAX_EXACT_ELEMENTS:
-        return None
-    return code, _little_endian(data)
+        found = _exact_integers(value)
+    else:
+        num_most = MAX_EXACT_ELEMENTS if max_bytes is None else min(max_bytes, MAX_EXACT_ELEMENTS)
+        data = _locate(value, lambda tensor: _is_integral(tensor) and tensor.numel() <= num_most)
+        code = None if data is None else _INTEGER_CODES.get(data.kind.removeprefix(">"))
+        is_long = data is None or math.prod(data.shape) > num_most
+        found = None if data is None or code is None or is_long else _narrow(code, _little_endian(data))
+    return None if found is None or (max_bytes is not None and len(found[1]) > max_bytes) else found
 
 
 def exact_scalar(value: object) -> tuple[str, bytes] | None:
@@ -80,6 +102,12 @@ def exact_scalar(value: object) -> tuple[str, bytes] | None:
         return None
     code = _FLOAT_CODES.get(data.kind.removeprefix(">"))
     return _widen(data) if code is None else (code, _little_endian(data))
+
+
+def read_number(tensor: Tensor, place: tuple[memoryview, int]) -> tuple[str, bytes] | None:
+    """Return what `exact_scalar` does for a tensor of one element that `find_in_place` has found; None for others."""
+    code = _CODES_IN_PLACE.get(tensor.dtype)
+    return None if code is None else (code, place[0].tobytes())
 
 
 def statistics(value: object) -> bytes | None:
@@ -117,8 +145,8 @@ def _is_in_host_memory(tensor: Tensor) -> bool:
     return tensor.is_cpu
 
 
-def _has_few_integers(tensor: Tensor) -> bool:
-    return tensor.numel() <= MAX_EXACT_ELEMENTS and not tensor.is_floating_point() and not tensor.is_complex()
+def _is_integral(tensor: Tensor) -> bool:
+    return not tensor.is_floating_point() and not tensor.is_complex()
 
 
 def _has_one_float(tensor: Tensor) -> bool:
@@ -133,7 +161,21 @@ def _exact_integers(value: object) -> tuple[str, bytes] | None:
     if isinstance(value, (list, tuple, range)) and len(value) > MAX_EXACT_ELEMENTS:
         return None
     integers = read_integers(value)
-    return None if integers is None else ("q", struct.pack(f"<{len(integers)}q", *integers))
+    return None if integers is None else _pack_narrow("q", integers)
+
+
+def _narrow(code: str, elements: bytes) -> tuple[str, bytes]:
+    """Return little-endian integers in the smallest type that holds them."""
+    if struct.calcsize(code) == 1:
+        return code, elements
+    return _pack_narrow(code, struct.unpack(f"<{len(elements) // struct.calcsize(f'<{code}')}{code}", elements))
+
+
+def _pack_narrow(code: str, integers: Sequence[int]) -> tuple[str, bytes]:
+    if integers:
+        low, high = min(integers), max(integers)
+        code = next(code for code, least, greatest in _BOUNDS if least <= low and high <= greatest)
+    return code, struct.pack(f"<{len(integers)}{code}", *integers)
 
 
 def _little_endian(data: HostData) -> bytes:

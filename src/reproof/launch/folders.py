@@ -74,16 +74,28 @@ def find_changes(before: State | None, after: State | None) -> FolderChange:
     )
 
 
+def measure_folder(folder: Path, limit: int) -> int:
+    """Return how many bytes a copy of a folder would take; beyond `limit` it is not measured to its end."""
+    size = 0
+    for entry in _walk(folder):
+        size += _size_of(entry)
+        if size > limit:
+            break
+    return size
+
+
 def copy_folder(source: Path, target: Path) -> None:
     """Copy a folder with times and links as they are, without virtual environments.
 
     Raises:
         UsageError: If it is too large, or cannot be copied.
     """
-    size = sum(_size_of(entry) for entry in _walk(source))
+    size = measure_folder(source, MAX_COPY_BYTES)
     if size > MAX_COPY_BYTES:
-        gib = size / (1 << 30)
-        raise UsageError(f"{source} holds {gib:.1f} GiB", "run without --isolate and --jobs, or from a smaller folder")
+        raise UsageError(
+            f"{source} holds over {MAX_COPY_BYTES >> 30} GiB",
+            "run without --isolate and --jobs, or from a smaller folder",
+        )
     try:
         shutil.copytree(source, target, symlinks=True, ignore=_ignore_environments)
     except (OSError, shutil.Error) as error:

@@ -10,11 +10,12 @@ import sys
 import threading
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NoReturn
 
 import reproof
+from reproof.launch.experiments import write_experiment
 from reproof.launch.folders import FolderChange, State, find_changes, read_state
 from reproof.launch.restart import MAX_HASH_SEED
 from reproof.trace import count_recorded_steps
@@ -22,7 +23,8 @@ from reproof.trace import count_recorded_steps
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from reproof.schema import Level
+    from reproof.entropy.plan import Plan
+    from reproof.schema import Level, Probes
 
 POLL_SECONDS: Final = 0.1
 GRACE_SECONDS: Final = 10.0
@@ -47,6 +49,9 @@ class RunRequest:
         num_steps: Stop after so many optimizer steps, or None.
         options: Further options of `reproof run`.
         hash_seed: PYTHONHASHSEED of the process, or None to leave it as it is.
+        environment: Variables that are other than in this process, besides.
+        plan: What is done with the sources of entropy, or None to leave them as they are.
+        probes: What is looked into beyond the level, or None.
         shows_output: Whether the script writes to this terminal, rather than to a file beside the trace.
     """
 
@@ -57,7 +62,16 @@ class RunRequest:
     num_steps: int | None = None
     options: tuple[str, ...] = ()
     hash_seed: int | None = None
+    environment: dict[str, str] = field(default_factory=dict)
+    plan: Plan | None = None
+    probes: Probes | None = None
     shows_output: bool = False
+
+    @property
+    def experiment(self) -> Path | None:
+        """Where the process finds plan and probes, if there are any."""
+        is_plain = self.plan is None and self.probes is None
+        return None if is_plain else self.trace.with_name(f"{self.trace.name}.experiment.json")
 
     @property
     def output(self) -> Path:
@@ -91,9 +105,10 @@ class FinishedRun:
         return [line for line in lines if not line.startswith(ABOUT_TRACE)][-count:]
 
 
-def draw_hash_seed() -> int | None:
-    """Return a hash seed for one run: random, or None if the user has set one for all runs."""
-    return None if os.environ.get("PYTHONHASHSEED", "random") != "random" else secrets.randbelow(MAX_HASH_SEED + 1)
+def draw_hash_seed(*, is_forced: bool = False) -> int | None:
+    """Return a hash seed for one run: random, or None if the user has set one for all runs and it is not forced."""
+    is_set = os.environ.get("PYTHONHASHSEED", "random") != "random"
+    return None if is_set and not is_forced else secrets.randbelow(MAX_HASH_SEED + 1)
 
 
 class RunProcess:
@@ -107,7 +122,9 @@ class RunProcess:
         self.request = request
         self._before = self._read_state()
         self._start = time.monotonic()
-        environment = dict(os.environ)
+        environment = {**os.environ, **request.environment}
+        if request.experiment is not None:
+            write_experiment(request.experiment, request.plan, request.probes)
         if request.hash_seed is not None:
             environment["PYTHONHASHSEED"] = str(request.hash_seed)
         self._file = None if request.shows_output else request.output.open("wb")
@@ -177,7 +194,8 @@ def process_arguments(request: RunRequest) -> list[str]:
     package = str(Path(reproof.__file__).parent.parent)
     start = [sys.executable, "-c", START.format(package=package), "run"]
     limit = [] if request.num_steps is None else ["--steps", str(request.num_steps)]
-    options = ["-o", str(request.trace), "--level", request.level, *limit, *request.options]
+    experiment = [] if request.experiment is None else ["--experiment", str(request.experiment)]
+    options = ["-o", str(request.trace), "--level", request.level, *limit, *experiment, *request.options]
     return [*start, *options, *request.command]
 
 

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 import wrapt
 
+from reproof.entropy.plan import Plan
 from reproof.errors import LaunchError
 from reproof.launch.tracebacks import show_exception
 from reproof.recorder.problems import describe_error
@@ -72,7 +73,10 @@ class Outcome:
 
 
 def record_target(
-    target: Target, make_recording: Callable[[], Recording], report: Callable[[Recording, Outcome], None]
+    target: Target,
+    make_recording: Callable[[], Recording],
+    report: Callable[[Recording, Outcome], None],
+    plan: Plan | None = None,
 ) -> Outcome:
     """Run a script under a recording.
 
@@ -82,6 +86,7 @@ def record_target(
         target: What to run.
         make_recording: Returns a recording that is not open yet; called once the target is known to start.
         report: Called with the recording and the outcome once the trace is closed.
+        plan: What is done with the sources of entropy; None leaves them as they are.
 
     Raises:
         LaunchError: If there is no such script or module.
@@ -101,6 +106,8 @@ def record_target(
         return end_by(error, target)
     recording = make_recording()
     recording.open()
+    recording.tap_entropy(plan or Plan())
+    code = recording.recompile(code)
     wrapt.when_imported("torch")(lambda _module: _install(recording))
     outcome = Outcome(status="failed", exit_code=1, ended="the run ended in an exit handler")
 

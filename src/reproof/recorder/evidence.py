@@ -21,13 +21,17 @@ from reproof import digest as digests
 from reproof.schema import Detail, Event, Stage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from reproof.recorder.frames import FrameBuilder, Value
 
 FLAT = (list, tuple)
 PLAIN_STAGES = frozenset({"init", "forward", "gradient", "update"})
 """Stages whose tensors are told by digests alone, unless statistics are asked for."""
+
+MAX_EXACT_BYTES = 512
+FINGERPRINT_BYTES = 4
+"""Integers are kept as they are where they take no more than so many bytes, or no more than their samples' fingerprints."""
 
 MAX_DEPTH = 16
 MAX_CHILDREN = 16
@@ -43,12 +47,14 @@ class EvidenceRecorder:
     Attributes:
         frames: Where the events go.
         keeps_statistics: Whether summary statistics of floating-point tensors are kept.
+        look: What looks at every value that becomes an event, in a run that probes for something; or None.
     """
 
     def __init__(self, frames: FrameBuilder, *, statistics: bool = False) -> None:
         """Record into `frames`; with `statistics`, keep summary statistics of floating-point tensors."""
         self.frames = frames
         self.keeps_statistics = statistics
+        self.look: Callable[[Stage, str, Any], None] | None = None
         self._ids: dict[tuple[Stage, str, Detail | None, int], int] = {}
 
     def record_batch(self, name: str, batch: Any, *, keep_samples: bool = True) -> None:
@@ -72,10 +78,24 @@ class EvidenceRecorder:
             detail: *order* or *content* for batches.
         """
         if type(value) is torch.Tensor:
-            self.record_leaf(stage, name, value, detail)
+            if not self._record_in_place(stage, name, value, detail):
+                self.record_leaf(stage, name, value, detail)
             return
         for path, leaf in walk(value, name, 0):
             self.record_leaf(stage, path, leaf, detail)
+
+    def _record_in_place(self, stage: Stage, name: str, tensor: torch.Tensor, detail: Detail | None) -> bool:
+        """Record the usual output or loss, which lies in host memory; return False if it takes a closer look."""
+        found = digests.find_in_place(tensor)
+        if found is None or self.keeps_statistics or self.look is not None:
+            return False
+        values: tuple[Value, ...] = ()
+        if tensor.ndim == 0 and (number := digests.read_number(tensor, found)) is not None:
+            values = (("exact", *number),)
+        elif stage not in PLAIN_STAGES or tensor.ndim == 0 or not tensor.is_floating_point():
+            return False
+        self.record_digest(stage, name, digests.hash_in_place(found), detail, num_tensors=1, values=values)
+        return True
 
     def record_indices(self, name: str, indices: Any) -> int | None:
         """Record the indices that a loader drew for a batch; return the number of the event, or None if skipped."""
@@ -94,6 +114,8 @@ class EvidenceRecorder:
 
         Its numbers are kept only where statistics are asked for: state is recorded at every step.
         """
+        if self.look is not None:
+            self.look(stage, name, tensor)
         try:
             taken = digest_any_tensor(tensor)
         except digests.CannotDigestError as error:
@@ -128,6 +150,8 @@ class EvidenceRecorder:
         self, stage: Stage, name: str, leaf: Any, detail: Detail | None = None, *, keep_samples: bool = True
     ) -> int | None:
         """Record a value that `walk` does not take apart; return the number of its event, or None if it was skipped."""
+        if self.look is not None:
+            self.look(stage, name, leaf)
         try:
             taken, num_tensors = digest_leaf(leaf)
         except digests.CannotDigestError as error:
@@ -144,7 +168,10 @@ class EvidenceRecorder:
             exact = digests.exact_scalar(leaf) if type(leaf) is float else None
             return () if exact is None else (("exact", *exact),)
         is_number = leaf.ndim == 0 or stage == "loss"  # a loss may have the shape [1]
-        exact = (digests.exact_scalar(leaf) if is_number else None) or digests.exact_numbers(leaf)
+        exact = digests.exact_scalar(leaf) if is_number else None
+        if exact is None:
+            most = FINGERPRINT_BYTES * leaf.shape[0] if leaf.ndim else 0
+            exact = digests.exact_numbers(leaf, max(MAX_EXACT_BYTES, most))
         if exact is not None:
             return (("exact", *exact),)
         kept: list[Value] = []

@@ -124,8 +124,10 @@ class LoaderHooks:
                     self._forget_failed(iterator)
                 raise
             if self._recording.is_active:
-                with self._recording.guard("batch"):
+                try:
                     self._record(iterator, batch)
+                except Exception as error:  # noqa: BLE001  # not `guard`, which takes a microsecond in each step
+                    self._recording.add_error("batch", error)
             return batch
 
         return next_batch

@@ -64,15 +64,16 @@ class ModelHooks:
         recording = self._recording
         recording.thread.is_in_model = True
         try:
-            with recording.guard("input of a model"):
+            try:
                 self._before_root(module, args, kwargs)
+            except Exception as error:  # noqa: BLE001  # not `guard`, which takes a microsecond in each step
+                recording.add_error("input of a model", error)
             output = original(module, *args, **kwargs)
             if recording.records("steps"):
-                with recording.guard("output of a model"):
-                    if recording.state.uninitialized:
-                        recording.state.record_initialized()
-                    stage: Stage = "forward" if torch.is_grad_enabled() else "metric"
-                    recording.evidence.record_tree(stage, f"{recording.registry.name_of(module)} output", output)
+                try:
+                    self._after_root(module, output)
+                except Exception as error:  # noqa: BLE001  # as above
+                    recording.add_error("output of a model", error)
         finally:
             recording.thread.is_in_model = False
         return output
@@ -101,6 +102,13 @@ class ModelHooks:
         elif is_training and recording.records("modules"):
             self._record_inputs("forward", recording.registry.name_of(module), args, kwargs)
 
+    def _after_root(self, module: torch.nn.Module, output: Any) -> None:
+        recording = self._recording
+        if recording.state.uninitialized:
+            recording.state.record_initialized()
+        stage: Stage = "forward" if torch.is_grad_enabled() else "metric"
+        recording.evidence.record_tree(stage, f"{recording.registry.name_of(module)} output", output)
+
     def _is_within_limit(self) -> bool:
         self._num_batches += 1
         return self._recording.num_batches is None or self._num_batches <= self._recording.num_batches
@@ -125,4 +133,20 @@ def is_tracing() -> bool:
 
 def is_model(module: torch.nn.Module) -> bool:
     """Whether a module has parameters: a loss function called like a model is none, nor a replica of `DataParallel`."""
-    return next(module.parameters(), None) is not None and not getattr(module, "_is_replica", False)
+    return "_is_replica" not in module.__dict__ and has_parameters(module)
+
+
+def has_parameters(module: torch.nn.Module) -> bool:
+    """Whether a module has parameters. The usual answers are at hand, and `Module.parameters` takes 3 us."""
+    parts = module._modules  # noqa: SLF001
+    if has_own_parameters(module) or any(part is not None and has_own_parameters(part) for part in parts.values()):
+        return True
+    if not parts and type(module).parameters is torch.nn.Module.parameters:
+        return False
+    return next(module.parameters(), None) is not None
+
+
+def has_own_parameters(module: torch.nn.Module) -> bool:
+    """Whether a module has parameters apart from those of its parts."""
+    own = module._parameters  # noqa: SLF001
+    return bool(own) and any(value is not None for value in own.values())

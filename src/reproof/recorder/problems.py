@@ -31,6 +31,10 @@ class Problems:
         else:
             self._found.setdefault(line, Occurrences(self._current_step())).times += 1
 
+    def add_error(self, what: str, error: BaseException) -> None:
+        """Write down that `what` was not recorded because of an error."""
+        self.add(f"{what} not recorded: {describe_error(error)}")
+
     def guard(self, what: str) -> Guard:
         """Return a context in which an error becomes a problem with `what`."""
         known = self._guards.get(what)
@@ -76,7 +80,7 @@ class Guard(contextlib.AbstractContextManager["Guard"]):
         """Swallow an error of the recorder, never an interrupt."""
         if not isinstance(error, Exception):
             return False
-        self._problems.add(f"{self._what} not recorded: {describe_error(error)}")
+        self._problems.add_error(self._what, error)
         return True
 
 

@@ -104,6 +104,15 @@ class Registry:
         known = self._parameters.get(id(parameter))
         return known is not None and known[0]() is parameter
 
+    def find_parameter_name(self, parameter: torch.Tensor) -> str | None:
+        """Return the name of a parameter, or None if it has none."""
+        known = self._parameters.get(id(parameter))
+        return known[1] if known is not None and known[0]() is parameter else None
+
+    def find_name(self, module: torch.nn.Module) -> str | None:
+        """Return the name of a module, or None if it has none: unlike `name_of`, this names nothing."""
+        return self._parts.get(module)
+
     def name_of(self, module: torch.nn.Module) -> str:
         """Return the name of a module; one that belongs to no known model is taken for a model."""
         name = self._parts.get(module)

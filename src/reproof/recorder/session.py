@@ -19,6 +19,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
+from reproof.entropy.process import Taps
 from reproof.environment import collect_environment, collect_torch_environment
 from reproof.errors import RecordingError, UsageError
 from reproof.recorder.artifacts import Artifacts
@@ -26,17 +27,20 @@ from reproof.recorder.frames import FrameBuilder
 from reproof.recorder.patches import Patches
 from reproof.recorder.problems import Problems, describe_error
 from reproof.recorder.surroundings import rank_of_process, require_torch, world_size
-from reproof.schema import LEVELS, RunHeader
+from reproof.schema import LEVELS, Probes, RunHeader
 from reproof.trace import TraceWriter
 from reproof.trace.writer import cannot_write
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from types import TracebackType
+    from types import CodeType, TracebackType
 
+    from reproof.entropy.plan import Plan
     from reproof.recorder.evidence import EvidenceRecorder
     from reproof.recorder.loaders import LoaderHooks
     from reproof.recorder.models import ModelHooks
+    from reproof.recorder.operations import OperationHooks
+    from reproof.recorder.poison_hooks import PoisonHooks
     from reproof.recorder.registry import Registry
     from reproof.recorder.rng import RngReader
     from reproof.recorder.state import StateRecorder
@@ -58,7 +62,8 @@ def record(
     Args:
         folder: Folder of the trace; created, and refused if it holds anything.
         level: How much is recorded: ``batches`` for what the loaders deliver, ``steps`` for everything that a training
-            step makes of it, ``modules`` for the inputs and outputs of every module besides.
+            step makes of it, ``modules`` for the inputs and outputs of every module besides, ``ops`` for every
+            operation.
         num_batches: Record only so many batches of each loader; None for all.
         statistics: Keep sum, mean, standard deviation, minimum, maximum and L2 norm of each floating-point tensor, so
             that traces can be compared within a tolerance.
@@ -98,7 +103,7 @@ class Recording:
     models: ModelHooks
     steps: StepHooks
 
-    def __init__(  # the options of a recording
+    def __init__(  # noqa: PLR0913  # the options of a recording
         self,
         folder: str | os.PathLike[str],
         *,
@@ -109,6 +114,7 @@ class Recording:
         artifacts: Sequence[str] = (),
         force: bool = False,
         command: Sequence[str] = (),
+        probes: Probes | None = None,
     ) -> None:
         """Prepare a recording; nothing is created before `open`."""
         if level not in LEVELS:
@@ -129,10 +135,14 @@ class Recording:
         self._problems = Problems(lambda: self.frames.step)
         self.guard = self._problems.guard
         self.add_problem = self._problems.add
+        self.add_error = self._problems.add_error
         self._waiting: list[Callable[[], None]] = []
         self._writer: TraceWriter | None = None
+        self._taps: Taps | None = None
         self.thread = ThreadState()
         self.has_loader = False
+        self.probes = probes or Probes()
+        self._probe_hooks: list[OperationHooks | PoisonHooks] = []
 
     def open(self) -> None:
         """Create the trace.
@@ -157,6 +167,20 @@ class Recording:
         self._writer.folder = self.folder.absolute()  # the script may change its working folder
         self.frames = FrameBuilder(self._writer.writer, self._on_full)
         ACTIVE.add(self)
+
+    def tap_entropy(self, plan: Plan) -> None:
+        """Write a ledger of what the outside world lets into this process and its children.
+
+        Args:
+            plan: What is replayed, varied and watched.
+
+        Effects: as `reproof.entropy.process.Taps`; the taps stay for the life of the process.
+        """
+        self._taps = Taps(self.folder, str(rank_of_process()), plan)
+
+    def recompile(self, code: CodeType) -> CodeType:
+        """Return the code of the script as an experiment wants it; as it is, in all other runs."""
+        return code if self._taps is None else self._taps.recompile(code)
 
     @property
     def is_open(self) -> bool:
@@ -186,10 +210,32 @@ class Recording:
         self.models = ModelHooks(self)
         self.steps = StepHooks(self)
         self._artifacts.prepare()
+        self._install_probes()
         self.is_active = True
         while self._waiting:
             with self.guard("logged value"):
                 self._waiting.pop(0)()
+
+    def _install_probes(self) -> None:
+        """Begin what looks into operations; last, so that it sees none of the recorder's own."""
+        probes, writer = self.probes, self._writer
+        if writer is None:
+            return
+        if self.records("ops") or probes.ops_steps is not None or probes.repeats_ops:
+            from reproof.recorder.operations import OperationHooks
+
+            with self.guard("operations"):
+                header, rank = writer.header, writer.rank
+                self._probe_hooks.append(OperationHooks(self, self._problems, probes, header, rank))
+        if probes.poisons:
+            from reproof.recorder.poison_hooks import PoisonHooks
+
+            with self.guard("poison"):
+                self._probe_hooks.append(PoisonHooks(self, writer.rank))
+
+    def _close_probes(self) -> None:
+        for hooks in reversed(self._probe_hooks):  # modes are left in the opposite order
+            hooks.close()
 
     def await_torch(self, action: Callable[[], None]) -> None:
         """Have something done as soon as PyTorch is there: the script has not imported it yet."""
@@ -228,6 +274,7 @@ class Recording:
             with self.guard("update"):
                 self.steps.finish_hand_made_step()
         self.is_active = False
+        self._close_probes()
         self.patches.restore()
         ACTIVE.discard(self)
         if was_active:
@@ -235,6 +282,11 @@ class Recording:
                 with self.guard("artifacts"):
                     self._artifacts.record_at_end(self, status)
             self.frames.finish()
+        if self._taps is not None:
+            with self.guard("entropy"):
+                self._taps.close()
+            if self._taps.problem is not None:
+                self.add_problem(self._taps.problem)
         writer, self._writer = self._writer, None
         writer.close()
         if writer.rank != 0:
@@ -276,6 +328,10 @@ class Recording:
     def end_step(self) -> None:
         """End the current step; after the last one that was asked for, end the training."""
         self.frames.end_step(self.rng.read() if self.records("steps") else b"")
+        if self._taps is not None:
+            self._taps.begin_step(self.frames.step)
+        for hooks in self._probe_hooks:
+            hooks.begin_step(self.frames.step)
         if self.num_steps is not None and self.frames.step >= self.num_steps and self.is_open:
             self.close("complete", exit_code=0)
             stop_process()
@@ -283,6 +339,8 @@ class Recording:
     def deactivate_after_fork(self) -> None:
         """Record nothing in a forked child: a worker's batches are seen where the training loop receives them."""
         self.is_active = False
+        for hooks in self._probe_hooks:
+            hooks.deactivate()
         self._writer = None
 
     def _on_full(self, error: OSError) -> None:

@@ -6,6 +6,7 @@ fused optimizers return nothing. Lists of what to read are kept between steps, r
 
 from __future__ import annotations
 
+import operator
 import struct
 import weakref
 from collections import Counter
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from torch.optim.optimizer import Optimizer
 
     from reproof.recorder.evidence import EvidenceRecorder
+    from reproof.recorder.frames import Value
     from reproof.recorder.session import Recording
     from reproof.schema import Stage
 
@@ -62,7 +64,7 @@ class TensorGroup:
             self._names, self._event_ids = names, []
         if not self._event_ids:
             numbers = [evidence.record_tensor(self._stage, *named) for named in zip(names, tensors, strict=True)]
-            if None not in numbers and not evidence.keeps_statistics:
+            if None not in numbers and not evidence.keeps_statistics and evidence.look is None:
                 self._event_ids = [number for number in numbers if number is not None]
             return
         try:
@@ -94,6 +96,45 @@ class OptimizerPlan:
         self.state_names: list[str] = []
 
 
+class Hyperparameters:
+    """The hyper-parameters of an optimizer, digested once for as long as they stay the same objects.
+
+    Attributes:
+        digest: Their digest.
+        values: The learning rates, as numbers.
+    """
+
+    def __init__(self, optimizer: Optimizer) -> None:
+        """Digest what the parameter groups hold now."""
+        now = [
+            {key: value for key, value in group.items() if isinstance(value, HYPERPARAMETERS) and key != "params"}
+            for group in optimizer.param_groups
+        ]
+        rates = [group["lr"] for group in now if isinstance(group.get("lr"), float)]
+        self.digest = digest_plain(now)
+        self.values: tuple[Value, ...] = (("exact", "d", struct.pack(f"<{len(rates)}d", *rates)),) if rates else ()
+        self._keys = [tuple(group) for group in optimizer.param_groups]
+        self._objects = list_options(optimizer)
+        if any(holds_tensor(value) for value in self._objects):  # a tensor may change and stay the same object
+            self._keys, self._objects = [], []
+
+    def are_those_of(self, optimizer: Optimizer) -> bool:
+        """Whether the optimizer still has them."""
+        objects = list_options(optimizer)
+        are_same = len(objects) == len(self._objects) and all(map(operator.is_, objects, self._objects))
+        return are_same and self._keys == [tuple(group) for group in optimizer.param_groups]
+
+
+def list_options(optimizer: Optimizer) -> list[Any]:
+    """Return what is in the groups of an optimizer besides its parameters."""
+    return [value for group in optimizer.param_groups for key, value in group.items() if key != "params"]
+
+
+def holds_tensor(value: Any) -> bool:
+    """Whether an option is a tensor, or a tuple with one in it."""
+    return isinstance(value, torch.Tensor) or (isinstance(value, tuple) and any(map(holds_tensor, value)))
+
+
 class StateRecorder:
     """Records the state of models and optimizers for one recording.
 
@@ -108,7 +149,7 @@ class StateRecorder:
         self._optimizers: list[weakref.ref[Optimizer]] = []
         self._classes: Counter[str] = Counter()
         self._names: weakref.WeakKeyDictionary[Optimizer, str] = weakref.WeakKeyDictionary()
-        self._hyperparameters: weakref.WeakKeyDictionary[Optimizer, Any] = weakref.WeakKeyDictionary()
+        self._hyperparameters: weakref.WeakKeyDictionary[Optimizer, Hyperparameters] = weakref.WeakKeyDictionary()
         self._holdings = Holdings(recording)
         self.uninitialized: list[tuple[str, dict[str, Any], str]] = []
 
@@ -191,9 +232,12 @@ class StateRecorder:
         self, optimizer: Optimizer, plan: OptimizerPlan, parameters: list[torch.Tensor]
     ) -> None:
         """Record the tensors of an optimizer's state together, and what else it holds one by one."""
-        held = [optimizer.state.get(parameter) or {} for parameter in parameters]
-        if len(optimizer.state) > len(held) - held.count({}):
-            self._record_shared_state(optimizer)
+        if list(map(id, optimizer.state)) == list(map(id, parameters)):
+            held = list(optimizer.state.values())
+        else:
+            held = [optimizer.state.get(parameter) or {} for parameter in parameters]
+            if len(optimizer.state) > len(held) - held.count({}):
+                self._record_shared_state(optimizer)
         keys = [tuple(state) for state in held]
         if keys != plan.state_keys:
             plan.state_keys = keys
@@ -217,17 +261,11 @@ class StateRecorder:
 
     def _record_hyperparameters(self, optimizer: Optimizer) -> None:
         """Record learning rate and the like: where they part, the update is explained."""
-        now = [
-            {key: value for key, value in group.items() if isinstance(value, HYPERPARAMETERS) and key != "params"}
-            for group in optimizer.param_groups
-        ]
         known = self._hyperparameters.get(optimizer)
-        if known is None or _holds_tensor(now) or known[0] != now:
-            rates = [group["lr"] for group in now if isinstance(group.get("lr"), float)]
-            values = (("exact", "d", struct.pack(f"<{len(rates)}d", *rates)),) if rates else ()
-            known = self._hyperparameters[optimizer] = (now, digest_plain(now), values)
+        if known is None or not known.are_those_of(optimizer):
+            known = self._hyperparameters[optimizer] = Hyperparameters(optimizer)
         name = f"{self._name_of(optimizer)} hyper-parameters"
-        self._recording.evidence.record_digest("update", name, known[1], values=known[2])
+        self._recording.evidence.record_digest("update", name, known.digest, values=known.values)
 
     def _optimized_parameters(self) -> Iterator[torch.Tensor]:
         for reference in self._optimizers:
@@ -270,11 +308,6 @@ class StateRecorder:
             self._classes[kind] += 1
             name = self._names[optimizer] = kind if self._classes[kind] == 1 else f"{kind}#{self._classes[kind]}"
         return name
-
-
-def _holds_tensor(groups: list[dict[str, Any]]) -> bool:
-    """Whether a hyper-parameter is a tensor, whose value may change without its being another object."""
-    return any(isinstance(value, torch.Tensor) for group in groups for value in group.values())
 
 
 class Holdings:

@@ -81,8 +81,10 @@ class StepHooks:
         if not recording.is_active or self._begins_inner_step(optimizer) or not recording.records("steps"):
             return
         if not has_closure(args, kwargs):
-            with recording.guard("gradients"):
+            try:
                 recording.state.record_before_step(optimizer)
+            except Exception as error:  # noqa: BLE001  # not `guard`, which takes a microsecond in each step
+                recording.add_error("gradients", error)
 
     def _record_after_step(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
         recording = self._recording
@@ -92,10 +94,14 @@ class StepHooks:
             if has_closure(args, kwargs):  # the closure computes the gradients within the step
                 with recording.guard("gradients"):
                     recording.state.record_gradients(optimizer)
-            with recording.guard("update"):
+            try:
                 recording.state.record_update(optimizer)
-        with recording.guard("step"):
+            except Exception as error:  # noqa: BLE001  # as above
+                recording.add_error("update", error)
+        try:
             recording.end_step()
+        except Exception as error:  # noqa: BLE001  # as above
+            recording.add_error("step", error)
 
     def _begins_inner_step(self, optimizer: Optimizer) -> bool:
         """Whether a step is the part of another that a derived optimizer leaves to its base class."""
@@ -118,8 +124,10 @@ class StepHooks:
             if not self._recording.is_active or thread.is_in_backward:
                 original(*args, **kwargs)
                 return
-            with self._recording.guard("loss"):
+            try:
                 self._before_backward(first_of(args, kwargs, "tensors"))
+            except Exception as error:  # noqa: BLE001  # as above
+                self._recording.add_error("loss", error)
             thread.is_in_backward = True
             try:
                 original(*args, **kwargs)

@@ -81,7 +81,7 @@ def check_header(path: Path, part: str, rank: int, mapped: mmap.mmap) -> bytes:
         TraceError: If the file is foreign, damaged, of another process, or of a newer format.
     """
     head = mapped[: fmt.HEADER_BYTES]
-    if len(head) < fmt.HEADER_BYTES or head[:8] != fmt.MAGIC[part]:
+    if len(head) < fmt.HEADER_BYTES or head[:8] != fmt.HEADED[part]:
         msg = f"{path} is not the {part} file of a trace"
         raise TraceError(msg, "record the run again", slug="trace-foreign")
     _, version, owner, run_id, _, crc = fmt.HEADER.unpack(head)

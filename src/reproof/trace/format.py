@@ -30,11 +30,18 @@ RUN_FILE: Final = "run.json"
 HEADER: Final = struct.Struct("<8sII16s28sI")
 HEADER_BYTES: Final = HEADER.size
 MAGIC: Final = {"frames": b"RPRFfrm\n", "digests": b"RPRFdig\n", "values": b"RPRFval\n"}
-RANK_FILE: Final = re.compile(r"rank(0|[1-9][0-9]{0,8})\.(names|digests|values|frames)", re.ASCII)
+HEADED: Final = {**MAGIC, "ops": b"RPRFops\n"}
+"""All files that begin with a header: `ops` is there only where operations were recorded."""
+RANK_FILE: Final = re.compile(
+    r"rank(0|[1-9][0-9]{0,8})\.(names|digests|values|frames|ops|repetition\.jsonl|poison\.json|(?:[0-9]+\.)*entropy)",
+    re.ASCII,
+)
 
 FRAME: Final = struct.Struct("<QQQQII16sII")
 """digests_end, tensors_end, values_end, step, layout, flags, chain, elapsed_ms, crc."""
 FRAME_BYTES: Final = FRAME.size
+NO_FRAME: Final = bytes(FRAME_BYTES)
+"""What stands in the room that a file has been given ahead."""
 FRAME_BODY: Final = struct.Struct("<QQQQII16sI")
 CRC: Final = struct.Struct("<I")
 CHAIN_OFFSET: Final = 40
@@ -92,7 +99,7 @@ def rank_of(name: str) -> int | None:
 
 def pack_header(part: str, rank: int, run_id: bytes) -> bytes:
     """Return the 64-byte header of a binary file."""
-    body = HEADER.pack(MAGIC[part], FORMAT_VERSION, rank, run_id, bytes(28), 0)[:-4]
+    body = HEADER.pack(HEADED[part], FORMAT_VERSION, rank, run_id, bytes(28), 0)[:-4]
     return body + CRC.pack(zlib.crc32(body))
 
 

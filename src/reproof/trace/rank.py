@@ -10,10 +10,11 @@ import struct
 import sys
 import zlib
 from array import array
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections import Counter
 from typing import TYPE_CHECKING, Final, Literal
 
+from reproof.errors import TraceError
 from reproof.schema import DIGEST_BYTES, Event, Frame, Layout, Numbers
 from reproof.trace import format as fmt
 from reproof.trace.files import check_header, damaged, map_file
@@ -21,10 +22,8 @@ from reproof.trace.names import read_names
 
 if TYPE_CHECKING:
     import mmap
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
-
-    from reproof.errors import TraceError
 
 COLUMNS: Final[dict[str, tuple[Literal["Q", "I"], int]]] = {"step": ("Q", 24), "layout": ("I", 32)}
 """Fields of a frame record that are read as arrays: `array` typecode, offset."""
@@ -249,12 +248,23 @@ class RankTrace:
     def _count_whole_steps(self) -> int:
         """Return how many frames are there with all their digests and values, up to the last step that ended."""
         num_digests, num_value_bytes = self._stored("digests") // DIGEST_BYTES, self._stored("values")
-        stored = self._stored("frames") // fmt.FRAME_BYTES
+        stored = self._count_filled()
         whole = bisect_right(range(stored), num_digests, key=lambda i: self.record(i).digests_end)
         whole = bisect_right(range(whole), num_value_bytes, key=lambda i: self.record(i).values_end)
         while whole and not self.record(whole - 1).flags & fmt.ENDS_STEP:
             whole -= 1
         return whole
+
+    def _count_filled(self) -> int:
+        """Return how many frames there are before the room that a killed process leaves, and before an unfinished one."""
+        num_records = self._stored("frames") // fmt.FRAME_BYTES
+        filled = count_filled(num_records, lambda i: self._maps["frames"][_frame_offset(i) : _frame_offset(i + 1)])
+        if 0 < filled < num_records:
+            try:
+                self._check_frame(filled - 1)
+            except TraceError:
+                return filled - 1
+        return filled
 
     def _stored(self, part: str) -> int:
         """Return how many bytes a file holds after its header."""
@@ -262,6 +272,11 @@ class RankTrace:
 
     def _damaged(self, part: str, problem: str) -> TraceError:
         return damaged(self.folder / fmt.file_name(self.rank, part), problem)
+
+
+def count_filled(num_records: int, read: Callable[[int], bytes]) -> int:
+    """Return how many records of a frames file hold anything: zeros follow while it is written, and for good if killed."""
+    return bisect_left(range(num_records), True, key=lambda i: read(i) == fmt.NO_FRAME)  # noqa: FBT003  # the key's value
 
 
 def count_numbers(column: array[int]) -> Counter[int]:

@@ -14,7 +14,7 @@ from reproof.errors import TraceError
 from reproof.trace import format as fmt
 from reproof.trace.files import damaged, list_folder
 from reproof.trace.header import created_at, read_header
-from reproof.trace.rank import RankTrace
+from reproof.trace.rank import RankTrace, count_filled
 
 if TYPE_CHECKING:
     from reproof.schema import RunHeader
@@ -105,12 +105,17 @@ def find_newest_traces(folder: str | Path, count: int = 2) -> list[Path]:
 def count_recorded_steps(folder: Path) -> int:
     """Return how many steps a trace holds that is being written, as far as its first process goes; 0 without one."""
     try:
-        with (folder / fmt.file_name(0, "frames")).open("rb") as file:
-            num_frames = (os.fstat(file.fileno()).st_size - fmt.HEADER_BYTES) // fmt.FRAME_BYTES
-            if num_frames < 1:
+        with (folder / fmt.file_name(0, "frames")).open("rb", buffering=0) as file:
+
+            def read(index: int) -> bytes:
+                file.seek(fmt.HEADER_BYTES + index * fmt.FRAME_BYTES)
+                return file.read(fmt.FRAME_BYTES)
+
+            num_records = max(0, os.fstat(file.fileno()).st_size - fmt.HEADER_BYTES) // fmt.FRAME_BYTES
+            num_frames = count_filled(num_records, read)
+            if num_frames == 0:
                 return 0
-            file.seek(fmt.HEADER_BYTES + (num_frames - 1) * fmt.FRAME_BYTES)
-            record = fmt.FrameRecord._make(fmt.FRAME.unpack(file.read(fmt.FRAME_BYTES)))
+            record = fmt.FrameRecord._make(fmt.FRAME.unpack(read(num_frames - 1)))
     except (OSError, struct.error):
         return 0
     return record.step + (1 if record.flags == fmt.ENDS_STEP else 0)

@@ -1,12 +1,13 @@
 """Append a run to its trace, so that whatever happens to the process, all complete steps can be read.
 
-Writing is in plain `os.write` calls without buffers of our own: what was written is in the kernel's page cache and
+Nothing is kept in buffers of our own (`reproof.trace.appending`): what was written is in the kernel's page cache and
 survives a `kill -9`. It is not forced to the disk (`fsync` costs 30 times the rest), so a power failure may lose
 the last seconds. Left out: what is recorded, and when a step ends (`reproof.recorder`).
 """
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import os
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from reproof.errors import RecordingError
 from reproof.trace import format as fmt
+from reproof.trace.appending import AppendedFile
 from reproof.trace.header import header_to_json
 
 if TYPE_CHECKING:
@@ -38,7 +40,7 @@ class RankWriter:
         """
         self._folder = folder
         self._start = time.monotonic()
-        self._descriptors: dict[str, int] = {}
+        self._files: dict[str, AppendedFile] = {}
         self._events: dict[Event, int] = {}
         self._layouts: dict[tuple[int, ...], tuple[int, Layout]] = {}
         self._event_list: list[Event] = []
@@ -49,8 +51,7 @@ class RankWriter:
         self._num_value_bytes = 0
         try:
             for part in ("names", "digests", "values", "frames"):
-                path = folder / fmt.file_name(rank, part)
-                self._descriptors[part] = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o644)
+                self._files[part] = AppendedFile(folder / fmt.file_name(rank, part), may_map=part in fmt.MAGIC)
                 if part in fmt.MAGIC:
                     self._append(part, fmt.pack_header(part, rank, bytes.fromhex(run_id)))
         except OSError as error:
@@ -108,22 +109,21 @@ class RankWriter:
         self._append("names", f"{line}\n".encode())
 
     def _append(self, part: str, data: bytes) -> None:
-        """Write all of the data, or raise and close; the kernel may take it in pieces."""
-        if not self._descriptors:
+        """Write all of the data, or raise and close."""
+        file = self._files.get(part)
+        if file is None:
             raise OSError(errno.EBADF, "the trace is closed")
-        descriptor = self._descriptors[part]
         try:
-            written = os.write(descriptor, data)
-            while written < len(data):
-                written += os.write(descriptor, data[written:])
+            file.append(data)
         except OSError:
             self.close()
             raise
 
     def close(self) -> None:
         """Close the files. Closing twice does nothing."""
-        while self._descriptors:
-            os.close(self._descriptors.popitem()[1])
+        while self._files:
+            with contextlib.suppress(OSError):  # what was written is read without it
+                self._files.popitem()[1].close()
 
 
 class TraceWriter:

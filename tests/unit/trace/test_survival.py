@@ -62,7 +62,7 @@ def check_steps(folder: Path, log: Path) -> int:
     return rank.num_steps
 
 
-@pytest.mark.parametrize("delay_seconds", [0.0, 0.01, 0.03, 0.1])
+@pytest.mark.parametrize("delay_seconds", [0.0, 0.01, 0.03, 0.1, 0.3, 0.5])
 def test_a_killed_process_leaves_its_finished_steps(tmp_path: Path, delay_seconds: float) -> None:
     """After SIGKILL at any moment the trace reads up to the last step that had ended, and every byte of it is right."""
     log = tmp_path / "log"
@@ -77,7 +77,7 @@ def test_a_killed_process_leaves_its_finished_steps(tmp_path: Path, delay_second
     assert open_trace(tmp_path / "run").explain_incomplete() == "the run was killed or is still running"
 
 
-@pytest.mark.parametrize("limit", [1000, 1001, 4096, 7777, 20_000])
+@pytest.mark.parametrize("limit", [1000, 1001, 4096, 7777, 20_000, 150_000, 1_000_000])
 def test_a_full_disk_leaves_the_steps_before(tmp_path: Path, limit: int) -> None:
     """When no byte more can be written the writer raises, and what it had written is a valid trace."""
     log = tmp_path / "log"

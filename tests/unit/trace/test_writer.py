@@ -14,7 +14,7 @@ import pytest
 
 from reproof.errors import RecordingError
 from reproof.schema import Event, Numbers
-from reproof.trace import TraceWriter, open_trace
+from reproof.trace import TraceWriter, appending, open_trace
 from reproof.trace import format as fmt
 from reproof.trace import writer as writer_module
 
@@ -32,8 +32,8 @@ def read_lines(folder: Path) -> list[dict[str, Any]]:
 
 
 def replace_write(patch: pytest.MonkeyPatch, write: Callable[[int, bytes], int]) -> None:
-    """Let the writer, and nothing else in this process, write through another function."""
-    patch.setattr(writer_module, "os", SimpleNamespace(**{**vars(os), "write": write}))
+    """Let the files of a trace, and nothing else in this process, be written through another function."""
+    patch.setattr(appending, "os", SimpleNamespace(**{**vars(os), "write": write}))
 
 
 class TestRoundTrip:

@@ -1,0 +1,76 @@
+"""Find the step of the uninterrupted run at which a resumed one goes on: where it had the same initial state."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from reproof.checking.resuming.steps import StepReader
+
+State = dict[str, bytes]
+"""Digests of parameters and buffers by name."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Continuation:
+    """Where a resumed run goes on.
+
+    Attributes:
+        step: The step of the uninterrupted run that is step 0 of the resumed one; 0 if it starts anew.
+        restored: Parameters and buffers that are as they were before that step, and were not always so.
+        differing: Parameters and buffers that are not.
+    """
+
+    step: int
+    restored: tuple[str, ...]
+    differing: tuple[str, ...]
+
+
+def find_continuation(whole: StepReader, resumed: StepReader, last: int) -> Continuation | None:
+    """Return where the resumed run goes on, or None if its initial state is none that the uninterrupted run had.
+
+    The step is the one before which most of the initial tensors were the same; of several such, as after an update
+    that changed nothing, the one whose events are most alike, then the latest.
+
+    Args:
+        whole: The uninterrupted run.
+        resumed: The resumed run.
+        last: The latest step at which it can go on: the checkpoint is no newer than the interruption.
+
+    Raises:
+        TraceError: If a frame that is looked at is damaged.
+    """
+    initial = {name: seen.digest for name, seen in resumed.named(0, "init").items()}
+    scores: list[int] = []
+    moving: set[str] = set()
+    for state, changed in _states(whole, set(initial), last):
+        moving |= changed
+        scores.append(sum(state.get(name) == digest for name, digest in initial.items()))
+    best = max(scores)
+    candidates = [step for step, score in enumerate(scores) if score == best]
+    step = max(candidates, key=lambda step: (_count_equal(whole, resumed, step) if len(candidates) > 1 else 0, step))
+    there = next(dict(state) for number, (state, _) in enumerate(_states(whole, set(initial), step)) if number == step)
+    restored = tuple(name for name in initial if name in moving and there.get(name) == initial[name])
+    differing = tuple(name for name in initial if name in there and there[name] != initial[name])
+    return Continuation(step=step, restored=restored, differing=differing) if restored else None
+
+
+def _states(whole: StepReader, names: set[str], last: int) -> Iterator[tuple[State, set[str]]]:
+    """Yield the state before each step from the first to `last`, as far as it has these names, and what has changed."""
+    state = {name: seen.digest for name, seen in whole.named(0, "init").items() if name in names}
+    yield state, set()
+    for step in range(last):
+        updated = {**whole.named(step, "init"), **whole.named(step, "update")}
+        now = {name: seen.digest for name, seen in updated.items() if name in names}
+        changed = {name for name, digest in now.items() if state.get(name, digest) != digest}
+        state.update(now)
+        yield state, changed
+
+
+def _count_equal(whole: StepReader, resumed: StepReader, step: int) -> int:
+    """Return how many events of the resumed run's first step are those of a step of the uninterrupted one."""
+    events = whole.events(step)
+    return sum(key in events and events[key].digest == seen.digest for key, seen in resumed.events(0).items())

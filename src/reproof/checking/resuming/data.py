@@ -1,0 +1,110 @@
+"""Find where in the data a resumed training begins: at the batch that came next, or somewhere else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from reproof.checking.resuming.steps import Seen, StepReader
+    from reproof.schema import Event
+
+Samples = tuple[int | float | str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataPosition:
+    """Where in the data the resumed training begins; its first batch is not the one that came next.
+
+    Attributes:
+        num_before: Batches that the uninterrupted run had taken of the pass under way; None if that is not known.
+        num_passed: Batches that the resumed run takes in its first step before those that it trains with.
+        num_repeated: Samples of the resumed run's first batch that had been taken in this pass already.
+        repeated_step: The latest earlier step of the uninterrupted run that had the resumed run's first batch, or None.
+    """
+
+    num_before: int | None
+    num_passed: int
+    num_repeated: int
+    repeated_step: int | None
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether the resumed run begins elsewhere in the data, rather than at the same place of another order."""
+        if self.num_before is None:
+            return self.repeated_step is not None
+        is_elsewhere = self.num_before != self.num_passed
+        return is_elsewhere and (self.num_repeated > 0 or self.repeated_step is not None)
+
+    def describe(self, start: int) -> str:
+        """Say how the place in the data was lost."""
+        if self.repeated_step is not None:
+            return f"the first batch is that of step {self.repeated_step} again, rather than that of step {start}"
+        passed = f"passes over {self.num_passed}" if self.num_passed else "begins a new pass"
+        return (
+            f"{self.num_before} batches of a pass over the data come before step {start}; the resumed run {passed}, and"
+            f" {self.num_repeated} samples of its first batch had been taken in this pass already"
+        )
+
+
+def find_position(whole: StepReader, resumed: StepReader, start: int, event: Event) -> DataPosition:
+    """Return where in the data the resumed run begins.
+
+    Args:
+        whole: The uninterrupted run.
+        resumed: The resumed run.
+        start: The step at which it goes on.
+        event: The event of its batches that differs in its first step.
+
+    Raises:
+        TraceError: If a frame that is looked at is damaged.
+    """
+    of_step = [list_batches(whole, start, event), list_batches(resumed, 0, event)]
+    num_passed = max(0, len(of_step[1]) - len(of_step[0]))
+    num_left = max(0, len(of_step[0]) - len(of_step[1]))  # batches of before, for a sum of gradients
+    got = of_step[1][num_passed]
+    before = [(step, batch) for step in range(start) for batch in list_batches(whole, step, event)]
+    taken = [read_samples(whole, batch) for batch in (*(batch for _, batch in before), *of_step[0][: num_left + 1])]
+    count, pass_so_far = measure_pass(taken)
+    samples = read_samples(resumed, got) or ()
+    return DataPosition(
+        num_before=count,
+        num_passed=num_passed,
+        num_repeated=sum(sample in pass_so_far for sample in samples),
+        repeated_step=max((step for step, batch in before if batch.digest == got.digest), default=None),
+    )
+
+
+def list_batches(reader: StepReader, step: int, event: Event) -> list[Seen]:
+    """Return what is like an event of a batch in a step, in execution order."""
+    return [
+        seen
+        for (stage, name, detail, _), seen in reader.events(step).items()
+        if (stage, name, detail) == (event.stage, event.name, event.detail)
+    ]
+
+
+def read_samples(reader: StepReader, batch: Seen) -> Samples | None:
+    """Return the indices drawn for a batch, or None where they were not kept or there are none."""
+    if batch.event.detail != "order":
+        return None
+    kept = reader.trace.numbers(batch.place.frame).get((batch.place.position, "exact"))
+    return None if kept is None else kept.values
+
+
+def measure_pass(taken: list[Samples | None]) -> tuple[int | None, set[int | float | str]]:
+    """Return how many batches of the last one's pass came before it, and their samples.
+
+    A pass ends where a sample comes for the second time. Not known if samples were not kept, or come twice in a batch:
+    then they are drawn with replacement.
+    """
+    samples: set[int | float | str] = set()
+    before: set[int | float | str] = set()
+    count = 0
+    for batch in taken:
+        if batch is None or len(set(batch)) != len(batch):
+            return None, set()
+        count, before = (0, set()) if samples & set(batch) else (count, set(samples))
+        samples = before | set(batch)
+        count += 1
+    return count - 1, before

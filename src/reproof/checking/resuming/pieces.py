@@ -1,0 +1,201 @@
+"""Name the pieces of state that a resumed training lacks, each with its proof from the traces.
+
+A piece is named where evidence that depends on nothing else differs: the initial parameters; a count of steps that
+begins anew; a learning rate; the state of a random generator that the training goes on to use; samples that come twice.
+So several missing pieces are found at once. What PyTorch was asked to save and load (`reproof.recorder.restorations`)
+tells apart pieces that the digests alone cannot.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Final
+
+from reproof.checking.resuming.evidence import list_names
+from reproof.checking.resuming.inputs import find_in_data, find_in_rng
+from reproof.comparison.details import PairReader
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from reproof.checking.resuming.evidence import MissingPiece, Resumption
+    from reproof.comparison.tally import Pair
+
+
+def find_missing(resumption: Resumption) -> tuple[MissingPiece, ...]:
+    """Return the pieces of state that are missing, in the order in which a step meets them."""
+    found = [piece for find in FINDERS for piece in find(resumption)]
+    found += find_in_length(resumption)
+    if not found:
+        found += find_unexplained(resumption)
+    return tuple(found)
+
+
+def find_in_state(resumption: Resumption) -> Iterator[MissingPiece]:
+    """Find parameters, buffers and averaged copies that are not as they were."""
+    num_restored = len(resumption.continuation.restored)
+    for piece, what in (("model", "parameters"), ("buffers", "buffers or frozen parameters"), ("ema", "tensors")):
+        pairs = resumption.differing_from("init", piece)
+        limit = resumption.first_step("update", "model")
+        names = tuple(pair.event.name for pair in pairs if pair.step == resumption.start or pair.step <= limit)
+        is_part = piece == "buffers" and resumption.differing_from("init", "model")  # of the same state_dict
+        if names and not is_part:
+            beside = f", and {num_restored} other tensors are" if num_restored else ""
+            why = f"{list_names(names)}: {what} are not what they were in step {pairs[0].step}{beside}"
+            yield resumption.make(piece, why, names)
+    if not resumption.differing_from("init", "ema"):
+        pairs = [
+            p for p in resumption.differing_from("update", "ema") if p.step <= resumption.first_step("update", "model")
+        ]
+        if pairs:
+            names = tuple(pair.event.name for pair in pairs)
+            yield resumption.make(
+                "ema", f"{list_names(names)} differ in step {pairs[0].step}, what they are made from does not", names
+            )
+
+
+def find_in_loss(resumption: Resumption) -> Iterator[MissingPiece]:
+    """Find out why the loss is another although the outputs are the same."""
+    step = resumption.first_step("loss")
+    if step >= min(resumption.first_step("forward"), resumption.first_step("batch")) or step == math.inf:
+        return
+    pair = resumption.differing_from("loss")[0]
+    ratio = find_ratio(resumption, pair)
+    equal = f"in step {pair.step} batch and outputs are the same, the loss is"
+    is_power = ratio is not None and ratio > 0 and math.frexp(ratio)[0] == 0.5  # noqa: PLR2004  # the mantissa of a power of two
+    if ratio is not None and (resumption.classes("scaler") if resumption.loaded is not None else is_power):
+        is_harmless = resumption.first_step("update", "model") == math.inf
+        told = "; the parameters stay the same, as factors that are powers of two allow" if is_harmless else ""
+        yield resumption.make("scaler", f"{equal} {ratio:g} times as large: it is scaled by another factor{told}")
+    else:
+        yield resumption.make("counter", f"{equal} not: what else enters it, such as a weight that follows the epoch?")
+
+
+def find_ratio(resumption: Resumption, pair: Pair) -> float | None:
+    """Return how many times as large the resumed run's number is."""
+    found = PairReader(resumption.whole.trace, resumption.resumed.trace).numbers(pair, "exact")
+    values = [] if found is None else [numbers.values for numbers in found]
+    if (
+        not values
+        or any(len(v) != 1 or isinstance(v[0], str) or not math.isfinite(v[0]) for v in values)
+        or not values[0][0]
+    ):
+        return None
+    return float(values[1][0]) / float(values[0][0])
+
+
+def find_in_gradients(resumption: Resumption) -> Iterator[MissingPiece]:
+    """Find gradients that were being accumulated when the checkpoint was made."""
+    start = resumption.start
+    counts = [
+        sum(key[0] == "loss" for key in reader.events(step))
+        for reader, step in ((resumption.whole, start), (resumption.resumed, 0))
+    ]
+    is_first = resumption.first_step("gradient") < min(
+        resumption.first_step("forward"), resumption.first_step("loss"), resumption.first_step("batch")
+    )
+    if is_first and resumption.first_step("gradient") == start and counts[0] > counts[1]:
+        lost = counts[0] - counts[1]
+        why = f"step {start} sums the gradients of {counts[0]} losses, {lost} of them from before the checkpoint"
+        yield resumption.make("accumulated-gradients", why)
+
+
+def find_in_optimizer(resumption: Resumption) -> Iterator[MissingPiece]:
+    """Find optimizer state that begins anew, whether or not the gradients are the same."""
+    start, first = resumption.start, resumption.resumed.named(0, "update")
+    pairs = [pair for pair in resumption.differing_from("update", "optimizer") if pair.step == start]
+    begin = resumption.whole.named(0, "update")
+    gradients = resumption.resumed.named(0, "gradient")
+    wrong = {pair.event.name for pair in resumption.differing_from("gradient") if pair.step == start}
+    counts = [
+        p.event.name
+        for p in pairs
+        if p.event.name.endswith(".step")
+        and p.event.name in begin
+        and begin[p.event.name].digest == first[p.event.name].digest
+    ]
+    copies = [
+        p.event.name
+        for p in pairs
+        if (owner := gradients.get(p.event.name.rpartition(".")[0])) and owner.digest == first[p.event.name].digest
+    ]
+    others = [p.event.name for p in pairs if p.event.name.rpartition(".")[0] in gradients.keys() - wrong]
+    for names, why in (
+        (counts, "its counts of steps begin anew"),
+        (copies, "its state equals the gradient, as in a very first step"),
+        (others, "its state differs although the gradients are the same"),
+    ):
+        if names:
+            classes = " and ".join(resumption.classes("optimizer")) or "the optimizer"
+            yield resumption.make("optimizer", f"{classes}: {why} ({list_names(tuple(names))})", tuple(names))
+            return
+
+
+def find_in_schedule(resumption: Resumption) -> Iterator[MissingPiece]:
+    """Find hyper-parameters, such as the learning rate, that do not go on as they would have."""
+    pairs = resumption.differing_from("update", "scheduler")
+    before = min(resumption.first_step("batch"), resumption.first_step("forward"), resumption.first_step("loss"))
+    schedulers = resumption.classes("scheduler")
+    follows_loss = resumption.loaded is None or "ReduceLROnPlateau" in schedulers
+    if not pairs or (pairs[0].step > before and follows_loss):
+        return
+    is_fresh = any(True for _ in find_in_optimizer(resumption))
+    if is_fresh and (resumption.was_loaded("scheduler") or (resumption.loaded is not None and not schedulers)):
+        return  # the learning rate is part of the optimizer's own state
+    why = (
+        f"{' and '.join(schedulers) or 'the schedule'}: {describe_rates(resumption, pairs[0])} in step {pairs[0].step}"
+    )
+    if resumption.was_loaded("scheduler"):
+        late = "make the scheduler before optimizer.load_state_dict(...): to make one sets the learning rate anew"
+        yield resumption.make("scheduler", f"{why}, although its state was loaded", fix=late)
+    else:
+        yield resumption.make("scheduler", why)
+
+
+def describe_rates(resumption: Resumption, pair: Pair) -> str:
+    """Say which learning rates both runs have."""
+    found = PairReader(resumption.whole.trace, resumption.resumed.trace).numbers(pair, "exact")
+    if found is None or found[0].values == found[1].values:
+        return "other hyper-parameters"
+    shown = [
+        ", ".join(f"{value:g}" if isinstance(value, float) else str(value) for value in numbers.values)
+        for numbers in found
+    ]
+    return f"learning rate {shown[1]} rather than {shown[0]}"
+
+
+def find_in_length(resumption: Resumption) -> Iterator[MissingPiece]:
+    """Find a count of steps or epochs that begins anew: batches taken again make a run longer, too, but no more."""
+    position = resumption.position
+    again = (position.num_before or 0) - position.num_passed if position is not None and position.is_lost else 0
+    if resumption.surplus and not 0 < resumption.surplus <= again:
+        told = "more" if resumption.surplus > 0 else "fewer"
+        why = f"the resumed run takes {abs(resumption.surplus)} steps {told} than were left at step {resumption.start}"
+        yield resumption.make("counter", why)
+
+
+def find_unexplained(resumption: Resumption) -> Iterator[MissingPiece]:
+    """Say at least where the first difference is, if no piece of state is known to be its cause."""
+    pair = resumption.tally.first
+    if pair is None:
+        return
+    if pair.event.stage == "metric":
+        yield resumption.make(
+            "ema",
+            f"only an evaluation differs, in step {pair.step}: it uses what the training does not, such as averages",
+        )
+    else:
+        where = f"{pair.event.stage} {pair.event.name} in step {pair.step}"
+        yield resumption.make("other", f"{where} differs, and all state that was recorded before it is the same")
+
+
+FINDERS: Final = (
+    find_in_state,
+    find_in_rng,
+    find_in_data,
+    find_in_loss,
+    find_in_gradients,
+    find_in_optimizer,
+    find_in_schedule,
+)
+"""In the order in which a step meets what they look at."""

@@ -1,0 +1,217 @@
+"""Read the steps of two runs of which one goes on where the other was at some later step of its own.
+
+Left out: where that is (`alignment`) and what a difference means (`pieces`).
+"""
+
+from __future__ import annotations
+
+from collections import Counter, OrderedDict
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from reproof.comparison.growth import read_rng
+from reproof.comparison.tally import Extra, Pair, Place, Tally
+
+if TYPE_CHECKING:
+    from reproof.schema import Detail, Event, Stage
+    from reproof.trace import RankTrace
+
+Key = tuple["Stage", str, "Detail | None", int]
+"""What an event is found by within a step: stage, name, detail, and how many of these come after it in the step."""
+
+LOOK_BACK: Final = 16
+"""State outside of every optimizer may be recorded at every 16th step only."""
+
+MAX_STEPS_HELD: Final = 64
+
+
+class Seen(NamedTuple):
+    """An event with its digest and where it stands."""
+
+    event: Event
+    place: Place
+    digest: bytes
+
+    @property
+    def name(self) -> str:
+        """The event's name."""
+        return self.event.name
+
+
+class StepReader:
+    """Reads the events of steps of one process; those read last are held."""
+
+    def __init__(self, trace: RankTrace) -> None:
+        """Read from this trace."""
+        self.trace = trace
+        self._held: OrderedDict[int, dict[Key, Seen]] = OrderedDict()
+
+    def events(self, step: int) -> dict[Key, Seen]:
+        """Return the events of a step in execution order; none if there is no such step."""
+        if step < 0:
+            return {}
+        if step not in self._held:
+            self._held[step] = self._read(step)
+            while len(self._held) > MAX_STEPS_HELD:
+                self._held.popitem(last=False)
+        return self._held[step]
+
+    def _read(self, step: int) -> dict[Key, Seen]:
+        found: list[Seen] = []
+        for index in self.trace.find_step(step):
+            frame = self.trace.frame(index)
+            for position, event in enumerate(frame.layout.events):
+                found.append(Seen(event, Place(index, position), frame.digest(position)))
+        following: Counter[tuple[Stage, str, Detail | None]] = Counter()
+        keyed: list[tuple[Key, Seen]] = []
+        for seen in reversed(found):
+            name = (seen.event.stage, seen.event.name, seen.event.detail)
+            keyed.append(((*name, following[name]), seen))
+            following[name] += 1
+        return dict(reversed(keyed))
+
+    def named(self, step: int, stage: Stage) -> dict[str, Seen]:
+        """Return the last event of each name of a stage in a step."""
+        return {seen.name: seen for seen in self.events(step).values() if seen.event.stage == stage}
+
+    def find_state(self, name: str, step: int) -> Seen | None:
+        """Return what is known last, at the end of a step, of a tensor of the training's state."""
+        for earlier in range(step, max(-1, step - LOOK_BACK - 1), -1):
+            for stage in ("update", "init"):
+                seen = self.named(earlier, stage).get(name)
+                if seen is not None:
+                    return seen
+        return None
+
+    def rng(self, step: int) -> dict[int, int]:
+        """Return the states of the random number generators at the end of a step, by number of the generator."""
+        return (read_rng(self.trace, step) or {}) if step >= 0 else {}
+
+    def names_before(self, step: int) -> set[str]:
+        """Return the names of the state recorded before a step."""
+        frames = self.trace.find_step(step)
+        stop = frames.start
+        layouts = [layout for layout, _ in self.trace.count_layouts(stop)]
+        return {event.name for layout in layouts for event in layout.events if event.stage in {"init", "update"}}
+
+
+class ShiftedTally(Tally):
+    """What a comparison of shifted steps has found.
+
+    Attributes:
+        firsts: The first differing event of each stage, name and detail, in execution order.
+        skipped: Why events could not be compared, by name.
+        num_steps: Steps compared.
+    """
+
+    def __init__(self, limit: int) -> None:
+        """Keep the first `limit` differing events."""
+        super().__init__(limit)
+        self.firsts: dict[tuple[Stage, str, Detail | None], Pair] = {}
+        self.skipped: dict[str, str] = {}
+        self.num_steps = 0
+
+    def compare(self, step: int, a: Seen, b: Seen) -> None:
+        """Compare an event of both runs; `step` is the baseline's."""
+        why = a.event.skipped or b.event.skipped
+        if why is None and a.event.algorithm != b.event.algorithm:
+            why = "the two runs digested it with different algorithms"
+        if why is not None:
+            self.skipped[b.name] = why
+            return
+        self.compared[b.event.stage] += 1
+        self.num_tensors += b.event.num_tensors
+        if a.digest != b.digest:
+            pair = Pair(step, b.event, a.place, b.place)
+            self.add_differing(pair)
+            self.firsts.setdefault((b.event.stage, b.event.name, b.event.detail), pair)
+
+    @property
+    def first(self) -> Pair | None:
+        """The first event that differs."""
+        return self.pairs[0] if self.pairs else None
+
+
+def compare_shifted(whole: StepReader, part: StepReader, start: int, num_steps: int, limit: int = 64) -> ShiftedTally:
+    """Compare steps of a run with those of another that begins where the first was before its step `start`.
+
+    In the first step, what a start brings along is no difference: the initial state is compared with the state that
+    the first run had, batches passed over to find the place count from their end, and evaluations that only one of
+    the runs makes there are left out.
+
+    Args:
+        whole: The run from its beginning.
+        part: The run that begins later.
+        start: Step of `whole` that is step 0 of `part`.
+        num_steps: How many steps to compare.
+        limit: How many differing events to keep.
+
+    Raises:
+        TraceError: If a frame that is looked at is damaged.
+    """
+    tally = ShiftedTally(limit)
+    known = [whole.names_before(start), set()]
+    for shift in range(num_steps):
+        _compare_step(whole, part, tally, known, start=start, shift=shift)
+        tally.num_steps += 1
+    return tally
+
+
+def _compare_step(
+    whole: StepReader, part: StepReader, tally: ShiftedTally, known: list[set[str]], *, start: int, shift: int
+) -> None:
+    """Compare a step; `known` are the names of the state that either run has shown by then."""
+    step = start + shift
+    a, b = whole.events(step), part.events(shift)
+    if start > 0 and shift == 0:
+        a, b = _drop_unlike_evaluations(a, b)
+    if start > 0:
+        _compare_initial(whole, step, b, a, tally)
+    for key, seen in a.items():
+        other = b.get(key)
+        if other is not None:
+            tally.compare(step, seen, other)
+        elif _counts(key, shift, start, known[1]):
+            tally.add_extra(Extra(step, seen.event, is_in_baseline=True))
+    for key, seen in b.items():
+        if key not in a and _counts(key, shift, start, known[0]):
+            tally.add_extra(Extra(step, seen.event, is_in_baseline=False))
+    for names, events in zip(known, (a, b), strict=True):
+        names |= {name for stage, name, _, _ in events if stage in {"init", "update"}}
+
+
+def _drop_unlike_evaluations(a: dict[Key, Seen], b: dict[Key, Seen]) -> tuple[dict[Key, Seen], dict[Key, Seen]]:
+    """Return the events of both without evaluations that are not equally many: they are not the same evaluation."""
+    counts = [Counter(key[:3] for key in events if key[0] == "metric") for events in (a, b)]
+    unlike = {name for name in counts[0] | counts[1] if counts[0][name] != counts[1][name]}
+    kept = [{key: seen for key, seen in events.items() if key[:3] not in unlike} for events in (a, b)]
+    return kept[0], kept[1]
+
+
+def _compare_initial(
+    whole: StepReader, step: int, part: dict[Key, Seen], known: dict[Key, Seen], tally: ShiftedTally
+) -> None:
+    """Compare what the later run shows for the first time with what the first run had then.
+
+    A model that is called between two optimizer steps, such as an average of weights, is seen in the state that the
+    update within the step records; one that is trained, in the state of the step before.
+    """
+    for key, seen in part.items():
+        if seen.event.stage != "init" or key in known:
+            continue
+        before = whole.find_state(seen.name, step - 1)
+        now = whole.named(step, "update").get(seen.name)
+        is_known_now = now is not None and now.digest == seen.digest
+        earlier = now if is_known_now else before or now
+        if earlier is not None:
+            tally.compare(step, earlier, seen)
+
+
+def _counts(key: Key, shift: int, start: int, known: set[str]) -> bool:
+    """Whether an event that only one run has is a difference.
+
+    State counts once the other run has shown it: a model is seen from its first call on.
+    """
+    stage, name, _, _ = key
+    if stage in {"init", "update"}:
+        return stage == "update" and name in known
+    return not (start > 0 and shift == 0)

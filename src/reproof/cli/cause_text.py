@@ -1,0 +1,44 @@
+"""Draw the causes of a divergence: the line, what proves it, what to write instead."""
+
+from __future__ import annotations
+
+import textwrap
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from reproof.schema import Cause
+
+WIDTH = 100
+
+
+def cause_lines(causes: tuple[Cause, ...]) -> list[str]:
+    """Return the lines that show causes, the best supported first."""
+    lines: list[str] = []
+    for cause in causes:
+        lines += [""] if lines else []
+        lines += one_cause(cause)
+    return lines
+
+
+def one_cause(cause: Cause) -> list[str]:
+    """Return the lines that show one cause."""
+    where = f"{cause.file}:{cause.line}" if cause.file is not None else cause.source
+    state = click.style("confirmed", fg="red") if cause.confirmed else click.style("suspected", fg="yellow")
+    lines = [f"{click.style(escape(where), bold=True)}  {escape(cause.text)}", f"{cause.kind}, {state}"]
+    for title, text in (("why", cause.reason), ("proof", cause.evidence), ("fix", cause.fix), ("more", cause.link)):
+        if text:
+            lines += labelled(title, text)
+    return lines
+
+
+def labelled(title: str, text: str) -> list[str]:
+    """Return a text of one or more lines behind its title; code keeps its own lines."""
+    parts = [part for line in text.splitlines() for part in textwrap.wrap(line, WIDTH, break_long_words=False) or [""]]
+    return [f"{title if i == 0 else '':<7}{escape(part)}" for i, part in enumerate(parts)]
+
+
+def escape(text: str) -> str:
+    """Return a text as a terminal may have it."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)

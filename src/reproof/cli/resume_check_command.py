@@ -1,0 +1,161 @@
+"""`reproof resume-check`: does a training that is interrupted and resumed go on as if nothing had happened?"""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from reproof.checking.resuming import ResumeRequest, ResumeResult, run_resume_check
+from reproof.cli.check_command import describe_changes, describe_failures
+from reproof.cli.check_progress import RunProgress
+from reproof.cli.comparison_text import COLOURS, body, limit, plural, printable, section
+from reproof.cli.json_output import write_json
+from reproof.errors import UsageError
+from reproof.schema import LEVELS, Level
+
+if TYPE_CHECKING:
+    from reproof.schema import Comparison
+
+
+@click.command("resume-check", context_settings={"allow_interspersed_args": False})
+@click.option("-m", "is_module", is_flag=True, help="Check a module, as `python -m` runs it.")
+@click.option(
+    "--interrupt-at",
+    type=click.IntRange(min=1),
+    metavar="K",
+    help="Stop the first part right after K optimizer steps.  [default: half of the steps]",
+)
+@click.option("--resume", metavar="ARGS", help="Further arguments that resume, in one word: '--resume ckpt/last.pt'.")
+@click.option("--resume-command", metavar="COMMAND", help="The command that resumes, if it is another.")
+@click.option(
+    "--first", metavar="ARGS", help="Further arguments with which the first part ends by itself: '--epochs 2'."
+)
+@click.option("--first-command", metavar="COMMAND", help="The command of the first part, if it is another.")
+@click.option("--steps", "num_steps", type=click.IntRange(min=1), metavar="N", help="End all runs after N steps.")
+@click.option("--level", type=click.Choice(LEVELS[1:3]), default="steps", show_default=True, help="How much to record.")
+@click.option(
+    "--max-differences", type=click.IntRange(min=1), default=5, show_default=True, help="Differences to show."
+)
+@click.option("--keep", metavar="DIR", help="Keep the traces in DIR.  [default: as `reproof check`]")
+@click.option("--json", "json_path", metavar="FILE", help="Write the result as JSON ('-' for standard output).")
+@click.option("--show-output", is_flag=True, help="Let the script write to this terminal.")
+@click.option("-q", "--quiet", is_flag=True, help="Print the verdict alone.")
+@click.argument("script")
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def command(  # noqa: PLR0913  # one argument per option
+    *,
+    is_module: bool,
+    interrupt_at: int | None,
+    resume: str | None,
+    resume_command: str | None,
+    first: str | None,
+    first_command: str | None,
+    num_steps: int | None,
+    level: Level,
+    max_differences: int,
+    keep: str | None,
+    json_path: str | None,
+    show_output: bool,
+    quiet: bool,
+    script: str,
+    arguments: tuple[str, ...],
+) -> int:
+    """Run SCRIPT without interruption, then a first part of it and the rest, and compare what they do step by step.
+
+    The runs take place in copies of the current folder. A script that finds its checkpoint by itself needs no --resume.
+    Exits with 0 if the resumed training goes on to the bit, 1 if it diverges, 2 if that cannot be told.
+    """
+    whole = (*(("-m",) if is_module else ()), script, *arguments)
+    request = ResumeRequest(
+        command=whole,
+        interrupt_at=interrupt_at,
+        first_command=join_command(whole, "first", first, first_command),
+        resume_command=join_command(whole, "resume", resume, resume_command),
+        num_steps=num_steps,
+        level=level,
+        keep=None if keep is None else Path(keep),
+        max_differences=max_differences,
+        shows_output=show_output,
+    )
+    with RunProgress(is_shown=not quiet and not show_output) as progress:
+        result = run_resume_check(request, progress.watch)
+    if json_path is not None:
+        write_json(result.to_json(), json_path)
+    if json_path != "-":
+        draw_result(result, quiet=quiet)
+    return result.exit_code
+
+
+def join_command(
+    whole: tuple[str, ...], name: str, arguments: str | None, command_line: str | None
+) -> tuple[str, ...] | None:
+    """Return the command of a part of the training, or None if it is that of the whole.
+
+    Raises:
+        UsageError: If it is given in two ways, or cannot be taken apart.
+    """
+    if arguments is not None and command_line is not None:
+        raise UsageError(f"--{name} and --{name}-command", "give one of them")
+    try:
+        if arguments is not None:
+            return (*whole, *shlex.split(arguments))
+        if command_line is None:
+            return None
+        parts = shlex.split(command_line)
+    except ValueError as error:
+        raise UsageError(f"--{name} {arguments or command_line!r}: {error}", "quote it as for a shell") from None
+    if parts and Path(parts[0]).name.startswith("python"):
+        parts = parts[1:]
+    if not parts:
+        raise UsageError(f"--{name}-command is empty", "name a script, or -m and a module, with its arguments")
+    return tuple(parts)
+
+
+def draw_result(result: ResumeResult, *, quiet: bool) -> None:
+    """Print the verdict, what is missing, and what it rests on."""
+    comparison = result.comparison
+    verdict = click.style(comparison.verdict, fg=COLOURS[comparison.verdict], bold=True)
+    click.echo(f"{verdict}: {printable(summarise(result))}")
+    if quiet:
+        return
+    if comparison.verdict == "inconclusive":
+        comparison = replace(comparison, structure=comparison.structure[1:])
+    lines = body(comparison)
+    where = lines.index("", 1) if "" in lines[1:] else len(lines)
+    lines[where:where] = section("Missing after resuming", missing_lines(result))
+    lines += section("What the runs wrote", limit(tuple(describe_changes(result))))
+    lines += section("Ended badly", [printable(line) for line in describe_failures(result)])
+    for line in lines:
+        click.echo(line)
+
+
+def summarise(result: ResumeResult) -> str:
+    """Say the verdict in one sentence."""
+    comparison, resume = result.comparison, result.resume
+    if resume.continues_at is None:
+        return comparison.structure[0]
+    where = f"interrupted after {plural(resume.interrupted_at or 0, 'step')}, resumed at step {resume.continues_at}"
+    return f"{where}, {describe_rest(comparison)}"
+
+
+def describe_rest(comparison: Comparison) -> str:
+    """Say what the resumed run does in comparison with the uninterrupted one."""
+    if comparison.first is not None:
+        first = comparison.first
+        return f"the training parts from the uninterrupted one in step {first.step}, stage {first.stage}"
+    amount = f"{plural(comparison.num_events, 'event')} of {plural(comparison.num_steps, 'step')}"
+    if comparison.verdict == "identical":
+        return f"the training goes on to the bit ({amount})"
+    return f"no difference in {amount}, and not everything was compared"
+
+
+def missing_lines(result: ResumeResult) -> list[str]:
+    """Return what is missing, why that is known, and what to write."""
+    lines = []
+    for piece in result.resume.missing:
+        lines += [printable(f"{piece.piece}: {piece.why}"), printable(f"  fix: {piece.fix}")]
+    return lines

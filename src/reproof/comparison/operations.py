@@ -1,0 +1,215 @@
+"""Find the operation at which two runs part, from what both have recorded of the operations of a step.
+
+Differences spread: what reads a tensor that differs makes another that does. An operation is a *source* of a difference
+if nothing that it reads got it from an operation before: its inputs agree and its outputs do not; or an input differs
+that no operation has made; or a number that Python code has given it. Where the divergent evidence is the output of an
+operation, only sources that lead there count; else all before it do.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from reproof.comparison.elements import Elements, compare_elements
+from reproof.comparison.op_alignment import align_ops
+from reproof.schema import OpCause, OpDifference
+from reproof.trace import op_format as fmt
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from reproof.trace.op_format import Op, OpPlace, OpTensor
+    from reproof.trace.op_reader import OpTrace
+
+MAX_SOURCES: Final = 64
+"""More sources than these are not told apart: the first ones count."""
+
+READS_NUMBER: Final = ("aten::_local_scalar_dense", "aten::item", "aten::equal", "aten::is_nonzero", "aten::nonzero")
+"""Operations that give Python code numbers: if one of them differs, later numbers may differ because of it."""
+
+
+class Target(NamedTuple):
+    """The first event that differs: what an operation must have led to.
+
+    Attributes:
+        num_events: Events recorded before it in the baseline; operations after it do not count. None if unknown.
+        digest: Its digest in the baseline.
+    """
+
+    num_events: int | None
+    digest: bytes
+
+
+class Source(NamedTuple):
+    """An operation where a difference begins."""
+
+    cause: OpCause
+    a: Op
+    b: Op
+    tensor: int
+    allocated: OpPlace | None = None
+
+
+class Spread:
+    """Follows differences through the memory of the baseline, operation by operation.
+
+    Attributes:
+        sources: Where differences begin, in execution order.
+        target: Numbers of the sources that led to the target, or None if no operation made it.
+    """
+
+    def __init__(self, target: Target | None) -> None:
+        """Know of no difference."""
+        self.sources: list[Source] = []
+        self.target: frozenset[int] | None = None
+        self._target = target
+        self._tainted: dict[int, frozenset[int]] = {}
+        self._allocated: dict[int, OpPlace] = {}
+        self._python: frozenset[int] = frozenset()
+
+    def follow(self, a: Op, b: Op) -> None:
+        """Take in the next operation that both runs have executed."""
+        reached = self._from_inputs(a, b)
+        differing = [i for i, pair in enumerate(zip(a.outputs, b.outputs, strict=False)) if differs(*pair)]
+        if differing and not reached:
+            reached = self._add(Source("random" if a.place.is_random else "computed", a, b, differing[0]))
+        if reached and a.place.name in READS_NUMBER:
+            self._python |= reached
+        self._spread(a, reached, frozenset(differing))
+
+    def _from_inputs(self, a: Op, b: Op) -> frozenset[int]:
+        """Return the sources of what differs in the inputs of an operation."""
+        reached: frozenset[int] = frozenset()
+        for i, (x, y) in enumerate(zip(a.inputs, b.inputs, strict=False)):
+            if not differs(x, y):
+                continue
+            if known := self._tainted.get(x.storage):
+                reached |= known
+            else:
+                reached |= self._add_outside(a, b, i)
+        if a.arguments != b.arguments:
+            reached |= self._python or self._add(Source("argument", a, b, 0))
+        return reached
+
+    def _add_outside(self, a: Op, b: Op, tensor: int) -> frozenset[int]:
+        storage = a.inputs[tensor].storage
+        allocated = self._allocated.get(storage)
+        cause: OpCause = "outside" if allocated is None else "uninitialized"
+        found = self._add(Source(cause, a, b, tensor, allocated))
+        self._tainted[storage] = found
+        return found
+
+    def _add(self, source: Source) -> frozenset[int]:
+        if len(self.sources) < MAX_SOURCES:
+            self.sources.append(source)
+        return frozenset((len(self.sources) - 1,))
+
+    def _spread(self, op: Op, reached: frozenset[int], differing: frozenset[int]) -> None:
+        for i, output in enumerate(op.outputs):
+            if output.flags & fmt.UNWRITTEN:
+                self._allocated[output.storage] = op.place
+                self._tainted.pop(output.storage, None)
+            elif output.flags & (fmt.VIEW | fmt.MUTATED):
+                if i in differing:
+                    self._tainted[output.storage] = self._tainted.get(output.storage, frozenset()) | reached
+            elif i in differing:
+                self._tainted[output.storage] = reached
+            else:
+                self._tainted.pop(output.storage, None)
+            if not output.flags & (fmt.VIEW | fmt.MUTATED | fmt.UNWRITTEN):
+                self._allocated.pop(output.storage, None)
+            if i in differing and self._target is not None and output.digest == self._target.digest:
+                self.target = reached
+
+
+def differs(x: OpTensor, y: OpTensor) -> bool:
+    """Whether two tensors are known to differ."""
+    if x.kind != y.kind:
+        return True
+    return x.has_digest and y.has_digest and x.digest != y.digest
+
+
+def find_op_difference(
+    baseline: OpTrace, candidate: OpTrace, step: int, target: Target | None = None
+) -> OpDifference | None:
+    """Find the operation at which two runs part within a step.
+
+    Args:
+        baseline: The operations of the baseline.
+        candidate: Those of the candidate.
+        step: The step, up to which the runs agree.
+        target: The first event that differs, if it is known.
+
+    Returns:
+        The operation, or None if both have no operations of this step or none of them differs.
+
+    Raises:
+        TraceError: If a trace is damaged.
+    """
+    source = find_source(baseline.ops(step), candidate.ops(step), target)
+    if source is None:
+        return None
+    elements = None
+    if source.cause in ("computed", "random"):
+        kept = [
+            trace.values(step, op.number, source.tensor) for trace, op in ((baseline, source.a), (candidate, source.b))
+        ]
+        if kept[0] is not None and kept[1] is not None and kept[0][0] == kept[1][0]:
+            elements = compare_elements(kept[0][0].dtype, kept[0][0].shape, kept[0][1], kept[1][1])
+    return describe(source, elements)
+
+
+def find_source(a: Sequence[Op], b: Sequence[Op], target: Target | None = None) -> Source | None:
+    """Return where the difference begins that led to the target, or the first of all."""
+    spread = Spread(target)
+    for x, y in align_ops(a, b):
+        if target is not None and target.num_events is not None and x.num_events > target.num_events:
+            break
+        spread.follow(x, y)
+    if spread.target:
+        return spread.sources[min(spread.target)]
+    computed = (source for source in spread.sources if source.cause not in ("argument", "outside"))
+    return next(computed, None) or next(iter(spread.sources), None)
+
+
+def describe(source: Source, elements: Elements | None) -> OpDifference:
+    """Return the source of a difference in the words of the schema."""
+    place = source.a.place if source.allocated is None else source.allocated
+    tensors = source.a.inputs if source.cause in ("outside", "uninitialized") else source.a.outputs
+    kind = tensors[source.tensor].kind if source.tensor < len(tensors) else fmt.TensorType("", ())
+    return OpDifference(
+        cause=source.cause,
+        name=place.name,
+        overload=place.overload,
+        phase=place.phase,
+        module=place.module,
+        file=place.file,
+        line=place.line,
+        function=place.function,
+        number=source.a.number,
+        output=source.tensor,
+        dtype=kind.dtype,
+        shape=kind.shape,
+        num_elements=math.prod(kind.shape),
+        explanation=explain(source, elements),
+        num_differing=None if elements is None else elements.num_differing,
+        max_abs=None if elements is None else elements.max_abs,
+        max_ulp=None if elements is None else elements.max_ulp,
+        examples=() if elements is None else elements.examples,
+    )
+
+
+def explain(source: Source, elements: Elements | None) -> str:
+    """Say in one sentence what was found."""
+    name = source.a.place.name
+    if source.cause == "uninitialized":
+        return f"{name} reads memory that differs, and that nothing has written in whole since it was allocated"
+    if source.cause == "outside":
+        return f"input {source.tensor} of {name} differs and no operation has made it: the data itself"
+    if source.cause == "argument":
+        return f"{name} was given another number by Python code; its tensors agree up to here"
+    told = "" if elements is None else f" in {elements.num_differing} of {elements.num_elements} elements"
+    if source.cause == "random":
+        return f"{name} draws other random numbers{told}: its inputs agree and its generator was in another state"
+    return f"the inputs of {name} agree, and output {source.tensor} differs{told}"

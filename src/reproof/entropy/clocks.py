@@ -1,0 +1,103 @@
+"""Tap the clocks: `time`, `datetime` and what reads them."""
+
+from __future__ import annotations
+
+import datetime
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+from reproof.entropy.interception import Tap
+from reproof.entropy.replacing import replace_method
+
+if TYPE_CHECKING:
+    from reproof.entropy.interception import Interceptor
+
+NUMBERS: Final = ("time", "perf_counter", "monotonic", "process_time", "thread_time")
+"""Functions of `time` that return seconds; each has a twin that returns nanoseconds."""
+
+CALENDARS: Final = {"localtime": 0, "gmtime": 0, "ctime": 0, "asctime": 0, "strftime": 1}
+"""Functions of `time` that read the clock if they get fewer arguments than so many and one."""
+
+NANOSECONDS: Final = 1_000_000_000
+
+
+def install(interceptor: Interceptor) -> None:
+    """Tap the clocks.
+
+    Effects: replaces functions of `time` and methods of `datetime`.
+    """
+    shift = interceptor.plan.time_shift
+    for name in NUMBERS:
+        for twin, scale in ((name, 1), (f"{name}_ns", NANOSECONDS)):
+            original = getattr(time, twin, None)
+            if original is not None:
+                moved = move_clock(original, shift * scale) if shift else original
+                tap = Tap(source=f"time.{twin}", kind="wall-clock", is_clock=True)
+                setattr(time, twin, interceptor.tap(moved, tap))
+    for name, position in CALENDARS.items():
+        setattr(time, name, interceptor.tap(getattr(time, name), make_calendar_tap(name, position)))
+    tap_datetime(interceptor, shift)
+
+
+def move_clock(original: Any, shift: float) -> Any:
+    """Return a clock that is ahead by so much."""
+    amount = type(original())(shift)
+
+    def moved() -> Any:
+        return original() + amount
+
+    moved.__name__, moved.__qualname__, moved.__module__ = original.__name__, original.__name__, "time"
+    return moved
+
+
+def make_calendar_tap(name: str, position: int) -> Tap:
+    """Return the tap of a function that reads the clock unless it is given a time."""
+
+    def applies(*args: Any) -> bool:
+        return len(args) <= position or (name in {"localtime", "gmtime", "ctime"} and args[position] is None)
+
+    is_struct = name in {"localtime", "gmtime"}
+    return Tap(
+        source=f"time.{name}",
+        kind="wall-clock",
+        applies=applies,
+        encode=list if is_struct else str,
+        decode=(lambda value, *_: time.struct_time(value)) if is_struct else None,
+    )
+
+
+def tap_datetime(interceptor: Interceptor, shift: float) -> None:
+    """Tap the class methods of `datetime` that read the clock."""
+    ahead = datetime.timedelta(seconds=shift)
+    for owner, name in (
+        (datetime.datetime, "now"),
+        (datetime.datetime, "utcnow"),
+        (datetime.datetime, "today"),
+        (datetime.date, "today"),
+    ):
+        original = owner.__dict__.get(name)
+        if original is not None:
+            replace_method(owner, name, classmethod(make_datetime_tap(interceptor, owner, name, original, ahead)))
+
+
+def make_datetime_tap(
+    interceptor: Interceptor, owner: type, name: str, original: Any, ahead: datetime.timedelta
+) -> Any:
+    """Return what is to be put in the place of a class method."""
+
+    def read(cls: type, *args: Any, **kwargs: Any) -> Any:
+        now = original.__get__(None, cls)(*args, **kwargs)
+        return now + ahead if ahead else now
+
+    def decode(value: str, cls: Any, tz: Any = None) -> Any:
+        moment = cls.fromisoformat(value)
+        return moment if tz is None else moment.astimezone(tz)
+
+    read.__name__, read.__qualname__, read.__doc__ = name, f"{owner.__name__}.{name}", original.__doc__
+    tap = Tap(
+        source=f"datetime.{owner.__name__}.{name}",
+        kind="wall-clock",
+        encode=lambda moment: moment.isoformat(),
+        decode=decode,
+    )
+    return interceptor.tap(read, tap)

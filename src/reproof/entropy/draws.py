@@ -1,0 +1,105 @@
+"""Find the lines that draw from a global generator which nobody has seeded, by watching its state from line to line.
+
+Whatever draws (Python, a compiled extension, the initialisation of a layer), the state has changed when the next line
+of the user's begins. This slows a run down, and is done in experiments alone. In a second run the draws of one line can
+be *perturbed*: it finds the generator in another state, and leaves it in the state that it left in the first run, so
+that nothing else changes. If the run then diverges, that line's draws matter.
+"""
+
+from __future__ import annotations
+
+import secrets
+import sys
+import threading
+from typing import TYPE_CHECKING, Any, Final
+
+from reproof.entropy.sites import USER, Site, find_user_frame, owner_of, site_of
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+    from reproof.entropy.generators import Generators
+    from reproof.entropy.interception import Interceptor
+
+MAX_STATES: Final = 64
+"""Draws of each line of which the state is kept."""
+
+
+class DrawWatcher:
+    """Watches some of the global generators in all threads of this process."""
+
+    def __init__(self, interceptor: Interceptor, generators: Generators) -> None:
+        """Watch what the plan names."""
+        self._interceptor = interceptor
+        self._generators = generators
+        self._names = interceptor.plan.watches
+        self._perturbed = frozenset(interceptor.plan.perturbs)
+        self._last: dict[str, Any] = {}
+        self._current: Site | None = None
+        self._under_way: dict[str, tuple[Any, str]] = {}
+        self._num_perturbed: dict[str, int] = {}
+
+    def start(self) -> None:
+        """Begin.
+
+        Effects: sets the trace function of this thread and of those to come.
+        """
+        threading.settrace(self._on_call)
+        sys.settrace(self._on_call)
+
+    def _on_call(self, frame: FrameType, event: str, _argument: Any) -> Any:
+        if event != "call" or owner_of(frame.f_code.co_filename) != USER:
+            return None
+        self._move_to(frame)
+        return self._on_event
+
+    def _on_event(self, frame: FrameType, event: str, _argument: Any) -> Any:
+        if event == "line":
+            self._move_to(frame)
+        elif event == "return":
+            self._move_to(find_user_frame(frame.f_back))
+        return self._on_event
+
+    def _move_to(self, frame: FrameType | None) -> None:
+        """Go on to another line: what has changed since is the work of the one before."""
+        self._end_line()
+        self._current = None if frame is None else site_of(frame)
+        if self._perturbed and self._current is not None:
+            self._begin_perturbed(self._current)
+
+    def _end_line(self) -> None:
+        for name in self._names:
+            generator = self._generators.by_name.get(name)
+            if generator is None:
+                continue
+            glance = generator.glance()
+            has_drawn = name in self._last and glance != self._last[name]
+            if name in self._under_way:
+                self._end_perturbed(name, has_drawn=has_drawn)
+                glance = generator.glance()
+            elif has_drawn and self._current is not None and self._generators.is_unseeded(name):
+                self._note(name, self._current)
+            self._last[name] = glance
+
+    def _note(self, name: str, site: Site) -> None:
+        place = self._interceptor.place_on(name, "unseeded-rng", site)
+        place.note(self._generators.by_name[name].read() if place.num_reads < MAX_STATES else None)
+
+    def _begin_perturbed(self, site: Site) -> None:
+        for name in self._names:
+            key = f"{name}@{site.file}:{site.line}"
+            if key in self._perturbed and name in self._generators.by_name and self._generators.is_unseeded(name):
+                generator = self._generators.by_name[name]
+                self._under_way[name] = (generator.read(), key)
+                generator.scramble(secrets.randbits(32))
+                self._last[name] = generator.glance()
+
+    def _end_perturbed(self, name: str, *, has_drawn: bool) -> None:
+        """Leave the generator as the line left it in the run that was watched."""
+        before, key = self._under_way.pop(name)
+        number = self._num_perturbed.get(key, 0)
+        details = self._interceptor.details.get(self._interceptor.process, {}).get(key)
+        after = details.values[number] if details is not None and number < len(details.values) else None
+        if has_drawn:
+            self._num_perturbed[key] = number + 1
+        self._generators.by_name[name].write(after if has_drawn and after is not None else before)

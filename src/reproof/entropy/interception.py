@@ -1,0 +1,318 @@
+"""Stand between a program and its sources of entropy: note each read, or give the value of an earlier run.
+
+A *tap* is put in the place of a function. It finds out once per call site which line of the user's it serves, and is
+then a dictionary look-up, the function itself and an append. Reads by Python's own machinery (a lock that waits, a
+logger that stamps its line) and by PyTorch's are passed through unseen: they do not reach the training.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import os
+import sys
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from reproof.entropy.ledger import Ledger, Ledgers, Place, read_ledgers
+from reproof.entropy.sites import LIBRARY, OURS, PYTHON, USER, Site, find_user_frame, owner_of, site_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import CodeType, FrameType
+
+    from reproof.entropy.plan import Plan
+
+INFRASTRUCTURE: Final = frozenset({"torch", "numpy", "wrapt", "xxhash", "_pytest"})
+"""Packages whose own reads do not reach the training: time stamps of profilers, identities of processes."""
+
+IMPORTING: Final = "<frozen importlib"
+"""The file of the frames of Python's import system."""
+
+FETCHERS: Final = os.path.join("_utils", "fetch.py")  # noqa: PTH118  # the end of a path, as text
+
+
+def same(value: Any) -> Any:
+    """Return the value."""
+    return value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tap:
+    """How one function is tapped.
+
+    Attributes:
+        source: Its name, such as ``time.time``.
+        kind: Kind of cause that a read would be.
+        python: Modules of the standard library whose reads count as the user's; ``*`` for all.
+        libraries: Whether reads by installed packages count as the user's.
+        applies: Whether a call with these arguments reads the source at all.
+        encode: Turns a value into what JSON has; None for values that are.
+        decode: Turns it back, given the arguments of the call.
+        is_clock: Whether values go on from the last one replayed when there are no more.
+        stands_in: Whether it is called by a function of ours that stands in for another: who calls that one counts.
+    """
+
+    source: str
+    kind: str
+    python: frozenset[str] = frozenset()
+    libraries: bool = True
+    applies: Callable[..., bool] | None = None
+    encode: Callable[[Any], Any] | None = None
+    decode: Callable[..., Any] | None = None
+    is_clock: bool = False
+    stands_in: bool = False
+
+
+class Interceptor:
+    """The taps of this process, its ledger and what is replayed.
+
+    Attributes:
+        plan: What is replayed, varied and watched.
+        process: Rank and child numbers of this process.
+        ledger: Where reads are written.
+        child_numbers: Numbers of the children to come.
+        details: What an earlier run that was watched has noted.
+    """
+
+    def __init__(self, folder: Path, process: str, plan: Plan) -> None:
+        """Open the ledger of this process.
+
+        Args:
+            folder: Folder of the trace.
+            process: Rank, and the number of each child on the way to this process.
+            plan: What is replayed, varied and watched.
+        """
+        self.folder = folder.absolute()
+        self.process = process
+        self.plan = plan
+        self.ledger = Ledger(self.folder, process)
+        self.child_numbers = itertools.count(1)
+        self.details: Ledgers = read_ledgers(Path(plan.details)) if plan.details else {}
+        self._baseline: Ledgers = read_ledgers(Path(plan.baseline)) if plan.baseline else {}
+        self._candidate: Ledgers = read_ledgers(Path(plan.candidate)) if plan.candidate else {}
+        self._places: dict[str, Place] = {}
+        self._lock = threading.RLock()
+        self.on_child: list[Callable[[], None]] = []
+
+    def tap(self, original: Callable[..., Any], tap: Tap, home: str | None = None) -> Callable[..., Any]:
+        """Return what is to be put in the place of a function.
+
+        Args:
+            original: The function.
+            tap: How it is tapped.
+            home: Module in which it is found under its name, if not the one it says: for those who pickle it.
+        """
+        known: dict[tuple[int, int], tuple[CodeType, Place | None]] = {}
+        get_frame = sys._getframe  # noqa: SLF001  # the documented way to the stack
+        encode, applies = tap.encode, tap.applies
+
+        @functools.wraps(original)
+        def tapped(*args: Any, **kwargs: Any) -> Any:
+            frame = get_frame(1)
+            found = known.get((id(frame.f_code), frame.f_lasti))
+            place = found[1] if found is not None else self._find_place(tap, frame, known)
+            if place is None or (applies is not None and not judge(applies, args, kwargs)):
+                return original(*args, **kwargs)
+            if place.values is not None or place.offset is not None:
+                return self._replay(original, tap, place, args, kwargs)
+            value = original(*args, **kwargs)
+            try:
+                place.note(value if encode is None else encode(value))
+            except Exception as error:  # noqa: BLE001  # nothing of ours may reach the program
+                place.note_problem(error)
+            return value
+
+        tapped.__module__ = home or tapped.__module__
+        tapped.__dict__["_torchdynamo_disable"] = True  # as the original, it is called and not traced
+        return tapped
+
+    @staticmethod
+    def _replay(
+        original: Callable[..., Any], tap: Tap, place: Place, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
+        """Return the value of an earlier run, or, if there are no more, one that goes on from there."""
+        decode, encode = tap.decode or _second, tap.encode or same
+        is_replayed, recorded = place.take()
+        if is_replayed:
+            try:
+                value = decode(recorded, *args, **kwargs)
+                if tap.is_clock:
+                    place.offset = recorded - encode(original(*args, **kwargs))
+            except Exception as error:  # noqa: BLE001  # a ledger may hold anything
+                place.note_problem(error)
+            else:
+                place.note(recorded)
+                return value
+        value = original(*args, **kwargs)
+        try:
+            encoded = encode(value)
+            if place.offset is not None:
+                encoded += place.offset
+                value = decode(encoded, *args, **kwargs)
+            place.note(encoded)
+        except Exception as error:  # noqa: BLE001  # as above
+            place.note_problem(error)
+        return value
+
+    def _find_place(
+        self, tap: Tap, frame: FrameType, known: dict[tuple[int, int], tuple[CodeType, Place | None]]
+    ) -> Place | None:
+        """Return the place of a call, or None if it does not count; remember what holds for each call from there."""
+        try:
+            return self._search_place(tap, frame, known)
+        except Exception as error:  # noqa: BLE001  # nothing of ours may reach the program
+            self.ledger.add_problem(f"a read of {tap.source} is not recorded: {type(error).__name__}: {error}")
+            return None
+
+    def _search_place(
+        self, tap: Tap, frame: FrameType, known: dict[tuple[int, int], tuple[CodeType, Place | None]]
+    ) -> Place | None:
+        code = frame.f_code
+        owner = owner_of(code.co_filename)
+        if owner == OURS and tap.stands_in:
+            outer = leave_own(frame)
+            if outer is None:
+                return None
+            owner = owner_of(outer.f_code.co_filename)
+            is_counted = owner == USER or self._counts(tap, outer, owner)
+            return self.place_of(tap.source, tap.kind, outer) if is_counted else None
+        if owner == USER:
+            place = self.place_at(tap.source, tap.kind, frame)
+        elif not self._counts(tap, frame, owner):
+            place = None
+        else:
+            return self.place_of(tap.source, tap.kind, frame)  # whose line it serves may be another next time
+        known[id(code), frame.f_lasti] = (code, place)  # the code is kept, so that its id stays its own
+        return place
+
+    @staticmethod
+    def _counts(tap: Tap, frame: FrameType, owner: int) -> bool:
+        if owner == OURS:
+            return False
+        name = package_of(frame)
+        if owner == PYTHON:
+            return bool(tap.python & {name, "*"})
+        return tap.libraries and name not in INFRASTRUCTURE
+
+    def place_of(self, source: str, kind: str, frame: FrameType | None) -> Place | None:
+        """Return the place of a read by the user's line that a frame was called from; None without such a line."""
+        user = find_user_frame(frame)
+        if user is None:
+            return None
+        through = None
+        while frame is not None and frame is not user:
+            if frame.f_code.co_filename.startswith(IMPORTING):
+                return None  # what a package does while it is imported is not the user's line
+            if owner_of(frame.f_code.co_filename) == LIBRARY:
+                through = package_of(frame)
+            frame = frame.f_back
+        return self.place_at(source, kind, user, through)
+
+    def place_of_caller(self, source: str, kind: str, frame: FrameType | None, within: str) -> Place | None:
+        """Return the place of a call, if it comes from the user's own line and not by a package.
+
+        Args:
+            source: What was called.
+            kind: Kind of cause that it would be.
+            frame: Where it was called from.
+            within: Package of the standard library whose own frames are passed over: one method calls another.
+        """
+        while frame is not None and owner_of(frame.f_code.co_filename) in {OURS, PYTHON}:
+            if owner_of(frame.f_code.co_filename) == PYTHON and package_of(frame) != within:
+                return None
+            frame = frame.f_back
+        return self.place_at(source, kind, frame) if frame is not None and self.is_user(frame) else None
+
+    @staticmethod
+    def is_user(frame: FrameType) -> bool:
+        """Whether a frame is of the user's code."""
+        return owner_of(frame.f_code.co_filename) == USER
+
+    def place_at(self, source: str, kind: str, frame: FrameType, through: str | None = None) -> Place:
+        """Return the place of a source at the line of the user's where a frame is."""
+        return self.place_on(source, kind, site_of(frame), through, frame)
+
+    def place_on(
+        self, source: str, kind: str, site: Site, through: str | None = None, frame: FrameType | None = None
+    ) -> Place:
+        """Return the place of a source on a line of the user's."""
+        key = f"{source}@{site.file}:{site.line}"
+        place = self._places.get(key)
+        if place is None:
+            if is_in_worker_init(frame):
+                kind = "worker-seeding"
+            entry = {"key": key, "kind": kind, "source": source, "file": site.file, "line": site.line}
+            place = self.add_place({**entry, "function": site.function, "through": through})
+        return place
+
+    def add_place(self, entry: dict[str, Any]) -> Place:
+        """Return the place with this key, written down if it is new."""
+        with self._lock:
+            place = self._places.get(entry["key"])
+            if place is None:
+                place = Place(self.ledger, entry, self.values_of(entry["key"]))
+                self._places[entry["key"]] = place
+        return place
+
+    def values_of(self, key: str) -> list[Any] | None:
+        """Return the values that this process is to replay for a source, or None to read it."""
+        ledgers = self._baseline if self.plan.chooses(key) else self._candidate
+        source = ledgers.get(self.process, {}).get(key)
+        return None if source is None else source.values
+
+    def flush(self) -> None:
+        """Write what was read by this process."""
+        self.ledger.flush()
+
+    def enter_child(self, process: str) -> None:
+        """Go on in a forked child: with a ledger of its own, and what the same child read in the earlier run.
+
+        Effects: forgets what was not written; that is the parent's to write.
+        """
+        self.process = process
+        self.child_numbers = itertools.count(1)
+        self._lock = threading.RLock()
+        self.ledger = Ledger(self.folder, process)
+        for place in self._places.values():  # the taps hold on to them
+            place.move(self.ledger, self.values_of(place.key))
+        for action in self.on_child:
+            action()
+
+
+def _second(value: Any, *_args: Any, **_kwargs: Any) -> Any:
+    return value
+
+
+def package_of(frame: FrameType) -> str:
+    """Return the name of the package to which the code of a frame belongs."""
+    return str(frame.f_globals.get("__name__", "")).partition(".")[0]
+
+
+def judge(applies: Callable[..., bool], args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+    """Whether a call reads the source; one with wrong arguments does not, and gets its own error."""
+    try:
+        return applies(*args, **kwargs)
+    except Exception:  # noqa: BLE001  # of whatever the arguments are
+        return False
+
+
+def leave_own(frame: FrameType | None) -> FrameType | None:
+    """Return the innermost frame that is not ours, from this one outwards."""
+    while frame is not None and owner_of(frame.f_code.co_filename) == OURS:
+        frame = frame.f_back
+    return frame
+
+
+def is_in_worker_init(frame: FrameType | None) -> bool:
+    """Whether a frame is within the `worker_init_fn` of a DataLoader.
+
+    `torch.utils.data._utils.worker._worker_loop` calls it; samples are fetched through the module `fetch`.
+    """
+    while frame is not None and not frame.f_code.co_filename.endswith(FETCHERS):
+        if frame.f_code.co_name == "_worker_loop" and owner_of(frame.f_code.co_filename) == LIBRARY:
+            return True
+        frame = frame.f_back
+    return False

@@ -1,0 +1,351 @@
+"""The ledger: every read of an entropy source, in order, with the user's line and the value.
+
+One file per process, of JSON lines, written in pieces: what a killed process loses is its last second. Lines:
+
+    {"place": 3, "key": "os.urandom@train.py:12", "kind": "os-entropy", "source": "os.urandom", "file": "train.py",
+     "line": 12, "function": "main", "through": null}                    once per place, before its first read
+    [[3, "a1b2"], [3, "c3d4"], [-1, 7]]                                  reads; -1 tells that step 7 begins
+    {"note": "unused", "key": "random@start"}                            what else is known of a source
+    {"note": "problem", "key": "os.urandom@train.py:12", "reason": "..."}  a read whose value is not known
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import json
+import os
+import threading
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+MAX_BUFFERED: Final = 256
+"""Reads that are kept before they are written."""
+
+MAX_VALUES: Final = 100_000
+"""Reads of one place whose values are kept; of later ones only the number is known."""
+
+FLUSH_SECONDS: Final = 1.0
+MAX_PROBLEMS: Final = 20
+MAX_AHEAD: Final = 10_000
+"""Values to come among which one is looked for."""
+
+read_clock: Final = time.monotonic
+"""The clock itself: the name in its module is tapped."""
+
+STEP_MARK: Final = -1
+
+
+class Place:
+    """A source at one line of the user's code.
+
+    Attributes:
+        key: What it is called in every run: the source, the file relative to the working folder and the line.
+        values: Values to be replayed, or None to read the source itself.
+        num_reads: Reads so far.
+        offset: What is added to a clock that goes on from the last value replayed, or None.
+    """
+
+    __slots__ = ("_buffer", "_entry", "_ledger", "_number", "_position", "key", "num_reads", "offset", "values")
+
+    _ledger: Ledger
+    _buffer: list[tuple[int, Any]]
+    _number: int
+    values: list[Any] | None
+
+    def __init__(self, ledger: Ledger, entry: dict[str, Any], values: list[Any] | None) -> None:
+        """Write the place down; `values` are those to be replayed."""
+        self._entry = entry
+        self.key: str = entry["key"]
+        self.move(ledger, values)
+
+    def move(self, ledger: Ledger, values: list[Any] | None) -> None:
+        """Go on in the ledger of a forked child, which has values of its own to replay."""
+        self._ledger = ledger
+        self._buffer = ledger.buffer
+        self._number = ledger.add_place(self._entry)
+        self._position = 0
+        self.values = values
+        self.num_reads = 0
+        self.offset: Any = None
+
+    def note(self, value: Any) -> None:
+        """Write a value that was read, as JSON has it."""
+        count = self.num_reads = self.num_reads + 1
+        if count <= MAX_VALUES:
+            buffer, ledger = self._buffer, self._ledger
+            buffer.append((self._number, value))
+            if count == 1 or len(buffer) >= MAX_BUFFERED or read_clock() > ledger.due:
+                ledger.flush()
+
+    def note_problem(self, error: Exception) -> None:
+        """Write that a value was read, or was to be replayed, and could not be."""
+        self._ledger.note_problem(self.key, error)
+
+    def take(self) -> tuple[bool, Any]:
+        """Return whether there is a value to replay, and the value."""
+        values = self.values
+        if values is None or self._position >= len(values):
+            return False, None
+        self._position += 1
+        return True, values[self._position - 1]
+
+    def peek(self) -> Any:
+        """Return the next value to be replayed, or None."""
+        values = self.values
+        return None if values is None or self._position >= len(values) else values[self._position]
+
+    def expects(self, value: Any) -> bool:
+        """Whether a value is among the next that are to be replayed."""
+        values = self.values
+        return values is not None and value in itertools.islice(values, self._position, self._position + MAX_AHEAD)
+
+    def give_up(self) -> None:
+        """Replay nothing more: what the earlier run had does not come."""
+        if self.values is not None:
+            self.values = None
+            self._ledger.add_problem(f"what {self.key} had in the earlier run did not come again")
+
+
+class Ledger:
+    """Writes the ledger of one process.
+
+    Attributes:
+        buffer: Reads that are not written yet.
+        due: Time from which on they are to be written.
+        problems: What is not recorded, and why.
+    """
+
+    def __init__(self, folder: Path, process: str) -> None:
+        """Create the file; without one (the folder is gone, the disk is full) nothing is written.
+
+        Args:
+            folder: Folder of the trace.
+            process: Rank, and the number of each child on the way to this process, such as ``0.2``.
+        """
+        self.buffer: list[tuple[int, Any]] = []
+        self.problems: list[str] = []
+        self.due = read_clock() + FLUSH_SECONDS
+        self._lock = threading.RLock()
+        self._num_places = 0
+        self._keys: list[str] = []
+        try:
+            self._descriptor: int | None = os.open(
+                folder / ledger_name(process), os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o644
+            )
+            self._identity = identify(self._descriptor)
+        except OSError as error:
+            self._descriptor = None
+            self.add_problem(f"the entropy of process {process} is not recorded: {error.strerror}")
+
+    def add_place(self, entry: dict[str, Any]) -> int:
+        """Write down a place and return its number."""
+        with self._lock:
+            number = self._num_places
+            self._num_places += 1
+            self._keys.append(str(entry["key"]))
+            self.flush()
+            self._write({"place": number, **entry})
+        return number
+
+    def note(self, what: str, **entries: Any) -> None:
+        """Write down what is known of a source besides its values."""
+        with self._lock:
+            self.flush()
+            self._write({"note": what, **entries})
+
+    def note_problem(self, key: str, error: Exception) -> None:
+        """Write down that a value of a source is not known."""
+        what = f"{type(error).__name__}: {error}"
+        self.add_problem(f"a value of {key} is not recorded or replayed: {what}")
+        self.note("problem", key=key, reason=what)
+
+    def add_problem(self, problem: str) -> None:
+        """Keep a problem for the end of the run, each once."""
+        if problem not in self.problems and len(self.problems) < MAX_PROBLEMS:
+            self.problems.append(problem)
+
+    def begin_step(self, step: int) -> None:
+        """Note that a step begins."""
+        with self._lock:  # without it another thread's flush could come in between
+            last = len(self.buffer) - 1
+            if last >= 0 and self.buffer[last][0] == STEP_MARK:
+                self.buffer[last] = (STEP_MARK, step)
+            else:
+                self.buffer.append((STEP_MARK, step))
+            if read_clock() > self.due:
+                self.flush()
+
+    def flush(self) -> None:
+        """Write what was read."""
+        with self._lock:
+            count = len(self.buffer)
+            if count:
+                items = self.buffer[:count]
+                try:
+                    self._write(items)
+                finally:
+                    del self.buffer[:count]  # even when interrupted: nothing is written twice
+            self.due = read_clock() + FLUSH_SECONDS
+
+    def _write(self, entry: Any) -> None:
+        if self._descriptor is None or not self._is_ours(self._descriptor):
+            return
+        try:
+            text = json.dumps(entry, separators=(",", ":"))
+        except (TypeError, ValueError, RecursionError):
+            self._write_singly(entry)
+            return
+        data = f"{text}\n".encode()
+        try:
+            while data:
+                data = data[os.write(self._descriptor, data) :]
+        except OSError as error:
+            self.add_problem(f"the entropy of this run is not recorded whole: {error.strerror}")
+            self.close()
+
+    def _is_ours(self, descriptor: int) -> bool:
+        """Whether the file is still ours: daemons close all files, and the next one opened gets our number."""
+        try:
+            if identify(descriptor) == self._identity:
+                return True
+        except OSError:
+            pass
+        self._descriptor = None
+        self.add_problem("the entropy of this run is not recorded whole: the program closed the file")
+        return False
+
+    def _write_singly(self, entry: Any) -> None:
+        """Write reads one by one: one of them holds what JSON does not have."""
+        for number, value in entry if isinstance(entry, list) else ():
+            try:
+                json.dumps(value)
+            except (TypeError, ValueError, RecursionError) as error:
+                self.note_problem(self._keys[number], error)
+                self._write([[number, None]])
+            else:
+                self._write([[number, value]])
+
+    def close(self) -> None:
+        """Close the file; what is read afterwards is not written."""
+        with self._lock:
+            descriptor, self._descriptor = self._descriptor, None
+            if descriptor is not None:
+                with contextlib.suppress(OSError):  # a program that closes what it does not know
+                    os.close(descriptor)
+
+
+def identify(descriptor: int) -> tuple[int, int]:
+    """Return what tells an open file from all others."""
+    status = os.fstat(descriptor)
+    return status.st_dev, status.st_ino
+
+
+@dataclass(slots=True, kw_only=True)
+class Source:
+    """What one process read from one place.
+
+    Attributes:
+        key: Name of the place, the same in every run.
+        kind: Kind of cause that it would be.
+        source: Name of the function that was called.
+        file: Relative to the working folder if it is below, else absolute; None if no line of the user's is known.
+        line: 1-based, or None.
+        function: The user's function.
+        through: Package through which the user's line reads it, or None.
+        values: What was read.
+        steps: Step of each value.
+        notes: What else is known, such as ``unused``.
+    """
+
+    key: str
+    kind: str
+    source: str
+    file: str | None = None
+    line: int | None = None
+    function: str | None = None
+    through: str | None = None
+    values: list[Any] = field(default_factory=list)
+    steps: list[int] = field(default_factory=list)
+    notes: list[dict[str, Any]] = field(default_factory=list)
+
+
+Ledgers = dict[str, dict[str, Source]]
+"""Of each process, the sources by their keys in the order of their first reads."""
+
+
+def ledger_name(process: str) -> str:
+    """Return the name of a process's ledger within the trace."""
+    return f"rank{process}.entropy"
+
+
+def read_ledgers(folder: Path) -> Ledgers:
+    """Read the ledgers of all processes of a run; a line that a killed process left unfinished is left out."""
+    ledgers: Ledgers = {}
+    for path in sorted(folder.glob("rank*.entropy")):
+        process = path.name.removeprefix("rank").removesuffix(".entropy")
+        ledgers[process] = read_ledger(path)
+    return ledgers
+
+
+def read_ledger(path: Path) -> dict[str, Source]:
+    """Read the ledger of one process; what is damaged is left out."""
+    reader = LedgerReader()
+    for line in path.read_bytes().splitlines():
+        try:
+            reader.read(json.loads(line))
+        except (ValueError, TypeError, KeyError, RecursionError):
+            continue  # torn by a kill, or not ours
+    return reader.sources
+
+
+class LedgerReader:
+    """Takes the lines of a ledger one by one.
+
+    Attributes:
+        sources: What they tell.
+    """
+
+    def __init__(self) -> None:
+        """Begin with nothing, in step 0."""
+        self.sources: dict[str, Source] = {}
+        self._by_number: dict[int, Source] = {}
+        self._step = 0
+
+    def read(self, entry: Any) -> None:
+        """Take one line.
+
+        Raises:
+            ValueError, TypeError, KeyError: If it is damaged; what comes before the damage is kept.
+        """
+        if isinstance(entry, list):
+            for number, value in entry:
+                self._read_value(number, value)
+        elif "place" in entry:
+            self._read_place(entry)
+        elif "note" in entry and (source := self.sources.get(entry.get("key"))) is not None:
+            source.notes.append(entry)
+
+    def _read_value(self, number: Any, value: Any) -> None:
+        if number != STEP_MARK:
+            source = self._by_number[number]
+            source.values.append(value)
+            source.steps.append(self._step)
+        elif isinstance(value, int):
+            self._step = value
+
+    def _read_place(self, entry: dict[str, Any]) -> None:
+        texts = [entry[name] for name in ("key", "kind", "source")]
+        line = entry.get("line")
+        if not all(isinstance(text, str) for text in texts) or not isinstance(line, int | None):
+            raise TypeError("a place without key, kind and source")
+        file, function, through = (
+            value if isinstance(value := entry.get(name), str) else None for name in ("file", "function", "through")
+        )
+        key, kind, name = texts
+        source = Source(key=key, kind=kind, source=name, file=file, line=line, function=function, through=through)
+        self._by_number[int(entry["place"])] = self.sources.setdefault(source.key, source)

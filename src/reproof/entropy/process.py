@@ -1,0 +1,170 @@
+"""Put the taps into this process, and into those that it starts."""
+
+from __future__ import annotations
+
+import atexit
+import multiprocessing.spawn
+import multiprocessing.util
+import os
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import wrapt
+
+from reproof.entropy import channels, clocks, completion, files, identity, listings, queues, randomness, turns
+from reproof.entropy.draws import DrawWatcher
+from reproof.entropy.generators import Generators, NumpyGenerator, PythonGenerator, TorchGenerator
+from reproof.entropy.interception import Interceptor
+from reproof.entropy.loaders import tap_loaders
+from reproof.entropy.orders import OrderKeeper, compile_reordered
+from reproof.entropy.plan import Plan, plan_from_json
+from reproof.entropy.replacing import replace_function
+from reproof.entropy.sites import USER, Base, owner_of
+
+if TYPE_CHECKING:
+    from types import CodeType, ModuleType
+
+
+FORKSERVER: Final = "ignore"
+"""The name under which `multiprocessing` asks for what the fork server needs, which is no child of the user's."""
+
+ENTER: Final = """
+import sys
+sys.path.append({package!r})
+try:
+    from {module} import enter_spawned
+    enter_spawned(*{arguments!r})
+except Exception as error:
+    print(f"reproof: the entropy of a spawned process is not recorded: {{error}}", file=sys.stderr)
+finally:
+    sys.path.remove({package!r})
+"""
+"""What a spawned child executes. Its `sys.path` is not yet its parent's, and we may not be installed."""
+
+
+class Taps:
+    """All taps of this process.
+
+    Attributes:
+        interceptor: The ledger and what is replayed.
+        generators: The global generators.
+    """
+
+    def __init__(self, folder: Path, process: str, plan: Plan) -> None:
+        """Tap this process: at once what is imported, and NumPy and PyTorch as soon as they are.
+
+        Args:
+            folder: Folder of the trace.
+            process: Rank, and the number of each child on the way to this process.
+            plan: What is replayed, varied and watched.
+
+        Effects: replaces functions of the standard library, NumPy and PyTorch for the life of the process.
+        """
+        self.interceptor = Interceptor(folder, process, plan)
+        self._thread = threading.local()
+        self.generators = Generators(self.interceptor)
+        self.generators.add(PythonGenerator())
+        for room in (clocks, identity, listings, channels, files, turns):
+            room.install(self.interceptor)
+        workers = queues.Workers()
+        workers.install()
+        completion.install(self.interceptor, workers)
+        queues.install(self.interceptor, workers)
+        randomness.install(self.interceptor, self.generators)
+        wrapt.when_imported("numpy.random")(self._tap_numpy)
+        wrapt.when_imported("torch")(self._tap_torch)
+        self._follow_children()
+        if plan.watches_orders:
+            OrderKeeper(self.interceptor).install()
+        if plan.watches:
+            self._watcher = DrawWatcher(self.interceptor, self.generators)
+            self._watcher.start()
+
+    @property
+    def problem(self) -> str | None:
+        """Why the ledger is not whole, or None."""
+        return "; ".join(self.interceptor.ledger.problems) or None
+
+    def recompile(self, code: CodeType) -> CodeType:
+        """Return the code of the script; if the orders of sets are watched, compiled so that they can be."""
+        path = code.co_filename
+        if not self.interceptor.plan.watches_orders or owner_of(path) != USER or not Path(path).is_file():
+            return code
+        return compile_reordered(Path(path).read_bytes(), path)
+
+    def begin_step(self, step: int) -> None:
+        """Note that a step of the training begins."""
+        self.interceptor.ledger.begin_step(step)
+
+    def close(self) -> None:
+        """Write what is left and close the ledger."""
+        self.generators.close()
+        self.interceptor.ledger.flush()
+        self.interceptor.ledger.close()
+
+    def _tap_numpy(self, module: ModuleType) -> None:
+        self.generators.add(NumpyGenerator(module))
+        randomness.tap_numpy(self.interceptor, self.generators, module)
+
+    def _tap_torch(self, module: ModuleType) -> None:
+        self.generators.add(TorchGenerator(module))
+        randomness.tap_torch(self.interceptor, self.generators, module)
+        tap_loaders(self.interceptor, module)
+
+    def _follow_children(self) -> None:
+        os.register_at_fork(before=self._count_child, after_in_child=self._enter_child)
+        multiprocessing.util.register_after_fork(self, Taps._close_at_exit)
+        atexit.register(self.interceptor.flush)  # a child that is forked by hand may end like its parent
+        leave = os._exit  # documented, in spite of its name
+
+        def leave_written(status: int) -> None:
+            self.interceptor.flush()
+            leave(status)
+
+        replace_function(os, "_exit", leave_written)
+        prepare = multiprocessing.spawn.get_preparation_data
+
+        def prepare_tapped(name: str) -> dict[str, Any]:
+            data = prepare(name)
+            if name == FORKSERVER:
+                return data
+            return {**data, "reproof": Entry(self._count_child(), self.interceptor)}
+
+        replace_function(multiprocessing.spawn, "get_preparation_data", prepare_tapped)
+
+    def _count_child(self) -> str:
+        """Give the child that this thread is about to make its number."""
+        self.interceptor.flush()
+        self._thread.child = f"{self.interceptor.process}.{next(self.interceptor.child_numbers)}"
+        return str(self._thread.child)
+
+    def _enter_child(self) -> None:
+        self.interceptor.enter_child(self._thread.child)
+
+    def _close_at_exit(self) -> None:
+        """Write the end of a child's ledger: children of `multiprocessing` run finalizers, not exit handlers."""
+        multiprocessing.util.Finalize(None, self.close, exitpriority=-100)
+
+
+class Entry:
+    """What a spawned child unpickles before anything of the user's: the taps go in by that."""
+
+    def __init__(self, process: str, interceptor: Interceptor) -> None:
+        """Describe the child to be."""
+        arguments = (str(interceptor.folder), process, Base.prefix, interceptor.plan.to_json())
+        package = str(Path(__file__).parents[2])
+        self._program = ENTER.format(package=package, module=__name__, arguments=arguments)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Have the child call `enter_spawned`, by a function that it has even if it cannot import us."""
+        return exec, (self._program,)
+
+
+def enter_spawned(folder: str, process: str, base: str, plan: dict[str, Any]) -> None:
+    """Tap a spawned child.
+
+    Effects: as `Taps`; imports nothing that is not imported.
+    """
+    Base.prefix = base
+    Taps(Path(folder), process, plan_from_json(plan))

@@ -1,0 +1,45 @@
+"""Put a tap in the place of a function.
+
+A type that is written in C, such as `datetime.datetime`, refuses assignment, and putting another class in its place
+would be seen by `isinstance`, by pickles and by subclasses. Its dictionary can be reached through the garbage
+collector, which lists what a `mappingproxy` refers to; CPython must then be told that the type was changed, as it
+caches methods (`PyType_Modified`, https://docs.python.org/3/c-api/type.html#c.PyType_Modified).
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import gc
+import sys
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def replace_function(owner: Any, name: str, replacement: Callable[..., Any]) -> None:
+    """Replace a function of a module or class by one that looks like it.
+
+    Effects: changes `owner` for the whole process.
+    """
+    functools.update_wrapper(replacement, getattr(owner, name))
+    if isinstance(owner, ModuleType):
+        replacement.__module__ = owner.__name__  # where it is found under its name, by those who pickle it
+    setattr(owner, name, replacement)
+
+
+def replace_method(owner: type, name: str, replacement: Any) -> bool:
+    """Replace one entry of a type's dictionary; return whether that is possible here.
+
+    Effects: changes the type for the whole process.
+    """
+    if sys.implementation.name != "cpython":
+        return False
+    found = [thing for thing in gc.get_referents(owner.__dict__) if type(thing) is dict]
+    if len(found) != 1 or name not in found[0]:
+        return False
+    found[0][name] = replacement
+    ctypes.pythonapi.PyType_Modified(ctypes.py_object(owner))
+    return True

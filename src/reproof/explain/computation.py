@@ -1,0 +1,179 @@
+"""Causes that no replay removes: the difference is made while computing.
+
+Three things make a computation differ although all that it was given is the same: threads that race, memory that
+nobody has written, and operations whose result depends on who comes first. For each there is an experiment.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from reproof.entropy.ledger import read_ledgers
+from reproof.entropy.plan import Plan
+from reproof.explain.naming import name_cause
+from reproof.explain.suspects import Suspect
+from reproof.schema import Probes
+from reproof.trace.probes import read_poisoned, read_repetitions
+
+if TYPE_CHECKING:
+    from reproof.explain.laboratory import Laboratory, Trial
+    from reproof.schema import Cause, Difference, OpDifference
+
+
+def find_computed_causes(laboratory: Laboratory, first: Difference, replica: Trial) -> list[Cause]:
+    """Return the causes of a divergence that shows although everything is replayed.
+
+    Args:
+        laboratory: Where experiments are made.
+        first: The divergence.
+        replica: The run with everything replayed, whose operations at the divergent step were recorded.
+    """
+    threads = find_threads(replica, first.step)
+    if len(threads) > 1 and (cause := try_turns(laboratory, first, threads)) is not None:
+        return [cause]
+    if first.stage == "init" and (cause := try_poison(laboratory, first)) is not None:
+        return [cause]
+    again = repeat(laboratory, first, replica)
+    found = again.first.op if again.first is not None else None
+    is_uninitialized = found is not None and found.cause == "uninitialized"
+    if not is_uninitialized and (cause := judge_repetition(laboratory, first, again, found)) is not None:
+        return [cause]
+    if first.stage != "init" and (cause := try_poison(laboratory, first)) is not None:
+        return [cause]
+    if len(threads) == 1 and (cause := try_turns(laboratory, first, threads)) is not None:
+        return [cause]
+    return [] if found is None else [suspect_op(laboratory, first, again, found)]
+
+
+def find_threads(replica: Trial, last_step: int) -> list[Suspect]:
+    """Return the lines that started threads before the divergence, once for each thread."""
+    found = []
+    for sources in read_ledgers(replica.trace).values():
+        for source in sources.values():
+            if source.source == "threading.Thread" and source.steps and source.steps[0] <= last_step:
+                suspect = Suspect(
+                    key=source.key, kind="concurrency", source=source.source, file=source.file, line=source.line
+                )
+                found += [suspect] * len(source.values)
+    return found
+
+
+def try_turns(laboratory: Laboratory, first: Difference, threads: list[Suspect]) -> Cause | None:
+    """Return the race of threads as the cause, if two runs in which they take turns are identical."""
+    plan = Plan(baseline=str(laboratory.setting.request.trace), serializes=True)
+    one = laboratory.run("everything replayed, threads take turns", plan, num_steps=first.step + 1)
+    two = laboratory.run("the same once more", plan, num_steps=first.step + 1, compare_with=one.trace)
+    if not two.agrees_through(first.step):
+        return None
+    evidence = (
+        f"two runs with everything replayed in which threads take turns are identical through step {first.step} "
+        f"(experiments {one.number} and {two.number}); with everything replayed but threads running freely they differ"
+    )
+    return name_cause(threads[0], laboratory.setting.request.folder, first.step, evidence, is_confirmed=True)
+
+
+def try_poison(laboratory: Laboratory, first: Difference) -> Cause | None:
+    """Return memory that nobody has written as the cause, if a marked value from it reaches the divergence."""
+    plan = Plan(baseline=str(laboratory.setting.request.trace))
+    trial = laboratory.run(
+        "everything replayed, uninitialised memory filled with marked NaNs",
+        plan,
+        num_steps=first.step + 1,
+        probes=Probes(poisons=True),
+    )
+    found = read_poisoned(trial.trace, first.rank)
+    if found is None or found.step > first.step or not found.file:
+        return None
+    suspect = Suspect(
+        key=f"torch.empty@{found.file}:{found.line}",
+        kind="uninitialized-memory",
+        source="torch.empty",
+        file=found.file,
+        line=found.line,
+    )
+    evidence = (
+        f"memory that was allocated on this line and never written reaches {found.stage} {found.name} in step "
+        f"{found.step}: {found.num_poisoned} of its {found.num_elements} elements come from the marks that experiment "
+        f"{trial.number} had put there"
+    )
+    return name_cause(suspect, laboratory.setting.request.folder, first.step, evidence, is_confirmed=True)
+
+
+def repeat(laboratory: Laboratory, first: Difference, replica: Trial) -> Trial:
+    """Run once more with everything replayed, every operation of the divergent step executed several times."""
+    step = first.step
+    return laboratory.run(
+        f"everything replayed, each operation of step {step} repeated",
+        Plan(baseline=str(laboratory.setting.request.trace)),
+        num_steps=step + 1,
+        probes=Probes(ops_steps=(step, step), keeps_op_values=True, repeats_ops=True),
+        compare_with=replica.trace,
+    )
+
+
+def judge_repetition(
+    laboratory: Laboratory, first: Difference, trial: Trial, found: OpDifference | None
+) -> Cause | None:
+    """Return the operation that gave different bits for the same inputs within one run."""
+    repetitions = read_repetitions(trial.trace, first.rank)
+    if repetitions is None or not repetitions.unstable:
+        return None
+    same = [op for op in repetitions.unstable if found is not None and (op.name, op.line) == (found.name, found.line)]
+    op = (same or repetitions.unstable)[0]
+    removed = f"with {' or with '.join(op.stable_with)} always the same" if op.stable_with else "no condition helped"
+    evidence = (
+        f"{op.name} ({op.phase}) gave {op.num_distinct} different results in {op.num_results} executions on the same "
+        f"inputs (experiment {trial.number}); {removed}"
+    )
+    suspect = Suspect(
+        key=f"{op.name}@{op.file}:{op.line}",
+        kind="nondeterministic-op",
+        source=op.name,
+        file=op.file or None,
+        line=op.line or None,
+    )
+    return name_cause(suspect, laboratory.setting.request.folder, first.step, evidence, is_confirmed=True)
+
+
+def suspect_op(laboratory: Laboratory, first: Difference, trial: Trial, found: OpDifference) -> Cause:
+    """Return the operation at which two runs part, which no experiment has confirmed."""
+    suspect = Suspect(
+        key=f"{found.name}@{found.file}:{found.line}",
+        kind="nondeterministic-op",
+        source=found.name,
+        file=found.file or None,
+        line=found.line or None,
+    )
+    evidence = f"with everything replayed, {found.explanation} (experiment {trial.number}); it was stable when repeated"
+    return name_cause(suspect, laboratory.setting.request.folder, first.step, evidence, is_confirmed=False)
+
+
+def find_varied_op(laboratory: Laboratory, first: Difference, replica: Trial, varied: Suspect) -> Cause | None:
+    """Return the operation that computes otherwise under changed surroundings, or None if it does not matter.
+
+    Args:
+        laboratory: Where experiments are made.
+        first: The divergence.
+        replica: The run with everything replayed, whose operations at the divergent step were recorded.
+        varied: The variation, such as ``vary:threads``.
+    """
+    step = first.step
+    trial = laboratory.run(
+        f"everything replayed, under another {varied.source}",
+        Plan(baseline=str(laboratory.setting.request.trace)),
+        num_steps=step + 1,
+        variations=(varied.source,),
+        probes=Probes(ops_steps=(step, step), keeps_op_values=True),
+        compare_with=replica.trace,
+    )
+    if trial.agrees_through(step):
+        return None
+    found = trial.first.op if trial.first is not None else None
+    told = f"with everything replayed, another {varied.source} alone makes the run diverge (experiment {trial.number})"
+    if found is None:
+        return name_cause(varied, laboratory.setting.request.folder, step, told, is_confirmed=True)
+    suspect = replace(varied, source=found.name, file=found.file or None, line=found.line or None)
+    return name_cause(
+        suspect, laboratory.setting.request.folder, step, f"{told}: {found.explanation}", is_confirmed=True
+    )

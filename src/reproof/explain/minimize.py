@@ -1,0 +1,52 @@
+"""Find the smallest set of suspects that explains a divergence, with few experiments.
+
+The divide-and-conquer search of QuickXplain (U. Junker, AAAI 2004), which needs about k log(n/k) experiments for k
+causes among n suspects, after one guess: the likeliest suspect alone, which is right for most scripts.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+T = TypeVar("T")
+
+
+def minimize(suspects: Sequence[T], explains: Callable[[tuple[T, ...]], bool]) -> tuple[T, ...]:
+    """Return a smallest set that explains, of which no member can be left out.
+
+    Args:
+        suspects: Likeliest first; all together they explain.
+        explains: Makes the experiment: whether these alone do. More suspects never explain less.
+    """
+    known: dict[tuple[T, ...], bool] = {}
+
+    def explains_once(chosen: tuple[T, ...]) -> bool:
+        if chosen not in known:
+            known[chosen] = explains(chosen)
+        return known[chosen]
+
+    if len(suspects) > 1 and explains_once((suspects[0],)):
+        return (suspects[0],)
+    return tuple(_minimize((), tuple(suspects), explains_once, is_background_new=False))
+
+
+def _minimize(
+    background: tuple[T, ...],
+    suspects: tuple[T, ...],
+    explains: Callable[[tuple[T, ...]], bool],
+    *,
+    is_background_new: bool,
+) -> tuple[T, ...]:
+    """Return what is needed of the suspects in addition to the background."""
+    if is_background_new and explains(background):
+        return ()
+    if len(suspects) == 1:
+        return suspects
+    half = (len(suspects) + 1) // 2
+    likelier, rest = suspects[:half], suspects[half:]
+    of_rest = _minimize(background + likelier, rest, explains, is_background_new=True)
+    of_likelier = _minimize(background + of_rest, likelier, explains, is_background_new=bool(of_rest))
+    return of_likelier + of_rest

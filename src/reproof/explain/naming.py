@@ -1,0 +1,41 @@
+"""Turn a suspect into a cause that a person can act on: the line as it stands, the fix, the reason."""
+
+from __future__ import annotations
+
+import linecache
+from typing import TYPE_CHECKING
+
+from reproof.explain.remedies import remedy_for
+from reproof.schema import Cause
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from reproof.explain.suspects import Suspect
+
+
+def name_cause(suspect: Suspect, folder: Path, step: int, evidence: str, *, is_confirmed: bool) -> Cause:
+    """Return the cause that a suspect is.
+
+    Args:
+        suspect: The suspect, with its line if that is known.
+        folder: Working folder, to which files are relative.
+        step: Step of the divergence.
+        evidence: The experiment and its result.
+        is_confirmed: Whether an experiment has shown it.
+    """
+    text = "" if suspect.file is None else linecache.getline(str(folder / suspect.file), suspect.line or 0).strip()
+    remedy = remedy_for(suspect.kind, suspect.source, text)
+    return Cause(
+        kind=suspect.kind,
+        source=suspect.source,
+        file=suspect.file,
+        line=suspect.line,
+        text=text,
+        confirmed=is_confirmed,
+        step=step,
+        evidence=evidence,
+        fix=remedy.fix,
+        reason=remedy.reason,
+        link=remedy.link,
+    )

@@ -1,0 +1,246 @@
+"""Search for the causes of a divergence by experiment.
+
+First everything is replayed from the baseline. If that run is identical, the difference came in through a source of
+entropy, and the smallest set of sources is sought whose values of the baseline, with those of the candidate for all
+others, give the baseline again. If it is not, the difference is made by computing: by threads, by memory that nobody
+has written, or by an operation that does not give the same bits twice.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from reproof.entropy.ledger import read_ledgers
+from reproof.entropy.plan import Plan
+from reproof.explain.computation import find_computed_causes, find_varied_op
+from reproof.explain.laboratory import BudgetSpentError, Laboratory, Setting, Trial
+from reproof.explain.lines import find_drawing_line
+from reproof.explain.minimize import minimize
+from reproof.explain.naming import name_cause
+from reproof.explain.suspects import DISK, HASH_SEED, VARIATION, Suspect, collect_suspects, rank
+from reproof.schema import Probes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from reproof.launch.processes import RunProcess
+    from reproof.schema import Cause, Comparison, Difference
+
+START = "@start"
+"""End of the keys under which the first states of the global generators are recorded."""
+
+ARITHMETIC = frozenset({f"{VARIATION}threads", f"{VARIATION}cpu-isa"})
+"""Variations that change how operations compute: they are traced to the operation."""
+
+SURROUNDINGS = {"threads": "thread-count", "cpu-isa": "environment", "cwd": "environment", "locale": "environment"}
+"""Variations that no source in the ledger stands for, and the kind of cause that each would be."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explanation:
+    """What a search has found.
+
+    Attributes:
+        causes: Best supported first.
+        trials: The experiments that were made.
+        notes: What could not be tried, and other things to know.
+        is_whole: Whether the run is identical to its end once all causes are taken away; None if not tried.
+    """
+
+    causes: tuple[Cause, ...]
+    trials: tuple[Trial, ...]
+    notes: tuple[str, ...] = ()
+    is_whole: bool | None = None
+
+
+def explain_divergence(
+    setting: Setting,
+    comparison: Comparison,
+    candidate: Path,
+    watch: Callable[[list[RunProcess]], None] = lambda _: None,
+    *,
+    until_identical: bool = False,
+) -> Explanation:
+    """Search for the causes of the first divergence between a baseline and a candidate.
+
+    Args:
+        setting: Where experiments start from.
+        comparison: Of the two runs; it must have diverged.
+        candidate: Trace of the candidate.
+        watch: Called several times a second with the experiment under way.
+        until_identical: Go on with the divergences that come after, until the run is identical to its end.
+
+    Returns:
+        The causes, experiments and what is left open. Nothing is raised because a search finds nothing.
+    """
+    laboratory = Laboratory(setting, watch)
+    if comparison.first is None:
+        raise ValueError("the runs have not diverged")
+    search = Search(laboratory, comparison.first, candidate)
+    try:
+        search.run()
+        if until_identical:
+            search.go_on()
+    except BudgetSpentError:
+        search.notes.append(f"the search ended after {setting.max_runs} experiments; more are made with --max-runs")
+    return Explanation(
+        causes=tuple(search.causes),
+        trials=tuple(laboratory.trials),
+        notes=tuple(search.notes),
+        is_whole=search.is_whole,
+    )
+
+
+class Search:
+    """One search under way.
+
+    Attributes:
+        causes: Causes found so far.
+        notes: What could not be tried.
+        is_whole: Whether the run is identical to its end without the causes; None if not tried.
+    """
+
+    def __init__(self, laboratory: Laboratory, first: Difference, candidate: Path) -> None:
+        """Begin with a divergence."""
+        self._laboratory = laboratory
+        self._setting = laboratory.setting
+        self._baseline = laboratory.setting.request.trace
+        self._candidate = candidate
+        self._first = first
+        self._replica: Trial | None = None
+        self._num_before = 0
+        self._known: tuple[Suspect, ...] = ()
+        self.causes: list[Cause] = []
+        self.notes: list[str] = []
+        self.is_whole: bool | None = None
+
+    @property
+    def _num_steps(self) -> int:
+        return self._first.step + 1
+
+    def run(self) -> None:
+        """Search for the causes of this divergence."""
+        self._num_before = len(self._laboratory.trials)
+        suspects = self._collect()
+        replica = self._replica = self._replay_all(suspects)
+        suspects += self._collect_orders(replica)
+        if not replica.agrees_through(self._first.step):
+            self.causes += find_computed_causes(self._laboratory, self._first, replica)
+            return
+        for suspect in [suspect for suspect in suspects if suspect.key in ARITHMETIC]:
+            suspects.remove(suspect)
+            if (cause := find_varied_op(self._laboratory, self._first, replica, suspect)) is not None:
+                self.causes.append(cause)
+                self._known += (suspect,)
+                return
+        ordered = rank(suspects, self._first.step)
+        if not ordered:
+            self.causes += find_computed_causes(self._laboratory, self._first, replica)
+            return
+        needed = minimize(ordered, self._explains)
+        causes = [self._name(suspect) for suspect in needed]
+        if not self._has_diverged and self._explains(()):
+            # Even the candidate's own values do not bring it back: it is no source of entropy that decides.
+            self.causes += find_computed_causes(self._laboratory, self._first, replica)
+            return
+        self.causes += causes
+        self._known += needed
+
+    def go_on(self) -> None:
+        """Take away what was found and run to the end; search for what shows then, until nothing does."""
+        while True:
+            trial = self._try(self._known, "the causes found so far replayed, to the end", num_steps=None)
+            self.is_whole = trial.first is None
+            if trial.first is None or trial.first.step <= self._first.step:
+                return
+            self._first = trial.first
+            self.run()
+
+    def _collect(self) -> list[Suspect]:
+        """Return what the two runs read differently before they diverged."""
+        last = self._first.step
+        suspects = collect_suspects(read_ledgers(self._baseline), read_ledgers(self._candidate), last)
+        on_disk = [suspect for suspect in suspects if suspect.kind == "state-on-disk"]
+        suspects = [suspect for suspect in suspects if suspect.kind != "state-on-disk"]
+        if on_disk:
+            suspects.append(replace(choose_read(on_disk), key=DISK))
+        suspects += [
+            Suspect(key=f"{VARIATION}{name}", kind=kind, source=name)
+            for name, kind in SURROUNDINGS.items()
+            if name in self._setting.variations
+        ]
+        return suspects
+
+    def _replay_all(self, suspects: list[Suspect]) -> Trial:
+        """Run with everything from the baseline, watched closely."""
+        generators = tuple(s.source for s in suspects if s.key.endswith(START))
+        plan = Plan(baseline=str(self._baseline), watches=generators, watches_orders=True)
+        step = self._first.step
+        return self._laboratory.run(
+            "everything replayed from the baseline",
+            plan,
+            num_steps=self._num_steps,
+            probes=Probes(ops_steps=(step, step), keeps_op_values=True),
+        )
+
+    def _collect_orders(self, replica: Trial) -> list[Suspect]:
+        """Return the lines that iterate over sets or hash, if the runs had different hash seeds."""
+        if self._setting.candidate_hash_seed in {None, self._setting.request.hash_seed}:
+            return []
+        found = collect_suspects(read_ledgers(replica.trace), {}, self._first.step)
+        return [suspect for suspect in found if suspect.kind == "hash-order"] + [
+            Suspect(key=HASH_SEED, kind="hash-order", source="PYTHONHASHSEED", through="python")
+        ]
+
+    @property
+    def _has_diverged(self) -> bool:
+        """Whether an experiment has shown the divergence again: then it does not come and go by itself."""
+        return any(not trial.agrees_through(self._first.step) for trial in self._laboratory.trials[self._num_before :])
+
+    def _explains(self, chosen: tuple[Suspect, ...]) -> bool:
+        names = " and ".join(suspect.key for suspect in chosen)
+        told = f"only {names} replayed from the baseline, all else" if names else "everything replayed"
+        trial = self._try(chosen, f"{told} from the candidate")
+        return trial.agrees_through(self._first.step)
+
+    def _try(self, chosen: tuple[Suspect, ...], purpose: str, num_steps: int | None = -1) -> Trial:
+        """Run with the chosen sources from the baseline and all others from the candidate."""
+        keys = tuple(suspect.key for suspect in (*self._known, *chosen))
+        has_orders = self._replica is not None and any(suspect.kind == "hash-order" for suspect in chosen)
+        plan = Plan(
+            baseline=str(self._baseline),
+            keys=keys,
+            candidate=str(self._candidate),
+            details=str(self._replica.trace) if has_orders and self._replica is not None else None,
+            watches_orders=has_orders,
+        )
+        return self._laboratory.run(
+            purpose,
+            plan,
+            num_steps=self._num_steps if num_steps == -1 else num_steps,
+            is_hash_seed_of_baseline=HASH_SEED in keys,
+            is_clean=DISK in keys,
+            variations=tuple(
+                n for n in self._setting.variations if f"{VARIATION}{n}" not in keys and n in SURROUNDINGS
+            ),
+        )
+
+    def _name(self, suspect: Suspect) -> Cause:
+        """Name the cause that a suspect is, with its line."""
+        step = self._first.step
+        told = (
+            "with its values of the baseline, and the candidate's everywhere else, the run is identical to the "
+            f"baseline through step {step} (experiment {len(self._laboratory.trials)}); with the candidate's it is not"
+        )
+        if suspect.key.endswith(START) and self._replica is not None:
+            suspect, more = find_drawing_line(self._laboratory, self._first, self._replica, suspect)
+            told += more
+        return name_cause(suspect, self._setting.request.folder, step, told, is_confirmed=True)
+
+
+def choose_read(reads: list[Suspect]) -> Suspect:
+    """Return the read that tells most: of a file's content, before that it exists."""
+    opened = [read for read in reads if read.source == "open"]
+    return (opened or reads)[0]

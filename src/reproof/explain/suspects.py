@@ -1,0 +1,127 @@
+"""What may have made two runs differ: the sources of entropy from which they read other values, likeliest first."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from reproof.entropy.ledger import Ledgers, Source
+
+RANKS: Final = {
+    "state-on-disk": 0,
+    "worker-seeding": 0,
+    "unseeded-generator": 1,
+    "unseeded-rng": 1,
+    "concurrency": 1,
+    "listing-order": 2,
+    "worker-count": 2,
+    "os-entropy": 2,
+    "hash-order": 3,
+    "process-identity": 4,
+    "wall-clock": 5,
+    "environment": 6,
+}
+"""How likely a kind is the cause, by how often such values only name a file or stamp a log line."""
+
+THROUGH_LIBRARY: Final = 4
+HASH_SEED: Final = "hash-seed"
+DISK: Final = "disk"
+VARIATION: Final = "vary:"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Suspect:
+    """A source that two runs read differently.
+
+    Attributes:
+        key: Name of the source at its line, the same in every run.
+        kind: Kind of cause that it would be.
+        source: What was called.
+        file: The user's file, or None.
+        line: The line, or None.
+        through: Package through which it was read, or None.
+        first_step: Step of its first read.
+    """
+
+    key: str
+    kind: str
+    source: str
+    file: str | None = None
+    line: int | None = None
+    through: str | None = None
+    first_step: int = 0
+
+
+def collect_suspects(baseline: Ledgers, candidate: Ledgers, last_step: int) -> list[Suspect]:
+    """Return the sources that differ between two runs and were read before a divergence, in no order.
+
+    Args:
+        baseline: Ledgers of the baseline.
+        candidate: Ledgers of the candidate.
+        last_step: Step of the divergence: what was first read later cannot be its cause.
+    """
+    found: dict[str, Suspect] = {}
+    unused = find_unused(baseline) & find_unused(candidate)
+    for a, b in pair_sources(baseline, candidate):
+        known = a or b
+        if known is None or known.key in found or known.key in unused or not differs(a, b):
+            continue
+        first_step = min(source.steps[0] for source in (a, b) if source is not None and source.steps)
+        if first_step <= last_step:
+            found[known.key] = make_suspect(known, first_step)
+    return list(found.values())
+
+
+def make_suspect(source: Source, first_step: int) -> Suspect:
+    """Return the suspect that a source is."""
+    return Suspect(
+        key=source.key,
+        kind=source.kind,
+        source=source.source,
+        file=source.file,
+        line=source.line,
+        through=source.through,
+        first_step=first_step,
+    )
+
+
+def differs(a: Source | None, b: Source | None) -> bool:
+    """Whether two runs read other values."""
+    return (a.values if a is not None else []) != (b.values if b is not None else [])
+
+
+def pair_sources(baseline: Ledgers, candidate: Ledgers) -> Iterator[tuple[Source | None, Source | None]]:
+    """Yield what each process of either run read from each source, beside what the same process of the other did."""
+    for process in dict.fromkeys([*baseline, *candidate]):
+        a, b = baseline.get(process, {}), candidate.get(process, {})
+        for key in dict.fromkeys([*a, *b]):
+            yield a.get(key), b.get(key)
+
+
+def find_unused(ledgers: Ledgers) -> set[str]:
+    """Return the global generators whose first state no process has drawn from."""
+    used: set[str] = set()
+    unused: set[str] = set()
+    for sources in ledgers.values():
+        for key, source in sources.items():
+            if source.values:
+                is_unused = any(note.get("note") == "unused" for note in source.notes)
+                (unused if is_unused else used).add(key)
+    return unused - used
+
+
+def rank(suspects: Iterable[Suspect], step: int) -> list[Suspect]:
+    """Return suspects, likeliest first.
+
+    One that was first read in the very step of a later divergence is likelier than all that were read from the start:
+    those would have shown before.
+    """
+
+    def order(suspect: Suspect) -> tuple[int, int, str]:
+        likely = RANKS.get(suspect.kind, 7) + (THROUGH_LIBRARY if suspect.through else 0)
+        return (0 if step > 0 and suspect.first_step == step else 1, likely, suspect.key)
+
+    return sorted(suspects, key=order)

@@ -1,0 +1,88 @@
+"""The recording of a poisoned run: every event is looked at, and the first that shows poison is written down."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from reproof.recorder.op_mode import enter_mode, leave_mode
+from reproof.recorder.poison import Poison, PoisonMode, patch_numpy
+from reproof.recorder.repetition import tensors_in
+from reproof.schema import PoisonedEvent
+from reproof.trace.probes import write_poisoned
+
+if TYPE_CHECKING:
+    from reproof.recorder.session import Recording
+    from reproof.schema import Stage
+
+
+class PoisonHooks:
+    """The probe for uninitialised memory of one recording, in the thread that started it."""
+
+    def __init__(self, recording: Recording, rank: int) -> None:
+        """Begin to fill memory and to look at events.
+
+        Effects: enters a dispatch mode and replaces `numpy.empty` and `numpy.empty_like` until `close`.
+        """
+        self._recording = recording
+        self._rank = rank
+        self._poison = Poison()
+        self._mode = PoisonMode(self._poison, self._on_error)
+        self.first: PoisonedEvent | None = None
+        patch_numpy(recording.patches, self._poison, lambda: self._mode.is_active)
+        recording.evidence.look = self.look
+        enter_mode(self._mode)
+
+    def look(self, stage: Stage, name: str, value: Any) -> None:
+        """Look for poison in what becomes an event, until it was found."""
+        if self.first is not None or not self._mode.is_active:
+            return
+        tensor = as_tensor(value)
+        found = None if tensor is None else self._poison.find(tensor)
+        if found is None or tensor is None:
+            return
+        self.first = PoisonedEvent(
+            stage=stage,
+            name=name,
+            step=self._recording.frames.step,
+            file=found.site.file,
+            line=found.site.line,
+            function=found.site.function,
+            num_poisoned=found.num_poisoned,
+            num_elements=tensor.numel(),
+        )
+        write_poisoned(self._recording.folder, self._rank, self.first)
+
+    def _on_error(self, name: str, values: Any) -> None:
+        """Look at what an operation was given that raises: integers of poison are no good as indices."""
+        for value in tensors_in(values):
+            self.look("forward", f"input of {name}", value)
+
+    def begin_step(self, step: int) -> None:
+        """Do nothing: memory is poisoned in the whole run."""
+
+    def close(self) -> None:
+        """Stop, and write that no poison was found if that is so."""
+        self._mode.is_active = False
+        leave_mode(self._mode)
+        if self.first is None:
+            with self._recording.guard("poison"):
+                write_poisoned(self._recording.folder, self._rank, None)
+
+    def deactivate(self) -> None:
+        """Do nothing in a forked child."""
+        self._mode.is_active = False
+
+
+def as_tensor(value: Any) -> torch.Tensor | None:
+    """Return a tensor, without what `torch.func` wraps around it, or an array as one; None for anything else."""
+    if not isinstance(value, torch.Tensor):
+        try:
+            return torch.from_numpy(value)
+        except (TypeError, ValueError):
+            return None
+    tensor: torch.Tensor = value
+    while torch._C._functorch.is_functorch_wrapped_tensor(tensor):  # noqa: SLF001  # no public test or getter
+        tensor = torch._C._functorch.get_unwrapped(tensor)  # noqa: SLF001
+    return tensor

@@ -1,0 +1,140 @@
+"""What experiments within a run have found: files beside the trace, one JSON object per line.
+
+`rankR.repetition.jsonl` has the operations that gave other bits when executed again, `rankR.poison.json` the first
+event that shows uninitialised memory. They are evidence for causes and take no part in a comparison.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, Final
+
+from reproof.schema import OP_PHASES, STAGES, PoisonedEvent, Repetitions, UnstableOp
+from reproof.trace import format as fmt
+from reproof.trace.fields import Fields
+from reproof.trace.files import damaged, read_file
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+REPETITION: Final = "repetition.jsonl"
+POISON: Final = "poison.json"
+
+
+class RepetitionWriter:
+    """Appends what repeating operations finds."""
+
+    def __init__(self, folder: Path, rank: int) -> None:
+        """Create the file.
+
+        Raises:
+            OSError: If the file system refuses.
+        """
+        path = folder / fmt.file_name(rank, REPETITION)
+        self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o644)
+
+    def add(self, op: UnstableOp) -> None:
+        """Write an operation."""
+        self._append(asdict(op))
+
+    def close(self, num_repeated: int, num_left_out: int) -> None:
+        """Write how many operations were looked at, and close."""
+        if self._descriptor >= 0:
+            self._append({"num_repeated": num_repeated, "num_left_out": num_left_out})
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+    def _append(self, entry: dict[str, Any]) -> None:
+        os.write(self._descriptor, f"{json.dumps(entry)}\n".encode())
+
+
+def read_repetitions(folder: Path, rank: int) -> Repetitions | None:
+    """Read what repeating operations has found; None if it was not asked for.
+
+    Raises:
+        TraceError: If the file is damaged. An unfinished last line is what a killed process leaves and is ignored.
+    """
+    path = folder / fmt.file_name(rank, REPETITION)
+    if not path.exists():
+        return None
+    unstable: list[UnstableOp] = []
+    counts: Fields | None = None
+    for number, line in enumerate(read_file(path).split(b"\n")[:-1], start=1):
+        try:
+            fields = Fields(json.loads(line.decode("utf-8")))
+            if "name" in fields:
+                unstable.append(parse_unstable(fields))
+            else:
+                counts = fields
+        except (ValueError, RecursionError):
+            raise damaged(path, f"line {number} is not what repeating an operation leaves") from None
+    return Repetitions(
+        unstable=tuple(unstable),
+        num_repeated=0 if counts is None else counts.number("num_repeated"),
+        num_left_out=0 if counts is None else counts.number("num_left_out"),
+        is_complete=counts is not None,
+    )
+
+
+def parse_unstable(fields: Fields) -> UnstableOp:
+    """Read an operation from its JSON object."""
+    max_abs = None if fields.is_null("max_abs") else fields.take("max_abs", float)
+    if max_abs is not None and not math.isfinite(max_abs):
+        raise fields.wrong("max_abs")
+    return UnstableOp(
+        step=fields.number("step"),
+        name=fields.text("name"),
+        overload=fields.text("overload"),
+        phase=fields.choice("phase", OP_PHASES),
+        module=fields.text("module"),
+        file=fields.text("file"),
+        line=fields.number("line"),
+        function=fields.text("function"),
+        num_results=fields.number("num_results"),
+        num_distinct=fields.number("num_distinct"),
+        num_elements=fields.number("num_elements"),
+        num_differing=fields.number("num_differing"),
+        max_abs=max_abs,
+        max_ulp=None if fields.is_null("max_ulp") else fields.number("max_ulp"),
+        stable_with=fields.texts("stable_with"),
+        raises_with=fields.texts("raises_with"),
+    )
+
+
+def write_poisoned(folder: Path, rank: int, event: PoisonedEvent | None) -> None:
+    """Write the first poisoned event, or that there was none.
+
+    Raises:
+        OSError: If the file system refuses.
+    """
+    entry = {"first": None if event is None else asdict(event)}
+    (folder / fmt.file_name(rank, POISON)).write_text(json.dumps(entry) + "\n", encoding="utf-8")
+
+
+def read_poisoned(folder: Path, rank: int) -> PoisonedEvent | None:
+    """Read the first poisoned event of a run; None if there was none.
+
+    Raises:
+        TraceError: If the file is missing, because the run was not asked for it or was killed, or it is damaged.
+    """
+    path = folder / fmt.file_name(rank, POISON)
+    try:
+        fields = Fields(json.loads(read_file(path).decode("utf-8")))
+        if fields.is_null("first"):
+            return None
+        first = Fields(fields.take("first", dict))
+        return PoisonedEvent(
+            stage=first.choice("stage", STAGES),
+            name=first.text("name"),
+            step=first.number("step"),
+            file=first.text("file"),
+            line=first.number("line"),
+            function=first.text("function"),
+            num_poisoned=first.number("num_poisoned"),
+            num_elements=first.number("num_elements"),
+        )
+    except (ValueError, RecursionError):
+        raise damaged(path, "it does not tell of a poisoned event") from None

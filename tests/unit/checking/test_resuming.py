@@ -1,0 +1,263 @@
+"""Where a resumed run goes on, what is compared from there, and which piece is missing, on small written traces."""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import xxhash
+
+from reproof.checking.resuming.alignment import find_continuation
+from reproof.checking.resuming.comparison import compare_resumed
+from reproof.checking.resuming.data import measure_pass
+from reproof.checking.resuming.steps import StepReader, compare_shifted
+from reproof.recorder.restorations import Restoration
+from reproof.schema import Event, RunHeader
+from reproof.trace import TraceWriter, open_trace
+from reproof.trace import format as fmt
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from reproof.trace import Trace
+
+Word = tuple[Any, ...]
+"""Stage, name, content; for a batch the indices drawn, for a loss its value."""
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Callable[..., Trace]:
+    """Return what writes a run: its name, the words of each step, and the state of PyTorch's generator after each."""
+
+    def write_run(name: str, *steps: list[Word], rng: list[int] | None = None, **header: Any) -> Trace:
+        fields = {"run_id": "ab" * 16, "status": "complete", "level": "steps", "command": (), "num_batches": None}
+        created = {"statistics": False, "created": "2026-01-02T03:04:05+00:00"}
+        trace = TraceWriter(tmp_path / name, RunHeader(**{**fields, **created, **header}), rank=0)
+        for step, words in enumerate(steps):
+            ids = tuple(trace.writer.event_id(event_of(*word)) for word in words)
+            digests = b"".join(xxhash.xxh3_128_digest(repr(word[2]).encode()) for word in words)
+            values = b"".join(values_of(place, *word) for place, word in enumerate(words))
+            state = [] if rng is None else [pack(0, "rng", "Q", (2, rng[step]))]
+            trace.writer.append_frame(ids, digests, values + b"".join(state), step, fmt.ENDS_STEP)
+        trace.close()
+        return open_trace(tmp_path / name)
+
+    return write_run
+
+
+def event_of(stage: Any, name: str, content: object) -> Event:
+    """Return the event of a word."""
+    return Event(stage=stage, name=name, detail="order" if stage == "batch" and isinstance(content, tuple) else None)
+
+
+def values_of(place: int, stage: str, _name: str, content: Any) -> bytes:
+    """Return the numbers of a word: indices of a batch, the value of a loss."""
+    if stage == "batch" and isinstance(content, tuple):
+        return pack(place, "exact", "q", content)
+    return pack(place, "exact", "d", (content,)) if isinstance(content, float) else b""
+
+
+def pack(place: int, kind: str, typecode: str, values: tuple[float, ...]) -> bytes:
+    """Return one entry of the values file."""
+    data = struct.pack(f"<{len(values)}{typecode}", *values)
+    return fmt.VALUE.pack(place, fmt.KINDS[kind], typecode.encode(), 0, len(data)) + data
+
+
+def first(weight: object, **more: object) -> list[Word]:
+    """Return the initial state of a model."""
+    return [("init", "Net.weight", weight), *(("init", f"Net.{name}", value) for name, value in more.items())]
+
+
+def step(weight: object, *, gradient: object = "g", output: object = "o", loss: float = 1.0) -> list[Word]:
+    """Return a step that leaves this weight."""
+    return [
+        ("forward", "Net output", output),
+        ("loss", "loss", loss),
+        ("gradient", "Net.weight", gradient),
+        ("update", "Net.weight", weight),
+    ]
+
+
+def reader(trace: Trace) -> StepReader:
+    """Return what reads the steps of a trace."""
+    return StepReader(trace.ranks[0])
+
+
+class TestContinuation:
+    """Where a resumed run goes on is told by its initial parameters."""
+
+    def test_the_step_of_the_checkpoint(self, write: Any) -> None:
+        """It goes on before the step whose state it begins with, not where the first part was interrupted."""
+        whole = write("a", first(0) + step(1), step(2), step(3), step(4))
+        resumed = write("b", first(2) + step(3), step(4))
+        found = find_continuation(reader(whole), reader(resumed), 3)
+        assert found is not None
+        assert (found.step, found.restored, found.differing) == (2, ("Net.weight",), ())
+
+    @pytest.mark.parametrize("last", [0, 1])
+    def test_a_checkpoint_is_no_newer_than_the_interruption(self, write: Any, last: int) -> None:
+        """State that the uninterrupted run reached later is no checkpoint of the first part."""
+        whole = write("a", first(0) + step(1), step(2), step(3))
+        resumed = write("b", first(2) + step(3))
+        assert find_continuation(reader(whole), reader(resumed), last) is None
+
+    def test_a_start_from_scratch(self, write: Any) -> None:
+        """The state of step 0 is where a run starts anew."""
+        whole = write("a", first(0) + step(1), step(2), step(3))
+        found = find_continuation(reader(whole), reader(write("b", first(0) + step(1))), 2)
+        assert found is not None
+        assert found.step == 0
+
+    def test_frozen_parameters_tell_nothing(self, write: Any) -> None:
+        """What never changes is equal everywhere: with that alone, nothing is known to be restored."""
+        frozen = [("update", "Net.frozen", "f")]
+        whole = write("a", first(0, frozen="f") + step(1) + frozen, step(2) + frozen)
+        resumed = write("b", first("x", frozen="f") + step("y"))
+        assert find_continuation(reader(whole), reader(resumed), 1) is None
+
+    def test_most_tensors_decide(self, write: Any) -> None:
+        """One layer that was not restored does not hide where the others come from."""
+        layers = ("b", "c")
+        whole = write("a", *(
+            (first(0, b=0, c=0) if n == 0 else []) + step(n + 1) + [("update", f"Net.{x}", n + 1) for x in layers]
+            for n in range(4)
+        ))  # fmt: skip
+        found = find_continuation(reader(whole), reader(write("b", first(0, b=3, c=3) + step(9))), 3)
+        assert found is not None
+        assert (found.step, found.restored, found.differing) == (3, ("Net.b", "Net.c"), ("Net.weight",))
+
+    def test_an_update_without_effect(self, write: Any) -> None:
+        """Where two steps begin with the same state, the one is taken whose events are more alike."""
+        whole = write("a", first(0) + step(0, gradient="g0"), step(1, gradient="g1"), step(2, gradient="g2"))
+        for gradient, expected in (("g0", 0), ("g1", 1)):
+            resumed = write(f"b{expected}", first(0) + step(1, gradient=gradient))
+            restored = find_continuation(reader(whole), reader(resumed), 2)
+            assert restored is not None
+            assert restored.step == expected
+
+
+class TestShiftedComparison:
+    """What a start brings along is no difference; everything else is."""
+
+    def test_initial_state_against_the_state_before(self, write: Any) -> None:
+        """The initial state is compared, and a buffer that is not as it was is the first difference."""
+        buffer = [("update", "Net.mean", "m1")]
+        whole = write("a", first(0, mean="m0") + step(1) + buffer, step(2) + buffer)
+        resumed = write("b", first(1, mean="m0") + step(2) + buffer)
+        tally = compare_shifted(reader(whole), reader(resumed), 1, 1)
+        assert [(pair.event.stage, pair.event.name, pair.step) for pair in tally.pairs] == [("init", "Net.mean", 1)]
+        assert tally.compared["init"] == 2
+        assert tally.extras == []
+
+    def test_batches_passed_over(self, write: Any) -> None:
+        """Batches are counted from the end of the first step: those before are passed over."""
+        name = "loader0(6) indices"
+        whole = write("a", *([("batch", name, batch), *step(n)] for n, batch in enumerate([(3, 1), (0, 5), (2, 4)])))
+        resumed = write("b", [("batch", name, (3, 1)), ("batch", name, (0, 5)), ("batch", name, (2, 4)), *step(2)])
+        tally = compare_shifted(reader(whole), reader(resumed), 2, 1)
+        assert (tally.pairs, tally.extras) == ([], [])
+        assert tally.compared["batch"] == 1
+
+    def test_an_evaluation_at_the_start(self, write: Any) -> None:
+        """Evaluations that only one run makes in its first step are left out; a later one counts."""
+        metric = ("metric", "Net output", "e")
+        whole = write("a", first(0) + step(1), [metric, metric, *step(2)], step(3))
+        resumed = write("b", [*first(1), ("metric", "Net output", "x"), *step(2)], [metric, *step(3)])
+        tally = compare_shifted(reader(whole), reader(resumed), 1, 2)
+        assert tally.pairs == []
+        assert [(extra.step, extra.event.stage, extra.is_in_baseline) for extra in tally.extras] == [
+            (2, "metric", False)
+        ]
+
+    def test_a_model_that_is_called_later(self, write: Any) -> None:
+        """State of a model that a run has not called yet is not missing; once it is called, it is compared."""
+        average = [("update", "Average.weight", value) for value in ("a0", "a1", "a2", "a3")]
+        begin = ("init", "Average.weight", "a0")
+        whole = write("a", *([*first(0), begin] * (n == 0) + [*step(n + 1), average[n]] for n in range(4)))
+        right = write("b", first(1) + step(2), [("init", "Average.weight", "a2"), *step(3), average[2]])
+        wrong = write("c", first(1) + step(2), [("init", "Average.weight", "xx"), *step(3), average[2]])
+        tally = compare_shifted(reader(whole), reader(right), 1, 2)
+        assert (tally.first, tally.extras) == (None, [])
+        found = compare_shifted(reader(whole), reader(wrong), 1, 2).first
+        assert found is not None
+        assert (found.step, found.event.name) == (2, "Average.weight")
+
+    def test_the_beginning_of_a_run(self, write: Any) -> None:
+        """From step 0 on, nothing is left out: a first part must be the same in everything."""
+        metric = ("metric", "Net output", "e")
+        whole, part = write("a", first(0) + step(1)), write("b", [metric, *first(0), *step(1)])
+        assert [extra.event.stage for extra in compare_shifted(reader(whole), reader(part), 0, 1).extras] == ["metric"]
+
+
+class TestPosition:
+    """Where a pass over the data begins is where a sample comes for the second time."""
+
+    @pytest.mark.parametrize(
+        ("taken", "expected"),
+        [
+            ([(1, 2)], (0, set())),
+            ([(1, 2), (3, 4)], (1, {1, 2})),
+            ([(1, 2), (3, 4), (2, 3)], (0, set())),
+            ([(1, 2), (3, 4), (2, 3), (1, 4)], (1, {2, 3})),
+            ([(1, 2), None], (None, set())),
+            ([(1, 1), (2, 3)], (None, set())),
+        ],
+    )
+    def test_batches_of_the_pass(self, taken: list[Any], expected: Any) -> None:
+        """Batches before the last one in its pass, and their samples; unknown without indices or with repetition."""
+        assert measure_pass(taken) == expected
+
+
+class TestMissingPieces:
+    """What is named without any note of what the script saved and loaded: the traces alone."""
+
+    def pieces(self, whole: Trace, resumed: Trace, notes: Any = (None, None)) -> list[str]:
+        """Return the names of the missing pieces."""
+        _, finding = compare_resumed(whole, resumed, 1, 5, notes)
+        return [piece.piece for piece in finding.missing]
+
+    def test_a_loss_scaled_by_a_power_of_two(self, write: Any) -> None:
+        """With equal outputs that is a scaler; any other factor is a weight in the loss."""
+        whole = write("a", first(0) + step(1), step(2, loss=8.0))
+        assert self.pieces(whole, write("b", first(1) + step(2, loss=2.0))) == ["scaler"]
+        assert self.pieces(whole, write("c", first(1) + step(2, loss=3.0))) == ["counter"]
+
+    def test_a_generator_that_is_used_later(self, write: Any) -> None:
+        """A random state is missing if the training draws from it; not if it stays where it is."""
+        whole = write("a", first(0) + step(1), step(2, output="p"), step(3, output="q"), rng=[5, 6, 7])
+        resumed = write("b", first(1) + step(2, output="r"), step(3, output="s"), rng=[1, 2])
+        assert self.pieces(whole, resumed) == ["rng"]
+        still = write("c", first(0) + step(1), step(2, output="p"), step(3, output="q"), rng=[5, 5, 5])
+        assert self.pieces(still, resumed) == ["other"]
+
+    def test_gradients_of_before_the_checkpoint(self, write: Any) -> None:
+        """A step that sums more losses than are left after resuming has lost accumulated gradients."""
+        more = [("forward", "Net output", "early"), ("loss", "loss", 3.0)]
+        whole = write("a", first(0) + step(1), more + step(2, gradient="sum"))
+        assert self.pieces(whole, write("b", first(1) + step(9, gradient="part"))) == ["accumulated-gradients"]
+        assert self.pieces(whole, write("c", first(1) + more + step(9, gradient="part"))) == ["other"]
+
+    def test_a_model_that_is_not_loaded(self, write: Any) -> None:
+        """If other state was loaded, a fresh model is a missing piece and no start from scratch."""
+        whole = write("a", first(0) + step(1), step(2), step(3))
+        fresh = write("b", first(0) + step(7), step(8))
+        comparison, finding = compare_resumed(whole, fresh, 1, 5, (None, None))
+        assert (comparison.verdict, finding.continues_at, finding.missing) == ("inconclusive", None, ())
+        note = Restoration(action="loaded", piece="optimizer", name="Adam")
+        comparison, finding = compare_resumed(whole, fresh, 1, 5, (None, (note,)))
+        assert (comparison.verdict, finding.continues_at) == ("diverged", 1)
+        assert [piece.piece for piece in finding.missing] == ["model"]
+
+    def test_a_run_that_goes_on_too_long(self, write: Any) -> None:
+        """Steps beyond the end of the uninterrupted run are a divergence, unless a run was stopped."""
+        whole = write("a", first(0) + step(1), step(2))
+        longer = (first(1) + step(2), step(3), step(4))
+        comparison, finding = compare_resumed(whole, write("b", *longer), 1, 5, (None, None))
+        assert [piece.piece for piece in finding.missing] == ["counter"]
+        assert comparison.first is not None
+        assert comparison.first.step == 2
+        assert comparison.first.explanation == "the uninterrupted run ends after 2 steps, the resumed one after 4"
+        stopped, _ = compare_resumed(whole, write("c", *longer, num_steps=3), 1, 5, (None, None))
+        assert stopped.verdict == "identical"

@@ -1,0 +1,186 @@
+"""The operation at which two runs part is told from those that only pass a difference on."""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING
+
+import xxhash
+
+from reproof.comparison.operations import Target, find_op_difference, find_source
+from reproof.trace import op_format
+from reproof.trace.op_format import MUTATED, UNWRITTEN, VIEW, Op, OpPlace, OpTensor, TensorType
+from reproof.trace.op_reader import OpTrace
+from reproof.trace.op_writer import OpWriter
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+KIND = TensorType("float32", (2,))
+
+
+def digest(content: str) -> bytes:
+    """Return the digest of a content."""
+    return xxhash.xxh3_128_digest(content.encode())
+
+
+class Told:
+    """A run told operation by operation: tensors are names of memory with a content."""
+
+    def __init__(self) -> None:
+        """Begin with no operation."""
+        self.ops: list[Op] = []
+        self._storages: dict[str, int] = {}
+
+    def tensor(self, text: str, flags: int = 0) -> OpTensor:
+        """Return a tensor from ``memory=content``."""
+        memory, _, content = text.partition("=")
+        storage = self._storages.setdefault(memory, len(self._storages) + 1)
+        return OpTensor(KIND, storage, 0, flags, bytes(16) if flags & op_format.WITHOUT_DIGEST else digest(content))
+
+    def op(
+        self, name: str, inputs: str = "", outputs: str = "", *, flags: int = 0, arguments: int = 0, events: int = 0
+    ) -> Told:
+        """Add an operation; its inputs and outputs are words ``memory=content``."""
+        place = OpPlace(f"aten::{name}", "default", "forward", "Net", "train.py", len(self.ops), "f", name == "rand")
+        self.ops.append(
+            Op(
+                number=len(self.ops),
+                place=place,
+                num_events=events,
+                arguments=arguments,
+                inputs=tuple(self.tensor(text, flags & VIEW) for text in inputs.split()),
+                outputs=tuple(self.tensor(text, flags) for text in outputs.split()),
+            )
+        )
+        return self
+
+
+def find(a: Told, b: Told, target: Target | None = None) -> tuple[str, str] | None:
+    """Return the cause and the name of the operation where the difference begins."""
+    source = find_source(a.ops, b.ops, target)
+    return None if source is None else (source.cause, source.a.place.name.removeprefix("aten::"))
+
+
+def test_runs_that_agree_have_no_difference() -> None:
+    """Nothing is found where nothing differs."""
+    run = Told().op("mm", "x=1 w=1", "y=1")
+    assert find(run, Told().op("mm", "x=1 w=1", "y=1")) is None
+
+
+def test_the_first_operation_with_equal_inputs_is_named() -> None:
+    """What comes after has its difference from there."""
+    a = Told().op("mm", "x=1 w=1", "y=1").op("sum", "y=1", "z=1").op("exp", "z=1", "e=1")
+    b = Told().op("mm", "x=1 w=1", "y=1").op("sum", "y=1", "z=2").op("exp", "z=2", "e=2")
+    assert find(a, b) == ("computed", "sum")
+
+
+def test_memory_that_no_operation_wrote_is_the_data() -> None:
+    """An input that differs from the start came from outside."""
+    a = Told().op("mm", "x=1 w=1", "y=1").op("sum", "y=1", "z=1")
+    b = Told().op("mm", "x=2 w=1", "y=2").op("sum", "y=2", "z=2")
+    assert find(a, b) == ("outside", "mm")
+
+
+def test_random_numbers_are_told_apart() -> None:
+    """An operation that draws is no fault of its own: its generator was in another state."""
+    assert find(Told().op("rand", "", "x=1"), Told().op("rand", "", "x=2")) == ("random", "rand")
+
+
+def test_numbers_of_python_are_told_apart() -> None:
+    """An operation that was given another number has no other inputs."""
+    a = Told().op("mul", "x=1", "y=1", arguments=1)
+    assert find(a, Told().op("mul", "x=1", "y=2", arguments=2)) == ("argument", "mul")
+
+
+def test_a_number_read_from_a_tensor_has_its_difference_from_there() -> None:
+    """What Python code passes on is no source of its own."""
+    a = Told().op("sum", "x=1", "s=1").op("_local_scalar_dense", "s=1").op("mul", "x=1", "y=Y", arguments=1)
+    b = Told().op("sum", "x=1", "s=2").op("_local_scalar_dense", "s=2").op("mul", "x=1", "y=Z", arguments=2)
+    assert find(a, b, Target(None, digest("Y"))) == ("computed", "sum")
+
+
+def test_differences_pass_through_views() -> None:
+    """A view has no digest of its own; it lies in the same memory."""
+    a = Told().op("sum", "x=1", "s=1").op("t", "s s", "s", flags=VIEW).op("mm", "s=1t", "y=1")
+    b = Told().op("sum", "x=1", "s=2").op("t", "s s", "s", flags=VIEW).op("mm", "s=2t", "y=2")
+    assert find(a, b) == ("computed", "sum")
+
+
+def test_differences_pass_through_changes_in_place() -> None:
+    """A tensor changed in place is another from then on."""
+    a = Told().op("add_", "w=1 g=1", "w=2", flags=MUTATED).op("mm", "w=2", "y=1")
+    b = Told().op("add_", "w=1 g=1", "w=3", flags=MUTATED).op("mm", "w=3", "y=2")
+    assert find(a, b) == ("computed", "add_")
+
+
+def test_memory_that_is_not_written_has_no_content() -> None:
+    """What `empty` returns may differ; who reads it without its being written is told of the allocation."""
+    a = Told().op("empty", "", "e", flags=UNWRITTEN).op("copy_", "x=1", "e=1", flags=MUTATED).op("sum", "e=1", "s=1")
+    b = Told().op("empty", "", "e", flags=UNWRITTEN).op("copy_", "x=1", "e=1", flags=MUTATED).op("sum", "e=2", "s=2")
+    source = find_source(a.ops, b.ops)
+    assert source is not None
+    assert (source.cause, source.a.place.name) == ("uninitialized", "aten::sum")
+    assert source.allocated is not None
+    assert source.allocated.name == "aten::empty"
+
+
+def test_memory_that_is_allocated_again_is_clean() -> None:
+    """A new tensor at the address of one that differed has no difference from it."""
+    a = Told().op("rand", "", "m=1").op("ones", "", "m=5").op("sum", "m=5", "s=1").op("exp", "s=1", "e=1")
+    b = Told().op("rand", "", "m=2").op("ones", "", "m=5").op("sum", "m=5", "s=1").op("exp", "s=1", "e=2")
+    assert find(a, b, Target(None, digest("1"))) == ("computed", "exp")
+    a = Told().op("rand", "", "m=1").op("ones", "", "m=5").op("sum", "m=6", "s=S")
+    b = Told().op("rand", "", "m=2").op("ones", "", "m=5").op("sum", "m=7", "s=T")
+    assert find(a, b, Target(None, digest("S"))) == ("outside", "sum")
+
+
+def test_only_what_leads_to_the_divergence_counts() -> None:
+    """A difference that is only logged is not accused, where the divergent tensor is the output of an operation."""
+    a = Told().op("rand", "", "log=1").op("mm", "x=1", "y=1").op("sum", "y=1", "loss=L")
+    b = Told().op("rand", "", "log=2").op("mm", "x=1", "y=2").op("sum", "y=2", "loss=M")
+    assert find(a, b) == ("random", "rand")
+    assert find(a, b, Target(9, digest("L"))) == ("computed", "mm")
+
+
+def test_what_came_after_the_divergence_does_not_count() -> None:
+    """Operations executed after the first event that differs have not made it."""
+    a = Told().op("mm", "x=1", "y=1", events=1).op("exp", "q=1", "r=1", events=5)
+    b = Told().op("mm", "x=1", "y=1", events=1).op("exp", "q=1", "r=2", events=5)
+    assert find(a, b, Target(3, digest("?"))) is None
+    assert find(a, b, Target(5, digest("?"))) == ("computed", "exp")
+
+
+def test_operations_of_one_run_alone_are_passed_over() -> None:
+    """Others inserted or missing do not hide the operation that differs."""
+    a = Told().op("mm", "x=1", "y=1")
+    b = Told().op("mm", "x=1", "y=1")
+    for name in "abcdef":
+        a.op(name, "y=1", f"{name}=1")
+        b.op(name, "y=1", f"{name}={2 if name == 'e' else 1}")
+    b.ops.insert(2, b.ops[0]._replace(place=b.ops[0].place._replace(name="aten::item")))
+    assert find(a, b) == ("computed", "e")
+
+
+def test_kept_values_are_compared(tmp_path: Path) -> None:
+    """Number of elements, distances and examples come from the values of both runs."""
+    traces = []
+    for name, second in (("a", 2.0), ("b", 2.5)):
+        (tmp_path / name).mkdir()
+        writer = OpWriter(tmp_path / name, 0, "0" * 32)
+        place, kind = (
+            writer.place_id(OpPlace("aten::mm", "default", "forward", "", "t.py", 3, "f")),
+            writer.type_id(KIND),
+        )
+        packed = op_format.TENSOR.pack(kind, 1, 0, 0, digest(str(second)))
+        number = writer.add(7, op_format.OP.pack(place, 0, 0, 0, 1) + packed)
+        writer.add_values(number, 0, kind, struct.pack("<2f", 1.0, second))
+        writer.close()
+        traces.append(OpTrace(tmp_path / name, 0))
+    found = find_op_difference(*traces, 7)
+    assert found is not None
+    assert (found.name, found.line, found.num_differing, found.num_elements) == ("aten::mm", 3, 1, 2)
+    assert (found.max_abs, found.max_ulp) == (0.5, 1 << 21)
+    assert found.explanation == "the inputs of aten::mm agree, and output 0 differs in 1 of 2 elements"
+    assert found.to_json()["examples"] == [{"index": [1], "baseline": 2.0, "candidate": 2.5}]
+    assert find_op_difference(*traces, 8) is None

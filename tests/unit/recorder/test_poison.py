@@ -1,0 +1,198 @@
+"""Memory that was allocated and never written shows in what is recorded, with the line that allocated it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from reproof.entropy.sites import Site
+from reproof.recorder import Recording
+from reproof.recorder.poison import Poison
+from reproof.schema import Probes
+from reproof.trace.probes import read_poisoned
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from reproof.schema import PoisonedEvent
+
+HERE = Site("/a/train.py", 7, "f")
+SOURCE = Path(__file__).read_text(encoding="utf-8").splitlines()
+FLOATS = [torch.float64, torch.float32, torch.float16, torch.bfloat16]
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> Iterator[None]:
+    """Compute in one thread: on a busy machine several would wait for each other most of the time."""
+    num_threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(num_threads)
+
+
+@pytest.fixture
+def poison() -> Poison:
+    """Return places of which the third is told."""
+    made = Poison()
+    for line in (1, 2, 7):
+        made.number_of(HERE._replace(line=line))
+    return made
+
+
+class Net(nn.Module):
+    """A layer, and something that is done with what it makes."""
+
+    def __init__(self, action: Callable[[torch.Tensor], torch.Tensor]) -> None:
+        """Build it."""
+        super().__init__()
+        self.layer = nn.Linear(4, 4)
+        self.action = action
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return what is made of the layer's outputs."""
+        return self.action(self.layer(x))
+
+
+def train_poisoned(folder: Path, action: Callable[[torch.Tensor], torch.Tensor]) -> PoisonedEvent | None:
+    """Train a step in a poisoned run; return the first event that shows it."""
+    recording = Recording(folder / "run", probes=Probes(poisons=True))
+    with recording:
+        model = Net(action)
+        optimizer = torch.optim.Adam(model.parameters())
+        model(torch.ones(8, 4)).square().mean().backward()
+        optimizer.step()
+    assert recording.problems == ()
+    return read_poisoned(folder / "run", 0)
+
+
+def marked(comment: str) -> int:
+    """Return the line of this file that ends with a comment."""
+    return next(i for i, line in enumerate(SOURCE, start=1) if line.endswith(f"  # {comment}"))
+
+
+@pytest.mark.parametrize("dtype", [*FLOATS, torch.complex64, torch.complex128, torch.int64, torch.int32])
+def test_the_place_is_read_from_the_elements(poison: Poison, dtype: torch.dtype) -> None:
+    """One element that was left is enough, whatever the type."""
+    tensor = torch.zeros(3, 5, dtype=dtype)
+    poison.fill(tensor, 3)
+    tensor.view(-1)[1:] = 1
+    found = poison.find(tensor)
+    assert found is not None
+    assert found.site == HERE
+    assert found.num_poisoned == (2 if dtype.is_complex else 1)
+
+
+@pytest.mark.parametrize("dtype", FLOATS[:3])
+def test_arithmetic_passes_it_on(poison: Poison, dtype: torch.dtype) -> None:
+    """What is computed from poison tells the same place, also with the other sign and in a wider type."""
+    tensor = torch.empty(64, dtype=dtype)
+    poison.fill(tensor, 3)
+    for made in (tensor * 2, 1 - tensor, -tensor, tensor.sum(), tensor.double(), tensor.float() + 1):
+        if made.element_size() < tensor.element_size():
+            continue
+        found = poison.find(made)
+        assert found is not None
+        assert found.site.line == 7
+
+
+@pytest.mark.parametrize("wider", [torch.float32, torch.float64])
+def test_a_conversion_passes_it_on_from_bfloat16(poison: Poison, wider: torch.dtype) -> None:
+    """PyTorch's arithmetic in bfloat16 makes a plain NaN of any; what is converted before still tells the place."""
+    tensor = torch.empty(64, dtype=torch.bfloat16)
+    poison.fill(tensor, 3)
+    for made in (tensor, tensor.to(wider) * 2):
+        found = poison.find(made)
+        assert found is not None
+        assert found.site.line == 7
+
+
+def test_what_only_looks_like_it_is_none(poison: Poison) -> None:
+    """Ordinary numbers, NaNs that arithmetic makes, and random integers are not taken for poison."""
+    nans = torch.zeros(5) / 0
+    for tensor in (nans, -nans, nans.double(), nans.half(), nans.bfloat16(), torch.randn(1000)):
+        assert poison.find(tensor) is None
+    for kind in (torch.int64, torch.int32, torch.uint8, torch.bool):
+        assert poison.find(torch.arange(250).to(kind)) is None
+    assert poison.find(torch.empty(0)) is None
+
+
+def test_small_integers_are_found_in_numbers(poison: Poison) -> None:
+    """A pattern in one byte says something only if many hold it, and no place."""
+    tensor = torch.zeros(20, dtype=torch.uint8)
+    poison.fill(tensor, 3)
+    found = poison.find(tensor)
+    assert found is not None
+    assert (found.site.file, found.num_poisoned) == ("", 20)
+    tensor[3:] = 0
+    assert poison.find(tensor) is None
+
+
+def test_a_training_that_writes_all_it_allocates_is_clean(tmp_path: Path) -> None:
+    """Layers, backward and optimizer allocate much that is uninitialised at first, and leave none of it."""
+    assert train_poisoned(tmp_path, torch.tanh) is None
+
+
+def leave_a_row(y: torch.Tensor) -> torch.Tensor:
+    """Return a buffer of which the last row is never written."""
+    out = torch.empty(8, 4)  # buffer
+    out[:7] = y[:7]
+    return out
+
+
+def leave_a_resized(y: torch.Tensor) -> torch.Tensor:
+    """Return memory that comes from growing a tensor."""
+    out = torch.tensor([])
+    return out.resize_(8, 4) + y  # resized
+
+
+def leave_an_array(y: torch.Tensor) -> torch.Tensor:
+    """Return something computed from an uninitialised array of numpy."""
+    return y + torch.from_numpy(np.empty((8, 4), np.float32))  # array
+
+
+@pytest.mark.parametrize(
+    ("action", "comment", "count"),
+    [(leave_a_row, "buffer", 4), (leave_a_resized, "resized", 32), (leave_an_array, "array", 32)],
+)
+def test_the_first_event_that_shows_it_is_told(tmp_path: Path, action: Any, comment: str, count: int) -> None:
+    """Stage, name and step of the event are told, and the line that allocated the memory."""
+    found = train_poisoned(tmp_path, action)
+    assert found is not None
+    assert (found.stage, found.name, found.step) == ("forward", "Net output", 0)
+    assert (Path(found.file).name, found.line) == (Path(__file__).name, marked(comment))
+    assert (found.num_poisoned, found.num_elements) == (count, 32)
+
+
+def test_a_transformed_training_is_looked_at(tmp_path: Path) -> None:
+    """Within `torch.func` the data below the transformation counts."""
+    model = Net(lambda y: y + torch.empty(8, 4))  # transformed
+    recording = Recording(tmp_path / "run", probes=Probes(poisons=True))
+    with recording:
+        torch.func.vmap(model)(torch.ones(2, 8, 4))
+    assert recording.problems == ()
+    found = read_poisoned(tmp_path / "run", 0)
+    assert found is not None
+    assert found.line == marked("transformed")
+
+
+def test_an_operation_that_raises_because_of_it_is_told(tmp_path: Path) -> None:
+    """Integers of poison are no indices: the run fails, and the file tells why."""
+    recording = Recording(tmp_path / "run", probes=Probes(poisons=True))
+    with pytest.raises(IndexError), recording:
+        torch.ones(4)[torch.empty(2, dtype=torch.int64)]  # indices
+    found = read_poisoned(tmp_path / "run", 0)
+    assert found is not None
+    assert (found.name, found.line, found.num_poisoned) == ("input of aten::index", marked("indices"), 2)
+
+
+def test_nothing_is_filled_afterwards(tmp_path: Path) -> None:
+    """PyTorch and numpy are their own again when the recording is over."""
+    empty = np.empty
+    train_poisoned(tmp_path, torch.tanh)
+    assert np.empty is empty
+    assert torch._C._len_torch_dispatch_stack() == 0  # no public getter

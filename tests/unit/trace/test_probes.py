@@ -1,0 +1,98 @@
+"""What experiments find is read as it was written."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from reproof.errors import TraceError
+from reproof.schema import PoisonedEvent, UnstableOp
+from reproof.trace.probes import RepetitionWriter, read_poisoned, read_repetitions, write_poisoned
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+UNSTABLE = UnstableOp(
+    step=3,
+    name="aten::index_put_",
+    overload="default",
+    phase="backward",
+    module="Net",
+    file="/a/train.py",
+    line=12,
+    function="Net.forward",
+    num_results=49,
+    num_distinct=18,
+    num_elements=800,
+    num_differing=717,
+    max_abs=7.3e-11,
+    max_ulp=10240,
+    stable_with=("one thread",),
+    raises_with=(),
+)
+POISONED = PoisonedEvent(
+    stage="init",
+    name="Net.b",
+    step=0,
+    file="/a/train.py",
+    line=9,
+    function="Net.__init__",
+    num_poisoned=4,
+    num_elements=4,
+)
+
+
+def test_unstable_operations_are_read_as_written(tmp_path: Path) -> None:
+    """Operations, their conditions and the counts come back."""
+    writer = RepetitionWriter(tmp_path, 0)
+    integers = replace(UNSTABLE, max_abs=None, max_ulp=None)
+    for op in (UNSTABLE, integers):
+        writer.add(op)
+    writer.close(60, 2)
+    found = read_repetitions(tmp_path, 0)
+    assert found is not None
+    assert found.unstable == (UNSTABLE, integers)
+    assert (found.num_repeated, found.num_left_out, found.is_complete) == (60, 2, True)
+
+
+def test_a_killed_process_leaves_what_it_found(tmp_path: Path) -> None:
+    """A half-written last line is left out, and the run is not taken for complete."""
+    writer = RepetitionWriter(tmp_path, 0)
+    writer.add(UNSTABLE)
+    writer.close(1, 0)
+    path = tmp_path / "rank0.repetition.jsonl"
+    path.write_bytes(path.read_bytes()[:-3])
+    found = read_repetitions(tmp_path, 0)
+    assert found is not None
+    assert (found.unstable, found.is_complete) == ((UNSTABLE,), False)
+
+
+def test_a_run_without_repetition_has_none(tmp_path: Path) -> None:
+    """Only an experiment leaves the file."""
+    assert read_repetitions(tmp_path, 0) is None
+
+
+@pytest.mark.parametrize("line", ["[]", '{"name": 1}', "nonsense", '{"num_repeated": 1}\n{"name": "x"}'])
+def test_a_damaged_file_is_an_error(tmp_path: Path, line: str) -> None:
+    """What has another form is refused in one line."""
+    (tmp_path / "rank0.repetition.jsonl").write_text(f"{line}\n", encoding="utf-8")
+    (tmp_path / "rank0.poison.json").write_text(f"{line}\n", encoding="utf-8")
+    with pytest.raises(TraceError):
+        read_repetitions(tmp_path, 0)
+    with pytest.raises(TraceError):
+        read_poisoned(tmp_path, 0)
+
+
+@pytest.mark.parametrize("event", [POISONED, None])
+def test_a_poisoned_event_is_read_as_written(tmp_path: Path, event: PoisonedEvent | None) -> None:
+    """The event comes back, or that there was none."""
+    write_poisoned(tmp_path, 0, event)
+    assert read_poisoned(tmp_path, 0) == event
+
+
+def test_a_run_that_was_not_poisoned_is_no_clean_one(tmp_path: Path) -> None:
+    """Where no experiment was made, none is made up."""
+    with pytest.raises(TraceError, match="missing"):
+        read_poisoned(tmp_path, 0)
