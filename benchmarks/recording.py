@@ -13,6 +13,8 @@ from __future__ import annotations
 import argparse
 import resource
 import statistics
+import subprocess
+import sys
 import tempfile
 import time
 from dataclasses import dataclass
@@ -30,6 +32,9 @@ BLOCK_SECONDS = 0.25
 QUICK_SECONDS = 0.004
 NUM_FIRST = 300
 """Steps before a block of quick ones: a recording explains the first 256 batches of a loader at some cost more."""
+
+NUM_PROCESSES = 3
+PEAK_STEPS = 10
 
 LEVELS = ("batches", "steps", "modules", "ops", "debug-mode")
 
@@ -63,7 +68,7 @@ class Cost:
         ratio: Median of the ratios recorded/plain.
         bytes_per_step: What a step adds to the trace.
         bytes_per_digest: The same per digest.
-        memory_mib: What the peak memory of the process grew by.
+        memory_mib: What the peak memory of a process grows by.
     """
 
     step_seconds: float
@@ -75,7 +80,6 @@ class Cost:
 
 def measure(workload: Workload, rounds: int, level: str, folder: Path) -> Cost:
     """Measure blocks with and without recording in alternation."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     seconds = time_block(workload, 5)
     num_steps = max(2, int(BLOCK_SECONDS / seconds))
     num_first = NUM_FIRST if seconds < QUICK_SECONDS else 1
@@ -95,8 +99,29 @@ def measure(workload: Workload, rounds: int, level: str, folder: Path) -> Cost:
         ratio=statistics.median(ratios),
         bytes_per_step=num_bytes / (num_steps + num_first),
         bytes_per_digest=num_bytes / num_digests,
-        memory_mib=(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - peak) / 1024,
+        memory_mib=measure_memory(workload.name, level),
     )
+
+
+def measure_memory(name: str, level: str) -> float:
+    """Return by how many MiB recording raises the peak memory of a training."""
+    peaks: dict[str, list[int]] = {"none": [], level: []}
+    for _ in range(NUM_PROCESSES):
+        for mode, found in peaks.items():
+            command = [sys.executable, __file__, "--peak-of", name, mode]
+            found.append(int(subprocess.run(command, capture_output=True, text=True, check=True).stdout))
+    return (statistics.median(peaks[level]) - statistics.median(peaks["none"])) / 1024
+
+
+def print_peak(name: str, level: str) -> None:
+    """Train for some steps and print the peak memory of this process in KiB."""
+    workload = WORKLOADS[name]()
+    with tempfile.TemporaryDirectory() as folder:
+        if level == "none":
+            time_block(workload, PEAK_STEPS)
+        else:
+            time_recorded(workload, PEAK_STEPS, Path(folder) / "run", level, 1)
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 
 
 def size_of(folder: Path) -> tuple[float, int]:
@@ -118,7 +143,11 @@ def main() -> None:
     parser.add_argument("--levels", nargs="+", choices=LEVELS, default=list(LEVELS))
     parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--threads", type=int)
+    parser.add_argument("--peak-of", nargs=2, metavar=("WORKLOAD", "LEVEL"), help=argparse.SUPPRESS)
     options = parser.parse_args()
+    if options.peak_of:
+        print_peak(*options.peak_of)
+        return
     if options.threads:
         torch.set_num_threads(options.threads)
     head = ("workload", "level", "step ms", "cost %", "bytes/step", "bytes/digest", "memory MiB")

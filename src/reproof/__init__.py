@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from reproof.determinism import conditions, deterministic, make_generator, seed_worker
     from reproof.errors import ReproofError
     from reproof.recorder import log, record
+    from reproof.reproducing.workflow import reproduce
 
 __all__ = [
     "ReproofError",
@@ -27,6 +28,7 @@ __all__ = [
     "log",
     "make_generator",
     "record",
+    "reproduce",
     "seed_worker",
 ]
 
@@ -39,6 +41,7 @@ _HOMES = {
     "log": "reproof.recorder",
     "make_generator": "reproof.determinism",
     "record": "reproof.recorder",
+    "reproduce": "reproof.reproducing.workflow",
     "seed_worker": "reproof.determinism",
 }
 

@@ -101,13 +101,13 @@ def _cause(kinds: str, *places: Place) -> Cause:
 def _faulty(
     name: str, stage: str, *causes: Cause, step: int | None = 0, vary: str | None = None, tags: tuple[str, ...] = ()
 ) -> Case:
-    """Make a faulty case; the detail of a batch follows its stage after a slash."""
+    """Make a faulty case; the detail of a batch follows its stage after a slash, and a stage that varies is empty."""
     first, _, detail = stage.partition("/")
     return Case(
         name=name,
         causes=causes,
         vary=(vary,) if vary else (),
-        stage=first,
+        stage=first or None,
         detail=detail or None,
         step=step,
         tags=tags,
@@ -415,6 +415,7 @@ UNINITIALIZED_MEMORY = (
         "forward",
         _cause("uninitialized-memory", ("pooling.py", "total = torch.empty("), ("pooling.py", "total[n] +=")),
         step=None,
+        tags=("race",),  # what memory holds comes and goes like a race
     ),
     _faulty(
         "memory_numpy", "batch/content", _cause("uninitialized-memory", ("taps.py", "table = np.empty(")), step=None
@@ -441,8 +442,13 @@ NONDETERMINISTIC_OP = (
 SURROUNDINGS = (
     _faulty(
         "threads_loss",
-        "loss",
-        _cause("thread-count", ("train.py", ".square().sum().log()"), ("train.py", "loss = -log_likelihood(")),
+        "",  # the loss may round to the same number although its gradient does not
+        _cause(
+            "thread-count",
+            ("train.py", ".square().sum().log()"),
+            ("train.py", "loss = -log_likelihood("),
+            ("train.py", "return self.sky + self.peak"),
+        ),
         vary="threads",
     ),
     _faulty(
@@ -472,7 +478,7 @@ SURROUNDINGS = (
     ),
     _faulty(
         "environment_isa",
-        "forward",
+        "",  # some sets of instructions draw other numbers for the initial weights already
         _cause(
             "environment",
             ("train.py", "torch.log(width), torch.log(level)"),

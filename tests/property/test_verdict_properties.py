@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-pytest.importorskip("statsmodels", reason="the extra `reproduce` is not installed")
+pytest.importorskip("statsmodels", reason="the extra `search` is not installed")
 
 from reproof.bundle.records import Perturbation, Reference, Replicate
 from reproof.reproducing.evidence import Verdict

@@ -107,7 +107,7 @@ class TestExactNumbers:
         ("largest", "code"), [(255, "B"), (256, "H"), (65535, "H"), (65536, "I"), (2**32 - 1, "I"), (2**32, "q")]
     )
     def test_integers_take_the_smallest_type_that_holds_them(self, largest: int, code: str) -> None:
-        """Token ids are int64 in memory and need 16 bits in a trace; one negative number makes the type a signed one."""
+        """Token ids are int64 in memory and need 16 bits in a trace; a negative number makes the type a signed one."""
         for value in (torch.tensor([0, largest]), np.array([0, largest]), [0, largest]):
             assert exact_numbers(value) == (code, struct.pack(f"<2{code}", 0, largest))
         signed = {255: "h", 256: "h", 65535: "i", 65536: "i"}.get(largest, "q")

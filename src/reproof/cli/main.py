@@ -21,6 +21,10 @@ COMMANDS = {
     "compare": "Compare two recorded runs and name the first divergence.",
     "show": "Show what is in a trace: how the run ended, counts, losses, one step.",
     "export": "Write a trace as JSON lines or Parquet.",
+    "search": "Search for the best configuration by Optuna, and keep its trial as a bundle.",
+    "replicate": "Make what a reproduction of a bundle is judged by: fresh seeds, and one weight moved by one ulp.",
+    "reproduce": "Train the best trial of a search again from its bundle, and certify what comes of it.",
+    "bundle": "Verify a bundle, show it, or make one of a folder of others.",
     "doctor": "Tell which conditions of determinism hold, and what a script does against them.",
 }
 """Commands with their first line of help, so that `reproof --help` need not import them."""

@@ -22,9 +22,6 @@ if TYPE_CHECKING:
     from reproof.trace.op_format import Op, OpPlace, OpTensor
     from reproof.trace.op_reader import OpTrace
 
-MAX_SOURCES: Final = 64
-"""More sources than these are not told apart: the first ones count."""
-
 READS_NUMBER: Final = ("aten::_local_scalar_dense", "aten::item", "aten::equal", "aten::is_nonzero", "aten::nonzero")
 """Operations that give Python code numbers: if one of them differs, later numbers may differ because of it."""
 
@@ -54,73 +51,71 @@ class Source(NamedTuple):
 class Spread:
     """Follows differences through the memory of the baseline, operation by operation.
 
+    Where a tensor differs because of several sources, it is the earliest that is kept.
+
     Attributes:
         sources: Where differences begin, in execution order.
-        target: Numbers of the sources that led to the target, or None if no operation made it.
+        target: Number of the source that led to the target, or None if no operation made it.
     """
 
     def __init__(self, target: Target | None) -> None:
         """Know of no difference."""
         self.sources: list[Source] = []
-        self.target: frozenset[int] | None = None
+        self.target: int | None = None
         self._target = target
-        self._tainted: dict[int, frozenset[int]] = {}
+        self._tainted: dict[int, int] = {}
         self._allocated: dict[int, OpPlace] = {}
-        self._python: frozenset[int] = frozenset()
+        self._python: int | None = None
 
     def follow(self, a: Op, b: Op) -> None:
         """Take in the next operation that both runs have executed."""
         reached = self._from_inputs(a, b)
-        differing = [i for i, pair in enumerate(zip(a.outputs, b.outputs, strict=False)) if differs(*pair)]
-        if differing and not reached:
-            reached = self._add(Source("random" if a.place.is_random else "computed", a, b, differing[0]))
-        if reached and a.place.name in READS_NUMBER:
-            self._python |= reached
-        self._spread(a, reached, frozenset(differing))
+        differing = {i for i, pair in enumerate(zip(a.outputs, b.outputs, strict=False)) if differs(*pair)}
+        if differing and reached is None:
+            reached = self._add(Source("random" if a.place.is_random else "computed", a, b, min(differing)))
+        if a.place.name in READS_NUMBER:
+            self._python = earliest(self._python, reached)
+        self._spread(a, reached, differing)
 
-    def _from_inputs(self, a: Op, b: Op) -> frozenset[int]:
-        """Return the sources of what differs in the inputs of an operation."""
-        reached: frozenset[int] = frozenset()
+    def _from_inputs(self, a: Op, b: Op) -> int | None:
+        """Return the source of what differs in the inputs of an operation."""
+        reached: int | None = None
         for i, (x, y) in enumerate(zip(a.inputs, b.inputs, strict=False)):
-            if not differs(x, y):
-                continue
-            if known := self._tainted.get(x.storage):
-                reached |= known
-            else:
-                reached |= self._add_outside(a, b, i)
-        if a.arguments != b.arguments:
-            reached |= self._python or self._add(Source("argument", a, b, 0))
+            if differs(x, y):
+                known = self._tainted.get(x.storage)
+                reached = earliest(reached, self._add_outside(a, b, i) if known is None else known)
+        if a.arguments != b.arguments and reached is None:
+            return self._add(Source("argument", a, b, 0)) if self._python is None else self._python
         return reached
 
-    def _add_outside(self, a: Op, b: Op, tensor: int) -> frozenset[int]:
+    def _add_outside(self, a: Op, b: Op, tensor: int) -> int:
         storage = a.inputs[tensor].storage
         allocated = self._allocated.get(storage)
         cause: OpCause = "outside" if allocated is None else "uninitialized"
-        found = self._add(Source(cause, a, b, tensor, allocated))
-        self._tainted[storage] = found
+        found = self._tainted[storage] = self._add(Source(cause, a, b, tensor, allocated))
         return found
 
-    def _add(self, source: Source) -> frozenset[int]:
-        if len(self.sources) < MAX_SOURCES:
-            self.sources.append(source)
-        return frozenset((len(self.sources) - 1,))
+    def _add(self, source: Source) -> int:
+        self.sources.append(source)
+        return len(self.sources) - 1
 
-    def _spread(self, op: Op, reached: frozenset[int], differing: frozenset[int]) -> None:
+    def _spread(self, op: Op, reached: int | None, differing: set[int]) -> None:
         for i, output in enumerate(op.outputs):
+            is_new = not output.flags & (fmt.VIEW | fmt.MUTATED)
+            if is_new:
+                self._tainted.pop(output.storage, None)
+                self._allocated.pop(output.storage, None)
             if output.flags & fmt.UNWRITTEN:
                 self._allocated[output.storage] = op.place
-                self._tainted.pop(output.storage, None)
-            elif output.flags & (fmt.VIEW | fmt.MUTATED):
-                if i in differing:
-                    self._tainted[output.storage] = self._tainted.get(output.storage, frozenset()) | reached
-            elif i in differing:
-                self._tainted[output.storage] = reached
-            else:
-                self._tainted.pop(output.storage, None)
-            if not output.flags & (fmt.VIEW | fmt.MUTATED | fmt.UNWRITTEN):
-                self._allocated.pop(output.storage, None)
-            if i in differing and self._target is not None and output.digest == self._target.digest:
-                self.target = reached
+            if i in differing and reached is not None:
+                self._tainted[output.storage] = min(reached, self._tainted.get(output.storage, reached))
+                if self._target is not None and output.digest == self._target.digest:
+                    self.target = reached
+
+
+def earliest(a: int | None, b: int | None) -> int | None:
+    """Return the smaller of two numbers, of which either may be missing."""
+    return b if a is None else a if b is None else min(a, b)
 
 
 def differs(x: OpTensor, y: OpTensor) -> bool:
@@ -167,8 +162,8 @@ def find_source(a: Sequence[Op], b: Sequence[Op], target: Target | None = None) 
         if target is not None and target.num_events is not None and x.num_events > target.num_events:
             break
         spread.follow(x, y)
-    if spread.target:
-        return spread.sources[min(spread.target)]
+    if spread.target is not None:
+        return spread.sources[spread.target]
     computed = (source for source in spread.sources if source.cause not in ("argument", "outside"))
     return next(computed, None) or next(iter(spread.sources), None)
 

@@ -151,6 +151,7 @@ def tap_queue(interceptor: Interceptor) -> None:
         frame = sys._getframe(1)  # noqa: SLF001
         place = interceptor.place_of_caller("multiprocessing.Queue.get", KIND, frame, "multiprocessing")
         local.place = place
+        flush_in_child(interceptor)
         try:
             if place is not None and not (block and timeout is None):
                 raise_if_empty(place)
@@ -167,6 +168,12 @@ def tap_queue(interceptor: Interceptor) -> None:
     for name in ("empty", "qsize", "full"):
         tap = Tap(source=f"multiprocessing.Queue.{name}", kind=KIND, libraries=False)
         setattr(kind, name, interceptor.tap(getattr(kind, name), tap))
+
+
+def flush_in_child(interceptor: Interceptor) -> None:
+    """Write what was read before a child waits for more work: its parent may end it without a warning."""
+    if "." in interceptor.process and interceptor.ledger.buffer:
+        interceptor.flush()
 
 
 def raise_if_empty(place: Place) -> None:
@@ -187,10 +194,14 @@ def tap_simple_queue(interceptor: Interceptor) -> None:
     numbers = itertools.count()
 
     def find_place(source: str) -> Place | None:
-        return interceptor.place_of_caller(source, KIND, sys._getframe(2), "multiprocessing")  # noqa: SLF001
+        frame = sys._getframe(2)  # noqa: SLF001
+        if not interceptor.is_user(frame):  # a pool's own: its workers take from one queue what comes
+            return None
+        return interceptor.place_of_caller(source, KIND, frame, "multiprocessing")
 
     def get_tapped(self: Any) -> Any:
         place = find_place("multiprocessing.SimpleQueue.get")
+        flush_in_child(interceptor)
         if place is None:
             return get(self)
         inbox = self.__dict__.get("_reproof_inbox")

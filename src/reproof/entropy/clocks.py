@@ -37,6 +37,7 @@ def install(interceptor: Interceptor) -> None:
     for name, position in CALENDARS.items():
         setattr(time, name, interceptor.tap(getattr(time, name), make_calendar_tap(name, position)))
     tap_datetime(interceptor, shift)
+    tap_time_zone(interceptor)
 
 
 def move_clock(original: Any, shift: float) -> Any:
@@ -78,6 +79,25 @@ def tap_datetime(interceptor: Interceptor, shift: float) -> None:
         original = owner.__dict__.get(name)
         if original is not None:
             replace_method(owner, name, classmethod(make_datetime_tap(interceptor, owner, name, original, ahead)))
+
+
+def tap_time_zone(interceptor: Interceptor) -> None:
+    """Tap `datetime.fromtimestamp` where it turns seconds into the local time of whoever runs it."""
+    owner = datetime.datetime
+    original = owner.__dict__["fromtimestamp"]
+
+    def convert(cls: type, timestamp: float, tz: Any = None) -> Any:
+        return original.__get__(None, cls)(timestamp, tz)
+
+    convert.__name__, convert.__qualname__ = "fromtimestamp", "datetime.fromtimestamp"
+    tap = Tap(
+        source="datetime.datetime.fromtimestamp",
+        kind="environment",
+        applies=lambda _cls, _timestamp, tz=None: tz is None,
+        encode=lambda moment: moment.isoformat(),
+        decode=lambda value, cls, *_: cls.fromisoformat(value),
+    )
+    replace_method(owner, "fromtimestamp", classmethod(interceptor.tap(convert, tap)))
 
 
 def make_datetime_tap(

@@ -7,6 +7,7 @@ import itertools
 import multiprocessing.connection
 import multiprocessing.pool
 import sys
+import threading
 import time
 import weakref
 from concurrent.futures import _base
@@ -228,14 +229,16 @@ def tap_pools(interceptor: Interceptor) -> None:
         if (arrived := arrivals.get(self)) is None:
             set_result(self, number, result)
             return
-        for task, ready in arrived.add(number, result, self._length):
-            set_result(self, task, ready)
+        with arrived.lock:
+            for task, ready in arrived.add(number, result, self._length):
+                set_result(self, task, ready)
 
     def set_length_tapped(self: Any, length: int) -> None:
         set_length(self, length)
         if (arrived := arrivals.get(self)) is not None:
-            for task, ready in arrived.release(length):
-                set_result(self, task, ready)
+            with arrived.lock:
+                for task, ready in arrived.release(length):
+                    set_result(self, task, ready)
 
     replace_function(kind, "__init__", init_tapped)
     replace_function(kind, "_set", set_tapped)
@@ -243,7 +246,11 @@ def tap_pools(interceptor: Interceptor) -> None:
 
 
 class Arrivals:
-    """The results of one `imap_unordered`: noted as they come, or held back until it is their turn."""
+    """The results of one `imap_unordered`: noted as they come, or held back until it is their turn.
+
+    Attributes:
+        lock: To be held by whoever uses it: one thread of the pool brings results, another tells how many there are.
+    """
 
     def __init__(self, place: Place) -> None:
         """Note them at this place."""
@@ -251,6 +258,7 @@ class Arrivals:
         self._held: dict[int, Any] = {}
         self._wanted: int | None = None
         self._num_passed = 0
+        self.lock = threading.RLock()
 
     def add(self, number: int, result: Any, length: int | None) -> list[tuple[int, Any]]:
         """Take a result, and return those whose turn it is."""

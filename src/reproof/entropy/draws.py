@@ -16,13 +16,14 @@ from typing import TYPE_CHECKING, Any, Final
 from reproof.entropy.sites import USER, Site, find_user_frame, owner_of, site_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from types import FrameType
 
-    from reproof.entropy.generators import Generators
+    from reproof.entropy.generators import Generators, GlobalGenerator
     from reproof.entropy.interception import Interceptor
 
 MAX_STATES: Final = 64
-"""Draws of each line of which the state is kept."""
+"""Draws of each line of which the state is kept; those that come later are never perturbed."""
 
 
 class DrawWatcher:
@@ -38,6 +39,8 @@ class DrawWatcher:
         self._current: Site | None = None
         self._under_way: dict[str, tuple[Any, str]] = {}
         self._num_perturbed: dict[str, int] = {}
+        interceptor.on_child.append(self._enter_child)
+        generators.on_add.append(self._add)
 
     def start(self) -> None:
         """Begin.
@@ -65,19 +68,26 @@ class DrawWatcher:
         self._end_line()
         self._current = None if frame is None else site_of(frame)
         if self._perturbed and self._current is not None:
-            self._begin_perturbed(self._current)
+            self._begin_perturbed(self._current, self._names)
+
+    def _add(self, generator: GlobalGenerator) -> None:
+        """Begin with a generator whose module is imported in the middle of a line, as NumPy's is when it is used."""
+        if generator.name in self._names:
+            self._last[generator.name] = generator.glance()
+            if self._current is not None:
+                self._begin_perturbed(self._current, (generator.name,))
 
     def _end_line(self) -> None:
         for name in self._names:
             generator = self._generators.by_name.get(name)
-            if generator is None:
+            if generator is None or not (name in self._under_way or self._generators.is_unseeded(name)):
                 continue
             glance = generator.glance()
             has_drawn = name in self._last and glance != self._last[name]
             if name in self._under_way:
                 self._end_perturbed(name, has_drawn=has_drawn)
                 glance = generator.glance()
-            elif has_drawn and self._current is not None and self._generators.is_unseeded(name):
+            elif has_drawn and self._current is not None:
                 self._note(name, self._current)
             self._last[name] = glance
 
@@ -85,21 +95,34 @@ class DrawWatcher:
         place = self._interceptor.place_on(name, "unseeded-rng", site)
         place.note(self._generators.by_name[name].read() if place.num_reads < MAX_STATES else None)
 
-    def _begin_perturbed(self, site: Site) -> None:
-        for name in self._names:
+    def _begin_perturbed(self, site: Site, names: Iterable[str]) -> None:
+        for name in names:
             key = f"{name}@{site.file}:{site.line}"
-            if key in self._perturbed and name in self._generators.by_name and self._generators.is_unseeded(name):
+            if key not in self._perturbed or name not in self._generators.by_name:
+                continue
+            if self._generators.is_unseeded(name) and self._find_state(key) is not None:
                 generator = self._generators.by_name[name]
                 self._under_way[name] = (generator.read(), key)
                 generator.scramble(secrets.randbits(32))
                 self._last[name] = generator.glance()
 
+    def _find_state(self, key: str) -> Any:
+        """Return the state that a line left at its next draw in the run that was watched; None if that is not known."""
+        details = self._interceptor.details.get(self._interceptor.process, {}).get(key)
+        number = self._num_perturbed.get(key, 0)
+        return details.values[number] if details is not None and number < len(details.values) else None
+
     def _end_perturbed(self, name: str, *, has_drawn: bool) -> None:
         """Leave the generator as the line left it in the run that was watched."""
         before, key = self._under_way.pop(name)
-        number = self._num_perturbed.get(key, 0)
-        details = self._interceptor.details.get(self._interceptor.process, {}).get(key)
-        after = details.values[number] if details is not None and number < len(details.values) else None
+        after = self._find_state(key)
         if has_drawn:
-            self._num_perturbed[key] = number + 1
-        self._generators.by_name[name].write(after if has_drawn and after is not None else before)
+            self._num_perturbed[key] = self._num_perturbed.get(key, 0) + 1
+        self._generators.by_name[name].write(after if has_drawn else before)
+
+    def _enter_child(self) -> None:
+        """Begin anew in a forked child, whose generators have other states."""
+        self._last.clear()
+        self._current = None
+        self._under_way.clear()
+        self._num_perturbed.clear()

@@ -6,11 +6,16 @@ child. That state is what a run without a seed depends on.
 
 from __future__ import annotations
 
+import ctypes
 import os
 import random
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from reproof.entropy.generator_memory import find_numpy_state, find_python_state
+
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from reproof.entropy.interception import Interceptor
     from reproof.entropy.ledger import Place
 
@@ -54,6 +59,10 @@ class PythonGenerator:
 
     name: Final = "random"
 
+    def __init__(self) -> None:
+        """Find the state in memory."""
+        self._memory = find_python_state(OWN)
+
     def read(self) -> Any:
         """Return version, words and position, and the kept normal number; `write` takes a seed as well."""
         version, words, kept = random.getstate()
@@ -68,8 +77,8 @@ class PythonGenerator:
         OWN.setstate((version, tuple(words), kept))
 
     def glance(self) -> Any:
-        """Return the state."""
-        return OWN.getstate()
+        """Return the words and the position, or the state if they are not found in memory."""
+        return OWN.getstate() if self._memory is None else bytes(self._memory)
 
     def scramble(self, seed: int) -> None:
         """Set the state that comes of a seed."""
@@ -85,6 +94,7 @@ class NumpyGenerator:
         """Use the module `numpy.random`."""
         self._owner = module.mtrand._rand  # noqa: SLF001
         self._kind = module.RandomState
+        self._memory = find_numpy_state(self._owner._bit_generator)  # noqa: SLF001
 
     def read(self) -> Any:
         """Return the name of the algorithm, the words, the position and the kept normal number."""
@@ -96,9 +106,8 @@ class NumpyGenerator:
         self._owner.set_state(tuple(state))
 
     def glance(self) -> Any:
-        """Return the position, the kept normal number and some words."""
-        _, words, *rest = self._owner.get_state(legacy=True)
-        return (*rest, bytes(words[:4]))
+        """Return the words and the position, or the state if they are not found in memory."""
+        return self.read() if self._memory is None else bytes(self._memory)
 
     def scramble(self, seed: int) -> None:
         """Set the state that comes of a seed."""
@@ -118,18 +127,23 @@ class TorchGenerator:
         self._generator = torch.default_generator if generator is None else generator
         self._make_tensor = torch.frombuffer
         self._dtype = torch.uint8
+        self._unseen = torch._C._DisableTorchDispatch  # noqa: SLF001  # no mode sees what we look at
 
     def read(self) -> Any:
         """Return the bytes of the state, in hexadecimal."""
-        return bytes(self._generator.get_state().untyped_storage()).hex()
+        state: bytes = self.glance()
+        return state.hex()
 
     def write(self, state: Any) -> None:
         """Set the state."""
-        self._generator.set_state(self._make_tensor(bytearray.fromhex(state), dtype=self._dtype))
+        with self._unseen():
+            self._generator.set_state(self._make_tensor(bytearray.fromhex(state), dtype=self._dtype))
 
     def glance(self) -> Any:
         """Return the bytes of the state."""
-        return bytes(self._generator.get_state().untyped_storage())
+        with self._unseen():
+            state = self._generator.get_state()
+            return ctypes.string_at(state.data_ptr(), state.numel())
 
     def scramble(self, seed: int) -> None:
         """Set the state that comes of a seed."""
@@ -141,12 +155,14 @@ class Generators:
 
     Attributes:
         by_name: Those whose modules are imported.
+        on_add: What is done with each that is added.
     """
 
     def __init__(self, interceptor: Interceptor) -> None:
         """Begin with none."""
         self._interceptor = interceptor
         self.by_name: dict[str, GlobalGenerator] = {}
+        self.on_add: list[Callable[[GlobalGenerator], None]] = []
         self._first: dict[str, Any] = {}
         self._seeded: set[str] = set()
         interceptor.on_child.append(self._enter_child)
@@ -156,6 +172,11 @@ class Generators:
 
         Effects: sets the state of the generator if it is replayed.
         """
+        self._begin_new(generator)
+        for action in self.on_add:
+            action(generator)
+
+    def _begin_new(self, generator: GlobalGenerator) -> None:
         self.by_name[generator.name] = generator
         if generator.name.startswith(CUDA) and CUDA in self._seeded:
             return

@@ -20,7 +20,7 @@ from reproof.entropy.ledger import Ledger, Ledgers, Place, read_ledgers
 from reproof.entropy.sites import LIBRARY, OURS, PYTHON, USER, Site, find_user_frame, owner_of, site_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from types import CodeType, FrameType
 
     from reproof.entropy.plan import Plan
@@ -183,6 +183,8 @@ class Interceptor:
             place = self.place_at(tap.source, tap.kind, frame)
         elif not self._counts(tap, frame, owner):
             place = None
+        elif owner == PYTHON and find_asker(frame) in INFRASTRUCTURE:
+            return None
         else:
             return self.place_of(tap.source, tap.kind, frame)  # whose line it serves may be another next time
         known[id(code), frame.f_lasti] = (code, place)  # the code is kept, so that its id stays its own
@@ -192,10 +194,9 @@ class Interceptor:
     def _counts(tap: Tap, frame: FrameType, owner: int) -> bool:
         if owner == OURS:
             return False
-        name = package_of(frame)
         if owner == PYTHON:
-            return bool(tap.python & {name, "*"})
-        return tap.libraries and name not in INFRASTRUCTURE
+            return "*" in tap.python or all(name in tap.python for name in find_packages(frame))
+        return tap.libraries and package_of(frame) not in INFRASTRUCTURE
 
     def place_of(self, source: str, kind: str, frame: FrameType | None) -> Place | None:
         """Return the place of a read by the user's line that a frame was called from; None without such a line."""
@@ -284,6 +285,22 @@ class Interceptor:
 
 def _second(value: Any, *_args: Any, **_kwargs: Any) -> Any:
     return value
+
+
+def find_asker(frame: FrameType | None) -> str | None:
+    """Return the installed package that a call serves, if it comes from one before it comes from the user's code."""
+    while frame is not None and (owner := owner_of(frame.f_code.co_filename)) != USER:
+        if owner == LIBRARY:
+            return package_of(frame)
+        frame = frame.f_back
+    return None
+
+
+def find_packages(frame: FrameType | None) -> Iterator[str]:
+    """Yield the modules of the standard library through which a call goes, before it leaves that library."""
+    while frame is not None and owner_of(frame.f_code.co_filename) == PYTHON:
+        yield package_of(frame)
+        frame = frame.f_back
 
 
 def package_of(frame: FrameType) -> str:

@@ -6,6 +6,7 @@ One file per process, of JSON lines, written in pieces: what a killed process lo
      "line": 12, "function": "main", "through": null}                    once per place, before its first read
     [[3, "a1b2"], [3, "c3d4"], [-1, 7]]                                  reads; -1 tells that step 7 begins
     {"note": "unused", "key": "random@start"}                            what else is known of a source
+    {"note": "given up", "key": "queue.Queue.get@train.py:40"}           what is replayed did not come
     {"note": "problem", "key": "os.urandom@train.py:12", "reason": "..."}  a read whose value is not known
 """
 
@@ -108,7 +109,7 @@ class Place:
         """Replay nothing more: what the earlier run had does not come."""
         if self.values is not None:
             self.values = None
-            self._ledger.add_problem(f"what {self.key} had in the earlier run did not come again")
+            self._ledger.note("given up", key=self.key)
 
 
 class Ledger:
@@ -186,10 +187,8 @@ class Ledger:
             count = len(self.buffer)
             if count:
                 items = self.buffer[:count]
-                try:
-                    self._write(items)
-                finally:
-                    del self.buffer[:count]  # even when interrupted: nothing is written twice
+                del self.buffer[:count]  # first, so that nothing is written twice if this is interrupted
+                self._write(items)
             self.due = read_clock() + FLUSH_SECONDS
 
     def _write(self, entry: Any) -> None:

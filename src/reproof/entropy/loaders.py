@@ -56,11 +56,13 @@ def tap_arrivals(interceptor: Interceptor, iterator: Any) -> None:
         wanted = wanted if isinstance(wanted, int) else None
         while wanted is not None and wanted not in held and len(held) < self._tasks_outstanding:
             number, data = get_data(self)
+            if not isinstance(number, int):
+                return number, data
             held[number] = data
         if wanted not in held and held:
             wanted = next(iter(held))
         number, data = get_data(self) if wanted not in held else (int(wanted), held.pop(wanted))
-        if place is not None:
+        if place is not None and isinstance(number, int):  # persistent workers also say that they are ready
             place.take()
             place.note(number)
         return number, data

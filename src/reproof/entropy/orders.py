@@ -1,93 +1,52 @@
 """Note or replay, line by line, the order in which sets are iterated and what `hash()` returns.
 
 Both follow from the hash seed of the process, which tells nothing of the line. So in an experiment the user's modules
-are compiled from a changed syntax tree: each place where a set may be iterated over passes it through `pass_ordered`,
-each `hash(x)` through `pass_hash`. Experiments alone are compiled so, and they are compared with the run that was not.
+are compiled to pass their sets through here (`recompiling`). Experiments alone are compiled so, and they are compared
+with the run that was not.
 
-Left out: sets that compiled code iterates over.
+What lies in a set by its address (objects that define no hash, modules, tensors) cannot be replayed: no run has the
+addresses of another. Nor can `id()`. Their lines are noted; their order can be changed (`Plan.perturbs`), to see
+whether it matters, and addresses can be pinned (`addresses`).
 """
 
 from __future__ import annotations
 
-import ast
 import builtins
+import collections
 import importlib.machinery
+import secrets
 import sys
+import types
+import weakref
 from typing import TYPE_CHECKING, Any, Final
 
+from reproof.entropy.recompiling import CALL, HASH, IDENTITY, ORDER, POP, TEXT, compile_reordered
 from reproof.entropy.sites import USER, owner_of, site_of
 
 if TYPE_CHECKING:
-    from types import CodeType
+    from collections.abc import Callable
+    from types import CodeType, FrameType
 
     from reproof.entropy.interception import Interceptor
+    from reproof.entropy.ledger import Place
 
-ORDER_NAME: Final = "__reproof_order__"
-HASH_NAME: Final = "__reproof_hash__"
-POP_NAME: Final = "__reproof_pop__"
+HASHED: Final = "hash-order"
+ADDRESSED: Final = "process-identity"
 
-KIND: Final = "hash-order"
 SETS: Final[tuple[type, ...]] = (set, frozenset)
+NUMBERS: Final = frozenset({int, float, bool, complex})
+"""Their hashes are the same in every process, and so is the order of a set of nothing else."""
 
-CONSUMERS: Final = frozenset(
-    {list, tuple, enumerate, iter, zip, map, filter, sum, min, max, sorted, next, dict, reversed}
+ITERATED: Final = frozenset(
+    {"builtins", "collections", "functools", "_functools", "itertools", "numpy", "_collections"}
 )
-"""Built-in functions that iterate over their arguments; user's functions and compiled ones get the set itself."""
+"""Modules whose functions only iterate over a set that they get."""
 
-CONSUMER_METHODS: Final = frozenset({"join", "extend", "fromkeys", "from_iterable", "writelines"})
 MAX_ITEMS: Final = 200_000
+"""Sets with more are left alone."""
 
-
-class Reordering(ast.NodeTransformer):
-    """Passes what may be a set through our functions; positions in the source stay as they are."""
-
-    def visit_For(self, node: ast.For) -> ast.AST:
-        """Pass what a loop iterates over."""
-        self.generic_visit(node)
-        node.iter = wrap(ORDER_NAME, node.iter)
-        return node
-
-    def visit_comprehension(self, node: ast.comprehension) -> ast.AST:
-        """Pass what a comprehension iterates over."""
-        self.generic_visit(node)
-        node.iter = wrap(ORDER_NAME, node.iter)
-        return node
-
-    def visit_Starred(self, node: ast.Starred) -> ast.AST:
-        """Pass what a star unpacks."""
-        self.generic_visit(node)
-        if isinstance(node.ctx, ast.Load):
-            node.value = wrap(ORDER_NAME, node.value)
-        return node
-
-    def visit_Call(self, node: ast.Call) -> ast.AST:
-        """Pass the arguments of what iterates over them, and the calls of `hash` and `pop`."""
-        self.generic_visit(node)
-        function = node.func
-        if isinstance(function, ast.Attribute) and function.attr == "pop" and not node.args and not node.keywords:
-            return ast.copy_location(ast.Call(func=name_node(POP_NAME, node), args=[function.value], keywords=[]), node)
-        if isinstance(function, ast.Name) and function.id == "hash" and len(node.args) == 1:
-            return ast.copy_location(ast.Call(func=name_node(HASH_NAME, node), args=node.args, keywords=[]), node)
-        if is_consumer(function):
-            node.args = [arg if isinstance(arg, ast.Starred) else wrap(ORDER_NAME, arg) for arg in node.args]
-        return node
-
-
-def is_consumer(function: ast.expr) -> bool:
-    """Whether a call may be of a function that iterates over its arguments."""
-    if isinstance(function, ast.Attribute):
-        return function.attr in CONSUMER_METHODS
-    return isinstance(function, ast.Name) and getattr(builtins, function.id, None) in CONSUMERS
-
-
-def wrap(function: str, node: ast.expr) -> ast.expr:
-    """Return a call of one of our functions with the expression as its argument."""
-    return ast.copy_location(ast.Call(func=name_node(function, node), args=[node], keywords=[]), node)
-
-
-def name_node(name: str, where: ast.AST) -> ast.Name:
-    """Return a name at the position of another node."""
-    return ast.copy_location(ast.Name(id=name, ctx=ast.Load()), where)
+MAX_RANKS: Final = 2_000_000
+"""Elements of which the order is noted, in all sets on one line together."""
 
 
 class OrderKeeper:
@@ -96,14 +55,28 @@ class OrderKeeper:
     def __init__(self, interceptor: Interceptor) -> None:
         """Note them in this ledger."""
         self._interceptor = interceptor
+        self._perturbed = frozenset(interceptor.plan.perturbs)
         self._positions: dict[str, int] = {}
+        self._num_ranks: dict[str, int] = {}
+        self._popped: tuple[Callable[[], Any], bool] = (lambda: None, False)
+        self._mask = secrets.randbits(40) | 1 << 40
+        interceptor.on_child.append(self._positions.clear)
 
     def install(self) -> None:
         """Have the user's modules compiled so that their sets pass through here.
 
         Effects: adds names to `builtins`, replaces the method by which source files are compiled.
         """
-        vars(builtins).update({ORDER_NAME: self.pass_ordered, HASH_NAME: self.pass_hash, POP_NAME: self.pass_pop})
+        vars(builtins).update(
+            {
+                ORDER: self.pass_ordered,
+                CALL: self.pass_call,
+                HASH: self.pass_hash,
+                IDENTITY: self.pass_identity,
+                POP: self.pass_pop,
+                TEXT: self.pass_text,
+            }
+        )
         loader = importlib.machinery.SourceFileLoader
         get_code = loader.get_code
 
@@ -117,39 +90,83 @@ class OrderKeeper:
 
     def pass_ordered(self, value: Any) -> Any:
         """Return a set's elements as a list, in their own order or in the earlier one; all else as it is."""
-        if type(value) not in SETS:
+        return self._arrange(list(value), sys._getframe(1)) if is_set(value) else value  # noqa: SLF001
+
+    def pass_call(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """Return a function that passes the sets among its arguments, if the one that is given iterates over them."""
+        if not iterates(function):
+            return function
+        frame = sys._getframe(1)  # noqa: SLF001
+
+        def call_ordered(*args: Any, **kwargs: Any) -> Any:
+            return function(*(self._arrange(list(arg), frame) if is_set(arg) else arg for arg in args), **kwargs)
+
+        return call_ordered
+
+    def pass_text(self, value: Any) -> Any:
+        """Return what has the text of a set in its own order or in the earlier one; all else as it is."""
+        if type(value) not in SETS or not value:
             return value
-        return self._arrange("set", list(value))
+        items = self._arrange(list(value), sys._getframe(1))  # noqa: SLF001
+        text = ", ".join(map(repr, items))
+        return Text(f"{{{text}}}" if type(value) is set else f"frozenset({{{text}}})")
 
     def pass_pop(self, value: Any) -> Any:
         """Do what `value.pop()` does; of a set, take the element that was taken earlier."""
-        if type(value) is not set or not value:
+        if type(value) is not set or not value or self._is_unseeded(value):
             return value.pop()
-        place, recorded = self._find("set", depth=2)
-        canonical = sorted(value, key=canonical_key)
-        if isinstance(recorded, int) and recorded < len(canonical):
-            taken = canonical[recorded]
-            value.remove(taken)
-        else:
-            taken = value.pop()  # not the first that iterating gives: CPython goes on where it stopped
-            recorded = next(rank for rank, item in enumerate(canonical) if item is taken)
-        place.note(recorded)
-        return taken
+        place = self._place("set.pop", HASHED, sys._getframe(1))  # noqa: SLF001
+        is_replayed, wanted = self._find(place)
+        if is_replayed:
+            for item in (wanted,) if isinstance(wanted, str) and wanted in value else value:
+                if name_of(item) == wanted or item == wanted:
+                    value.remove(item)
+                    place.note(wanted)
+                    return item
+        item = value.pop()
+        place.note(item if type(item) is str else name_of(item))
+        return item
+
+    def _is_unseeded(self, value: set[Any]) -> bool:
+        """Whether the hash seed does not matter to a set; judged once for one that is emptied step by step."""
+        popped, judged = self._popped
+        if popped() is not value:
+            judged = is_unseeded(value)
+            self._popped = (weakref.ref(value), judged)
+        return judged
 
     def pass_hash(self, value: Any) -> int:
         """Return the hash of a value, or the earlier one."""
-        key, recorded = self._find("hash", depth=2)
-        result = recorded if isinstance(recorded, int) else hash(value)
-        if key is not None:
-            key.note(result)
+        result = hash(value)
+        if is_number(value) or lies_by_address(value, result):
+            return result
+        place = self._place("hash", HASHED, sys._getframe(1))  # noqa: SLF001
+        is_replayed, recorded = self._find(place)
+        if place.key in self._perturbed:
+            result ^= self._mask
+        elif is_replayed and isinstance(recorded, int):
+            result = recorded
+        place.note(result)
         return result
 
-    def _arrange(self, source: str, items: list[Any]) -> list[Any]:
-        place, recorded = self._find(source, depth=3)
-        if place is None or len(items) > MAX_ITEMS:
+    def pass_identity(self, value: Any) -> int:
+        """Return the identity of an object; on a line that is perturbed, another that is as unique."""
+        place = self._place("id", ADDRESSED, sys._getframe(1))  # noqa: SLF001
+        place.note(None)
+        return id(value) ^ self._mask if place.key in self._perturbed else id(value)
+
+    def _arrange(self, items: list[Any], frame: FrameType) -> list[Any]:
+        if len(items) < 2 or len(items) > MAX_ITEMS or is_unseeded(items):  # noqa: PLR2004  # nothing to order
             return items
-        canonical = sorted(range(len(items)), key=lambda i: canonical_key(items[i]))
-        if isinstance(recorded, list) and len(recorded) == len(items):
+        canonical = find_canonical_order(items)
+        kind = HASHED if canonical is not None else ADDRESSED
+        place = self._place("set", kind, frame)
+        if place.key in self._perturbed:
+            secrets.SystemRandom().shuffle(items)
+        is_replayed, recorded = self._find(place)
+        if canonical is None or not self._has_room(place, len(items)):
+            place.note(None)
+        elif is_replayed and isinstance(recorded, list) and len(recorded) == len(items):
             items = [items[canonical[rank]] for rank in recorded]
             place.note(recorded)
         else:
@@ -157,26 +174,89 @@ class OrderKeeper:
             place.note([rank_of[index] for index in range(len(items))])
         return items
 
-    def _find(self, source: str, depth: int) -> tuple[Any, Any]:
-        """Return the place of this call, so many frames above, and what is to be replayed there, or None."""
-        site = site_of(sys._getframe(depth))  # noqa: SLF001  # the user's frame
-        place = self._interceptor.place_on(source, KIND, site)
-        if not self._interceptor.plan.chooses(place.key):
-            return place, None
+    def _has_room(self, place: Place, count: int) -> bool:
+        total = self._num_ranks[place.key] = self._num_ranks.get(place.key, 0) + count
+        return total <= MAX_RANKS
+
+    def _place(self, source: str, kind: str, frame: FrameType) -> Place:
+        return self._interceptor.place_on(source, kind, site_of(frame))
+
+    def _find(self, place: Place) -> tuple[bool, Any]:
+        """Return whether there is something to replay at a place, and what."""
+        if not self._interceptor.plan.chooses(place.key) or place.key in self._perturbed:
+            return False, None
         details = self._interceptor.details.get(self._interceptor.process, {}).get(place.key)
         position = self._positions.get(place.key, 0)
         self._positions[place.key] = position + 1
         if details is None or position >= len(details.values):
-            return place, None
-        return place, details.values[position]
+            return False, None
+        return True, details.values[position]
 
 
-def canonical_key(item: Any) -> tuple[str, str]:
-    """Return what orders the elements of a set alike in every process, unless they show their addresses."""
-    return type(item).__name__, repr(item)
+class Text(str):
+    """The text of a set, which is also what `repr` returns of it."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        """Return it without quotation marks."""
+        return str(self)
 
 
-def compile_reordered(source: bytes | str, path: str) -> CodeType:
-    """Compile a module of the user's so that its sets pass through the keeper."""
-    tree = ast.fix_missing_locations(Reordering().visit(ast.parse(source, path)))
-    return compile(tree, path, "exec", dont_inherit=True)
+def is_set(value: Any) -> bool:
+    """Whether something is a set that is iterated over as sets are."""
+    kind: Any = type(value)
+    return isinstance(value, SETS) and kind.__iter__ in {set.__iter__, frozenset.__iter__}
+
+
+def iterates(function: Any) -> bool:
+    """Whether a function or method of the standard library iterates over its arguments and does no more with them."""
+    owner = getattr(function, "__self__", None)
+    if owner is not None and not isinstance(owner, type | types.ModuleType):
+        return isinstance(owner, list | dict | str | collections.deque)
+    module = getattr(owner if isinstance(owner, type) else function, "__module__", None) or ""
+    return module.partition(".")[0] in ITERATED
+
+
+def is_number(value: Any) -> bool:
+    """Whether the hash of something is the same in every process."""
+    if type(value) is tuple:
+        return all(map(is_number, value))
+    return type(value) in NUMBERS
+
+
+def is_unseeded(items: Any) -> bool:
+    """Whether the order of a set of these is the same in every process."""
+    return all(map(is_number, items))
+
+
+def lies_by_address(item: Any, hashed: int) -> bool:
+    """Whether the hash of an object is made of its address: as `object` does it, or plainly, as tensors do."""
+    address = id(item)
+    width = sys.maxsize.bit_length() + 1
+    turned = (address >> 4) | (address << (width - 4)) & ((1 << width) - 1)
+    signed = turned - (1 << width) if turned >> (width - 1) else turned
+    return item is not None and hashed in {address, signed}
+
+
+def find_canonical_order(items: list[Any]) -> list[int] | None:
+    """Return the positions of items in an order that is the same in every process; None if there is none."""
+    if all(type(item) is str for item in items):
+        return sorted(range(len(items)), key=items.__getitem__)
+    names = [name_of(item) for item in items]
+    if None in names or len(set(names)) < len(names):
+        return None
+    return sorted(range(len(items)), key=lambda i: str(names[i]))
+
+
+def name_of(item: Any) -> str | None:
+    """Return a text that is the same for the same element in every process; None if there is none."""
+    if type(item) is frozenset:
+        names = [name_of(one) for one in item]
+        return None if None in names else f"frozenset:{sorted(map(str, names))}"
+    if isinstance(item, types.FunctionType | types.BuiltinFunctionType | type):
+        return f"{item.__module__}.{item.__qualname__}"
+    if lies_by_address(item, hash(item)):
+        return None
+    text = repr(item)
+    return None if " at 0x" in text else f"{type(item).__qualname__}:{text}"

@@ -17,8 +17,9 @@ from reproof.entropy.draws import DrawWatcher
 from reproof.entropy.generators import Generators, NumpyGenerator, PythonGenerator, TorchGenerator
 from reproof.entropy.interception import Interceptor
 from reproof.entropy.loaders import tap_loaders
-from reproof.entropy.orders import OrderKeeper, compile_reordered
+from reproof.entropy.orders import OrderKeeper
 from reproof.entropy.plan import Plan, plan_from_json
+from reproof.entropy.recompiling import compile_reordered
 from reproof.entropy.replacing import replace_function
 from reproof.entropy.sites import USER, Base, owner_of
 

@@ -155,7 +155,7 @@ def install(interceptor: Interceptor, workers: Workers) -> None:
     Effects: replaces methods of the class.
     """
     kind: Any = queue.Queue
-    put_item, get_item, get = kind._put, kind._get, kind.get
+    put_item, get_item, get = kind._put, kind._get, kind.get  # noqa: SLF001  # methods that are meant to be replaced
     queues = ThreadQueues(interceptor, workers)
 
     def put_tagged(self: Any, item: Any) -> None:

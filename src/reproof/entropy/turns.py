@@ -18,8 +18,9 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any, Final
 
+from reproof.entropy.interception import leave_own, package_of
 from reproof.entropy.replacing import replace_function
-from reproof.entropy.sites import PYTHON, USER, owner_of
+from reproof.entropy.sites import OURS, PYTHON, USER, owner_of
 
 if TYPE_CHECKING:
     from reproof.entropy.interception import Interceptor
@@ -36,10 +37,9 @@ def install(interceptor: Interceptor) -> None:
     start = threading.Thread.start
 
     def start_tapped(self: threading.Thread) -> None:
-        frame = sys._getframe(1)  # noqa: SLF001  # the documented way to the stack
-        owner = owner_of(frame.f_code.co_filename)
-        name = str(frame.f_globals.get("__name__", "")).partition(".")[0]
-        if owner == USER or (owner == PYTHON and name == "concurrent"):
+        frame = leave_own(sys._getframe(1))  # noqa: SLF001  # the documented way to the stack
+        owner = OURS if frame is None else owner_of(frame.f_code.co_filename)
+        if owner == USER or (frame is not None and owner == PYTHON and package_of(frame) == "concurrent"):
             place = interceptor.place_of("threading.Thread", KIND, frame)
             if place is not None:
                 place.note(1)

@@ -7,7 +7,7 @@ nobody has written, and operations whose result depends on who comes first. For 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from reproof.entropy.ledger import read_ledgers
 from reproof.entropy.plan import Plan
@@ -19,6 +19,10 @@ from reproof.trace.probes import read_poisoned, read_repetitions
 if TYPE_CHECKING:
     from reproof.explain.laboratory import Laboratory, Trial
     from reproof.schema import Cause, Difference, OpDifference
+
+
+MAX_EARLIER_STEPS: Final = 3
+"""Up to this step of a divergence the operations of all steps before it are recorded as well."""
 
 
 def find_computed_causes(laboratory: Laboratory, first: Difference, replica: Trial) -> list[Cause]:
@@ -43,7 +47,7 @@ def find_computed_causes(laboratory: Laboratory, first: Difference, replica: Tri
         return [cause]
     if len(threads) == 1 and (cause := try_turns(laboratory, first, threads)) is not None:
         return [cause]
-    return [] if found is None else [suspect_op(laboratory, first, again, found)]
+    return [] if found is None else [name_op(laboratory, first, again, found)]
 
 
 def find_threads(replica: Trial, last_step: int) -> list[Suspect]:
@@ -107,7 +111,7 @@ def repeat(laboratory: Laboratory, first: Difference, replica: Trial) -> Trial:
         f"everything replayed, each operation of step {step} repeated",
         Plan(baseline=str(laboratory.setting.request.trace)),
         num_steps=step + 1,
-        probes=Probes(ops_steps=(step, step), keeps_op_values=True, repeats_ops=True),
+        probes=Probes(ops_steps=window_of(step), keeps_op_values=True, repeats_ops=True),
         compare_with=replica.trace,
     )
 
@@ -136,17 +140,28 @@ def judge_repetition(
     return name_cause(suspect, laboratory.setting.request.folder, first.step, evidence, is_confirmed=True)
 
 
-def suspect_op(laboratory: Laboratory, first: Difference, trial: Trial, found: OpDifference) -> Cause:
-    """Return the operation at which two runs part, which no experiment has confirmed."""
+def window_of(step: int) -> tuple[int, int]:
+    """Return the steps whose operations are recorded: what comes and goes may show a little earlier the next time."""
+    return (0 if step <= MAX_EARLIER_STEPS else step, step)
+
+
+def name_op(laboratory: Laboratory, first: Difference, trial: Trial, found: OpDifference) -> Cause:
+    """Return the operation at which two runs part although everything was replayed.
+
+    That memory which nobody had written was read, and held other bits, is seen in the comparison itself. That an
+    operation has no result of its own is only suspected, if it was stable when it was repeated.
+    """
+    is_uninitialized = found.cause == "uninitialized"
     suspect = Suspect(
         key=f"{found.name}@{found.file}:{found.line}",
-        kind="nondeterministic-op",
+        kind="uninitialized-memory" if is_uninitialized else "nondeterministic-op",
         source=found.name,
         file=found.file or None,
         line=found.line or None,
     )
-    evidence = f"with everything replayed, {found.explanation} (experiment {trial.number}); it was stable when repeated"
-    return name_cause(suspect, laboratory.setting.request.folder, first.step, evidence, is_confirmed=False)
+    repeated = "" if is_uninitialized else "; it was stable when repeated"
+    evidence = f"with everything replayed, {found.explanation} (experiment {trial.number}){repeated}"
+    return name_cause(suspect, laboratory.setting.request.folder, first.step, evidence, is_confirmed=is_uninitialized)
 
 
 def find_varied_op(laboratory: Laboratory, first: Difference, replica: Trial, varied: Suspect) -> Cause | None:
@@ -164,7 +179,7 @@ def find_varied_op(laboratory: Laboratory, first: Difference, replica: Trial, va
         Plan(baseline=str(laboratory.setting.request.trace)),
         num_steps=step + 1,
         variations=(varied.source,),
-        probes=Probes(ops_steps=(step, step), keeps_op_values=True),
+        probes=Probes(ops_steps=window_of(step), keeps_op_values=True),
         compare_with=replica.trace,
     )
     if trial.agrees_through(step):

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from reproof.entropy.ledger import read_ledgers
 from reproof.entropy.plan import Plan
-from reproof.explain.computation import find_computed_causes, find_varied_op
+from reproof.explain.computation import find_computed_causes, find_varied_op, window_of
 from reproof.explain.laboratory import BudgetSpentError, Laboratory, Setting, Trial
 from reproof.explain.lines import find_drawing_line
 from reproof.explain.minimize import minimize
@@ -34,7 +34,13 @@ START = "@start"
 ARITHMETIC = frozenset({f"{VARIATION}threads", f"{VARIATION}cpu-isa"})
 """Variations that change how operations compute: they are traced to the operation."""
 
-SURROUNDINGS = {"threads": "thread-count", "cpu-isa": "environment", "cwd": "environment", "locale": "environment"}
+SURROUNDINGS = {
+    "threads": "thread-count",
+    "cpu-isa": "environment",
+    "cwd": "environment",
+    "locale": "environment",
+    "time": "environment",
+}
 """Variations that no source in the ledger stands for, and the kind of cause that each would be."""
 
 
@@ -177,12 +183,11 @@ class Search:
         """Run with everything from the baseline, watched closely."""
         generators = tuple(s.source for s in suspects if s.key.endswith(START))
         plan = Plan(baseline=str(self._baseline), watches=generators, watches_orders=True)
-        step = self._first.step
         return self._laboratory.run(
             "everything replayed from the baseline",
             plan,
             num_steps=self._num_steps,
-            probes=Probes(ops_steps=(step, step), keeps_op_values=True),
+            probes=Probes(ops_steps=window_of(self._first.step), keeps_op_values=True),
         )
 
     def _collect_orders(self, replica: Trial) -> list[Suspect]:

@@ -31,7 +31,7 @@ PLAIN_STAGES = frozenset({"init", "forward", "gradient", "update"})
 
 MAX_EXACT_BYTES = 512
 FINGERPRINT_BYTES = 4
-"""Integers are kept as they are where they take no more than so many bytes, or no more than their samples' fingerprints."""
+"""Integers are kept as they are where they take no more than so many bytes, or than fingerprints of the samples."""
 
 MAX_DEPTH = 16
 MAX_CHILDREN = 16

@@ -147,7 +147,8 @@ class LoaderHooks:
             own.loader.name = f"loader{own.loader.number}(iterator)"
             setattr(iterator, self._attribute, own)
         state = own.loader
-        self._recording.note_loader_batch()
+        if not self._recording.has_loader or self._recording.steps.awaits_update:
+            self._recording.note_loader_batch()
         state.num_batches += 1
         indices = take_indices(iterator, own.drawn) if own.drawn is not None else None
         limit = self._recording.num_batches

@@ -44,12 +44,14 @@ OVERWRITING: Final = frozenset(
         "log_normal_",
         "cauchy_",
         "geometric_",
-        "set_",
         "_foreach_zero_",
         "_foreach_copy_",
     }
 )
 """Operations that do not read the first argument that they change."""
+
+ADOPTING: Final = frozenset({"set_", "set_data"})
+"""Operations that make a tensor a view of other memory: they compute nothing."""
 
 COPYING_VIEWS: Final = frozenset({"lift_fresh", "lift"})
 """Operations that say that they return their argument: it is where the data of `torch.tensor` comes in."""
@@ -129,7 +131,7 @@ class Effects:
         else:
             self.overwritten = frozenset({0} & self.mutated) if short in OVERWRITING else frozenset()
         aliases = [result.alias_info for result in returns]
-        self.is_view = (
+        self.is_view = (namespace == "aten" and short in ADOPTING) or (
             any(aliases)
             and not any(alias is not None and alias.is_write for alias in aliases)
             and not self.mutated

@@ -176,7 +176,7 @@ class OpRecorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         effects = seen.effects
         outputs = Outputs()
         with self._lock:
-            flags = fmt.MUTATED | (fmt.UNWRITTEN if seen.was_empty else 0)
+            flags = fmt.MUTATED | (fmt.VIEW if effects.is_view else fmt.UNWRITTEN if seen.was_empty else 0)
             for position, tensor in seen.mutated:
                 self._take_output(outputs, position, tensor, flags)
             flags = fmt.VIEW if effects.is_view else fmt.UNWRITTEN if effects.allocates else 0

@@ -7,7 +7,6 @@ the object's header and trusted only after it has been checked against the publi
 
 from __future__ import annotations
 
-import ctypes
 import random
 import struct
 import sys
@@ -17,19 +16,13 @@ import torch
 import xxhash
 
 from reproof.digest import digest_tensor
+from reproof.entropy.generator_memory import find_numpy_state, find_python_state
 from reproof.schema import RNG_CUDA, RNG_LOADER
-
-NUM_WORDS: Final = 624
-PYTHON_STATE: Final = struct.Struct(f"=i{NUM_WORDS}I")
-"""Position and words of `random.Random`, as CPython lays them out (Modules/_randommodule.c, 3.10 to 3.13)."""
 
 PACK_PAIR: Final = struct.Struct("<Q8s").pack
 """Packs the number of a generator and the first 8 bytes of a digest (`8s` cuts the rest off)."""
 
 PACK_FLOAT: Final = struct.Struct("<d").pack
-
-NUMPY_STATE_BYTES: Final = (NUM_WORDS + 1) * 4
-"""Words and position of NumPy's `mt19937_state` (numpy/random/src/mt19937/mt19937.h)."""
 
 
 class RngReader:
@@ -79,19 +72,6 @@ class PythonState:
         return xxhash.xxh3_128_digest(self._memory if kept is None else bytes(self._memory) + PACK_FLOAT(kept))
 
 
-def find_python_state(generator: random.Random) -> Any:
-    """Return a view of the generator's words and position in memory, or None if it is not where CPython has it."""
-    if sys.implementation.name != "cpython":
-        return None
-    start = random.Random.__base__.__basicsize__ - PYTHON_STATE.size if random.Random.__base__ else 0
-    for offset in (start - start % 4, object.__basicsize__):
-        view = (ctypes.c_ubyte * PYTHON_STATE.size).from_address(id(generator) + offset)
-        position, *words = PYTHON_STATE.unpack(bytes(view))
-        if (*words, position) == generator.getstate()[1]:
-            return view
-    return None
-
-
 class NumpyState:
     """Reads the state of the generator behind the functions of `numpy.random`, without importing NumPy.
 
@@ -117,10 +97,3 @@ class NumpyState:
         if self._memory is not None:
             return xxhash.xxh3_128_digest(self._memory)
         return xxhash.xxh3_128_digest(repr(bit_generator.state).encode())
-
-
-def find_numpy_state(bit_generator: Any) -> Any:
-    """Return a view of a Mersenne Twister's state in memory; None for other generators, whose getters are quick."""
-    if type(bit_generator).__name__ != "MT19937":
-        return None
-    return (ctypes.c_ubyte * NUMPY_STATE_BYTES).from_address(bit_generator.ctypes.state_address)

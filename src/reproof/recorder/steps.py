@@ -31,13 +31,17 @@ if TYPE_CHECKING:
 
 
 class StepHooks:
-    """The hooks on optimizers and gradients of one recording."""
+    """The hooks on optimizers and gradients of one recording.
+
+    Attributes:
+        awaits_update: Whether a training by hand has called `backward()`, and what it makes of it is still to come.
+    """
 
     def __init__(self, recording: Recording) -> None:
         """Hook all optimizers, those that exist and those to come."""
         self._recording = recording
         self._has_optimizer = False
-        self._awaits_update = False
+        self.awaits_update = False
         self._leaves: list[tuple[str, weakref.ref[torch.Tensor]]] = []
         self._num_inner_steps: dict[int, int] = {}
         for thing in gc.get_objects():
@@ -157,7 +161,7 @@ class StepHooks:
         known = [(name, p) for root, _ in recording.registry.roots for name, p in recording.registry.parameters(root)]
         leaves = [(name, leaf) for name, reference in self._leaves if (leaf := reference()) is not None]
         recording.state.record_hand_made_gradients(known or leaves)
-        self._awaits_update = True
+        self.awaits_update = True
 
     def _take_leaves(self, tensors: Any) -> None:
         """Note the tensors that a loss is derived from, where no module names them; record those not seen before."""
@@ -172,9 +176,9 @@ class StepHooks:
 
     def finish_hand_made_step(self) -> None:
         """Record what a training by hand has made of its parameters since `backward()`, and end the step."""
-        if not self._awaits_update:
+        if not self.awaits_update:
             return
-        self._awaits_update = False
+        self.awaits_update = False
         recording = self._recording
         recording.state.record_holdings()
         for name, reference in self._leaves:
@@ -196,7 +200,7 @@ class StepHooks:
                 recording.thread.is_in_backward = False
             with recording.guard("gradients"):
                 recording.evidence.record_tree("gradient", "grad", gradients)
-                self._awaits_update = not self._has_optimizer
+                self.awaits_update = not self._has_optimizer
             return gradients
 
         return grad
@@ -213,7 +217,7 @@ class StepHooks:
                 gradients, value = result
                 recording.evidence.record_tree("loss", "loss", value)
                 recording.evidence.record_tree("gradient", "grad", gradients)
-                self._awaits_update = not self._has_optimizer
+                self.awaits_update = not self._has_optimizer
             return result
 
         return transform

@@ -23,7 +23,7 @@ MAX_ROOM_BYTES: Final = 1 << 22
 """Room is as large as the file has become, up to this size."""
 
 SPARE_BYTES: Final = 64
-"""So many bytes after the end of a mapped file are always zero: a reader sees by them that the end may be unfinished."""
+"""So many bytes after the end of a mapped file are always zero: they tell a reader that the end may be unfinished."""
 
 
 class AppendedFile:

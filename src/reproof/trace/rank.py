@@ -256,7 +256,7 @@ class RankTrace:
         return whole
 
     def _count_filled(self) -> int:
-        """Return how many frames there are before the room that a killed process leaves, and before an unfinished one."""
+        """Return how many frames stand before the room that a killed process leaves and before an unfinished one."""
         num_records = self._stored("frames") // fmt.FRAME_BYTES
         filled = count_filled(num_records, lambda i: self._maps["frames"][_frame_offset(i) : _frame_offset(i + 1)])
         if 0 < filled < num_records:
@@ -275,7 +275,7 @@ class RankTrace:
 
 
 def count_filled(num_records: int, read: Callable[[int], bytes]) -> int:
-    """Return how many records of a frames file hold anything: zeros follow while it is written, and for good if killed."""
+    """Return how many records of a frames file hold anything; zeros follow in that of a run that has not ended."""
     return bisect_left(range(num_records), True, key=lambda i: read(i) == fmt.NO_FRAME)  # noqa: FBT003  # the key's value
 
 

@@ -15,6 +15,7 @@ items only and becomes a dict.
 
 from __future__ import annotations
 
+import io
 import pickletools
 import struct
 import warnings
@@ -25,7 +26,7 @@ from reproof.errors import TraceError
 from reproof.trace.pickled_array import PickledArray, PickledDtype, RefusedError, decode_scalar, quote
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 MAX_WEIGHT: Final = 16_000_000
 """Limit on the values of one pickle: a number weighs 1, an entry of the memo 4, a container 8, a call its arguments."""
@@ -58,7 +59,7 @@ _REMEDY: Final = (
 
 
 @dataclass(frozen=True, slots=True)
-class _Name:
+class PickledName:
     """A name that the pickle wants imported and that stands for a reader of ours."""
 
     text: str
@@ -78,7 +79,7 @@ def load_plain(data: bytes, source: str) -> object:
     Raises:
         TraceError: The data are no pickle, damaged, too large, or hold anything but plain values.
     """
-    machine = _Machine(data)
+    machine = PlainMachine(data)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter(
@@ -94,20 +95,36 @@ def load_plain(data: bytes, source: str) -> object:
         raise TraceError(problem, remedy, slug="pickle-damaged") from None
 
 
-class _Machine:
-    """The stack machine that a pickle is a program of, with the opcodes that make plain values."""
+class PlainMachine:
+    """The stack machine that a pickle is a program of, with the opcodes that make plain values.
+
+    Attributes:
+        position: Of the opcode under way.
+        readers: What each name that may be asked for stands for; readers of other files derive a machine with more.
+    """
+
+    readers: ClassVar[Mapping[str, Callable[[tuple[Any, ...]], object]]] = {}
 
     def __init__(self, data: bytes) -> None:
+        """Begin with an empty stack."""
         self.position = 0
         self._data = data
+        self._stream = io.BytesIO(data)
         self._weight = 0
         self._stack: list[Any] = []
         self._marked: list[list[Any]] = []
         self._memo: dict[int, Any] = {}
 
     def run(self) -> object:
+        """Carry out the program and return what it leaves; nothing may follow it."""
+        value = self.run_program()
+        if self.position + 1 != len(self._data):
+            raise ValueError(f"{len(self._data) - self.position - 1} bytes after the end of the pickle")
+        return value
+
+    def run_program(self) -> object:
         """Carry out the program and return what it leaves."""
-        for opcode, argument, position in pickletools.genops(self._data):
+        for opcode, argument, position in pickletools.genops(self._stream):
             name = opcode.name
             self.position = position or 0
             self._weigh(_WEIGHTS.get(name, 1))
@@ -116,9 +133,7 @@ class _Machine:
             elif name in _LITERALS:
                 self._stack.append(_LITERALS[name]())
             else:
-                self._OPERATIONS.get(name, _Machine._refuse_opcode)(self, name, argument)
-        if self.position + 1 != len(self._data):
-            raise ValueError(f"{len(self._data) - self.position - 1} bytes after the end of the pickle")
+                self.operations.get(name, PlainMachine._refuse_opcode)(self, name, argument)
         return self._stack.pop()
 
     def _weigh(self, weight: int) -> None:
@@ -215,17 +230,17 @@ class _Machine:
             module, _, attribute = str(argument).partition(" ")
         text = f"{module}.{attribute}" if isinstance(module, str) and isinstance(attribute, str) else ""
         text = text.replace("__builtin__.", "builtins.", 1) if text.startswith("__builtin__.") else text
-        if opcode == "INST" or text not in _READERS:
+        if opcode == "INST" or text not in self.readers:
             raise RefusedError(_printable(text) if text else f"a name made of {quote(module)} and {quote(attribute)}")
-        self._stack.append(_Name(text))
+        self._stack.append(PickledName(text))
 
     def _call(self, _: str, __: object) -> None:
         arguments, function = self._stack.pop(), self._stack.pop()
-        if not isinstance(function, _Name) or type(arguments) is not tuple:
+        if not isinstance(function, PickledName) or type(arguments) is not tuple:
             raise RefusedError(f"a call of {quote(function)}")
         # A call copies what it is given, and the same list can be given a million times.
         self._weigh(sum(len(item) for item in arguments if isinstance(item, (str, bytes, bytearray, list, tuple))))
-        self._stack.append(_READERS[function.text](arguments))
+        self._stack.append(self.readers[function.text](arguments))
 
     def _build(self, _: str, __: object) -> None:
         state = self._stack.pop()
@@ -234,7 +249,7 @@ class _Machine:
             raise RefusedError(f"a state set on {quote(target)}")
         target.set_state(state)
 
-    _OPERATIONS: ClassVar[dict[str, Callable[[_Machine, str, Any], None]]] = {
+    operations: ClassVar[dict[str, Callable[[PlainMachine, str, Any], None]]] = {
         "PROTO": _check_protocol,
         **dict.fromkeys(("FRAME", "STOP"), _ignore),
         "MARK": _mark,
@@ -313,7 +328,7 @@ def _read_complex(arguments: tuple[Any, ...]) -> complex:
 def _read_new_array(arguments: tuple[Any, ...]) -> PickledArray:
     """Read numpy's ``_reconstruct(ndarray, (0,), b"b")``, an array that is filled later."""
     match arguments:
-        case (_Name("numpy.ndarray"), tuple(), _):
+        case (PickledName("numpy.ndarray"), tuple(), _):
             return PickledArray()
         case _:
             raise RefusedError("a numpy array of an unknown class")
@@ -341,3 +356,4 @@ _READERS: Final[dict[str, Callable[[tuple[Any, ...]], object]]] = {
     "numpy.core.numeric._frombuffer": PickledArray.from_buffer,
     "numpy._core.numeric._frombuffer": PickledArray.from_buffer,
 }
+PlainMachine.readers = _READERS

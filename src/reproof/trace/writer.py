@@ -80,7 +80,7 @@ class RankWriter:
         Raises:
             OSError: If the file system refuses.
         """
-        layout_id, layout = self._layout(event_ids)
+        layout_id, layout = self._layouts.get(event_ids) or self._add_layout(event_ids)
         self._chain = fmt.next_chain(self._chain, layout, step, flags, digests)
         self.num_digests += len(event_ids)
         self.num_tensors += layout.num_tensors
@@ -96,12 +96,10 @@ class RankWriter:
         self._append("frames", body + fmt.CRC.pack(crc))
         self.num_frames += 1
 
-    def _layout(self, event_ids: tuple[int, ...]) -> tuple[int, Layout]:
-        known = self._layouts.get(event_ids)
-        if known is None:
-            layout = fmt.make_layout(tuple(self._event_list[i] for i in event_ids))
-            known = self._layouts[event_ids] = (len(self._layouts), layout)
-            self._append_line({"layout": known[0], "events": list(event_ids)})
+    def _add_layout(self, event_ids: tuple[int, ...]) -> tuple[int, Layout]:
+        layout = fmt.make_layout(tuple(self._event_list[i] for i in event_ids))
+        known = self._layouts[event_ids] = (len(self._layouts), layout)
+        self._append_line({"layout": known[0], "events": list(event_ids)})
         return known
 
     def _append_line(self, entry: dict[str, Any]) -> None:

@@ -143,6 +143,17 @@ def test_only_what_leads_to_the_divergence_counts() -> None:
     assert find(a, b, Target(9, digest("L"))) == ("computed", "mm")
 
 
+def test_many_differences_that_lead_nowhere_hide_nothing() -> None:
+    """However much is drawn and logged before, the source of the divergence is found."""
+    a, b = Told(), Told()
+    for number in range(200):
+        a.op("rand", "", f"log{number}=1")
+        b.op("rand", "", f"log{number}=2")
+    a.op("mm", "x=1", "y=1").op("sum", "y=1", "loss=L")
+    b.op("mm", "x=1", "y=2").op("sum", "y=2", "loss=M")
+    assert find(a, b, Target(0, digest("L"))) == ("computed", "mm")
+
+
 def test_what_came_after_the_divergence_does_not_count() -> None:
     """Operations executed after the first event that differs have not made it."""
     a = Told().op("mm", "x=1", "y=1", events=1).op("exp", "q=1", "r=1", events=5)

@@ -180,6 +180,12 @@ def test_a_view_shares_its_memory(tmp_path: Path) -> None:
     assert view.outputs[0].storage == fill.outputs[0].storage == add.inputs[0].storage
 
 
+def test_a_tensor_that_adopts_memory_computes_nothing(tmp_path: Path) -> None:
+    """What comes from a storage comes from outside and not from an operation."""
+    ops = record_step(tmp_path, lambda: torch.empty(0).set_(torch.ones(3).untyped_storage()))
+    assert [output.flags for output in named(ops, "set_")[0].outputs] == [MUTATED | VIEW]
+
+
 def test_uninitialised_memory_has_no_content(tmp_path: Path) -> None:
     """What `empty` returns is no evidence, as a result, as an input, and until something writes it."""
 

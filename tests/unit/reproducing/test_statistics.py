@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-pytest.importorskip("statsmodels", reason="the extra `reproduce` is not installed")
+pytest.importorskip("statsmodels", reason="the extra `search` is not installed")
 
 from reproof.reproducing.statistics import (
     adjust_for_many,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import math
 import random
@@ -10,14 +11,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-pytest.importorskip("statsmodels", reason="the extra `reproduce` is not installed")
+pytest.importorskip("statsmodels", reason="the extra `search` is not installed")
 
 from reproof.bundle.records import Perturbation, Reference, Replicate
 from reproof.reproducing.margins import complete_margins, propose_margins
 from reproof.reproducing.verdicts import Evidence, Gate, Judgement, judge
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from reproof.bundle.records import Metrics
 
@@ -311,6 +312,13 @@ class TestReplicates:
 
 class TestHowOftenItIsWrong:
     """Operating characteristics, by simulation."""
+
+    @pytest.fixture(autouse=True)
+    def _little_garbage(self) -> Iterator[None]:
+        """Hide what there is from the garbage collector, which statsmodels calls at each correction."""
+        gc.freeze()
+        yield
+        gc.unfreeze()
 
     @pytest.fixture
     def verdicts_of(self) -> Callable[..., list[Judgement]]:

@@ -1,0 +1,192 @@
+"""Compile the user's modules so that sets, hashes and identities pass through functions of ours.
+
+The syntax tree is changed before it is compiled: each place where a set may be iterated over passes it through
+`pass_ordered`, each `hash(x)` through `pass_hash`, and so on. Lines and columns stay as they are. Left out: code that
+is made of strings (`eval`), and sets that an installed package or compiled code iterates over.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from types import CodeType
+
+ORDER: Final = "__reproof_order__"
+CALL: Final = "__reproof_call__"
+HASH: Final = "__reproof_hash__"
+IDENTITY: Final = "__reproof_id__"
+POP: Final = "__reproof_pop__"
+TEXT: Final = "__reproof_text__"
+
+CONSUMERS: Final = frozenset(
+    {list, tuple, enumerate, iter, zip, map, filter, sum, min, max, sorted, next, dict, reversed, any, all}
+)
+"""Built-in functions that iterate over their arguments; user's functions and compiled ones get the set itself."""
+
+INDIFFERENT: Final = frozenset({"sorted", "min", "max"})
+"""Those to which the order is all one, unless they have a key."""
+
+CALLED: Final = frozenset(
+    (
+        "join",
+        "extend",
+        "extendleft",
+        "fromkeys",
+        "from_iterable",
+        "writelines",
+        "update",
+        "Counter",
+        "deque",
+        "OrderedDict",
+        "defaultdict",
+        "reduce",
+        "chain",
+        "islice",
+        "cycle",
+        "accumulate",
+        "product",
+        "permutations",
+        "combinations",
+        "combinations_with_replacement",
+        "zip_longest",
+        "starmap",
+        "takewhile",
+        "dropwhile",
+        "filterfalse",
+        "groupby",
+        "tee",
+        "batched",
+        "pairwise",
+        "compress",
+        "fromiter",
+    )
+)
+"""Names under which functions and methods of the standard library that iterate over their arguments are called."""
+
+PLAIN: Final = (ast.Constant, ast.JoinedStr, ast.List, ast.ListComp, ast.Tuple, ast.Dict, ast.DictComp, ast.Lambda)
+"""Expressions that are no set for certain."""
+
+
+class Reordering(ast.NodeTransformer):
+    """Passes what may be a set through our functions; positions in the source stay as they are."""
+
+    def visit_For(self, node: ast.For) -> ast.AST:
+        """Pass what a loop iterates over."""
+        self.generic_visit(node)
+        node.iter = wrap(ORDER, node.iter)
+        return node
+
+    def visit_comprehension(self, node: ast.comprehension) -> ast.AST:
+        """Pass what a comprehension iterates over."""
+        self.generic_visit(node)
+        if not node.is_async:
+            node.iter = wrap(ORDER, node.iter)
+        return node
+
+    def visit_YieldFrom(self, node: ast.YieldFrom) -> ast.AST:
+        """Pass what a generator delegates to."""
+        self.generic_visit(node)
+        node.value = wrap(ORDER, node.value)
+        return node
+
+    def visit_Starred(self, node: ast.Starred) -> ast.AST:
+        """Pass what a star unpacks."""
+        self.generic_visit(node)
+        if isinstance(node.ctx, ast.Load):
+            node.value = wrap(ORDER, node.value)
+        return node
+
+    def visit_Assign(self, node: ast.Assign) -> ast.AST:
+        """Pass what is unpacked into several targets, or put into a slice."""
+        self.generic_visit(node)
+        if any(is_unpacking(target) for target in node.targets):
+            node.value = wrap(ORDER, node.value)
+        return node
+
+    def visit_AugAssign(self, node: ast.AugAssign) -> ast.AST:
+        """Pass what is added to a list."""
+        self.generic_visit(node)
+        if isinstance(node.op, ast.Add):
+            node.value = wrap(ORDER, node.value)
+        return node
+
+    def visit_FormattedValue(self, node: ast.FormattedValue) -> ast.AST:
+        """Pass what becomes text."""
+        self.generic_visit(node)
+        if node.format_spec is None and node.conversion in {-1, ord("s"), ord("r")}:
+            node.value = wrap(TEXT, node.value)
+        return node
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        """Pass the arguments of what iterates over them, and the calls of `hash`, `id` and `pop`."""
+        self.generic_visit(node)
+        replaced = self._replace(node)
+        if replaced is not None:
+            return replaced
+        function = node.func
+        if is_consumer(function) and not is_indifferent(node):
+            node.args = [arg if isinstance(arg, ast.Starred) else wrap(ORDER, arg) for arg in node.args]
+        elif last_name(function) in CALLED and not all(isinstance(arg, PLAIN) for arg in node.args):
+            node.func = wrap(CALL, function)
+        return node
+
+    @staticmethod
+    def _replace(node: ast.Call) -> ast.Call | None:
+        """Return the call of ours that takes the place of a call, or None."""
+        function, count = node.func, len(node.args)
+        if node.keywords or any(isinstance(arg, ast.Starred) for arg in node.args):
+            return None
+        if isinstance(function, ast.Attribute) and not count:
+            name = {"pop": POP, "__hash__": HASH}.get(function.attr)
+            is_super = isinstance(function.value, ast.Call) and last_name(function.value.func) == "super"
+            return None if name is None or is_super else call(name, [function.value], node)
+        if isinstance(function, ast.Name) and count == 1:
+            if (name := {"hash": HASH, "id": IDENTITY}.get(function.id)) is not None:
+                return call(name, node.args, node)
+            if function.id in {"str", "repr"}:
+                node.args = [wrap(TEXT, node.args[0])]
+        return None
+
+
+def is_unpacking(target: ast.expr) -> bool:
+    """Whether a target takes what is assigned apart."""
+    return isinstance(target, (ast.Tuple, ast.List)) or (
+        isinstance(target, ast.Subscript) and isinstance(target.slice, ast.Slice)
+    )
+
+
+def is_consumer(function: ast.expr) -> bool:
+    """Whether a call is of a built-in function that iterates over its arguments."""
+    return isinstance(function, ast.Name) and getattr(builtins, function.id, None) in CONSUMERS
+
+
+def is_indifferent(node: ast.Call) -> bool:
+    """Whether what a call returns does not depend on the order of its arguments."""
+    return last_name(node.func) in INDIFFERENT and not any(keyword.arg == "key" for keyword in node.keywords)
+
+
+def last_name(function: ast.expr) -> str | None:
+    """Return the name under which something is called, without what stands before the dot."""
+    if isinstance(function, ast.Attribute):
+        return function.attr
+    return function.id if isinstance(function, ast.Name) else None
+
+
+def wrap(function: str, node: ast.expr) -> ast.expr:
+    """Return a call of one of our functions with the expression as its argument, unless that is no set for certain."""
+    return node if isinstance(node, PLAIN) else call(function, [node], node)
+
+
+def call(function: str, arguments: list[ast.expr], where: ast.expr) -> ast.Call:
+    """Return a call of one of our functions at the position of another node."""
+    name = ast.copy_location(ast.Name(id=function, ctx=ast.Load()), where)
+    return ast.copy_location(ast.Call(func=name, args=arguments, keywords=[]), where)
+
+
+def compile_reordered(source: bytes | str, path: str) -> CodeType:
+    """Compile a module of the user's so that its sets pass through the functions of these names."""
+    tree = ast.fix_missing_locations(Reordering().visit(ast.parse(source, path)))
+    return compile(tree, path, "exec", dont_inherit=True)

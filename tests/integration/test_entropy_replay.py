@@ -1,0 +1,503 @@
+"""What lets the outside world into a run is recorded with its line, and comes out the same when it is replayed."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from textwrap import dedent
+from typing import TYPE_CHECKING, Protocol
+
+import pytest
+
+from reproof.entropy.ledger import Source, read_ledgers
+from reproof.entropy.plan import Plan
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.integration.conftest import Command
+
+SLEEP = """
+import _random, time
+_chance, _sleep = _random.Random(), time.sleep  # a generator that nobody taps
+def jitter():
+    _chance.seed()
+    _sleep(_chance.random() * 0.02)
+"""
+"""A pause of a length that no run shares with another."""
+
+
+class Run(Protocol):
+    """Runs a script under `reproof run` and returns what it printed."""
+
+    def __call__(self, name: str, plan: Plan | None = None, *arguments: str, script: str = "script.py") -> str:
+        """Run it into the trace of this name."""
+
+
+@pytest.fixture
+def run(tmp_path: Path, reproof: Command) -> Run:
+    """Return what runs the script of a test."""
+
+    def start(name: str, plan: Plan | None = None, *arguments: str, script: str = "script.py") -> str:
+        experiment = tmp_path / f"{name}.json"
+        experiment.write_text(json.dumps({"plan": (plan or Plan()).to_json(), "probes": None}))
+        done = reproof("run", "-o", name, "--experiment", experiment.name, script, *arguments)
+        assert done.code == 0, done.err
+        assert "Traceback" not in done.err, done.err
+        return done.out
+
+    return start
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> None:
+    """Return what writes the script of a test."""
+    return lambda text, name="script.py": (tmp_path / name).write_text(dedent(text), encoding="utf-8")
+
+
+def replay(folder: Path) -> Plan:
+    """Return the plan by which everything is replayed from the trace `a`."""
+    return Plan(baseline=str(folder / "a"))
+
+
+def sources(folder: Path, process: str = "0", name: str = "a") -> dict[str, Source]:
+    """Return what a process read from each place."""
+    return read_ledgers(folder / name)[process]
+
+
+SINGLE = {
+    "time": ("time.time", "wall-clock", "from time import time as now\nprint(now())"),
+    "nanoseconds": ("time.perf_counter_ns", "wall-clock", "import time\nprint(time.perf_counter_ns())"),
+    "strftime": ("time.strftime", "wall-clock", "import time\nprint(time.strftime('%H:%M:%S'), time.time_ns())"),
+    "localtime": ("time.localtime", "wall-clock", "import time\nprint(time.localtime(), time.time_ns())"),
+    "datetime": ("datetime.datetime.now", "wall-clock", "from datetime import datetime\nprint(datetime.now())"),
+    "datetime with a zone": (
+        "datetime.datetime.now",
+        "wall-clock",
+        "import datetime\nprint(datetime.datetime.now(datetime.timezone(datetime.timedelta(hours=3))))",
+    ),
+    "derived datetime": (
+        "datetime.date.today",
+        "wall-clock",
+        "import datetime\nclass Day(datetime.datetime):\n    pass\nprint(repr(Day.today()))",
+    ),
+    "urandom": ("os.urandom", "os-entropy", "import os\nprint(os.urandom(8))"),
+    "getrandom": ("os.getrandom", "os-entropy", "import os\nprint(os.getrandom(8))"),
+    "secrets": (
+        "random.SystemRandom",
+        "os-entropy",
+        "import secrets\nprint(secrets.token_hex(), secrets.choice('abcdefgh'))",
+    ),
+    "SystemRandom": ("random.SystemRandom", "os-entropy", "import random\nprint(random.SystemRandom().random())"),
+    "uuid4": ("os.urandom", "os-entropy", "import uuid\nprint(uuid.uuid4())"),
+    "uuid1": ("uuid.uuid1", "os-entropy", "import uuid\nprint(uuid.uuid1())"),
+    "temporary name": ("random.Random", "unseeded-generator", "import tempfile\nprint(tempfile.mktemp())"),
+    "process": ("os.getpid", "process-identity", "import os\nprint(os.getpid())"),
+    "Random": ("random.Random", "unseeded-generator", "import random\nprint(random.Random().random())"),
+    "derived Random": (
+        "random.Random",
+        "unseeded-generator",
+        "import random\nclass R(random.Random):\n    def seed(self, *a):\n        super().seed(*a)\nprint(R().gauss(0, 1))",
+    ),
+    "random.seed()": ("random.seed", "unseeded-rng", "import random\nrandom.seed()\nprint(random.random())"),
+    "random": ("random", "unseeded-rng", "import random\nprint(random.random())"),
+    "default_rng": (
+        "numpy.random.default_rng",
+        "unseeded-generator",
+        "import numpy as np\nprint(np.random.default_rng().random())",
+    ),
+    "RandomState": (
+        "numpy.random.default_rng",
+        "unseeded-generator",
+        "import numpy as np\nprint(np.random.RandomState().rand())",
+    ),
+    "SeedSequence": (
+        "numpy.random.default_rng",
+        "unseeded-generator",
+        "import numpy as np\nprint(np.random.SeedSequence().spawn(2)[1].generate_state(1))",
+    ),
+    "Generator.spawn": (
+        "numpy.random.default_rng",
+        "unseeded-generator",
+        "import numpy as np\nprint(np.random.default_rng().spawn(1)[0].random())",
+    ),
+    "bit generator": (
+        "numpy.random.default_rng",
+        "unseeded-generator",
+        "import numpy as np\nprint(np.random.PCG64().random_raw())",
+    ),
+    "numpy.random.seed()": (
+        "numpy.random.seed",
+        "unseeded-rng",
+        "import numpy as np\nnp.random.seed()\nprint(np.random.rand())",
+    ),
+    "numpy.random": ("numpy.random", "unseeded-rng", "import numpy as np\nprint(np.random.rand())"),
+}
+
+
+@pytest.mark.parametrize("case", SINGLE, ids=str)
+def test_a_source_is_recorded_and_replayed(case: str, tmp_path: Path, run: Run, write: None) -> None:
+    """What a script reads is noted under its source and kind, and an experiment gives it the same once more."""
+    source, kind, text = SINGLE[case]
+    write(text)
+    first = run("a")
+    assert any(found.source == source and found.kind == kind for found in sources(tmp_path).values())
+    assert run("b", replay(tmp_path)) == first
+    assert run("c") != first
+
+
+@pytest.mark.slow
+def test_torch_generators_are_recorded_and_replayed(tmp_path: Path, run: Run, write: None) -> None:
+    """The first state of PyTorch's generator, `torch.seed()` and `Generator.seed()` are replayed, and so are draws."""
+    write("""
+        import torch
+        print(torch.rand(1))
+        print(torch.seed(), torch.rand(1))
+        g = torch.Generator()
+        print(g.seed(), torch.rand(1, generator=g))
+    """)
+    first = run("a")
+    assert {"torch@start", "torch.seed@script.py:4", "torch.Generator.seed@script.py:6"} <= sources(tmp_path).keys()
+    assert run("b", replay(tmp_path)) == first
+
+
+def test_a_script_that_seeds_and_reads_nothing_has_no_sources(tmp_path: Path, run: Run, write: None) -> None:
+    """A generator that nobody drew from is marked as unused; nothing else is noted."""
+    write("""
+        import random
+        random.seed(0)
+        print(random.random())
+    """)
+    run("a")
+    found = sources(tmp_path)
+    assert list(found) == ["random@start"]
+    assert [note["note"] for note in found["random@start"].notes] == ["unused"]
+
+
+def test_listings_are_replayed_in_the_earlier_order(tmp_path: Path, run: Run, write: None) -> None:
+    """Folders are listed in the order of the baseline, by whatever function; new files come last."""
+    (tmp_path / "data").mkdir()
+    for name in "qwertz":
+        (tmp_path / "data" / name).touch()
+    write("""
+        import glob, os, pathlib
+        print(os.listdir("data"), glob.glob("data/*"), [p.name for p in pathlib.Path("data").iterdir()])
+        with os.scandir("data") as entries:
+            print([e.name for e in entries], [files for _, _, files in os.walk("data")])
+    """)
+    first = run("a", Plan(reverses_listings=True))
+    plain = run("b")
+    assert plain != first
+    assert run("c", replay(tmp_path)) == first
+
+
+def test_functions_look_and_behave_as_without_taps(run: Run, write: None, python: Command) -> None:
+    """Pickles, types, names, subclasses and errors are those of the originals."""
+    write("""
+        import datetime, inspect, os, pickle, random, time, uuid
+        for f in (time.time, os.urandom, os.getpid, os.listdir, os.getcwd, uuid.uuid1, os.scandir, os._exit,
+                  datetime.datetime.now, datetime.date.today):
+            assert pickle.loads(pickle.dumps(f)) == f
+            print(f.__name__, f.__qualname__)
+        assert type(datetime.datetime.now()) is datetime.datetime
+        class Day(datetime.datetime):
+            pass
+        assert type(Day.now()) is Day and isinstance(Day.now(), datetime.datetime)
+        print(pickle.loads(pickle.dumps(Day(2020, 1, 1))), datetime.datetime.now().tzinfo)
+        for call in (lambda: time.time(1), lambda: os.urandom("x"), lambda: time.localtime("x"), lambda: time.strftime(),
+                     lambda: os.listdir("nowhere"), lambda: datetime.datetime.now(3), lambda: random.Random([])):
+            try:
+                call()
+            except Exception as error:
+                print(type(error).__name__)
+        print(time.localtime(0).tm_year, time.strftime("%Y", time.gmtime(0)), random.Random(3).random())
+    """)
+    assert run("a") == python("script.py").out
+
+
+def test_the_end_of_a_clock_goes_on_from_the_earlier_run(tmp_path: Path, run: Run, write: None) -> None:
+    """A script that reads a clock more often than the baseline sees it go on, not jump."""
+    write("""
+        import sys, time
+        values = [time.time() for _ in range(int(sys.argv[1]))]
+        print(values[-1] - values[0] < 3, values == sorted(values), values[0])
+    """)
+    first = run("a", None, "2")
+    time.sleep(0.1)
+    assert run("b", replay(tmp_path), "50") == first
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
+def test_children_have_ledgers_of_their_own(method: str, tmp_path: Path, run: Run, write: None) -> None:
+    """What a child process reads is noted under its number and replayed to the same child."""
+    write("""
+        import multiprocessing as mp, os, random, sys, time
+        def work(number, pipe):
+            pipe.send((number, random.random(), os.urandom(4), time.time(), random.Random().random()))
+        if __name__ == "__main__":
+            context = mp.get_context(sys.argv[1])
+            for number in range(2):
+                here, there = context.Pipe()
+                child = context.Process(target=work, args=(number, there))
+                child.start()
+                print(here.recv())
+                child.join()
+    """)
+    first = run("a", None, method)
+    assert read_ledgers(tmp_path / "a").keys() == {"0", "0.1", "0.2"}
+    assert [len(sources(tmp_path, process)["os.urandom@script.py:4"].values) for process in ("0.1", "0.2")] == [1, 1]
+    assert run("b", replay(tmp_path), method) == first
+
+
+def test_a_child_forked_by_hand_keeps_what_it_read(tmp_path: Path, run: Run, write: None) -> None:
+    """A child that leaves by `os._exit`, or like its parent, writes its ledger to the end."""
+    write("""
+        import os, sys
+        for leave in (os._exit, sys.exit):
+            if (child := os.fork()) == 0:
+                for _ in range(20):
+                    os.urandom(1)
+                leave(0)
+            os.waitpid(child, 0)
+    """)
+    run("a")
+    reads = [sources(tmp_path, process)["os.urandom@script.py:6"].values for process in ("0.1", "0.2")]
+    assert [len(values) for values in reads] == [20, 20]
+
+
+def test_a_killed_run_keeps_its_ledger(tmp_path: Path, run: Run, write: None, environment: dict[str, str]) -> None:
+    """After `kill -9` the ledger holds the first read of each place and all that is older than a second."""
+    write("""
+        import os, time
+        seed = os.urandom(4)
+        for _ in range(3):
+            time.time()
+        time.sleep(1.2)
+        time.monotonic()
+        time.monotonic()
+        print("ready", flush=True)
+        time.sleep(60)
+    """)
+    command = [sys.executable, "-m", "reproof", "run", "-o", "a", "script.py"]
+    with subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"ready\n"
+        process.send_signal(signal.SIGKILL)
+    found = sources(tmp_path)
+    assert [len(found[f"{key}@script.py:{line}"].values) for key, line in (("os.urandom", 3), ("time.time", 5))] == [
+        1,
+        3,
+    ]
+    assert found["time.monotonic@script.py:7"].values
+
+
+QUEUES = {
+    "multiprocessing.Queue": """
+        queue, children = context.Queue(), []
+        for number in range(2):
+            children.append(context.Process(target=produce, args=(queue, number)))
+            children[-1].start()
+        print([queue.get() for _ in range(8)])
+    """,
+    "multiprocessing.SimpleQueue": """
+        queue, children = context.SimpleQueue(), []
+        for number in range(2):
+            children.append(context.Process(target=produce, args=(queue, number)))
+            children[-1].start()
+        print([queue.get() for _ in range(8)])
+    """,
+    "several consumers": """
+        tasks, results = context.Queue(), context.Queue()
+        children = [context.Process(target=consume, args=(tasks, results, number)) for number in range(2)]
+        for child in children:
+            child.start()
+        for number in range(8):
+            tasks.put(number)
+        tasks.put(None)
+        tasks.put(None)
+        print([results.get() for _ in range(8)])
+    """,
+    "connections": """
+        ends, children = [], []
+        for number in range(3):
+            here, there = context.Pipe()
+            ends.append(here)
+            children.append(context.Process(target=send, args=(there, number)))
+            children[-1].start()
+        while ends:
+            for end in mp.connection.wait(ends):
+                print(end.recv())
+                ends.remove(end)
+    """,
+    "queue.Queue": """
+        queue, children = threads.Queue(maxsize=1), []
+        for number in range(3):
+            children.append(threading.Thread(target=produce, args=(queue, number)))
+            children[-1].start()
+        print([queue.get() for _ in range(12)])
+    """,
+    "several consuming threads": """
+        queue, taken = threads.Queue(), []
+        def take(number):
+            while (item := queue.get()) is not None:
+                jitter()
+                taken.append((number, item))
+        children = [threading.Thread(target=take, args=(number,)) for number in range(2)]
+        for child in children:
+            child.start()
+        for item in [*range(8), None, None]:
+            queue.put(item)
+        for child in children:
+            child.join()
+        print(sorted(taken))
+    """,
+    "a polled queue": """
+        queue, children, found = threads.Queue(), [], []
+        children.append(threading.Thread(target=produce, args=(queue, 0)))
+        children[0].start()
+        while len(found) < 8:
+            try:
+                found.append(queue.get(timeout=0.004))
+            except threads.Empty:
+                found.append(None)
+        print(found)
+    """,
+    "tasks of a pool": """
+        children = []
+        queue = threads.Queue()
+        with futures.ThreadPoolExecutor(3) as pool:
+            for number in range(8):
+                pool.submit(put, queue, number)
+            print([queue.get() for _ in range(8)])
+    """,
+    "as_completed": """
+        children = []
+        with futures.ThreadPoolExecutor(3) as pool:
+            tasks = [pool.submit(identity, number) for number in range(8)]
+            print([task.result() for task in futures.as_completed(tasks)])
+    """,
+    "as_completed, left early": """
+        children = []
+        with futures.ThreadPoolExecutor(3) as pool:
+            for task in futures.as_completed({pool.submit(identity, number) for number in range(8)}):
+                print(task.result())
+                if task.result() > 4:
+                    break
+    """,
+    "wait": """
+        children = []
+        with futures.ThreadPoolExecutor(3) as pool:
+            left = {pool.submit(identity, number) for number in range(8)}
+            while left:
+                done, left = futures.wait(left, return_when=futures.FIRST_COMPLETED)
+                print([task.result() for task in done], [task.done() for task in left])
+    """,
+    "imap_unordered": """
+        children = []
+        with context.Pool(2) as pool:
+            print(list(pool.imap_unordered(identity, range(8))))
+    """,
+}
+
+TOOLS = """
+import concurrent.futures as futures, multiprocessing as mp, multiprocessing.connection, queue as threads, threading
+def produce(queue, number):
+    for item in range(4):
+        jitter()
+        queue.put((number, item))
+def consume(tasks, results, number):
+    while (task := tasks.get()) is not None:
+        jitter()
+        results.put((number, task))
+def send(end, number):
+    jitter()
+    end.send(number)
+def put(queue, number):
+    jitter()
+    queue.put(number)
+def identity(number):
+    jitter()
+    return number
+if __name__ == "__main__":
+    context = mp.get_context("fork")
+"""
+
+
+@pytest.mark.parametrize("case", QUEUES, ids=str)
+def test_concurrent_work_arrives_in_the_earlier_order(case: str, tmp_path: Path, run: Run, write: None) -> None:
+    """Whoever waits for several workers gets what they send in the order of the baseline, several times over."""
+    body = dedent(QUEUES[case]).replace("\n", "\n    ") + "\n    for child in children:\n        child.join()\n"
+    write(f"{SLEEP}{TOOLS}{body}")
+    first = run("a", Plan())
+    assert any(found.kind == "concurrency" for found in sources(tmp_path).values())
+    assert [run(name, replay(tmp_path)) for name in ("b", "c")] == [first, first]
+
+
+def test_a_consumer_that_waits_in_vain_goes_on(tmp_path: Path, run: Run, write: None) -> None:
+    """What the baseline had and this run does not send is waited for once, for seconds, and never again."""
+    write("""
+        import queue, sys, threading
+        items = queue.Queue()
+        name = sys.argv[1]
+        def produce(count):
+            for number in range(count):
+                items.put(number)
+        counts = [4, 4] if name == "a" else [8]
+        for count in counts:
+            thread = threading.Thread(target=produce, args=(count,))
+            thread.start()
+            thread.join()
+        print(len([items.get() for _ in range(8)]))
+    """)
+    run("a", None, "a")
+    start = time.monotonic()
+    assert run("b", replay(tmp_path), "b") == "8\n"
+    assert time.monotonic() - start < 30
+    assert [note["note"] for note in sources(tmp_path, name="b")["queue.Queue.get@script.py:13"].notes] == ["given up"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_workers_of_a_loader_are_replayed(method: str, tmp_path: Path, run: Run, write: None) -> None:
+    """Samples that draw and read clocks in persistent workers, delivered in any order, come out the same."""
+    write(f"""
+{SLEEP}
+import os, random, sys
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, Dataset
+class Samples(Dataset):
+    def __len__(self):
+        return 12
+    def __getitem__(self, index):
+        jitter()
+        values = [index, random.random(), np.random.rand(), os.urandom(1)[0], time.time() % 1000]
+        return torch.cat([torch.tensor(values), torch.rand(1)])
+if __name__ == "__main__":
+    loader = DataLoader(Samples(), 2, num_workers=2, in_order=False, multiprocessing_context=sys.argv[1],
+                        persistent_workers=sys.argv[1] == "fork")
+    for _ in range(2):
+        for batch in loader:
+            print(batch.tolist())
+    """)
+    first = run("a", None, method)
+    assert first.count("\n") == 12
+    assert run("b", replay(tmp_path), method) == first
+
+
+@pytest.mark.slow
+def test_a_compiled_function_may_read_the_clock(tmp_path: Path, run: Run, write: None) -> None:
+    """`torch.compile` leaves a tapped function alone as it does the original; its reads are noted."""
+    write("""
+        import time, torch
+        @torch.compile(backend="eager")
+        def step(x):
+            start = time.time()
+            return x + 1, start
+        print([bool(step(torch.ones(2))[1] > 1e9) for _ in range(2)])
+    """)
+    assert run("a") == "[True, True]\n"
+    assert len(sources(tmp_path)["time.time@script.py:5"].values) == 2
