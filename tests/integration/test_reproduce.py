@@ -63,7 +63,13 @@ def reproduce(project: Path, environment: dict[str, str]) -> Callable[..., tuple
     def run(*options: str, **variables: str) -> tuple[int, dict[str, Any]]:
         command = [sys.executable, "-m", "reproof", "reproduce", "optuna_best", "--json", "result.json", *options]
         done = subprocess.run(
-            command, cwd=project, env={**environment, **variables}, capture_output=True, text=True, check=False, timeout=280
+            command,
+            cwd=project,
+            env={**environment, **variables},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=280,
         )
         assert (project / "result.json").is_file(), done.stderr
         return done.returncode, json.loads((project / "result.json").read_text())
@@ -186,7 +192,11 @@ FORGED: dict[str, tuple[str, Callable[[str], str], str]] = {
         ),
         "configuration differs: config['training']['lr'] was",
     ),
-    "seed": ("config.yaml", lambda text: text.replace("seed: 11", "seed: 12"), "configuration differs: config['training']['seed'] was 11 when it was trained, is 12"),
+    "seed": (
+        "config.yaml",
+        lambda text: text.replace("seed: 11", "seed: 12"),
+        "configuration differs: config['training']['seed'] was 11 when it was trained, is 12",
+    ),
     "split": ("config.yaml", lambda text: text.replace("split: 0.8", "split: 0.75"), "of shape [120]"),
     "scaler": (
         "target_scaler.json",

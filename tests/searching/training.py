@@ -17,7 +17,9 @@ def train(config, run):
     features, targets = table[:, :6], table[:, 6:]
     generator = torch.Generator().manual_seed(settings["seed"])
     num_train = round(len(table) * config["split"])
-    rows, held_out = (part.indices for part in random_split(range(len(table)), [num_train, len(table) - num_train], generator))
+    rows, held_out = (
+        part.indices for part in random_split(range(len(table)), [num_train, len(table) - num_train], generator)
+    )
     run.use_data(features=features, targets=targets, train=rows, validation=held_out)
 
     scaler = run.keep_scaler(StandardScaler().fit(targets[rows]))

@@ -13,16 +13,17 @@ from reproof.checking.workflow import DEFAULT_MAX_RUNS, cache_folder, find_free_
 from reproof.comparison import compare_traces
 from reproof.errors import UsageError
 from reproof.explain.laboratory import Setting
+from reproof.explain.remedies import remedy_for
 from reproof.explain.search import Explanation, explain_divergence
 from reproof.launch.folders import copy_folder
 from reproof.launch.processes import RunProcess, RunRequest
-from reproof.schema import LEVELS
+from reproof.schema import LEVELS, Cause
 from reproof.trace import Trace, open_trace
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from reproof.schema import Comparison, Level
+    from reproof.schema import Comparison, Difference, Level
 
 
 def explain_runs(
@@ -57,6 +58,8 @@ def explain_runs(
     comparison = compare_traces(traces[0], traces[1], is_same_program=True)
     if comparison.first is None:
         return comparison, None
+    if (changed := find_code_change(comparison.first, *traces)) is not None:
+        return replace(comparison, causes=(changed,)), None
     refuse_missing_script(command)
     level: Level = next((known for known in LEVELS if known == traces[0].header.level), "steps")
     seeds = [hash_seed_of(trace) for trace in traces]
@@ -106,6 +109,31 @@ def command_of(baseline: Trace, candidate: Trace) -> tuple[str, ...]:
         told = " and ".join(repr(" ".join(command)) for command in commands)
         raise UsageError(f"the runs are of different commands: {told}", "compare two runs of one command")
     return commands[0]
+
+
+def find_code_change(first: Difference, baseline: Trace, candidate: Trace) -> Cause | None:
+    """Return the change of the script between two runs as the suspected cause; None if it was the same.
+
+    No experiment can be made: what is here now is at most one of the two.
+    """
+    codes = [trace.header.environment.get("code") or {} for trace in (baseline, candidate)]
+    if codes[0].get("script_sha256") == codes[1].get("script_sha256"):
+        return None
+    remedy = remedy_for("code-change", "code", "")
+    script = str(codes[0].get("script") or "")
+    return Cause(
+        kind="code-change",
+        source="code",
+        file=os.path.relpath(script) if script else None,
+        line=None,
+        text="",
+        confirmed=False,
+        step=first.step,
+        evidence="the script had other contents in the two runs; no experiment was made",
+        fix=remedy.fix,
+        reason=remedy.reason,
+        link=remedy.link,
+    )
 
 
 def hash_seed_of(trace: Trace) -> int | None:

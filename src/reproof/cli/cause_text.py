@@ -24,7 +24,7 @@ def cause_lines(causes: tuple[Cause, ...]) -> list[str]:
 
 def one_cause(cause: Cause) -> list[str]:
     """Return the lines that show one cause."""
-    where = f"{cause.file}:{cause.line}" if cause.file is not None else cause.source
+    where = cause.source if cause.file is None else cause.file if cause.line is None else f"{cause.file}:{cause.line}"
     state = click.style("confirmed", fg="red") if cause.confirmed else click.style("suspected", fg="yellow")
     lines = [f"{click.style(escape(where), bold=True)}  {escape(cause.text)}", f"{cause.kind}, {state}"]
     for title, text in (("why", cause.reason), ("proof", cause.evidence), ("fix", cause.fix), ("more", cause.link)):

@@ -208,6 +208,8 @@ def make_main(path: str | None, *, cached: str | None) -> types.ModuleType:
 def execute(code: types.CodeType, module: types.ModuleType, target: Target) -> Outcome:
     """Run the code as `__main__` and tell how it ended; an exception is shown as Python shows it."""
     sys.modules["__main__"] = module
+    if "__mp_main__" in sys.modules:  # set by `multiprocessing`, which we have imported; it is the script's by now
+        sys.modules["__mp_main__"] = module
     try:
         exec(code, module.__dict__)  # noqa: S102  # running the user's script is what we are for
     except BaseException as error:  # noqa: BLE001  # whatever a script may raise

@@ -27,9 +27,11 @@ class Payload:
     """An object whose pickle creates a file when it is loaded."""
 
     def __init__(self, canary: Path) -> None:
+        """Name the file."""
         self.canary = canary
 
     def __reduce__(self) -> tuple[Any, ...]:
+        """Have a function called by whoever unpickles it."""
         return os.mkdir, (str(self.canary),)
 
 
@@ -87,7 +89,10 @@ FOLDERS: dict[str, tuple[Callable[[Path], Any], str]] = {
         lambda f: (f / "config.yaml").write_text((f / "config.yaml").read_text().replace("7", "8")),
         "the bytes of config.yaml were changed",
     ),
-    "an added byte": (lambda f: (f / "config.yaml").write_bytes((f / "config.yaml").read_bytes() + b"\n"), "config.yaml has"),
+    "an added byte": (
+        lambda f: (f / "config.yaml").write_bytes((f / "config.yaml").read_bytes() + b"\n"),
+        "config.yaml has",
+    ),
     "a manifest that is no JSON": (lambda f: (f / "bundle.json").write_text("{"), "bundle.json is no readable JSON"),
     "a manifest nested without end": (
         lambda f: (f / "bundle.json").write_text('{"a":' * 100_000),

@@ -8,7 +8,6 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -20,6 +19,8 @@ from reproof.bundle.writer import write_bundle, write_reference
 from reproof.errors import BundleError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from reproof.bundle.writer import BundleContents
 
 REFERENCE = Reference(

@@ -39,7 +39,9 @@ def test_texts_that_look_like_something_else_stay_texts(text: str) -> None:
     assert read_back({"a": text}) == {"a": text}
 
 
-@pytest.mark.parametrize(("text", "value"), [("1e-5", 1e-5), ("3E4", 3e4), ("1.5", 1.5), ("007", "007"), ("1:30", "1:30")])
+@pytest.mark.parametrize(
+    ("text", "value"), [("1e-5", 1e-5), ("3E4", 3e4), ("1.5", 1.5), ("007", "007"), ("1:30", "1:30")]
+)
 def test_numbers_are_what_a_person_means(text: str, value: object) -> None:
     """`lr: 1e-5` is a number, which YAML 1.1 takes for text; a time of day is no number of seconds."""
     found = yaml_format.parse_yaml(f"a: {text}".encode(), "x.yaml")["a"]

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import os
 from typing import TYPE_CHECKING, Any
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from reproof.entropy import ledger as ledger_module
-from reproof.entropy.ledger import Ledger, LedgerReader, Place, ledger_name, read_ledger, read_ledgers
+from reproof.entropy.ledger import Ledger, LedgerReader, Place, ledger_name, read_ledger
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    import pytest
 
 
 def make_entry(key: str = "time.time@a.py:3") -> dict[str, Any]:
@@ -30,16 +32,6 @@ def make_place(ledger: Ledger, values: list[Any] | None = None, key: str = "time
 
 def test_values_come_back_in_order_with_their_steps(tmp_path: Path) -> None:
     """Two places of one process keep their own values; each value knows the step in which it was read."""
-    ledger = Ledger(tmp_path, "0")
-    first, second = make_place(ledger), make_place(ledger, key="os.urandom@b.py:1")
-    first.note(1.5)
-    ledger.begin_step(1)
-    ledger.begin_step(2)
-    second.note("ab")
-    first.note([1, None])
-    ledger.close()
-    ledger.flush()
-    assert read_ledgers(tmp_path)["0"]["time.time@a.py:3"].values == [1.5]
     ledger = Ledger(tmp_path, "0")
     first, second = make_place(ledger), make_place(ledger, key="os.urandom@b.py:1")
     first.note(1.5)
@@ -144,8 +136,8 @@ def test_values_are_replayed_one_after_the_other(tmp_path: Path) -> None:
     place.move(ledger, ["x"])
     place.give_up()
     assert place.take() == (False, None)
-    assert len(ledger.problems) == 1
-    ledger.close()
+    assert [note["note"] for note in read_ledger(tmp_path / ledger_name("0"))[place.key].notes] == ["given up"]
+    assert ledger.problems == []
 
 
 def test_a_torn_line_costs_what_was_in_it(tmp_path: Path) -> None:
@@ -208,8 +200,6 @@ JSON = st.recursive(
 def test_the_reader_raises_what_it_says_and_nothing_else(entry: Any) -> None:
     """Any JSON is either taken or refused by one of three exceptions."""
     reader = LedgerReader()
-    try:
+    with contextlib.suppress(ValueError, TypeError, KeyError):
         reader.read(entry)
-    except (ValueError, TypeError, KeyError):
-        pass
     assert all(isinstance(key, str) for key in reader.sources)

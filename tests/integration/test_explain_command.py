@@ -1,0 +1,155 @@
+"""`reproof explain`, and what `reproof check` does to find causes: options, budget, the folder left alone."""
+
+from __future__ import annotations
+
+import json
+from textwrap import dedent
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.integration.conftest import Command, Finished
+
+FAULTY = """
+    import sys
+    import numpy as np
+    import torch
+
+    torch.manual_seed(0)
+    torch.set_num_threads(1)
+    model = torch.nn.Linear(3, 1)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    rng = np.random.default_rng()  # the fault
+    open("runs.txt", "a").write("run ")
+    for step in range(4):
+        noise = torch.from_numpy(rng.standard_normal((4, 3))).float() if "--noise" in sys.argv else 0.0
+        loss = (model(torch.randn(4, 3) + noise)).square().mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+"""
+
+pytestmark = pytest.mark.slow
+
+
+class User:
+    """Somebody at a command line, in a folder with one script."""
+
+    def __init__(self, reproof: Command, folder: Path, cache: Path) -> None:
+        """Write the script."""
+        self._reproof = reproof
+        self._cache = str(cache)
+        self.folder = folder
+        self.script = folder / "train.py"
+        self.script.write_text(dedent(FAULTY), encoding="utf-8")
+
+    def run(self, *arguments: str) -> Finished:
+        """Run reproof with these arguments."""
+        return self._reproof(*arguments, XDG_CACHE_HOME=self._cache, PYTHONHASHSEED="random")
+
+    def result(self) -> Any:
+        """Return what `--json result.json` wrote."""
+        return json.loads((self.folder / "result.json").read_text(encoding="utf-8"))
+
+
+@pytest.fixture
+def user(reproof: Command, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> User:
+    """Return a user in a folder of their own."""
+    return User(reproof, tmp_path, tmp_path_factory.mktemp("cache"))
+
+
+class TestExplain:
+    """Two runs that were recorded before."""
+
+    def test_the_line_is_named_and_confirmed(self, user: User) -> None:
+        """Text and JSON tell line, proof and fix; the exit code is that of `compare`."""
+        for name in ("a", "b"):
+            user.run("run", "-o", name, "train.py", "--noise")
+        finished = user.run("explain", "a", "b", "--json", "result.json")
+        assert finished.code == 1
+        assert "train.py:10" in finished.out
+        assert "confirmed" in finished.out
+        cause = user.result()["causes"][0]
+        assert (cause["kind"], cause["file"], cause["line"]) == ("unseeded-generator", "train.py", 10)
+        assert cause["confirmed"]
+        assert "default_rng(" in cause["fix"]
+
+    def test_the_folder_is_left_as_it_is(self, user: User) -> None:
+        """Experiments take place in copies."""
+        for name in ("a", "b"):
+            user.run("run", "-o", name, "train.py", "--noise")
+        before = {path.name for path in user.folder.iterdir()}
+        user.run("explain", "a", "b")
+        assert {path.name for path in user.folder.iterdir()} == before
+        assert (user.folder / "runs.txt").read_text(encoding="utf-8") == "run run "
+
+    def test_equal_runs_need_no_experiment(self, user: User) -> None:
+        """Identical is identical."""
+        for name in ("a", "b"):
+            user.run("run", "-o", name, "train.py")
+        finished = user.run("explain", "a", "b", "--json", "result.json")
+        assert finished.code == 0
+        assert (user.result()["causes"], user.result()["experiments"]) == ([], [])
+
+    def test_a_changed_script_is_suspected(self, user: User) -> None:
+        """What no experiment can show is not called confirmed."""
+        user.run("run", "-o", "a", "train.py")
+        user.script.write_text(user.script.read_text(encoding="utf-8").replace("lr=0.1", "lr=0.2"), encoding="utf-8")
+        user.run("run", "-o", "b", "train.py")
+        user.run("explain", "a", "b", "--json", "result.json")
+        cause = user.result()["causes"][0]
+        assert (cause["kind"], cause["confirmed"]) == ("code-change", False)
+
+    def test_runs_of_two_commands_are_refused(self, user: User) -> None:
+        """One line, with both commands."""
+        user.run("run", "-o", "a", "train.py")
+        user.run("run", "-o", "b", "train.py", "--noise")
+        finished = user.run("explain", "a", "b")
+        assert finished.code == 2
+        assert "different commands" in finished.err
+
+
+class TestCheck:
+    """The search that follows a check."""
+
+    def test_the_cause_is_told_with_proof_and_fix(self, user: User) -> None:
+        """A person reads which line it is, why, and what to write instead."""
+        finished = user.run("check", "train.py", "--noise")
+        assert finished.code == 1
+        for part in ("Cause:", "train.py:10", "confirmed", "proof", "fix", "docs/causes/unseeded-generator.md"):
+            assert part in finished.out
+
+    def test_only_the_two_runs_touch_the_folder(self, user: User) -> None:
+        """Whatever experiments were made, the script ran twice here."""
+        user.run("check", "--json", "result.json", "train.py", "--noise")
+        assert len(user.result()["experiments"]) >= 2
+        assert (user.folder / "runs.txt").read_text(encoding="utf-8") == "run run "
+
+    def test_it_can_be_left_out(self, user: User) -> None:
+        """`--no-explain` compares, and makes no experiment."""
+        finished = user.run("check", "--no-explain", "--json", "result.json", "train.py", "--noise")
+        assert finished.code == 1
+        assert (user.result()["causes"], user.result()["experiments"]) == ([], [])
+
+    def test_the_budget_is_kept_and_told(self, user: User) -> None:
+        """One experiment confirms nothing, and the user is told how to have more."""
+        finished = user.run("check", "--max-runs", "1", "--json", "result.json", "train.py", "--noise")
+        assert len(user.result()["experiments"]) == 1
+        assert not any(cause["confirmed"] for cause in user.result()["causes"])
+        assert "--max-runs" in finished.out
+
+    def test_a_robust_training_holds_under_other_surroundings(self, user: User) -> None:
+        """And the report says under which."""
+        finished = user.run("check", "--vary", "listing-order,time,workers,cwd", "train.py")
+        assert finished.code == 0
+        assert "listing-order, time, workers, cwd" in finished.out
+
+    def test_an_unknown_variation_is_refused(self, user: User) -> None:
+        """Before anything runs."""
+        finished = user.run("check", "--vary", "moon", "train.py")
+        assert finished.code == 2
+        assert "'moon'" in finished.err
+        assert not (user.folder / "runs.txt").exists()
