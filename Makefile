@@ -74,6 +74,10 @@ $(VENV)/.installed: $(VENV)/.wheel $(VENV)/.dependencies
 demo: setup ## record two real trainings, compare them, show where they part
 	@PATH="$(CURDIR)/$(BIN):$$PATH" examples/demo.sh $(ARGS)
 
+.PHONY: demo-search
+demo-search: setup ## search by Optuna, keep the best trial, train it again, certify it
+	@PATH="$(CURDIR)/$(BIN):$$PATH" OMP_WAIT_POLICY=passive examples/demo_search.sh $(ARGS)
+
 # passive: the threads of PyTorch that have nothing to do leave the cores to the other trainings, instead of spinning.
 .PHONY: test
 test: setup ## run all tests on the installed wheel; ARGS="tests/unit -k digest" for some

@@ -45,10 +45,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Skip what this machine or this run cannot test, and say why."""
     skip_gpu = pytest.mark.skip(reason="needs a CUDA device")
     skip_wheel = pytest.mark.skip(reason="needs the installed wheel: run `make test`")
+    skip_thorough = pytest.mark.skip(reason="holds the truth of tables and takes long: REPROOF_THOROUGH=1 runs it")
+    is_thorough = os.environ.get("REPROOF_THOROUGH") == "1"
     is_gpu_missing = any(item.get_closest_marker("gpu") for item in items) and not _has_gpu()
     for item in items:
         if is_gpu_missing and item.get_closest_marker("gpu"):
             item.add_marker(skip_gpu)
+        if not is_thorough and item.get_closest_marker("thorough"):
+            item.add_marker(skip_thorough)
         if not config.getoption("--installed") and item.get_closest_marker("wheel"):
             item.add_marker(skip_wheel)
 

@@ -249,6 +249,12 @@ PROCESS_IDENTITY = (
         "identity_pid_sampler", "batch/order", _cause("process-identity", ("balance.py", "random.Random(os.getpid())"))
     ),
     _faulty(
+        "identity_object_set",
+        "batch/content",
+        _cause("process-identity", ("stations.py", "for station in frozenset(stations)")),
+        tags=("race",),  # addresses may come in the same order twice
+    ),
+    _faulty(
         "identity_thread",
         "update",
         _cause("process-identity", ("train.py", "np.random.default_rng(threading.get_ident())")),

@@ -45,6 +45,7 @@ CURES: Final[dict[str, tuple[Edit, ...]]] = {
     "clock_burn_in": (("chain.py", "while time.perf_counter() < end", "for _ in range(1000)"),),
     "clock_annealing": (("schedule.py", "(tick() - self.start)", "0"),),
     "identity_pid_sampler": (("balance.py", "Random(os.getpid())", "Random(1)"),),
+    "identity_object_set": (("stations.py", "frozenset(stations)", "stations"),),
     "identity_thread": (("train.py", "threading.get_ident()", "1"),),
     "hash_columns": (("encoding.py", "list(seen)", "sorted(seen)"),),
     "hash_feature": (("plays.py", "hash(parts)", '__import__("zlib").crc32(repr(parts).encode())'),),

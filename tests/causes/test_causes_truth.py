@@ -82,6 +82,7 @@ def run(python: Process, folder: Path, variables: dict[str, str]) -> str:
 
 
 @pytest.mark.slow
+@pytest.mark.thorough
 def test_a_cured_script_reproduces(curable_case: Any, tmp_path: Path, python: Process) -> None:
     """With the line to blame written otherwise, two runs end in the same weights, and in the same metrics."""
     case = curable_case

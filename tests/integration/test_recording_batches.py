@@ -14,6 +14,7 @@ from torch.nn.utils import rnn
 from torch.utils.data import DataLoader
 
 import reproof
+from reproof.trace import open_trace
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -207,6 +208,20 @@ def test_numbers_kept_with_a_batch(tmp_path: Path, read_events: Callable[[Path],
         (inputs,), (labels,) = (events.named(f"{LOADER}['{key}']") for key in ("x", "label"))
         assert inputs.kinds == ({"samples", "statistics"} if wanted else {"samples"})
         assert (labels.exact, labels.kinds) == ((2, 0, 1, 1), {"exact"})
+
+
+def test_numbers_take_few_bytes(tmp_path: Path) -> None:
+    """Labels are kept in the smallest type that holds them; of token ids, a fingerprint of each sample is."""
+    batch = {"tokens": torch.arange(600, 1624).view(8, 128), "labels": torch.tensor([0, 255, 7])}
+    rank = open_trace(record_batch(batch, tmp_path / "run")).ranks[0]
+    events = rank.frame(0).layout.events
+    kept = {
+        (events[position].name.removeprefix(LOADER), kind): (numbers.typecode, len(numbers.values))
+        for (position, kind), numbers in rank.numbers(0).items()
+    }
+    assert kept["['labels']", "exact"] == ("B", 3)
+    assert kept["['tokens']", "samples"] == ("I", 8)
+    assert ("['tokens']", "exact") not in kept
 
 
 def test_statistics_let_runs_be_equivalent(tmp_path: Path) -> None:

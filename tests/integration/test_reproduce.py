@@ -255,3 +255,23 @@ def test_a_training_that_is_not_there_is_told(project: Path, environment: dict[s
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert "--project" in done.stderr.splitlines()[-1]
+
+
+def test_a_training_that_is_not_stable_is_explained(
+    project: Path, reproduce: Callable[..., tuple[int, dict[str, Any]]], environment: dict[str, str]
+) -> None:
+    """Where two re-runs differ from each other, the search for causes names the line that draws without a seed."""
+    edit(
+        project / "training.py",
+        "    x = torch.from_numpy(features).float()\n",
+        "    noise = np.random.default_rng()\n"
+        "    x = torch.from_numpy(features + noise.normal(0, 0.01, features.shape)).float()\n",
+    )
+    shutil.rmtree(project / "optuna_best")
+    search = [sys.executable, "-W", "ignore", "search.py", "1"]
+    subprocess.run(search, cwd=project, env=environment, check=True, capture_output=True, timeout=240)
+    _, result = reproduce()
+    assert result["verdict"] != "identical"
+    assert result["diagnosis"]["is_stable"] is False
+    causes = [(cause["kind"], Path(cause["file"]).name, cause["confirmed"]) for cause in result["diagnosis"]["causes"]]
+    assert causes == [("unseeded-generator", "training.py", True)], result["diagnosis"]

@@ -86,6 +86,7 @@ def runs_differ(training: Any, runs: tuple[Run, Run]) -> bool:
 
 
 @pytest.mark.slow
+@pytest.mark.thorough
 @pytest.mark.parametrize("training", REPRODUCIBLE, ids=lambda training: training.name)
 def test_a_clean_training_ends_in_the_same_bits(training: Any, tmp_path: Path, environment: dict[str, str]) -> None:
     """Two fresh processes with different hash seeds end in the same weights."""
@@ -94,6 +95,7 @@ def test_a_clean_training_ends_in_the_same_bits(training: Any, tmp_path: Path, e
 
 
 @pytest.mark.slow
+@pytest.mark.thorough
 @pytest.mark.parametrize("training", FAULTY, ids=lambda training: training.name)
 def test_a_faulty_training_does_not_reproduce(training: Any, tmp_path: Path, environment: dict[str, str]) -> None:
     """Of at most three pairs of fresh processes, one differs; a fault of evaluation leaves the weights alone."""

@@ -196,6 +196,13 @@ class TestTensors:
         tensor = view(torch.arange(12.0).reshape(4, 3))
         assert digest_tensor(tensor) == digest_tensor(tensor.clone(memory_format=torch.contiguous_format))
 
+    @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.int64, torch.complex64])
+    @pytest.mark.parametrize("shape", [(3, 70, 600), (1, 2, 512), (2, 1, 512), (0, 4, 512), (2, 64, 513)])
+    def test_transposed_matrices_equal_their_contiguous_copy(self, shape: tuple[int, ...], dtype: torch.dtype) -> None:
+        """Logits of a language model, turned for the loss, are copied another way than other views."""
+        tensor = torch.arange(math.prod(shape)).to(dtype).view(shape).transpose(1, 2)
+        assert digest_tensor(tensor) == digest_tensor(tensor.clone(memory_format=torch.contiguous_format))
+
     def test_what_a_tensor_is_used_for_does_not_count(self) -> None:
         """Parameters, buffers, inference tensors and tensors that require gradients are their data."""
         data = torch.arange(5.0)

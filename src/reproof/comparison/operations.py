@@ -72,10 +72,18 @@ class Spread:
         reached = self._from_inputs(a, b)
         differing = {i for i, pair in enumerate(zip(a.outputs, b.outputs, strict=False)) if differs(*pair)}
         if differing and reached is None:
-            reached = self._add(Source("random" if a.place.is_random else "computed", a, b, min(differing)))
+            reached = self._add_own(a, b, min(differing))
         if a.place.name in READS_NUMBER:
             self._python = earliest(self._python, reached)
         self._spread(a, reached, differing)
+
+    def _add_own(self, a: Op, b: Op, output: int) -> int:
+        """Add an operation that makes a difference itself: it draws, computes otherwise, or reads what nobody wrote."""
+        unwritten = next((i for i, tensor in enumerate(a.inputs) if tensor.flags & fmt.UNWRITTEN), None)
+        if a.place.is_random or unwritten is None:
+            return self._add(Source("random" if a.place.is_random else "computed", a, b, output))
+        allocated = self._allocated.get(a.inputs[unwritten].storage)
+        return self._add(Source("uninitialized", a, b, unwritten, allocated))
 
     def _from_inputs(self, a: Op, b: Op) -> int | None:
         """Return the source of what differs in the inputs of an operation."""

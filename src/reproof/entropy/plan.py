@@ -18,6 +18,7 @@ class Plan:
         watches: Global generators of which it is noted which lines draw from them.
         watches_orders: Whether the orders in which sets are iterated are noted, or those of `details` replayed.
         perturbs: Keys of lines (``numpy.random@train.py:20``) whose draws are replaced by others.
+        pins_addresses: Whether objects lie at the same addresses in each such run: whoever starts it sees to that.
         serializes: Whether threads take turns, and pools have one worker.
         reverses_listings: Whether folders are listed in the reverse order.
         time_shift: Seconds by which clocks are moved.
@@ -32,6 +33,7 @@ class Plan:
     watches: tuple[str, ...] = ()
     watches_orders: bool = False
     perturbs: tuple[str, ...] = ()
+    pins_addresses: bool = False
     serializes: bool = False
     reverses_listings: bool = False
     time_shift: float = 0.0

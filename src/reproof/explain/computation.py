@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from reproof.entropy.ledger import read_ledgers
 from reproof.entropy.plan import Plan
 from reproof.explain.naming import name_cause
-from reproof.explain.suspects import Suspect
+from reproof.explain.suspects import Suspect, collect_suspects
 from reproof.schema import Probes
 from reproof.trace.probes import read_poisoned, read_repetitions
 
@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 
 MAX_EARLIER_STEPS: Final = 3
 """Up to this step of a divergence the operations of all steps before it are recorded as well."""
+
+
+BY_ADDRESS: Final = ("id@", "set@")
+"""How the keys of places begin at which objects are ordered by their addresses."""
 
 
 def find_computed_causes(laboratory: Laboratory, first: Difference, replica: Trial) -> list[Cause]:
@@ -36,18 +40,24 @@ def find_computed_causes(laboratory: Laboratory, first: Difference, replica: Tri
     threads = find_threads(replica, first.step)
     if len(threads) > 1 and (cause := try_turns(laboratory, first, threads)) is not None:
         return [cause]
-    if first.stage == "init" and (cause := try_poison(laboratory, first)) is not None:
-        return [cause]
+    if (cause := try_addresses(laboratory, first, replica) or find_in_operations(laboratory, first, replica)) is None:
+        cause = try_turns(laboratory, first, threads) if len(threads) == 1 else None
+    return [] if cause is None else [cause]
+
+
+def find_in_operations(laboratory: Laboratory, first: Difference, replica: Trial) -> Cause | None:
+    """Return memory that nobody has written, or an operation, as the cause; at the least as a suspect."""
+    is_init = first.stage == "init"
+    if is_init and (cause := try_poison(laboratory, first)) is not None:
+        return cause
     again = repeat(laboratory, first, replica)
     found = again.first.op if again.first is not None else None
     is_uninitialized = found is not None and found.cause == "uninitialized"
     if not is_uninitialized and (cause := judge_repetition(laboratory, first, again, found)) is not None:
-        return [cause]
-    if first.stage != "init" and (cause := try_poison(laboratory, first)) is not None:
-        return [cause]
-    if len(threads) == 1 and (cause := try_turns(laboratory, first, threads)) is not None:
-        return [cause]
-    return [] if found is None else [name_op(laboratory, first, again, found)]
+        return cause
+    if not is_init and (cause := try_poison(laboratory, first)) is not None:
+        return cause
+    return None if found is None else name_op(laboratory, first, again, found)
 
 
 def find_threads(replica: Trial, last_step: int) -> list[Suspect]:
@@ -75,6 +85,40 @@ def try_turns(laboratory: Laboratory, first: Difference, threads: list[Suspect])
         f"(experiments {one.number} and {two.number}); with everything replayed but threads running freely they differ"
     )
     return name_cause(threads[0], laboratory.setting.request.folder, first.step, evidence, is_confirmed=True)
+
+
+def try_addresses(laboratory: Laboratory, first: Difference, replica: Trial) -> Cause | None:
+    """Return a line that orders objects by their addresses as the cause, if runs with fixed addresses are identical."""
+    places = [
+        suspect
+        for suspect in collect_suspects(read_ledgers(replica.trace), {}, first.step)
+        if suspect.kind == "process-identity" and suspect.key.startswith(BY_ADDRESS)
+    ]
+    if not places:
+        return None
+    baseline, num_steps = str(laboratory.setting.request.trace), first.step + 1
+    plan = Plan(baseline=baseline, watches_orders=True, pins_addresses=True)
+    told = "everything replayed, objects at fixed addresses"
+    one = laboratory.run(told, plan, num_steps=num_steps)
+    two = laboratory.run("the same once more", plan, num_steps=num_steps, compare_with=one.trace)
+    if not two.agrees_through(first.step):
+        return None
+    chosen = places[0]
+    for suspect in places if len(places) > 1 else ():
+        trial = laboratory.run(
+            f"{told}, another order at {suspect.file}:{suspect.line}",
+            replace(plan, perturbs=(suspect.key,)),
+            num_steps=num_steps,
+            compare_with=one.trace,
+        )
+        if not trial.agrees_through(first.step):
+            chosen = suspect
+            break
+    evidence = (
+        f"two runs with everything replayed and objects at fixed addresses are identical through step {first.step} "
+        f"(experiments {one.number} and {two.number}); with everything replayed but addresses as they come they differ"
+    )
+    return name_cause(chosen, laboratory.setting.request.folder, first.step, evidence, is_confirmed=True)
 
 
 def try_poison(laboratory: Laboratory, first: Difference) -> Cause | None:

@@ -453,6 +453,7 @@ INSTRUCTIONS: Final = {
     "os-entropy tempfile": "compute nothing from the temporary name, and sort by something else",
     "os-entropy": "draw it from a generator with the run's seed, e.g. rng = random.Random(seed), made once",
     "wall-clock": "compute it from what the training counts (step, epoch, samples), or pass the time as an option",
+    "process-identity set": "keep the objects in a list or a dict, which have an order, or sort by a field of theirs",
     "process-identity": "use a number that the script fixes: its seed, the worker's number, the rank",
     "hash-order PYTHONHASHSEED": "PYTHONHASHSEED=0 python train.py    # or walk sorted(...) of each set of strings",
     "hash-order hash": "take zlib.crc32(text.encode()) or hashlib in place of hash()",

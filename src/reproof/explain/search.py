@@ -117,6 +117,7 @@ class Search:
         self._first = first
         self._replica: Trial | None = None
         self._num_before = 0
+        self._by_choice: dict[tuple[Suspect, ...], Trial] = {}
         self._known: tuple[Suspect, ...] = ()
         self.causes: list[Cause] = []
         self.notes: list[str] = []
@@ -129,6 +130,7 @@ class Search:
     def run(self) -> None:
         """Search for the causes of this divergence."""
         self._num_before = len(self._laboratory.trials)
+        self._by_choice.clear()
         suspects = self._collect()
         replica = self._replica = self._replay_all(suspects)
         suspects += self._collect_orders(replica)
@@ -146,12 +148,13 @@ class Search:
             self.causes += find_computed_causes(self._laboratory, self._first, replica)
             return
         needed = minimize(ordered, self._explains)
-        causes = [self._name(suspect) for suspect in needed]
+        located = [self._locate(suspect) for suspect in needed]
         if not self._has_diverged and self._explains(()):
             # Even the candidate's own values do not bring it back: it is no source of entropy that decides.
             self.causes += find_computed_causes(self._laboratory, self._first, replica)
             return
-        self.causes += causes
+        proof = self._prove(needed)
+        self.causes += [self._name(suspect, f"{proof}{more}") for suspect, more in located]
         self._known += needed
 
     def go_on(self) -> None:
@@ -207,7 +210,7 @@ class Search:
     def _explains(self, chosen: tuple[Suspect, ...]) -> bool:
         names = " and ".join(suspect.key for suspect in chosen)
         told = f"only {names} replayed from the baseline, all else" if names else "everything replayed"
-        trial = self._try(chosen, f"{told} from the candidate")
+        trial = self._by_choice[chosen] = self._try(chosen, f"{told} from the candidate")
         return trial.agrees_through(self._first.step)
 
     def _try(self, chosen: tuple[Suspect, ...], purpose: str, num_steps: int | None = -1) -> Trial:
@@ -232,17 +235,26 @@ class Search:
             ),
         )
 
-    def _name(self, suspect: Suspect) -> Cause:
-        """Name the cause that a suspect is, with its line."""
+    def _locate(self, suspect: Suspect) -> tuple[Suspect, str]:
+        """Return a suspect with its line, and how that was found, as the end of a sentence."""
+        if not suspect.key.endswith(START) or self._replica is None:
+            return suspect, ""
+        return find_drawing_line(self._laboratory, self._first, self._replica, suspect)
+
+    def _prove(self, needed: tuple[Suspect, ...]) -> str:
+        """Say which experiments have shown that these, and no others, make the difference."""
         step = self._first.step
-        told = (
-            "with its values of the baseline, and the candidate's everywhere else, the run is identical to the "
-            f"baseline through step {step} (experiment {len(self._laboratory.trials)}); with the candidate's it is not"
-        )
-        if suspect.key.endswith(START) and self._replica is not None:
-            suspect, more = find_drawing_line(self._laboratory, self._first, self._replica, suspect)
-            told += more
-        return name_cause(suspect, self._setting.request.folder, step, told, is_confirmed=True)
+        alone = self._by_choice.get(needed)
+        agreed = alone or self._replica
+        number = "" if agreed is None else f" (experiment {agreed.number})"
+        others = " while all other values were the candidate's" if alone is not None else ""
+        which = "this value" if len(needed) == 1 else f"these {len(needed)} values"
+        diverged = [trial for trial in self._laboratory.trials if not trial.agrees_through(step)]
+        without = f"; with the candidate's it diverges (experiment {diverged[-1].number})" if diverged else ""
+        return f"with {which} of the baseline{others} the run is identical to it through step {step}{number}{without}"
+
+    def _name(self, suspect: Suspect, evidence: str) -> Cause:
+        return name_cause(suspect, self._setting.request.folder, self._first.step, evidence, is_confirmed=True)
 
 
 def choose_read(reads: list[Suspect]) -> Suspect:

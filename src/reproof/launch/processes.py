@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, NoReturn
 
 import reproof
+from reproof.entropy.addresses import pin_addresses
 from reproof.launch.experiments import write_experiment
 from reproof.launch.folders import FolderChange, State, find_changes, read_state
 from reproof.launch.restart import MAX_HASH_SEED
@@ -135,6 +136,7 @@ class RunProcess:
             stdin=subprocess.DEVNULL,
             stdout=self._file,
             stderr=None if self._file is None else subprocess.STDOUT,
+            preexec_fn=pin_addresses if request.plan is not None and request.plan.pins_addresses else None,  # noqa: PLW1509  # no thread of ours holds a lock
         )
 
     @property

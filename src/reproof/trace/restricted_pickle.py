@@ -249,7 +249,7 @@ class PlainMachine:
             raise RefusedError(f"a state set on {quote(target)}")
         target.set_state(state)
 
-    operations: ClassVar[dict[str, Callable[[PlainMachine, str, Any], None]]] = {
+    operations: ClassVar[dict[str, Callable[[Any, str, Any], None]]] = {
         "PROTO": _check_protocol,
         **dict.fromkeys(("FRAME", "STOP"), _ignore),
         "MARK": _mark,

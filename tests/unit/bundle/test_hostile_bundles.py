@@ -128,6 +128,11 @@ FOLDERS: dict[str, tuple[Callable[[Path], Any], str]] = {
         lambda f: edit(f, lambda m: m.update(entry="../../tmp/x.py:main")),
         "no path/to/file.py:function within a project",
     ),
+    "a margin without end": (
+        lambda f: edit(f, lambda m: m.update(margins={"a": {"r2": "inf"}})),
+        "the margin of 'r2' of 'a' is inf",
+    ),
+    "a negative margin": (lambda f: edit(f, lambda m: m.update(margins={"a": {"r2": -1.0}})), "is -1.0"),
     "an absolute entry": (lambda f: edit(f, lambda m: m.update(entry="/x.py:main")), "no path/to/file.py:function"),
     "an entry that is an expression": (
         lambda f: edit(f, lambda m: m.update(entry="x.py:os.system('id')")),
@@ -209,6 +214,15 @@ FILES: dict[str, tuple[str, bytes, str]] = {
     ),
     "data without digests": ("data.json", b'{"files": {"a.csv": {}}, "arrays": {}}', "in data.json, sha256 is missing"),
     "code without digests": ("code.json", b'{"files": {"a.py": 1}}', "in code.json"),
+    "a million threads": ("environment.yaml", b"torch: {threads: {intraop: 1000000}}", "intraop is 1000000"),
+    "surroundings of another form": ("environment.yaml", b"torch: [1]", "in environment.yaml, [1] is no object"),
+    "a variable with a line in it": (
+        "environment.yaml",
+        b'variables: {MKL_CBWR: "a\\0b"}',
+        "the variable 'MKL_CBWR' is 'a\\x00b'",
+    ),
+    "a hash seed that is none": ("environment.yaml", b"python: {hash_seed: '99999999999'}", "the hash seed is"),
+    "a device that is code": ("environment.yaml", b"device: 'cpu; import os'", "the device is"),
     "NaN where JSON has none": ("code.json", b'{"files": NaN}', "NaN is no number of JSON"),
     "a trial without its value": ("trial_info.yaml", b"study: s\nnumber: 1\nparams: {}", "in trial_info.yaml"),
 }

@@ -1,0 +1,95 @@
+"""Floats in text that lose no bit: beside each decimal number stands its hexadecimal form, which is what counts.
+
+JSON and YAML of Python round-trip finite floats; other programs that edit a file may not, and NaN has no form in JSON.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from reproof.bundle.records import Metrics
+
+
+def spell_metrics(metrics: Mapping[str, Mapping[str, float]]) -> dict[str, dict[str, dict[str, Any]]]:
+    """Return metrics as ``{target: {metric: {"value": 0.5, "hex": "0x1.0p-1"}}}``."""
+    return {
+        target: {name: {"value": value, "hex": value.hex()} for name, value in found.items()}
+        for target, found in metrics.items()
+    }
+
+
+def spell_hex(metrics: Mapping[str, Mapping[str, float]]) -> dict[str, dict[str, str]]:
+    """Return metrics with each float as hexadecimal text alone."""
+    return {target: {name: value.hex() for name, value in found.items()} for target, found in metrics.items()}
+
+
+def read_float(value: object) -> float:
+    """Return a float from its hexadecimal or decimal form.
+
+    Raises:
+        ValueError: If it is neither.
+    """
+    if isinstance(value, dict) and set(value) == {"value", "hex"}:
+        value = value["hex"]
+    if isinstance(value, str):
+        return float.fromhex(value)
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise ValueError(f"{value!r:.60} is no number")  # noqa: TRY004  # one exception for all that is wrong
+    return float(value)
+
+
+def read_metrics(value: object) -> Metrics:
+    """Return metrics per target from parsed JSON or YAML.
+
+    Raises:
+        ValueError: If they are anything else.
+    """
+    if not isinstance(value, dict) or not all(isinstance(found, dict) for found in value.values()):
+        raise ValueError("metrics are no object of objects")
+    return {
+        str(target): {str(name): read_float(number) for name, number in found.items()}
+        for target, found in value.items()
+    }
+
+
+def read_margins(value: object) -> Metrics:
+    """Return margins per target and metric.
+
+    Raises:
+        ValueError: If one is not a finite number of 0 or more.
+    """
+    margins = read_metrics(value)
+    for target, found in margins.items():
+        for name, margin in found.items():
+            if not (math.isfinite(margin) and margin >= 0):
+                raise ValueError(f"the margin of {name!r:.40} of {target!r:.40} is {margin}")
+    return margins
+
+
+def check_metrics(metrics: Mapping[str, Mapping[str, Any]]) -> Metrics:
+    """Return what a training returned as plain floats; numbers of numpy and PyTorch become Python's, to the bit.
+
+    Raises:
+        ValueError: If it is no ``{target: {metric: number}}``.
+    """
+    try:
+        found = {
+            str(target): {str(name): float(value) for name, value in values.items()}
+            for target, values in metrics.items()
+        }
+    except (AttributeError, TypeError, ValueError):
+        raise ValueError(f"{metrics!r:.80} is no {{target: {{metric: number}}}}") from None
+    if not found:
+        raise ValueError("there are no metrics")
+    return found
+
+
+def same_bits(first: float, second: float) -> bool:
+    """Whether two floats are the same number, -0.0 apart from 0.0; two NaN are the same."""
+    if math.isnan(first) or math.isnan(second):
+        return math.isnan(first) and math.isnan(second)
+    return first == second and math.copysign(1.0, first) == math.copysign(1.0, second)

@@ -1,0 +1,116 @@
+"""What surrounded the training of a bundle, and how much a difference to here may matter.
+
+The environment is the one that every trace keeps, without what tells of the machine's owner (paths, host, process), and
+with the packages that the training had imported: a version of any other cannot matter.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from dataclasses import dataclass
+from importlib.metadata import packages_distributions
+from typing import Any, Final, Literal
+
+from reproof.environment import collect_environment, collect_torch_environment, compare_environments
+
+Grade = Literal["same", "harmless", "matters", "unknown"]
+
+_PRIVATE: Final = ("process", "code")
+_MATTERS: Final = re.compile(
+    r"torch(\..*)?|python\.hash_seed|platform\.(libc|machine|system)|cpu\.(model|isa)"
+    r"|variables\.(OMP|GOMP|KMP|MKL|OPENBLAS|BLIS|NUMEXPR|ATEN|ONEDNN|DNNL|CUBLAS|CUDA|CUDNN|NVIDIA|TORCH|PYTORCH)\w*"
+)
+_HARMLESS: Final = re.compile(
+    r"cpu\.(affinity|count|num_usable)|memory_bytes|platform\.(release|build|hostname)|locale\..*|time_zone\..*"
+    r"|variables\.(LANG|LANGUAGE|LC_\w+|TZ|SLURM_\w+|PYTHONPATH|PYTHONUTF8|PYTHONNOUSERSITE|OMP_WAIT_POLICY"
+    r"|LD_LIBRARY_PATH|PYTHONHASHSEED|TORCHINDUCTOR_\w+)"
+    r"|python\.(build|flags\..*|executable)|torch\.threads\.interop|torch\.build_sha256"
+)
+_UNKNOWN: Final = "unknown"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnvironmentRow:
+    """One circumstance, there and here.
+
+    Attributes:
+        name: Keys joined by dots, such as ``torch.threads.intraop``.
+        original: As in the bundle.
+        here: As in the re-run.
+        grade: Whether a difference can matter for the numbers.
+    """
+
+    name: str
+    original: str
+    here: str
+    grade: Grade
+
+    def to_json(self) -> dict[str, str]:
+        """Return plain values."""
+        return {"name": self.name, "original": self.original, "here": self.here, "grade": self.grade}
+
+
+def describe_surroundings() -> dict[str, Any]:
+    """Return what surrounds this process now, for `environment.yaml`.
+
+    Effects: as `reproof.environment.collect_environment`.
+    """
+    found = {name: value for name, value in collect_environment().items() if name not in _PRIVATE}
+    found["python"] = {name: value for name, value in found["python"].items() if name != "executable"}
+    found["platform"] = {name: value for name, value in found["platform"].items() if name != "hostname"}
+    variables = found["variables"]
+    found["variables"] = {name: value for name, value in variables.items() if not name.endswith(("PATH", "PRELOAD"))}
+    return {**found, **collect_torch_environment(), "imported": find_imported()}
+
+
+def find_imported() -> list[str]:
+    """Return the normalised names of the distributions of which this process has imported something, sorted."""
+    distributions = packages_distributions()
+    names = {name.partition(".")[0] for name in sys.modules}
+    found = {distribution for name in names for distribution in distributions.get(name, ())}
+    return sorted(re.sub(r"[-_.]+", "-", name).lower() for name in found)
+
+
+def grade_environment(original: dict[str, Any], here: dict[str, Any]) -> tuple[EnvironmentRow, ...]:
+    """Return the circumstances that differ, those that matter first.
+
+    Args:
+        original: The environment of a bundle.
+        here: `describe_surroundings` of the re-run.
+    """
+    imported = set(original.get("imported", ())) | set(here.get("imported", ()))
+    sides = [{name: value for name, value in side.items() if name != "imported"} for side in (original, here)]
+    rows = [
+        EnvironmentRow(
+            name=found.name,
+            original=found.baseline,
+            here=found.candidate,
+            grade=_grade(found.name, {found.baseline, found.candidate}, imported),
+        )
+        for found in compare_environments(*sides)
+    ]
+    order: tuple[Grade, ...] = ("matters", "unknown", "harmless", "same")
+    return tuple(sorted(rows, key=lambda row: order.index(row.grade)))
+
+
+def count_same(original: dict[str, Any], here: dict[str, Any]) -> int:
+    """Return how many circumstances were compared and are the same."""
+    first, second = dict(_leaves(original, "")), dict(_leaves(here, ""))
+    return sum(1 for name in first.keys() & second.keys() if first[name] == second[name])
+
+
+def _leaves(value: Any, name: str) -> list[tuple[str, str]]:
+    if isinstance(value, dict):
+        return [leaf for key, item in value.items() for leaf in _leaves(item, f"{name}.{key}")]
+    return [(name, repr(value))]
+
+
+def _grade(name: str, values: set[str], imported: set[str]) -> Grade:
+    if _HARMLESS.fullmatch(name):
+        return "harmless"
+    if name.startswith("packages."):
+        return "matters" if name.removeprefix("packages.") in imported or not imported else "harmless"
+    if _UNKNOWN in values:
+        return "unknown"
+    return "matters" if _MATTERS.fullmatch(name) or name == "python" else "unknown"

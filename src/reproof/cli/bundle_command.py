@@ -1,0 +1,104 @@
+"""`reproof bundle`: verify a bundle, show what it holds, or make one of a folder of others."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from reproof.bundle import open_bundle
+from reproof.cli.comparison_text import plural, printable, section
+
+if TYPE_CHECKING:
+    from reproof.bundle import Bundle
+
+MAX_SHOWN = 20
+
+
+@click.group("bundle")
+def command() -> None:
+    """Verify, show and import bundles; nothing in a bundle is executed or unpickled."""
+
+
+@command.command("verify")
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.option(
+    "--signers",
+    type=click.Path(path_type=Path),
+    help="File of allowed signers, as ssh-keygen has it: ask for a signature.",
+)
+@click.option("--identity", help="Who must have signed, as the file of allowed signers calls him.")
+def verify(folder: Path, signers: Path | None, identity: str | None) -> None:
+    """Check that the bundle DIR is exactly what its manifest says, and readable."""
+    if (signers is None) != (identity is None):
+        raise click.UsageError("--signers and --identity go together")
+    if signers is not None and identity is not None:
+        from reproof.bundle.signature import check_signature
+
+        check_signature(folder, signers, identity)
+        click.echo(f"signed by {printable(identity)}")
+    bundle = open_bundle(folder)
+    size = sum(entry.num_bytes for entry in bundle.manifest.files)
+    click.echo(f"{printable(str(folder))}: {plural(len(bundle.manifest.files), 'file')}, {size:,} bytes, all as listed")
+
+
+@command.command("sign")
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.option("--key", required=True, type=click.Path(path_type=Path), help="Private key of SSH; never copied.")
+def sign(folder: Path, key: Path) -> None:
+    """Sign the manifest of the bundle DIR with a key of SSH; the manifest vouches for all other files."""
+    from reproof.bundle.signature import sign_bundle
+
+    click.echo(f"signed: {printable(str(sign_bundle(folder, key)))}")
+
+
+@command.command("show")
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+def show(folder: Path) -> None:
+    """Show what the bundle DIR holds."""
+    for line in draw(open_bundle(folder)):
+        click.echo(line)
+
+
+@command.command("import")
+@click.argument("source", metavar="SOURCE", type=click.Path(path_type=Path))
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.option("--entry", metavar="FILE.py:FUNCTION", help="The training, relative to the project.")
+@click.option("--seed-key", default="training.seed", show_default=True, help="Key of the seed in config.yaml.")
+def import_folder(source: Path, folder: Path, entry: str | None, seed_key: str) -> None:
+    """Make the bundle DIR of SOURCE, a folder as a hand-made search leaves it.
+
+    SOURCE holds config.yaml, trial_info.yaml, target_scaler.joblib and weights/*.pt. Pickles are read without being
+    executed, and refused by name if they hold anything but tensors or the plain state of a scaler of scikit-learn.
+    """
+    from reproof.bundle.foreign import import_foreign
+
+    bundle = import_foreign(source, folder, entry=entry, seed_key=seed_key)
+    for line in draw(bundle):
+        click.echo(line)
+
+
+def draw(bundle: Bundle) -> list[str]:
+    """Return the lines that tell of a bundle."""
+    trial, manifest = bundle.trial, bundle.manifest
+    metrics = [
+        f"{target}: " + ", ".join(f"{name} {value:.6g}" for name, value in found.items())
+        for target, found in trial.metrics.items()
+    ]
+    reference = bundle.reference
+    told = (
+        "none yet: make them with `reproof replicate`"
+        if reference is None
+        else f"{plural(len(reference.replicates), 'fresh seed')}, "
+        f"{plural(len(reference.perturbations), 'one-ulp perturbation')}"
+    )
+    lines = [
+        f"trial {trial.number} of study {trial.study}, best of the {trial.num_trials} until then: {trial.value!r}",
+        f"training {manifest.entry or 'not named'}, seed {bundle.seed}, written {manifest.created}",
+        *section("Parameters", [f"{name}: {value}" for name, value in list(trial.params.items())[:MAX_SHOWN]]),
+        *section("Metrics", metrics[:MAX_SHOWN]),
+        *section("Weights, by content", [f"{name}: {digest}" for name, digest in sorted(manifest.weights.items())]),
+        *section("Evidence", [f"trace: {'yes' if bundle.has_trace else 'no'}", f"reference: {told}"]),
+    ]
+    return [printable(line) for line in lines]

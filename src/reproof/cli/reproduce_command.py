@@ -1,0 +1,135 @@
+"""`reproof reproduce`: train the configuration of a bundle again, and certify what comes of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from reproof.cli.cause_text import cause_lines
+from reproof.cli.comparison_text import printable, section
+from reproof.cli.json_output import write_json
+from reproof.reproducing.workflow import ReproduceRequest, Reproduction, run_reproduction
+
+if TYPE_CHECKING:
+    from reproof.bundle.surroundings import EnvironmentRow
+    from reproof.reproducing.evidence import TargetRow
+
+MAX_ROWS = 12
+COLORS = {"identical": "green", "equivalent": "green", "not-reproduced": "red"}
+
+
+@click.command("reproduce")
+@click.argument("bundle", metavar="DIR", type=click.Path(path_type=Path))
+@click.option("--seeds", "num_seeds", type=click.IntRange(min=0), default=0, help="Train with N fresh seeds besides.")
+@click.option("--device", help="Train on another device than the bundle's, e.g. cuda.")
+@click.option("--threads", type=click.IntRange(min=1), help="Threads of one CPU operation.  [default: the bundle's]")
+@click.option(
+    "--project",
+    type=click.Path(path_type=Path),
+    default=Path(),
+    help="Folder of the project whose training the bundle names.  [default: the current folder]",
+)
+@click.option("--entry", metavar="FILE.py:FUNCTION", help="Another training than the bundle names.")
+@click.option("-o", "--out", type=click.Path(path_type=Path), help="Folder for traces and certificate.json.")
+@click.option("--anyway", is_flag=True, help="Run although data or code differ from the bundle's.")
+@click.option("--explain/--no-explain", "diagnoses", default=True, help="Search for the reason by experiment, or not.")
+@click.option("--json", "json_path", metavar="FILE", help="Write the result as JSON ('-' for standard output).")
+@click.option("-q", "--quiet", is_flag=True, help="Print the verdict alone.")
+def command(  # noqa: PLR0913  # one argument per option
+    *,
+    bundle: Path,
+    num_seeds: int,
+    device: str | None,
+    threads: int | None,
+    project: Path,
+    entry: str | None,
+    out: Path | None,
+    anyway: bool,
+    diagnoses: bool,
+    json_path: str | None,
+    quiet: bool,
+) -> int:
+    """Verify the bundle DIR, train it again in a fresh process, and say whether it reproduces.
+
+    Exits with 0 for identical or equivalent, 1 for not reproduced, 2 if it cannot tell.
+    """
+    request = ReproduceRequest(
+        bundle=bundle,
+        project=project,
+        out=out,
+        num_seeds=num_seeds,
+        device=device,
+        threads=threads,
+        entry=entry,
+        runs_anyway=anyway,
+        diagnoses=diagnoses,
+    )
+    reproduction = run_reproduction(request, (lambda _: None) if quiet else tell)
+    if json_path is not None:
+        write_json(reproduction.to_json(), json_path)
+    if json_path != "-":
+        for line in draw(reproduction, quiet=quiet):
+            click.echo(line)
+    return reproduction.exit_code
+
+
+def tell(line: str) -> None:
+    """Say on standard error what is under way."""
+    click.echo(f"reproof: {line} ...", err=True)
+
+
+def draw(reproduction: Reproduction, *, quiet: bool) -> list[str]:
+    """Return the lines that tell of a reproduction."""
+    judgement = reproduction.judgement
+    kind = f" ({judgement.tier}ly)" if judgement.verdict == "equivalent" else ""
+    verdict = click.style(f"{judgement.verdict}{kind}", fg=COLORS.get(judgement.verdict, "yellow"), bold=True)
+    if quiet:
+        return [verdict]
+    trial = reproduction.bundle.trial
+    lines = [
+        f"trial {trial.number} of study {printable(trial.study)}, best of the {trial.num_trials} until then: {verdict}",
+        *section("Why", [printable(reason) for reason in judgement.reasons]),
+        *section("Must be the same", [_draw_gate(gate.name, gate.state, gate.detail) for gate in judgement.gates]),
+        *section("Metrics", draw_metrics(judgement.per_target)),
+        *section("Surroundings", draw_environment(reproduction.environment, reproduction.num_same)),
+    ]
+    if reproduction.diagnosis is not None:
+        found = reproduction.diagnosis
+        lines += section("What restores the bits", [printable(text) for text in found.confirmed])
+        lines += section("Causes", cause_lines(found.causes))
+        lines += section("Suspected", [printable(text) for text in found.suspected[:MAX_ROWS]])
+        if found.is_stable is not None:
+            told = "two runs here give the same bits" if found.is_stable else "two runs here differ"
+            lines += section("Stability", [told])
+    if judgement.replicates_needed:
+        lines += section("Next", [f"reproof reproduce --seeds {judgement.replicates_needed} would decide"])
+    return [*lines, "", f"certificate: {reproduction.certificate}"]
+
+
+def _draw_gate(name: str, state: str, detail: str) -> str:
+    return printable(f"{name:<14} {state:<10} {detail}".rstrip())
+
+
+def draw_metrics(rows: tuple[TargetRow, ...]) -> list[str]:
+    """Return the table of metrics, original beside reproduced."""
+    width = max([6, *(len(row.target) for row in rows)])
+    head = f"{'target':<{width}}  {'metric':<6}  {'original':>14}  {'reproduced':>14}  {'difference':>11}"
+    return [head] + [
+        printable(
+            f"{row.target:<{width}}  {row.metric:<6}  {row.original:>14.9g}  {row.reproduced:>14.9g}  "
+            f"{row.difference:>11.2e}  {row.finding}"
+        )
+        for row in rows
+    ]
+
+
+def draw_environment(rows: tuple[EnvironmentRow, ...], num_same: int) -> list[str]:
+    """Return the table of circumstances that differ."""
+    shown = [
+        printable(f"{row.grade:<9} {row.name}: {row.original[:60]} in the bundle, {row.here[:60]} here")
+        for row in rows[:MAX_ROWS]
+    ]
+    more = [f"and {len(rows) - MAX_ROWS} more"] if len(rows) > MAX_ROWS else []
+    return [f"same      {num_same} circumstances", *shown, *more]

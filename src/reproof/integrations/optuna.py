@@ -1,0 +1,328 @@
+"""Keep the best trial of an Optuna study as a bundle.
+
+    bundle = BestTrialBundle("optuna_best", train)
+
+    def objective(trial):
+        config = suggest(trial)
+        return bundle.candidate(trial, config).run()
+
+    study.optimize(objective, n_trials=20, callbacks=[bundle])
+
+`train(config, run)` is an importable function; it reports each epoch's value to `run`, which prunes. A trial is kept
+once Optuna has its value: pruned and failed trials never are, and of several processes on one storage each compares
+with what lies in the folder, under a lock.
+"""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from reproof.bundle.config import DEFAULT_SEED_KEY, plain_config, read_seed
+from reproof.bundle.manifest import check_entry, read_listed, read_manifest
+from reproof.bundle.reader import read_trial
+from reproof.bundle.records import (
+    DEFAULT_ALPHA,
+    JOBLIB_SCALER,
+    MANIFEST,
+    TRACE,
+    TRIAL,
+    Direction,
+    Metrics,
+    TrialInfo,
+)
+from reproof.bundle.replacing import discard_staging, locked, make_staging, replace_folder
+from reproof.bundle.training import TrainingOutcome, TrainingRequest, TrainingRun, run_training
+from reproof.bundle.writer import BundleContents, write_bundle
+from reproof.bundle.yaml_format import MAX_YAML_BYTES, parse_yaml
+from reproof.errors import DependencyError, UsageError
+
+try:
+    import optuna
+except ModuleNotFoundError:
+    raise DependencyError("Optuna is not installed", "pip install 'reproof[search]'") from None
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Callable, Mapping
+
+    Train = Callable[[dict[str, Any], TrainingRun], Mapping[str, Mapping[str, Any]]]
+
+RETRY_ATTRIBUTE = "failed_trial"
+"""Where Optuna's `RetryFailedTrialCallback` notes which trial another one repeats."""
+
+__all__ = ["BestTrialBundle", "Candidate", "TrainingRun", "name_entry"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BundleOptions:
+    """How candidates of a bundle are trained and kept.
+
+    Attributes:
+        seed_key: Key of the seed in the configuration, with dots.
+        device: What the training is told to train on.
+        num_threads: Threads of one CPU operation, or None to leave their number alone; what is in use is recorded.
+        is_deterministic: Whether operations without a deterministic implementation raise; else they only warn.
+        margins: Largest difference that counts as equivalent, per target and metric, or empty.
+        alpha: Significance level of the verdict.
+        replaces: Whether the bundle of another study is replaced.
+    """
+
+    seed_key: str = DEFAULT_SEED_KEY
+    device: str = "cpu"
+    num_threads: int | None = None
+    is_deterministic: bool = True
+    margins: Metrics | None = None
+    alpha: float = DEFAULT_ALPHA
+    replaces: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Finished:
+    """A trial that has come to its end and waits for Optuna to have its value."""
+
+    staging: Path
+    config: dict[str, Any]
+    outcome: TrainingOutcome
+
+
+class BestTrialBundle:
+    """Callback of a study that keeps its best trial in a folder.
+
+    Attributes:
+        folder: The folder.
+        entry: Name of the training, as the bundle has it.
+    """
+
+    def __init__(
+        self, folder: str | os.PathLike[str], train: Train, *, project: str | os.PathLike[str] = ".", **options: Any
+    ) -> None:
+        """Keep nothing yet.
+
+        Args:
+            folder: Where the bundle goes; created with the first trial that is kept.
+            train: The training, a function at the top of a module of the project.
+            project: Folder that names of files and modules are relative to.
+            **options: Fields of `BundleOptions`.
+
+        Raises:
+            UsageError: If the training cannot be found again by a name.
+        """
+        self.folder = Path(folder).absolute()
+        self._project = Path(project).resolve()
+        self._train = train
+        self._options = BundleOptions(**options)
+        self._finished: dict[tuple[str, int], _Finished] = {}
+        self.entry = name_entry(train, self._project)
+
+    def candidate(self, trial: optuna.Trial, config: Any) -> Candidate:
+        """Return a trial as a candidate for the bundle.
+
+        Args:
+            trial: The trial, in the objective.
+            config: Every value that the training uses, resolved: a mapping, or a configuration of OmegaConf.
+
+        Raises:
+            BundleError: If the configuration holds what is not plain.
+            UsageError: If it has no seed, or the folder holds something else.
+        """
+        study = trial.study
+        if len(study.directions) != 1:
+            raise UsageError(f"study {study.study_name} has {len(study.directions)} objectives", "bundle one objective")
+        self._refuse_foreign(study.study_name)
+        plain = plain_config(config)
+        return Candidate(self, trial, plain, read_seed(plain, self._options.seed_key))
+
+    def __call__(self, study: optuna.Study, trial: optuna.trial.FrozenTrial) -> None:
+        """Keep a trial that has ended, if it is the best of its study so far.
+
+        Effects: replaces the folder, or removes what the trial had prepared.
+        """
+        finished = self._finished.pop((study.study_name, trial.number), None)
+        if finished is None:
+            return
+        try:
+            if trial.state == optuna.trial.TrialState.COMPLETE and trial.value is not None:
+                self._keep(study, trial, finished)
+        finally:
+            discard_staging(finished.staging)
+
+    def _keep(self, study: optuna.Study, trial: optuna.trial.FrozenTrial, finished: _Finished) -> None:
+        info = describe_trial(study, trial, finished.outcome)
+        options, outcome = self._options, finished.outcome
+        with locked(self.folder):
+            current = self._read_current()
+            if current is not None and current.study == info.study and not info.is_better_than(current):
+                return
+            self._refuse_foreign(info.study)
+            contents = BundleContents(
+                entry=self.entry,
+                seed_key=options.seed_key,
+                config=finished.config,
+                trial=info,
+                weights={"best": outcome.best, "last": outcome.last},
+                environment=outcome.environment,
+                code=outcome.code,
+                data=outcome.data,
+                scaler=outcome.scaler,
+                margins=options.margins or {},
+                alpha=options.alpha,
+            )
+            write_joblib(finished.staging, outcome.scaler_object)
+            write_bundle(finished.staging, contents)
+            replace_folder(finished.staging, self.folder)
+
+    def _refuse_foreign(self, study: str) -> None:
+        if not self.folder.exists() or self._options.replaces:
+            return
+        if not (self.folder / MANIFEST).is_file():
+            if self.folder.is_dir() and not any(self.folder.iterdir()):
+                return
+            raise UsageError(f"{self.folder} is no bundle", "name a folder that is new, or remove it")
+        current = self._read_current()
+        if current is not None and current.study != study:
+            raise UsageError(
+                f"{self.folder} holds the bundle of the study {current.study}, not of {study}",
+                "name another folder, go on with that study by its name and storage, or pass replaces=True",
+            )
+
+    def _read_current(self) -> TrialInfo | None:
+        """Return the trial that the folder holds, or None."""
+        if not (self.folder / MANIFEST).is_file():
+            return None
+        manifest = read_manifest(self.folder)
+        entry = next(entry for entry in manifest.files if entry.path == TRIAL)
+        return read_trial(parse_yaml(read_listed(self.folder, entry, MAX_YAML_BYTES), TRIAL))
+
+    def run_candidate(self, trial: optuna.Trial, config: dict[str, Any], seed: int) -> float:
+        """Train a candidate and return its value; `Candidate.run` is how an objective does it."""
+        study, options = trial.study, self._options
+        staging = make_staging(self.folder, str(trial.number))
+        request = TrainingRequest(
+            seed=seed,
+            project=self._project,
+            entry=self.entry,
+            trace=staging / TRACE,
+            direction=direction_of(study),
+            device=options.device,
+            num_threads=options.num_threads,
+            is_deterministic=options.is_deterministic,
+        )
+        try:
+            outcome = run_training(self._train, config, request, lambda epoch, value: report(trial, epoch, value))
+        except BaseException:
+            discard_staging(staging)
+            raise
+        key = (study.study_name, trial.number)
+        self._finished[key] = _Finished(staging=staging, config=config, outcome=outcome)
+        for name, value in outcome.metrics.items():
+            trial.set_user_attr(f"metrics {name}", value)
+        return outcome.value
+
+
+class Candidate:
+    """A trial that may become the bundle."""
+
+    def __init__(self, bundle: BestTrialBundle, trial: optuna.Trial, config: dict[str, Any], seed: int) -> None:
+        """Use `BestTrialBundle.candidate`.
+
+        Args:
+            bundle: Where it may be kept.
+            trial: The trial.
+            config: Plain values.
+            seed: The seed in it.
+        """
+        self._bundle = bundle
+        self._trial = trial
+        self._config = config
+        self._seed = seed
+
+    def run(self) -> float:
+        """Train, and return the best reported value, for the objective to return.
+
+        Raises:
+            TrialPruned: If the study's pruner ends the trial.
+            UsageError: If two run at once in this process.
+
+        Effects: as `reproof.bundle.training.run_training`; writes beside the bundle's folder.
+        """
+        return self._bundle.run_candidate(self._trial, self._config, self._seed)
+
+
+def report(trial: optuna.Trial, epoch: int, value: float) -> None:
+    """Report a value to Optuna, and end the trial if its pruner says so.
+
+    Raises:
+        TrialPruned: If the trial is pruned.
+    """
+    trial.report(value, epoch)
+    if trial.should_prune():
+        raise optuna.TrialPruned(f"after epoch {epoch}")
+
+
+def direction_of(study: optuna.Study) -> Direction:
+    """Return the direction of a study with one objective."""
+    return "maximize" if study.direction == optuna.study.StudyDirection.MAXIMIZE else "minimize"
+
+
+def describe_trial(study: optuna.Study, trial: optuna.trial.FrozenTrial, outcome: TrainingOutcome) -> TrialInfo:
+    """Return what a bundle tells of a trial."""
+    complete = study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.COMPLETE,))
+    distributions = {
+        name: optuna.distributions.distribution_to_json(distribution)
+        for name, distribution in trial.distributions.items()
+    }
+    if trial.value is None:
+        raise UsageError(f"trial {trial.number} has no value", "keep trials that are complete")
+    return TrialInfo(
+        study=study.study_name,
+        number=trial.number,
+        direction=direction_of(study),
+        value=trial.value,
+        params=plain_config(trial.params),
+        metrics=outcome.metrics,
+        best_epoch=outcome.best_epoch,
+        num_epochs=outcome.num_epochs,
+        num_trials=len(complete),
+        retry_of=trial.system_attrs.get(RETRY_ATTRIBUTE),
+        details={
+            "distributions": distributions,
+            "sampler": type(study.sampler).__name__,
+            "pruner": type(study.pruner).__name__,
+            "optuna": optuna.__version__,
+        },
+    )
+
+
+def write_joblib(folder: Path, scaler: Any) -> None:
+    """Write a scaler in the form that other programs expect; reproof itself never loads it."""
+    if scaler is None:
+        return
+    try:
+        import joblib
+    except ModuleNotFoundError:
+        return  # it comes with scikit-learn, whose scaler this is
+    joblib.dump(scaler, folder / JOBLIB_SCALER)
+
+
+def name_entry(train: Train, project: Path) -> str:
+    """Return the name by which a fresh process finds a training function: ``path/to/file.py:function``.
+
+    Raises:
+        UsageError: If it is no function at the top of a file of the project.
+    """
+    function = inspect.unwrap(train)
+    code = getattr(function, "__code__", None)
+    name = getattr(function, "__qualname__", repr(train))
+    path = Path(code.co_filename).resolve() if code is not None else Path()
+    if code is None or not name.isidentifier() or not path.is_relative_to(project) or not path.is_file():
+        raise UsageError(
+            f"the training {name} is no function at the top of a file in {project}",
+            "define it there, or name the project's folder with project=",
+        )
+    try:
+        return check_entry(f"{path.relative_to(project).as_posix()}:{name}")
+    except ValueError as error:
+        raise UsageError(str(error), "give the file a plain name") from None

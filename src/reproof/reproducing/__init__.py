@@ -1,0 +1,1 @@
+"""A bundle → the same training again, and what that shows: identical, equivalent, not reproduced, or not known."""

@@ -1,0 +1,75 @@
+"""The certificate of a reproduction, as a statement of in-toto: which bundle, by digest, and what was found of it.
+
+A file of its own, so that it never changes what it speaks of. The form is that of the Statement, version 1:
+https://github.com/in-toto/attestation/blob/main/spec/v1/statement.md. It is not signed here: any tool that signs
+in-toto statements can.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any, Final
+
+from reproof._version import __version__
+from reproof.bundle.manifest import digest_file, dump_json
+from reproof.bundle.records import MANIFEST
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from reproof.bundle.records import Bundle
+
+STATEMENT_TYPE: Final = "https://in-toto.io/Statement/v1"
+PREDICATE_TYPE: Final = "https://github.com/reproof/reproof/reproduction/v1"
+CERTIFICATE: Final = "certificate.json"
+
+HONESTY: Final = (
+    "This re-run agreed, or did not, with the bundle as stated. Within a tolerance, or by statistics, that is no proof "
+    "against whoever wants to deceive; and the score of the best of many trials is biased upwards."
+)
+
+
+def make_statement(bundle: Bundle, predicate: dict[str, Any], started: str) -> dict[str, Any]:
+    """Return the statement on a reproduction.
+
+    Args:
+        bundle: What was reproduced.
+        predicate: What was found.
+        started: When it began, ISO 8601.
+    """
+    subjects = [{"name": MANIFEST, "digest": {"sha256": digest_file(bundle.folder / MANIFEST)}}]
+    subjects += [
+        {"name": f"weights/{name} (content)", "digest": {"sha256": digest}}
+        for name, digest in sorted(bundle.manifest.weights.items())
+    ]
+    return {
+        "_type": STATEMENT_TYPE,
+        "subject": subjects,
+        "predicateType": PREDICATE_TYPE,
+        "predicate": {
+            **predicate,
+            "reproof": __version__,
+            "started": started,
+            "entry": bundle.manifest.entry,
+            "note": HONESTY,
+        },
+    }
+
+
+def write_certificate(folder: Path, statement: dict[str, Any]) -> Path:
+    """Write a certificate and return its path.
+
+    Effects: creates the file.
+    """
+    path = folder / CERTIFICATE
+    path.write_bytes(dump_json(spell(statement)))
+    return path
+
+
+def spell(value: Any) -> Any:
+    """Return a value for JSON: NaN and infinities, which it has not, become text."""
+    if isinstance(value, dict):
+        return {name: spell(item) for name, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [spell(item) for item in value]
+    return repr(value) if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,0 +1,185 @@
+"""What a verdict is given on, and the verdict itself, as plain records."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+if TYPE_CHECKING:
+    from reproof.bundle.records import Metrics, Replicate
+    from reproof.reproducing.noise import EarlyLosses
+    from reproof.reproducing.statistics import EquivalenceTest, Interval
+
+Verdict = Literal["identical", "equivalent", "not-reproduced", "not-comparable", "inconclusive"]
+Tier = Literal["gates", "bits", "numerical", "statistical", "consistent", "none"]
+"""Which test the verdict rests on; *consistent* and *none* go with *inconclusive* alone."""
+
+GateState = Literal["same", "different", "unknown"]
+Finding = Literal["same", "within noise", "equivalent", "beyond margin", "consistent", "outside", "undecided"]
+
+EXIT_CODES: Final[dict[Verdict, int]] = {
+    "identical": 0,
+    "equivalent": 0,
+    "not-reproduced": 1,
+    "not-comparable": 2,
+    "inconclusive": 2,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gate:
+    """Something that must be the same for two runs to be comparable: data, configuration, code.
+
+    Attributes:
+        name: What it is about.
+        state: Whether it is the same; *unknown* where the original did not record it.
+        detail: What differs, or why it is unknown.
+    """
+
+    name: str
+    state: GateState
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """What is known of one side.
+
+    Attributes:
+        metrics: Of the run with the trial's own seed.
+        seed: Its seed, or None if that is unknown.
+        weights_digest: Canonical digest of its weights, or None.
+        trace_digest: Digest of its trace (all that was recorded step by step), or None.
+        losses: Losses of its first steps, in order.
+        replicates: On the side of the reproduction, runs with fresh seeds; on that of the original they are in the
+            reference.
+        has_same_streams: Whether a seed gives the same random numbers here as there (on the CPU it does; on GPUs of
+            two models it does not), so that runs of the same seed can be compared in pairs.
+    """
+
+    metrics: Metrics
+    seed: int | None = None
+    weights_digest: str | None = None
+    trace_digest: str | None = None
+    losses: tuple[float, ...] = ()
+    replicates: tuple[Replicate, ...] = ()
+    has_same_streams: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TargetRow:
+    """One metric of one target.
+
+    Attributes:
+        target: Name of the target.
+        metric: Name of the metric.
+        original: Its value in the original run.
+        reproduced: Its value in the run with the same seed.
+        finding: What was found of it, by the test that decided.
+        margin: Largest shift of the mean that does not matter, or None if there is none.
+        noise: Prediction interval of the perturbation runs, if it was computed.
+        expected: Prediction interval of the fresh-seed replicates, if it was computed.
+        test: The equivalence test, if there was one.
+        p_beyond: Its p value for "the shift exceeds the margin", corrected for all rows by Holm's method.
+    """
+
+    target: str
+    metric: str
+    original: float
+    reproduced: float
+    finding: Finding = "undecided"
+    margin: float | None = None
+    noise: Interval | None = None
+    expected: Interval | None = None
+    test: EquivalenceTest | None = None
+    p_beyond: float | None = None
+
+    @property
+    def difference(self) -> float:
+        """Reproduced minus original."""
+        return self.reproduced - self.original
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values; NaN and infinities, which JSON has not, become text."""
+        values: dict[str, Any] = {
+            "target": self.target,
+            "metric": self.metric,
+            "original": plain(self.original),
+            "reproduced": plain(self.reproduced),
+            "difference": plain(self.difference),
+            "finding": self.finding,
+            "margin": plain(self.margin),
+            "noise": _interval(self.noise),
+            "expected": _interval(self.expected),
+            "test": None,
+        }
+        if self.test is not None:
+            values["test"] = {
+                "design": self.test.design,
+                "num_reference": self.test.num_reference,
+                "num_reproduced": self.test.num_reproduced,
+                "shift": plain(self.test.shift),
+                "interval": _interval(self.test.interval),
+                "p_equivalent": plain(self.test.p_equivalent),
+                "p_beyond": plain(self.p_beyond),
+            }
+        return values
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judgement:
+    """The verdict on a reproduction, and what it rests on.
+
+    Attributes:
+        verdict: The verdict.
+        tier: The test that it rests on.
+        reasons: One line each, most important first.
+        per_target: One row per target and metric.
+        gates: What had to be the same.
+        early_losses: How the first steps compare, if both runs have losses and the same seed.
+        replicates_needed: How many more fresh-seed runs of the reproduction would decide; None where that is not the
+            question, or no reasonable number would.
+    """
+
+    verdict: Verdict
+    tier: Tier
+    reasons: tuple[str, ...]
+    per_target: tuple[TargetRow, ...] = ()
+    gates: tuple[Gate, ...] = field(default=())
+    early_losses: EarlyLosses | None = None
+    replicates_needed: int | None = None
+
+    @property
+    def exit_code(self) -> int:
+        """0 for identical and equivalent, 1 for not reproduced, 2 where no comparison could tell."""
+        return EXIT_CODES[self.verdict]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values."""
+        early = self.early_losses
+        return {
+            "verdict": self.verdict,
+            "tier": self.tier,
+            "reasons": list(self.reasons),
+            "per_target": [row.to_json() for row in self.per_target],
+            "gates": [{"name": gate.name, "state": gate.state, "detail": gate.detail} for gate in self.gates],
+            "early_losses": None
+            if early is None
+            else {
+                "num_steps": early.num_steps,
+                "step": early.step,
+                "difference": plain(early.difference),
+                "allowed": plain(early.allowed),
+            },
+            "replicates_needed": self.replicates_needed,
+        }
+
+
+def plain(value: float | None) -> float | str | None:
+    """Return a number for JSON."""
+    return value if value is None or math.isfinite(value) else str(value)
+
+
+def _interval(interval: Interval | None) -> list[float | str | None] | None:
+    return None if interval is None else [plain(interval.low), plain(interval.high)]
