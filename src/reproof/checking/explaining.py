@@ -6,10 +6,11 @@ import os
 import shutil
 import tempfile
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from reproof.checking.workflow import DEFAULT_MAX_RUNS, cache_folder, find_free_name, refuse_missing_script
+from reproof.checking.workflow import DEFAULT_MAX_RUNS, cache_folder, find_free_name, refuse_missing_script, remove_old
 from reproof.comparison import compare_traces
 from reproof.errors import UsageError
 from reproof.explain.laboratory import Setting
@@ -69,7 +70,9 @@ def explain_runs(
         clean = work / "clean" / folder.name
         clean.parent.mkdir()
         copy_folder(folder, clean)
-        kept = find_free_name(cache_folder() / f"explain-{os.getpid()}")
+        remove_old(cache_folder())
+        now = datetime.now().astimezone()
+        kept = find_free_name(cache_folder() / f"{now:%Y%m%d-%H%M%S}-explain-{os.getpid()}")
         kept.mkdir(parents=True)
         setting = Setting(
             request=RunRequest(

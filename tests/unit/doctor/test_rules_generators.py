@@ -10,6 +10,12 @@ if TYPE_CHECKING:
     from tests.unit.doctor.conftest import Doctor
 
 UNSEEDED = {
+    "a study that is only made known to its storage": """
+        import optuna
+        optuna.create_study(study_name="s", storage="sqlite:///s.db")
+        sampler = optuna.samplers.TPESampler(seed=1)
+        optuna.create_study(study_name="s", sampler=sampler).optimize(train, 10)
+        """,
     "default_rng": """
         from numpy.random import default_rng
         rng = default_rng()  # finds: unseeded-generator

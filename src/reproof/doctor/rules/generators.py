@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from typing import TYPE_CHECKING, Final
 
@@ -66,13 +67,19 @@ def _check_reseeding(reading: Reading, site: CallSite) -> Iterator[Finding]:
         )
 
 
+def _is_dropped(site: CallSite) -> bool:
+    """Whether the result of a call is not used: a study that is only made known to its storage draws nothing."""
+    return any(isinstance(node, ast.Expr) and node.value is site.call for node in ast.walk(site.function))
+
+
 def _check_study(reading: Reading, site: CallSite) -> Iterator[Finding]:
     """Check the sampler of an Optuna study: it decides the hyper-parameters of each trial."""
     if not any(other.method == "optimize" for other in reading.calls):
         return
     argument = reading.constants.argument
     if site.name.endswith(".create_study"):
-        is_unseeded = argument(site.call, "sampler", None, site.scope, default=None) is None
+        has_sampler = argument(site.call, "sampler", None, site.scope, default=None) is not None
+        is_unseeded = not has_sampler and not _is_dropped(site)
     else:
         is_random = _SAMPLERS.fullmatch(site.name) and not site.name.endswith(_UNRANDOM_SAMPLERS)
         is_unseeded = bool(is_random) and argument(site.call, "seed", None, site.scope, default=None) is None
