@@ -516,3 +516,45 @@ def test_a_compiled_function_may_read_the_clock(tmp_path: Path, run: Run, write:
     """)
     assert run("a") == "[True, True]\n"
     assert len(sources(tmp_path)["time.time@script.py:5"].values) == 2
+
+
+def test_what_a_package_read_first_does_not_hide_the_user(python: Command, tmp_path: Path) -> None:
+    """NumPy fetches randomness through the same line of `random` while it is imported; later reads are the user's."""
+    script = """
+        import secrets
+        import numpy
+        print(secrets.randbits(16))
+    """
+    (tmp_path / "train.py").write_text(dedent(script), encoding="utf-8")
+    python("-m", "reproof", "run", "-o", "a", "train.py")
+    assert "random.SystemRandom@train.py:4" in read_ledgers(tmp_path / "a")["0"]
+
+
+def test_a_folder_of_an_earlier_run_has_its_order_and_its_files_apart(python: Command, tmp_path: Path) -> None:
+    """A line that lists what an earlier run has written is two sources: the order, and that the files are there."""
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "x.txt").touch()
+    (tmp_path / "train.py").write_text("import os\nprint(os.listdir('data'))\n", encoding="utf-8")
+    plan = {"plan": Plan(earlier=("data/x.txt",)).to_json(), "probes": None}
+    (tmp_path / "plan.json").write_text(json.dumps(plan), encoding="utf-8")
+    python("-m", "reproof", "run", "-o", "a", "--experiment", "plan.json", "train.py")
+    sources = read_ledgers(tmp_path / "a")["0"]
+    assert sources["os.listdir@train.py:2"].values == [["x.txt"]]
+    assert sources["os.listdir of earlier files@train.py:2"].kind == "state-on-disk"
+
+
+def test_the_default_of_a_dataclass_is_the_users(python: Command, tmp_path: Path) -> None:
+    """Its `__init__` is made of text by the standard library, and belongs to whoever wrote the class."""
+    script = """
+        import uuid
+        from dataclasses import dataclass, field
+
+        @dataclass
+        class Experiment:
+            identity: uuid.UUID = field(default_factory=uuid.uuid4)
+
+        print(Experiment())
+    """
+    (tmp_path / "train.py").write_text(dedent(script), encoding="utf-8")
+    python("-m", "reproof", "run", "-o", "a", "train.py")
+    assert "os.urandom@train.py:9" in read_ledgers(tmp_path / "a")["0"]

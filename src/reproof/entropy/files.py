@@ -49,7 +49,8 @@ class EarlierFiles:
             is_read = not any(c in mode for c in "wax") if isinstance(mode, str) else not (flags or 0) & WRITE_FLAGS
             self._look_at("open", path, is_read=is_read)
         elif event in {"os.listdir", "os.scandir"}:
-            self._look_at(event, arguments[0], is_read=True, is_folder=True)
+            # Named apart from the listing itself, whose order is a source of its own on the same line.
+            self._look_at(f"{event} of earlier files", arguments[0], is_read=True, is_folder=True)
 
     def _look_at(self, source: str, path: Any, *, is_read: bool, is_folder: bool = False) -> None:
         if not isinstance(path, (str, bytes, os.PathLike)):

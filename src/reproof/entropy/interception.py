@@ -182,6 +182,8 @@ class Interceptor:
         if owner == USER:
             place = self.place_at(tap.source, tap.kind, frame)
         elif not self._counts(tap, frame, owner):
+            if owner == PYTHON and tap.python:
+                return None  # the same line of `random` serves a package that is imported, and later the user
             place = None
         elif owner == PYTHON and find_asker(frame) in INFRASTRUCTURE:
             return None
@@ -298,8 +300,9 @@ def find_asker(frame: FrameType | None) -> str | None:
 
 def find_packages(frame: FrameType | None) -> Iterator[str]:
     """Yield the modules of the standard library through which a call goes, before it leaves that library."""
-    while frame is not None and owner_of(frame.f_code.co_filename) == PYTHON:
-        yield package_of(frame)
+    while frame is not None and owner_of(path := frame.f_code.co_filename) == PYTHON:
+        if not path.startswith("<") or path.startswith(IMPORTING):  # others are made of text, as a dataclass's __init__
+            yield package_of(frame)
         frame = frame.f_back
 
 
