@@ -128,7 +128,12 @@ UNSEEDED_RNG = (
     _faulty(
         "rng_numpy_collate", "batch/content", _cause("unseeded-rng", ("masking.py", "np.random.random(tokens.shape)"))
     ),
-    _faulty("rng_python_sampler", "batch/order", _cause("unseeded-rng", ("sampling.py", "random.shuffle(batches)"))),
+    _faulty(
+        "rng_python_sampler",
+        "batch/order",
+        _cause("unseeded-rng", ("sampling.py", "random.shuffle(batches)")),
+        step=None,  # the first of a few batches may be the same one
+    ),
     _faulty(
         "rng_sklearn_split", "batch/content", _cause("unseeded-rng", ("train.py", "train_test_split(inputs, targets"))
     ),
