@@ -419,17 +419,27 @@ UNINITIALIZED_MEMORY = (
         "memory_parameter",
         "init",
         _cause("uninitialized-memory", ("layers.py", "self.scale = nn.Parameter(torch.empty(n_out))")),
+        tags=("race",),  # what memory holds comes and goes like a race
     ),
-    _faulty("memory_constructor", "init", _cause("uninitialized-memory", ("train.py", "torch.Tensor(ITEMS)"))),
+    _faulty(
+        "memory_constructor",
+        "init",
+        _cause("uninitialized-memory", ("train.py", "torch.Tensor(ITEMS)")),
+        tags=("race",),
+    ),
     _faulty(
         "memory_accumulator",
         "forward",
         _cause("uninitialized-memory", ("pooling.py", "total = torch.empty("), ("pooling.py", "total[n] +=")),
         step=None,
-        tags=("race",),  # what memory holds comes and goes like a race
+        tags=("race",),
     ),
     _faulty(
-        "memory_numpy", "batch/content", _cause("uninitialized-memory", ("taps.py", "table = np.empty(")), step=None
+        "memory_numpy",
+        "batch/content",
+        _cause("uninitialized-memory", ("taps.py", "table = np.empty(")),
+        step=None,
+        tags=("race",),
     ),
 )
 
