@@ -23,10 +23,10 @@ def main():
     torch.set_num_threads(1)
     net = nn.Sequential(nn.Linear(2, 24), nn.Tanh(), nn.Linear(24, 1))
     optimizer = torch.optim.AdamW(net.parameters(), lr=0.01)
-    penalty = Annealed(seconds=3)
+    penalty = Annealed(seconds=0.5)
     for _ in range(12):
         points = 2 * torch.rand(80, 2) - 1
-        loss = nn.functional.mse_loss(net(points), terrain(points)) + 0.2 * penalty.value() * roughness(net, points)
+        loss = nn.functional.mse_loss(net(points), terrain(points)) + 2 * penalty.value() * roughness(net, points)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
