@@ -18,7 +18,7 @@ from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensor
 from torch.nn import Parameter
 from torch.nn.parameter import is_lazy
-from xxhash import xxh3_128_digest
+from xxhash import xxh3_128, xxh3_128_digest
 
 from reproof.digest.arrays import digest_array_leaf
 from reproof.digest.hashing import (
@@ -42,7 +42,7 @@ mode_is_enabled = torch._C._is_torch_function_mode_enabled  # noqa: SLF001  # th
 # Real, unquantized dtypes only: a tensor found in here has one meaning for its bytes, except for the negative bit.
 _SEEDS: Final[dict[tuple[torch.dtype, torch.Size], tuple[int, int]]] = {}
 
-_LOWEST_ADDRESS: Final = 1 << 32
+LOWEST_ADDRESS: Final = 1 << 32
 """Tensors without memory have data pointer 0 plus an offset; below this, the storage itself is asked."""
 
 _COMPRESSED: Final = {
@@ -54,6 +54,11 @@ _COMPRESSED: Final = {
 _BITS: Final = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
 _COMPLEX128_BYTES: Final = 16
 _MATRICES_DIM: Final = 3
+BLOCK_BYTES: Final = 8 << 20
+"""What does not lie in row-major order is copied and hashed in blocks of this size."""
+_MIN_MATRIX_BYTES: Final = 1 << 16
+_MIN_ROWS: Final = 16
+"""So many elements that lie side by side fill a line of the cache, and are rows of a transposed matrix."""
 _FAR_APART: Final = 512
 """From so many elements on from one to the next, copying a whole batch of transposed matrices is slow."""
 
@@ -153,7 +158,7 @@ def find_in_place(tensor: Tensor) -> tuple[memoryview, int] | None:
             seed, num_bytes = _SEEDS[tensor.dtype, tensor.shape]
             if tensor.is_cpu and tensor.is_contiguous() and not tensor.is_neg():
                 start = tensor.data_ptr()
-                if start > _LOWEST_ADDRESS and tensor.untyped_storage().nbytes() >= num_bytes:
+                if start > LOWEST_ADDRESS and tensor.untyped_storage().nbytes() >= num_bytes:
                     return HOST_MEMORY[start : start + num_bytes], seed
         except (KeyError, RuntimeError):
             pass  # the first of its dtype and shape, or a tensor without memory
@@ -257,6 +262,11 @@ def _digest_quantized(tensor: Tensor) -> bytes:
 
 
 def _digest_dense(tensor: Tensor) -> bytes:
+    if not tensor.is_contiguous() and tensor.nbytes > BLOCK_BYTES:
+        state = xxh3_128(seed=seed_of(_kind_of(tensor.dtype), tuple(tensor.shape)))
+        for block in _row_major_blocks(_host_bits_of(tensor)):
+            state.update(_memory_of(block))
+        return state.digest()
     data = _locate_dense(tensor)
     if not tensor.is_complex():
         if len(_SEEDS) >= MAX_SEEDS:
@@ -266,17 +276,43 @@ def _digest_dense(tensor: Tensor) -> bytes:
 
 
 def _locate_dense(tensor: Tensor) -> HostData:
+    bits = _make_contiguous(_host_bits_of(tensor))
+    return HostData(_kind_of(tensor.dtype), tensor.shape, _memory_of(bits), bits)
+
+
+def _host_bits_of(tensor: Tensor) -> Tensor:
+    """Return the elements of a dense tensor as integers in host memory, in whatever order they lie."""
     if tensor._is_zerotensor():  # noqa: SLF001  # zeros without memory, made by forward-mode differentiation
         tensor = tensor.clone()
     _refuse_freed(tensor)
     if tensor.is_cuda and torch.cuda.is_current_stream_capturing():
         raise CannotDigestError("tensor inside a CUDA graph capture: reading it would end the capture")
-    bits = _make_contiguous(_bits_of(tensor.resolve_conj().resolve_neg()).cpu())
-    memory = HOST_MEMORY[:0]
-    if bits.numel() > 0:  # the storage raises where it has no memory; the tensor would give an offset as address
-        start = bits.untyped_storage().data_ptr() + bits.storage_offset() * bits.element_size()
-        memory = HOST_MEMORY[start : start + bits.nbytes]
-    return HostData(_kind_of(tensor.dtype), tensor.shape, memory, bits)
+    return _bits_of(tensor.resolve_conj().resolve_neg()).cpu()
+
+
+def _memory_of(bits: Tensor) -> memoryview:
+    """Return the memory of a contiguous tensor."""
+    if bits.numel() == 0:  # the storage raises where it has no memory; the tensor would give an offset as address
+        return HOST_MEMORY[:0]
+    start = bits.untyped_storage().data_ptr() + bits.storage_offset() * bits.element_size()
+    return HOST_MEMORY[start : start + bits.nbytes]
+
+
+def _row_major_blocks(bits: Tensor) -> Iterator[Tensor]:
+    """Yield the elements of a large tensor in row-major order as contiguous ones of little more than `BLOCK_BYTES`.
+
+    What is hashed while it is in a cache need not be read again, and a copy of all of it takes memory that the
+    training may need. Matrices are copied one by one, as in `_make_contiguous`.
+    """
+    row_bytes = bits[0].nbytes
+    if bits.is_contiguous() or bits.nbytes <= BLOCK_BYTES:
+        yield _make_contiguous(bits)
+    elif bits.dim() >= _MATRICES_DIM and row_bytes >= _MIN_MATRIX_BYTES:
+        for row in bits:
+            yield from _row_major_blocks(row)
+    else:
+        for rows in bits.split(max(_MIN_ROWS, BLOCK_BYTES // row_bytes)):
+            yield _make_contiguous(rows)
 
 
 def _make_contiguous(bits: Tensor) -> Tensor:

@@ -6,10 +6,10 @@ fused optimizers return nothing. Lists of what to read are kept between steps, r
 
 from __future__ import annotations
 
-import operator
 import struct
 import weakref
 from collections import Counter
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
 import torch
@@ -37,6 +37,8 @@ Otherwise a large frozen backbone would cost more to digest than the training of
 
 HYPERPARAMETERS: Final = (type(None), bool, int, float, complex, str, tuple, torch.Tensor)
 """Types of values in a parameter group that are hyper-parameters; others (functions, lists of names) steer nothing."""
+
+PLAIN_TENSOR: Final = frozenset({torch.Tensor})
 
 FROZEN_BYTES: Final = 64 << 20
 """State outside of every optimizer up to this size is read at every step in any case."""
@@ -89,23 +91,26 @@ class OptimizerPlan:
         self.names = names
         self.unseen = unseen
         self.gradients = TensorGroup("gradient")
-        self.parameters = TensorGroup("update")
-        self.state = TensorGroup("update")
+        self.hyperparameters: Hyperparameters | None = None
+        self.updated = TensorGroup("update")
         self.with_gradient: tuple[list[int], list[str]] = ([], [])
-        self.state_keys: list[tuple[str, ...]] = []
+        self.state_keys: list[tuple[str, ...]] | None = None
         self.state_names: list[str] = []
+        self.updated_names: list[str] = []
 
 
 class Hyperparameters:
     """The hyper-parameters of an optimizer, digested once for as long as they stay the same objects.
 
     Attributes:
+        name: Name of their event.
         digest: Their digest.
         values: The learning rates, as numbers.
     """
 
-    def __init__(self, optimizer: Optimizer) -> None:
+    def __init__(self, name: str, optimizer: Optimizer) -> None:
         """Digest what the parameter groups hold now."""
+        self.name = name
         now = [
             {key: value for key, value in group.items() if isinstance(value, HYPERPARAMETERS) and key != "params"}
             for group in optimizer.param_groups
@@ -113,21 +118,22 @@ class Hyperparameters:
         rates = [group["lr"] for group in now if isinstance(group.get("lr"), float)]
         self.digest = digest_plain(now)
         self.values: tuple[Value, ...] = (("exact", "d", struct.pack(f"<{len(rates)}d", *rates)),) if rates else ()
-        self._keys = [tuple(group) for group in optimizer.param_groups]
-        self._objects = list_options(optimizer)
-        if any(holds_tensor(value) for value in self._objects):  # a tensor may change and stay the same object
-            self._keys, self._objects = [], []
+        self._keys = list(map(tuple, optimizer.param_groups))
+        options = list_options(optimizer)
+        self._ids = list(map(id, options))
+        self._held = [value for value in options if type(value) is not list]  # so that no other gets its id
+        if any(map(holds_tensor, options)):  # a tensor may change and stay the same object
+            self._ids = []
 
     def are_those_of(self, optimizer: Optimizer) -> bool:
         """Whether the optimizer still has them."""
-        objects = list_options(optimizer)
-        are_same = len(objects) == len(self._objects) and all(map(operator.is_, objects, self._objects))
-        return are_same and self._keys == [tuple(group) for group in optimizer.param_groups]
+        is_same = list(map(id, list_options(optimizer))) == self._ids
+        return is_same and list(map(tuple, optimizer.param_groups)) == self._keys
 
 
 def list_options(optimizer: Optimizer) -> list[Any]:
-    """Return what is in the groups of an optimizer besides its parameters."""
-    return [value for group in optimizer.param_groups for key, value in group.items() if key != "params"]
+    """Return what is in the groups of an optimizer, the lists of parameters among it."""
+    return list(chain.from_iterable(map(dict.values, optimizer.param_groups)))
 
 
 def holds_tensor(value: Any) -> bool:
@@ -149,7 +155,6 @@ class StateRecorder:
         self._optimizers: list[weakref.ref[Optimizer]] = []
         self._classes: Counter[str] = Counter()
         self._names: weakref.WeakKeyDictionary[Optimizer, str] = weakref.WeakKeyDictionary()
-        self._hyperparameters: weakref.WeakKeyDictionary[Optimizer, Hyperparameters] = weakref.WeakKeyDictionary()
         self._holdings = Holdings(recording)
         self.uninitialized: list[tuple[str, dict[str, Any], str]] = []
 
@@ -217,38 +222,40 @@ class StateRecorder:
 
     def record_update(self, optimizer: Optimizer) -> None:
         """Record what an optimizer step has changed: hyper-parameters, parameters, optimizer state, and the rest."""
-        self._record_hyperparameters(optimizer)
         plan = self._plan_of(optimizer)
+        self._record_hyperparameters(optimizer, plan)
         parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
-        plan.parameters.record(plan.names, parameters, self._recording.evidence)
-        self._record_optimizer_state(optimizer, plan, parameters)
+        self._record_updated(optimizer, plan, parameters)
         self.record_holdings()
 
     def record_holdings(self) -> None:
         """Record what models hold and no optimizer steps."""
         self._holdings.record(self._optimized_parameters)
 
-    def _record_optimizer_state(
-        self, optimizer: Optimizer, plan: OptimizerPlan, parameters: list[torch.Tensor]
-    ) -> None:
-        """Record the tensors of an optimizer's state together, and what else it holds one by one."""
+    def _record_updated(self, optimizer: Optimizer, plan: OptimizerPlan, parameters: list[torch.Tensor]) -> None:
+        """Record the parameters and the tensors of their state together, and what else the state holds one by one."""
+        evidence = self._recording.evidence
+        has_others = False
         if list(map(id, optimizer.state)) == list(map(id, parameters)):
             held = list(optimizer.state.values())
         else:
             held = [optimizer.state.get(parameter) or {} for parameter in parameters]
-            if len(optimizer.state) > len(held) - held.count({}):
-                self._record_shared_state(optimizer)
-        keys = [tuple(state) for state in held]
+            has_others = len(optimizer.state) > len(held) - held.count({})
+        keys = list(map(tuple, held))
         if keys != plan.state_keys:
             plan.state_keys = keys
             named = zip(plan.names, keys, strict=True)
             plan.state_names = [f"{name}.{key}" for name, of_parameter in named for key in of_parameter]
-        values = [value for state in held for value in state.values()]
-        if all(isinstance(value, torch.Tensor) for value in values):
-            plan.state.record(plan.state_names, values, self._recording.evidence)
-            return
-        for name, value in zip(plan.state_names, values, strict=True):
-            self._recording.evidence.record_tree("update", name, value)
+            plan.updated_names = plan.names + plan.state_names
+        values = list(chain.from_iterable(map(dict.values, held)))
+        if PLAIN_TENSOR.issuperset(map(type, values)) or all(isinstance(value, torch.Tensor) for value in values):
+            plan.updated.record(plan.updated_names, parameters + values, evidence)
+        else:
+            plan.updated.record(plan.names, parameters, evidence)
+            for name, value in zip(plan.state_names, values, strict=True):
+                evidence.record_tree("update", name, value)
+        if has_others:
+            self._record_shared_state(optimizer)
 
     def _record_shared_state(self, optimizer: Optimizer) -> None:
         """Record what an optimizer keeps under other keys than its parameters, such as a count of its steps."""
@@ -259,13 +266,12 @@ class StateRecorder:
                     "update", f"{self._name_of(optimizer)} state[{name_key(key)}]", value
                 )
 
-    def _record_hyperparameters(self, optimizer: Optimizer) -> None:
+    def _record_hyperparameters(self, optimizer: Optimizer, plan: OptimizerPlan) -> None:
         """Record learning rate and the like: where they part, the update is explained."""
-        known = self._hyperparameters.get(optimizer)
+        known = plan.hyperparameters
         if known is None or not known.are_those_of(optimizer):
-            known = self._hyperparameters[optimizer] = Hyperparameters(optimizer)
-        name = f"{self._name_of(optimizer)} hyper-parameters"
-        self._recording.evidence.record_digest("update", name, known.digest, values=known.values)
+            known = plan.hyperparameters = Hyperparameters(f"{self._name_of(optimizer)} hyper-parameters", optimizer)
+        self._recording.evidence.record_digest("update", known.name, known.digest, values=known.values)
 
     def _optimized_parameters(self) -> Iterator[torch.Tensor]:
         for reference in self._optimizers:
@@ -333,6 +339,8 @@ class Holdings:
         if version != self._version:
             self._version = version
             self._find(list(find_optimized()))
+        if not self._places:
+            return
         if self._is_large and self._recording.frames.step % FROZEN_PERIOD:
             return
         if any(held.get(key) is None for held, key in self._places):  # a buffer was taken away
