@@ -9,7 +9,7 @@ tensors are not kept.
 from __future__ import annotations
 
 import operator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -83,12 +83,11 @@ def watch_for_change(tensors: Sequence[Tensor]) -> Callable[..., bool]:
     five questions take 400 ns. The class is not public (read in the source of PyTorch 2.13): without it, tensors are
     looked at singly.
     """
+    sizes: list[Any] = [list(tensor.shape) for tensor in tensors]
+    strides: list[Any] = [list(tensor.stride()) for tensor in tensors]
     try:
-        guards = torch._C._dynamo.guards.TensorGuards(  # noqa: SLF001
-            *tensors,
-            dynamic_dims_sizes=[list(tensor.shape) for tensor in tensors],
-            dynamic_dims_strides=[list(tensor.stride()) for tensor in tensors],
-        )
+        make_guards = torch._C._dynamo.guards.TensorGuards  # noqa: SLF001
+        guards = make_guards(*tensors, dynamic_dims_sizes=sizes, dynamic_dims_strides=strides)
         check: Callable[..., bool] = guards.check
         is_usable = check(*tensors) and not check(*(torch.empty(0, dtype=torch.int8) for _ in tensors))
     except (AttributeError, TypeError, ValueError, RuntimeError, SystemError):

@@ -311,7 +311,7 @@ def _row_major_blocks(bits: Tensor) -> Iterator[Tensor]:
         for row in bits:
             yield from _row_major_blocks(row)
     else:
-        for rows in bits.split(max(_MIN_ROWS, BLOCK_BYTES // row_bytes)):
+        for rows in torch.split(bits, max(_MIN_ROWS, BLOCK_BYTES // row_bytes)):
             yield _make_contiguous(rows)
 
 
