@@ -81,7 +81,7 @@ demo-search: setup ## search by Optuna, keep the best trial, train it again, cer
 # passive: the threads of PyTorch that have nothing to do leave the cores to the other trainings, instead of spinning.
 .PHONY: test
 test: setup ## run all tests on the installed wheel; ARGS="tests/unit -k digest" for some
-	@OMP_WAIT_POLICY=passive $(BIN)/pytest --installed --color=no -q -n 2 --durations=10 $(ARGS)
+	@OMP_WAIT_POLICY=passive $(BIN)/pytest --installed --color=no -q -n 2 --dist worksteal --durations=10 $(ARGS)
 
 .PHONY: check
 check: setup lint test ## all that CI runs: format, lint, types, import contracts, changelog, tests

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,10 +31,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Refuse to test the source tree where the wheel is asked for."""
+    """Refuse to test the source tree where the wheel is asked for; let Ctrl-C reach what tests start."""
     if config.getoption("--installed") and SOURCE in _find_package().parents:
         msg = f"--installed: reproof would be imported from {_find_package()}; unset PYTHONPATH, or run `make test`"
         raise pytest.UsageError(msg)
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as a shell has it in the background; children inherit it
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_report_header() -> str:
@@ -42,7 +45,11 @@ def pytest_report_header() -> str:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Skip what this machine or this run cannot test, and say why."""
+    """Skip what this machine or this run cannot test, and say why; the cheap tests first, then the slowest of the slow.
+
+    A long test that comes last keeps one process busy while the others have nothing left to do.
+    """
+    items.sort(key=_expected_seconds)
     skip_gpu = pytest.mark.skip(reason="needs a CUDA device")
     skip_wheel = pytest.mark.skip(reason="needs the installed wheel: run `make test`")
     skip_thorough = pytest.mark.skip(reason="holds the truth of tables and takes long: REPROOF_THOROUGH=1 runs it")
@@ -55,6 +62,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker(skip_thorough)
         if not config.getoption("--installed") and item.get_closest_marker("wheel"):
             item.add_marker(skip_wheel)
+
+
+def _expected_seconds(item: pytest.Item) -> tuple[bool, float]:
+    """Return what sorts a test: whether it is slow, and then the more seconds the earlier."""
+    marker = item.get_closest_marker("slow")
+    return marker is not None, -float(marker.kwargs.get("seconds", 0)) if marker else 0.0
 
 
 @pytest.fixture(autouse=True)

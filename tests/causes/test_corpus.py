@@ -16,7 +16,7 @@ import pytest
 VARIABLE = "REPROOF_CORPUS"
 
 
-@pytest.mark.slow
+@pytest.mark.slow(seconds=250)
 @pytest.mark.timeout(3600)
 def test_the_corpus_is_scored_in_full(tmp_path: Path, environment: dict[str, str]) -> None:
     """Every case is detected, located and explained, and no clean case is accused."""

@@ -52,6 +52,8 @@ RUNS = """
 PATIENCE_SECONDS = 100.0
 CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f]")
 
+pytestmark = pytest.mark.slow
+
 
 class Checker:
     """Checks scripts in the test's folder; traces go to a cache of the test's own."""
