@@ -4,8 +4,9 @@
 
 Each round trains a block of steps without and a block with recording, in changing order, on the same model in the same
 process; the ratio of a round cancels what the machine was doing meanwhile. Printed are medians. `debug-mode` is
-PyTorch's own `DebugMode` with hashes of all tensors, for comparison: `ops` is to cost half of it at most. `memory` is
-what the peak of the process grows by.
+PyTorch's own `DebugMode` with hashes of all tensors, for comparison: `ops` is to cost half of it at most. `hashing` is
+the least that `steps` can cost: gradients, parameters and optimizer state are hashed and the digests thrown away.
+`memory` is what the peak of the process grows by.
 """
 
 from __future__ import annotations
@@ -17,16 +18,23 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from torch.utils._debug_mode import DebugMode
 from workloads import WORKLOADS, Workload
+from xxhash import xxh3_128_digest
 
 import reproof
+from reproof.digest.hashing import HOST_MEMORY
 from reproof.trace import open_trace
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 BLOCK_SECONDS = 0.25
 QUICK_SECONDS = 0.004
@@ -36,7 +44,8 @@ NUM_FIRST = 300
 NUM_PROCESSES = 3
 PEAK_STEPS = 10
 
-LEVELS = ("batches", "steps", "modules", "ops", "debug-mode")
+LEVELS = ("batches", "steps", "modules", "ops", "hashing", "debug-mode")
+NOT_RECORDED = ("hashing", "debug-mode")
 
 
 def time_block(workload: Workload, num_steps: int, num_first: int = 1) -> float:
@@ -55,8 +64,44 @@ def time_recorded(workload: Workload, num_steps: int, folder: Path, level: str, 
     if level == "debug-mode":
         with DebugMode(), DebugMode.log_tensor_hashes():
             return time_block(workload, num_steps)
+    if level == "hashing":
+        with hash_only(workload.optimizer):
+            return time_block(workload, num_steps, num_first)
     with reproof.record(folder, level=level, force=True):
         return time_block(workload, num_steps, num_first)
+
+
+@contextmanager
+def hash_only(optimizer: torch.optim.Optimizer) -> Iterator[None]:
+    """Hash what level `steps` hashes of an optimizer, where it lies, and do nothing with it."""
+    held: list[memoryview] = []
+
+    def before(*_: object) -> None:
+        hash_all([view_of(parameter.grad) for parameter in parameters])
+
+    def after(*_: object) -> None:
+        if not held:
+            states = (value for state in optimizer.state.values() for value in state.values())
+            held.extend(view_of(tensor) for tensor in (*parameters, *states) if isinstance(tensor, torch.Tensor))
+        hash_all(held)
+
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    hooks = optimizer.register_step_pre_hook(before), optimizer.register_step_post_hook(after)
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+def view_of(tensor: torch.Tensor) -> memoryview:
+    """Return the bytes of a contiguous tensor in host memory."""
+    return HOST_MEMORY[tensor.data_ptr() : tensor.data_ptr() + tensor.nbytes]
+
+
+def hash_all(memories: list[memoryview]) -> None:
+    """Hash and forget."""
+    list(map(xxh3_128_digest, memories))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,7 +138,7 @@ def measure(workload: Workload, rounds: int, level: str, folder: Path) -> Cost:
             plain.append(time_block(workload, num_steps, num_first))
             recorded = time_recorded(workload, num_steps, folder, level, num_first)
         ratios.append(recorded / plain[-1])
-    num_bytes, num_digests = (0.0, 1) if level == "debug-mode" else size_of(folder)
+    num_bytes, num_digests = (0.0, 1) if level in NOT_RECORDED else size_of(folder)
     return Cost(
         step_seconds=statistics.median(plain),
         ratio=statistics.median(ratios),
