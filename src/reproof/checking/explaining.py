@@ -6,17 +6,16 @@ import os
 import shutil
 import tempfile
 from dataclasses import replace
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from reproof.checking.workflow import DEFAULT_MAX_RUNS, cache_folder, find_free_name, refuse_missing_script, remove_old
+from reproof.checking.workflow import DEFAULT_MAX_RUNS, name_in_cache, refuse_missing_script
+from reproof.checking.workplace import keep_folder
 from reproof.comparison import compare_traces
 from reproof.errors import UsageError
 from reproof.explain.laboratory import Setting
 from reproof.explain.remedies import remedy_for
 from reproof.explain.search import Explanation, explain_divergence
-from reproof.launch.folders import copy_folder
 from reproof.launch.processes import RunProcess, RunRequest
 from reproof.schema import LEVELS, Cause
 from reproof.trace import Trace, open_trace
@@ -54,49 +53,65 @@ def explain_runs(
         TraceError: If one of them cannot be read.
         UsageError: If they are not runs of one command, or it cannot be run here.
     """
-    traces = [open_trace(Path(baseline)), open_trace(Path(candidate))]
+    traces = (open_trace(Path(baseline)), open_trace(Path(candidate)))
     command = command_of(*traces)
-    comparison = compare_traces(traces[0], traces[1], is_same_program=True)
+    comparison = compare_traces(*traces, is_same_program=True)
     if comparison.first is None:
         return comparison, None
     if (changed := find_code_change(comparison.first, *traces)) is not None:
         return replace(comparison, causes=(changed,)), None
     refuse_missing_script(command)
-    level: Level = next((known for known in LEVELS if known == traces[0].header.level), "steps")
-    seeds = [hash_seed_of(trace) for trace in traces]
     work = Path(tempfile.mkdtemp(prefix="reproof-"))
     try:
-        folder = Path.cwd()
-        clean = work / "clean" / folder.name
-        clean.parent.mkdir()
-        copy_folder(folder, clean)
-        remove_old(cache_folder())
-        now = datetime.now().astimezone()
-        kept = find_free_name(cache_folder() / f"{now:%Y%m%d-%H%M%S}-explain-{os.getpid()}")
-        kept.mkdir(parents=True)
-        setting = Setting(
-            request=RunRequest(
-                command=command,
-                folder=folder,
-                trace=Path(baseline).absolute(),
-                level=level,
-                options=("--quiet",),
-                hash_seed=seeds[0],
-            ),
-            clean=clean,
-            overlay=None,
-            candidate_hash_seed=seeds[1],
-            variations=(),
-            max_runs=max_runs,
-            work=work,
-            traces=kept,
-        )
-        found = explain_divergence(
-            setting, comparison, Path(candidate).absolute(), watch, until_identical=until_identical
-        )
+        setting = make_setting(*traces, work, max_runs)
+        trace = traces[1].folder.absolute()
+        found = explain_divergence(setting, comparison, trace, watch, until_identical=until_identical)
     finally:
         shutil.rmtree(work, ignore_errors=True)
     return replace(comparison, causes=found.causes), found
+
+
+def make_setting(baseline: Trace, candidate: Trace, work: Path, max_runs: int) -> Setting:
+    """Return where the experiments start from: the current folder as it is now.
+
+    Args:
+        baseline: The run that experiments are compared with.
+        candidate: The other run.
+        work: Folder for copies.
+        max_runs: Experiments that may be made.
+
+    Effects: copies the current folder, and makes a folder for traces in the user's cache.
+    """
+    return Setting(
+        request=repeat_request(baseline),
+        clean=keep_folder(Path.cwd(), work),
+        overlay=None,
+        candidate_hash_seed=hash_seed_of(candidate),
+        variations=(),
+        max_runs=max_runs,
+        work=work,
+        traces=make_traces_folder(),
+    )
+
+
+def repeat_request(trace: Trace) -> RunRequest:
+    """Return the request that makes a run of the past again, in the current folder."""
+    level: Level = next((known for known in LEVELS if known == trace.header.level), "steps")
+    return RunRequest(
+        command=trace.header.command,
+        folder=Path.cwd(),
+        trace=trace.folder.absolute(),
+        level=level,
+        options=("--quiet",),
+        hash_seed=hash_seed_of(trace),
+    )
+
+
+def make_traces_folder() -> Path:
+    """Create a folder in the user's cache for the traces of the experiments."""
+    folder = name_in_cache("explain")
+    folder.mkdir(parents=True)
+    return folder
 
 
 def command_of(baseline: Trace, candidate: Trace) -> tuple[str, ...]:

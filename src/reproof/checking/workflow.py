@@ -249,11 +249,8 @@ def make_folder(request: CheckRequest) -> Path:
         UsageError: If the folder named by the user exists and is not empty, or cannot be made.
     """
     if request.keep is None:
-        parent = cache_folder()
-        remove_old(parent)
         is_module = request.command[0] == "-m"
-        stem = request.command[1].rpartition(".")[2] if is_module else Path(request.command[0]).stem
-        folder = find_free_name(parent / f"{datetime.now().astimezone():%Y%m%d-%H%M%S}-{stem}-{os.getpid()}")
+        folder = name_in_cache(request.command[1].rpartition(".")[2] if is_module else Path(request.command[0]).stem)
     else:
         folder = Path(os.path.abspath(request.keep))  # noqa: PTH100  # as above
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
@@ -263,6 +260,13 @@ def make_folder(request: CheckRequest) -> Path:
     except OSError as error:
         raise UsageError(f"cannot make {folder}: {error.strerror}", "name another folder with --keep") from None
     return folder
+
+
+def name_in_cache(stem: str) -> Path:
+    """Return a new name in the cache of the user, in which the oldest checks make room for it."""
+    parent = cache_folder()
+    remove_old(parent)
+    return find_free_name(parent / f"{datetime.now().astimezone():%Y%m%d-%H%M%S}-{stem}-{os.getpid()}")
 
 
 def find_free_name(folder: Path) -> Path:

@@ -61,9 +61,7 @@ class Workplace:
             limit = MAX_SNAPSHOT_BYTES >> 30
             self.problem = f"no experiments were made: {self._folder} holds over {limit} GiB; use --isolate or --jobs"
             return
-        self._clean = self._work / "clean" / self._folder.name
-        self._clean.parent.mkdir()
-        copy_folder(self._folder, self._clean)
+        self._clean = keep_folder(self._folder, self._work)
 
     def __exit__(self, *_error: object) -> None:
         """Remove the copies."""
@@ -127,6 +125,14 @@ class Workplace:
             work=self._work,
             traces=self._requests[0].trace.parent,
         )
+
+
+def keep_folder(folder: Path, work: Path) -> Path:
+    """Copy a folder as it is now, for experiments, and return the copy."""
+    clean = work / "clean" / folder.name
+    clean.parent.mkdir()
+    copy_folder(folder, clean)
+    return clean
 
 
 def isolate(request: RunRequest, work: Path) -> RunRequest:

@@ -59,6 +59,10 @@ class Fields:
             raise self.wrong(name)
         return tuple(values)
 
+    def plain(self, *, texts: tuple[str, ...], numbers: tuple[str, ...]) -> dict[str, Any]:
+        """Return several strings and non-negative integers by their names, as a record with such fields takes them."""
+        return {name: self.text(name) for name in texts} | {name: self.number(name) for name in numbers}
+
     def is_null(self, name: str) -> bool:
         """Tell whether a field is there and holds null."""
         return name in self._data and self._data[name] is None

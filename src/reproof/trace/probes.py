@@ -85,22 +85,15 @@ def parse_unstable(fields: Fields) -> UnstableOp:
     if max_abs is not None and not math.isfinite(max_abs):
         raise fields.wrong("max_abs")
     return UnstableOp(
-        step=fields.number("step"),
-        name=fields.text("name"),
-        overload=fields.text("overload"),
         phase=fields.choice("phase", OP_PHASES),
-        module=fields.text("module"),
-        file=fields.text("file"),
-        line=fields.number("line"),
-        function=fields.text("function"),
-        num_results=fields.number("num_results"),
-        num_distinct=fields.number("num_distinct"),
-        num_elements=fields.number("num_elements"),
-        num_differing=fields.number("num_differing"),
         max_abs=max_abs,
         max_ulp=None if fields.is_null("max_ulp") else fields.number("max_ulp"),
         stable_with=fields.texts("stable_with"),
         raises_with=fields.texts("raises_with"),
+        **fields.plain(
+            texts=("name", "overload", "module", "file", "function"),
+            numbers=("step", "line", "num_results", "num_distinct", "num_elements", "num_differing"),
+        ),
     )
 
 
@@ -128,13 +121,7 @@ def read_poisoned(folder: Path, rank: int) -> PoisonedEvent | None:
         first = Fields(fields.take("first", dict))
         return PoisonedEvent(
             stage=first.choice("stage", STAGES),
-            name=first.text("name"),
-            step=first.number("step"),
-            file=first.text("file"),
-            line=first.number("line"),
-            function=first.text("function"),
-            num_poisoned=first.number("num_poisoned"),
-            num_elements=first.number("num_elements"),
+            **first.plain(texts=("name", "file", "function"), numbers=("step", "line", "num_poisoned", "num_elements")),
         )
     except (ValueError, RecursionError):
         raise damaged(path, "it does not tell of a poisoned event") from None

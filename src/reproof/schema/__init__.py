@@ -1,0 +1,106 @@
+"""The records that everything else is made of.
+
+A *run* leaves a *trace*. A trace is a sequence of *frames* per process, a frame is a sequence of *events*, and an
+event is a name with a digest. Comparing two traces gives a `Comparison`. Records are frozen and hold only plain
+values of the standard library, so that reading and comparing need neither numpy nor PyTorch.
+
+    events      stages, events, layouts and frames; numbers kept beside a digest
+    runs        how a run is recorded, and its header
+    operations  single operations: where runs part, which are unstable, which read memory that nothing has written
+    causes      the kinds of causes, and a cause
+    comparison  verdict, first divergence, counts and gaps
+
+Left out on purpose: how records are stored (`reproof.trace`) and how they are shown (`reproof.cli`).
+"""
+
+from __future__ import annotations
+
+from reproof.schema.causes import (
+    CAUSE_KINDS,
+    Cause,
+)
+from reproof.schema.comparison import (
+    JSON_SCHEMA,
+    Comparison,
+    Condition,
+    Difference,
+    LossGap,
+    RngGap,
+    Skipped,
+    StageCount,
+    Verdict,
+)
+from reproof.schema.events import (
+    DIGEST_BYTES,
+    NO_DIGEST,
+    RNG_CUDA,
+    RNG_LOADER,
+    RNG_SOURCES,
+    STAGES,
+    STATISTICS,
+    Detail,
+    Event,
+    Frame,
+    Layout,
+    Numbers,
+    NumbersKind,
+    Stage,
+)
+from reproof.schema.operations import (
+    OP_PHASES,
+    OpCause,
+    OpDifference,
+    OpExample,
+    OpPhase,
+    PoisonedEvent,
+    Repetitions,
+    UnstableOp,
+    relative_to_here,
+)
+from reproof.schema.runs import (
+    LEVELS,
+    Level,
+    Probes,
+    RunHeader,
+)
+
+__all__ = [
+    "CAUSE_KINDS",
+    "DIGEST_BYTES",
+    "JSON_SCHEMA",
+    "LEVELS",
+    "NO_DIGEST",
+    "OP_PHASES",
+    "RNG_CUDA",
+    "RNG_LOADER",
+    "RNG_SOURCES",
+    "STAGES",
+    "STATISTICS",
+    "Cause",
+    "Comparison",
+    "Condition",
+    "Detail",
+    "Difference",
+    "Event",
+    "Frame",
+    "Layout",
+    "Level",
+    "LossGap",
+    "Numbers",
+    "NumbersKind",
+    "OpCause",
+    "OpDifference",
+    "OpExample",
+    "OpPhase",
+    "PoisonedEvent",
+    "Probes",
+    "Repetitions",
+    "RngGap",
+    "RunHeader",
+    "Skipped",
+    "Stage",
+    "StageCount",
+    "UnstableOp",
+    "Verdict",
+    "relative_to_here",
+]

@@ -1,0 +1,204 @@
+"""The answer to "are these two runs the same?": a verdict, the first divergence, and how much differs besides."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
+
+from reproof.schema.operations import relative_to_here
+
+if TYPE_CHECKING:
+    from reproof.schema.causes import Cause
+    from reproof.schema.events import Detail, Stage
+    from reproof.schema.operations import OpDifference
+
+Verdict = Literal["identical", "equivalent", "diverged", "inconclusive"]
+JSON_SCHEMA: Final = 1
+"""Version of the JSON that `compare`, `check` and `explain` write (a contract)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """One event whose evidence differs between two runs.
+
+    Attributes:
+        rank: Process, 0 for a training in one process.
+        step: 0-based index of the optimizer step.
+        stage: Stage of the event.
+        detail: *order* or *content* for batches, else None.
+        name: The event's name.
+        baseline: What the baseline has: a value where one was kept, else the digest in hexadecimal.
+        candidate: The same for the candidate.
+        explanation: One sentence on how they differ, where the trace can tell.
+        num_differing: Elements that differ, where values were kept.
+        num_elements: Elements compared, where values were kept.
+        max_abs: Largest absolute difference, where values were kept.
+        max_ulp: Largest difference in units in the last place, where values were kept.
+        op: The operation at which the runs part, where both recorded the operations of the step.
+    """
+
+    rank: int
+    step: int
+    stage: Stage
+    detail: Detail | None
+    name: str
+    baseline: str
+    candidate: str
+    explanation: str | None = None
+    num_differing: int | None = None
+    num_elements: int | None = None
+    max_abs: float | None = None
+    max_ulp: int | None = None
+    op: OpDifference | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the ``first_divergence`` object of the JSON contract."""
+        op = self.op
+        has_own = self.max_abs is not None or self.max_ulp is not None
+        return {
+            "rank": self.rank,
+            "step": self.step,
+            "stage": self.stage,
+            "detail": self.detail,
+            "name": self.name,
+            "baseline": self.baseline,
+            "candidate": self.candidate,
+            "op": None if op is None else op.to_json(),
+            "file": None if op is None else relative_to_here(op.file) or None,
+            "line": None if op is None else op.line or None,
+            "max_ulp": self.max_ulp if has_own or op is None else op.max_ulp,
+            "max_abs": self.max_abs if has_own or op is None else op.max_abs,
+            "explanation": self.explanation,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Skipped:
+    """Evidence that was not compared, and why: with any of it, no verdict of *identical* is given."""
+
+    what: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageCount:
+    """How many events of one stage were compared, and how many of them differ."""
+
+    stage: Stage
+    compared: int
+    differing: int
+
+
+class LossGap(NamedTuple):
+    """The loss of the same step in both runs, exactly as computed."""
+
+    step: int
+    baseline: float
+    candidate: float
+
+    @property
+    def is_equal(self) -> bool:
+        """Whether both are the same number; two NaN are."""
+        return self.baseline == self.candidate or (math.isnan(self.baseline) and math.isnan(self.candidate))
+
+    @property
+    def size(self) -> float:
+        """The absolute difference; NaN if one of them is."""
+        return abs(self.baseline - self.candidate)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values; JSON has no NaN and no infinity, which become strings."""
+        losses = (x if math.isfinite(x) else repr(x) for x in (self.baseline, self.candidate))
+        return dict(zip(("step", "baseline", "candidate"), (self.step, *losses), strict=True))
+
+
+class RngGap(NamedTuple):
+    """Which random number generators were in other states at the end of a step.
+
+    Attributes:
+        step: The step.
+        differing: Names of the generators whose states differ.
+        num_compared: Generators whose states both runs have recorded.
+    """
+
+    step: int
+    differing: tuple[str, ...]
+    num_compared: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Condition:
+    """A circumstance of a run that differs between baseline and candidate."""
+
+    name: str
+    baseline: str
+    candidate: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """The answer to "are these two runs the same?".
+
+    Attributes:
+        verdict: One of the four verdicts.
+        runs: The two runs as the user named them, baseline first.
+        num_events: Events compared.
+        num_tensors: Tensors and arrays that these events cover.
+        num_steps: Steps compared.
+        counts: Per stage, events compared and events that differ.
+        skipped: Evidence that was not compared.
+        structure: Findings about structure: one run longer, names that only one run has.
+        first: The first divergence in execution order, or None.
+        differences: The first differing events, as many as were asked for.
+        conditions: Circumstances that differ.
+        losses: How the losses of both runs grow apart, from the first step on in which they differ.
+        rng: States of the random number generators around the first divergence.
+        tolerance: The absolute and relative tolerance asked for, or None for bitwise.
+        num_within_tolerance: Events whose bits differ and whose numbers agree within the tolerance.
+        causes: Why the runs differ, best supported first, where experiments were made.
+    """
+
+    verdict: Verdict
+    runs: tuple[str, str]
+    num_events: int
+    num_tensors: int
+    num_steps: int
+    counts: tuple[StageCount, ...] = ()
+    skipped: tuple[Skipped, ...] = ()
+    structure: tuple[str, ...] = ()
+    first: Difference | None = None
+    differences: tuple[Difference, ...] = ()
+    conditions: tuple[Condition, ...] = ()
+    losses: tuple[LossGap, ...] = ()
+    rng: tuple[RngGap, ...] = ()
+    tolerance: float | None = None
+    num_within_tolerance: int = 0
+    causes: tuple[Cause, ...] = ()
+
+    @property
+    def exit_code(self) -> int:
+        """0 identical or equivalent, 1 diverged, 2 could not tell."""
+        return {"identical": 0, "equivalent": 0, "diverged": 1}.get(self.verdict, 2)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the JSON contract of `compare`, `check` and `explain`, schema 1."""
+        return {
+            "schema": JSON_SCHEMA,
+            "verdict": self.verdict,
+            "compared": {
+                "events": self.num_events,
+                "tensors": self.num_tensors,
+                "steps": self.num_steps,
+                "stages": {c.stage: {"compared": c.compared, "differing": c.differing} for c in self.counts},
+                "skipped": [{"what": s.what, "why": s.why} for s in self.skipped],
+            },
+            "first_divergence": None if self.first is None else self.first.to_json(),
+            "structure": list(self.structure),
+            "causes": [cause.to_json() for cause in self.causes],
+            "conditions": [{"name": c.name, "baseline": c.baseline, "candidate": c.candidate} for c in self.conditions],
+            "losses": [gap.to_json() for gap in self.losses],
+            "rng": [{"step": g.step, "differing": list(g.differing)} for g in self.rng],
+            "tolerance": self.tolerance,
+            "runs": list(self.runs),
+        }

@@ -1,0 +1,66 @@
+"""How a run is recorded, and what is known of it once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal
+
+Level = Literal["batches", "steps", "modules", "ops"]
+LEVELS: Final[tuple[Level, ...]] = ("batches", "steps", "modules", "ops")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Probes:
+    """What a recording looks into beyond its level: experiments on the operations of single steps.
+
+    Attributes:
+        ops_steps: First and last step whose operations are recorded (0-based, both included); None for all steps at
+            level ``ops``, and for none below it.
+        keeps_op_values: Keep the outputs of these operations, to tell later which of their elements differ.
+        repeats_ops: Execute each of these operations again on copies of its inputs: does it give the same bits?
+        poisons: Fill uninitialised memory with NaNs that tell where it was allocated, in the whole run. This changes
+            the run: it is an experiment, and not a recording to compare with.
+    """
+
+    ops_steps: tuple[int, int] | None = None
+    keeps_op_values: bool = False
+    repeats_ops: bool = False
+    poisons: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunHeader:
+    """What `run.json` holds: everything about a run that is known once.
+
+    Attributes:
+        run_id: 32 hexadecimal digits, drawn when the recording starts; ties the files of a trace together.
+        status: ``running`` (or killed), ``complete``, ``failed`` or ``interrupted``.
+        level: How much was recorded.
+        command: The command line, empty for a recording made from inside a script.
+        num_batches: Limit on the batches recorded per loader, or None.
+        num_steps: Step after which the recording ended the training, or None.
+        created: Start of the recording, ISO 8601 with time zone.
+        environment: Nested plain values: versions, hardware, variables, conditions.
+        ended: How the run ended, in words, or None.
+        problems: Evidence that could not be taken, one line each.
+        num_ranks: Processes that were expected to record.
+    """
+
+    run_id: str
+    status: str
+    level: str
+    command: tuple[str, ...]
+    num_batches: int | None
+    statistics: bool
+    created: str
+    environment: dict[str, Any] = field(default_factory=dict)
+    ended: str | None = None
+    exit_code: int | None = None
+    num_steps: int | None = None
+    problems: tuple[str, ...] = ()
+    num_ranks: int = 1
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the training came to its own successful end and every piece of evidence was taken."""
+        return self.status == "complete" and not self.problems
