@@ -173,7 +173,7 @@ class TestVerdicts:
             "baseline: created seen0", "candidate1: created seen1", "candidate2: created seen2",
         ]  # fmt: skip
         (zoom,) = read_section(done.out, "Next")
-        assert zoom.startswith("reproof check --level modules --steps 3 train.py ")
+        assert zoom == "reproof check --runs 3 --steps 3 --level modules train.py    # which module it is"
 
     def test_numbers_within_a_tolerance(self, checker: Checker) -> None:
         """Runs whose bits differ a little at every stage are equivalent."""

@@ -122,6 +122,13 @@ class TestCheck:
         for part in ("Cause:", "train.py:10", "confirmed", "proof", "fix", "docs/causes/unseeded-generator.md"):
             assert part in finished.out
 
+    def test_the_next_command_is_the_same_check(self, user: User) -> None:
+        """After a confirmed cause, as it was called; only --keep, which wants a new folder, and --json are left out."""
+        finished = user.run("check", "--keep", "traces", "--json", "result.json", "--steps", "3", "train.py", "--noise")
+        assert finished.out.endswith(
+            "\nNext:\n  reproof check --steps 3 train.py --noise    # after applying the fix\n"
+        )
+
     def test_only_the_two_runs_touch_the_folder(self, user: User) -> None:
         """Whatever experiments were made, the script ran twice here."""
         user.run("check", "--json", "result.json", "train.py", "--noise")
@@ -133,13 +140,14 @@ class TestCheck:
         finished = user.run("check", "--no-explain", "--json", "result.json", "train.py", "--noise")
         assert finished.code == 1
         assert (user.result()["causes"], user.result()["experiments"]) == ([], [])
+        assert "reproof check train.py --noise    # searches for the cause by experiment\n" in finished.out
 
     def test_the_budget_is_kept_and_told(self, user: User) -> None:
         """One experiment confirms nothing, and the user is told how to have more."""
         finished = user.run("check", "--max-runs", "1", "--json", "result.json", "train.py", "--noise")
         assert len(user.result()["experiments"]) == 1
         assert not any(cause["confirmed"] for cause in user.result()["causes"])
-        assert "--max-runs" in finished.out
+        assert "reproof check --max-runs 2 train.py --noise    # goes on with the search\n" in finished.out
 
     def test_a_robust_training_holds_under_other_surroundings(self, user: User) -> None:
         """And the report says under which."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import sys
 import time
@@ -81,6 +83,9 @@ def test_a_search_leaves_a_bundle_whose_replicates_judge_a_reproduction(reproof:
     assert (again.code, again.out, again.err) == (0, made.out, "")
     assert (tmp_path / "optuna_best" / "bundle.json").read_bytes() == before
 
+    elsewhere = reproof("replicate", "optuna_best", "--replicates", "4", "--project", "optuna_best")
+    assert (elsewhere.code, elsewhere.err.count("\n")) == (2, 1)
+    assert "has no tiny.py" in elsewhere.err
     (tmp_path / "tiny.py").write_text(
         SCRIPT.replace("8, 2)))", "8, 2)))  # as before").replace("split(8)", "split(16)")
     )
@@ -130,6 +135,71 @@ def test_a_search_that_is_not_there_is_one_line(reproof: Command, tmp_path: Path
         assert found.code == 2
         assert found.err.startswith(f"reproof: error: {problem}: ")
         assert found.err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (("tiny.py:nothing", "--workers", "2"), "nothing of tiny.py is no Search"),
+        (("tiny.py:study", "-o", "mine"), "mine is no bundle"),
+        (("tiny.py:study", "-o", "notes.txt"), "notes.txt is no bundle"),
+        (("tiny.py:study", "--storage", "notes.txt"), "notes.txt is no journal of Optuna"),
+        (("tiny.py:study", "--project", "mine"), "the training train is no function at the top of a file in"),
+    ],
+    ids=lambda value: "" if isinstance(value, str) else " ".join(value),
+)
+def test_a_search_that_cannot_begin_leaves_nothing(
+    reproof: Command, tmp_path: Path, arguments: tuple[str, ...], problem: str
+) -> None:
+    """One line for all workers together, no journal, and the user's files as they were."""
+    (tmp_path / "tiny.py").write_text(SCRIPT)
+    (tmp_path / "notes.txt").write_text("mine\n")
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "notes.txt").write_text("mine\n")
+    found = reproof("search", *arguments)
+    assert (found.code, found.out, found.err.count("\n")) == (2, "", 1)
+    assert found.err.startswith("reproof: error: ")
+    assert problem in found.err
+    assert {path.name for path in tmp_path.iterdir()} - {"__pycache__"} == {"tiny.py", "notes.txt", "mine"}
+    assert (tmp_path / "notes.txt").read_text() == "mine\n"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("reaches_all", [True, False], ids=["Ctrl-C in a terminal", "interrupt of the command alone"])
+def test_an_interrupted_search_ends_without_a_word(
+    reproof: Command, tmp_path: Path, environment: dict[str, str], *, reaches_all: bool
+) -> None:
+    """No process is left, nor what its trial had prepared; started again, it runs that trial at once."""
+    wait = 'import os, pathlib, time\n    pathlib.Path("begun").touch()\n    time.sleep(float(os.environ["PAUSE"]))'
+    (tmp_path / "tiny.py").write_text(SCRIPT.replace("    generator =", f"    {wait}\n    generator =", 1))
+    command = ["search", "tiny.py:study", "--trials", "1"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "reproof", *command],
+        cwd=tmp_path,
+        env={**environment, "PAUSE": "100"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
+    try:
+        deadline = time.monotonic() + 60
+        while not (tmp_path / "begun").exists() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        (os.killpg if reaches_all else os.kill)(process.pid, signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+        assert (process.returncode, out, err.strip()) == (130, b"", b"")
+        with pytest.raises(ProcessLookupError):
+            os.killpg(process.pid, 0)
+    finally:
+        process.kill()
+        process.wait()
+    left = {path.name for path in tmp_path.iterdir()} - {"__pycache__", "tiny.py", "begun"}
+    assert left == {"optuna_best.search.journal"}
+    again = reproof(*command, PAUSE="0")
+    assert again.code == 0, again.err
+    study = optuna.load_study(storage=open_storage(tmp_path / "optuna_best.search.journal"), study_name="search")
+    assert [trial.state.name for trial in study.trials] == ["FAIL", "COMPLETE"]
+    assert study.trials[0].params == study.trials[1].params
 
 
 def test_replicates_of_no_bundle_are_refused_with_one_line(reproof: Command, tmp_path: Path) -> None:

@@ -2,45 +2,48 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
 
 from reproof.cli.comparison_text import draw_comparison
-from reproof.cli.json_output import write_json
+from reproof.cli.json_output import COMPARISON, JsonFile, json_option, write_json
+from reproof.cli.options import max_differences_option, pass_options, quiet_option
 from reproof.comparison import compare, find_newest_runs
 from reproof.errors import UsageError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompareOptions:
+    """The options of `reproof compare`, as its help tells them."""
+
+    runs: tuple[str, ...]
+    folder: str | None
+    tolerance: float | None
+    max_differences: int
+    json_file: JsonFile | None
+    quiet: bool
 
 
 @click.command("compare")
 @click.argument("runs", nargs=-1, metavar="BASELINE CANDIDATE")
 @click.option("--dir", "folder", metavar="FOLDER", help="Compare the two newest runs in FOLDER instead.")
 @click.option("--tolerance", type=float, metavar="T", help="Accept recorded numbers with |x-y| <= T*max(1,|x|,|y|).")
-@click.option(
-    "--max-differences", type=click.IntRange(min=1), default=5, show_default=True, help="Differences to show."
-)
-@click.option("--json", "json_path", metavar="FILE", help="Write the result as JSON ('-' for standard output).")
-@click.option("-q", "--quiet", is_flag=True, help="Print the verdict alone.")
-def command(  # one argument per option
-    *,
-    runs: tuple[str, ...],
-    folder: str | None,
-    tolerance: float | None,
-    max_differences: int,
-    json_path: str | None,
-    quiet: bool,
-) -> int:
+@max_differences_option
+@json_option(COMPARISON)
+@quiet_option
+@pass_options(CompareOptions)
+def command(options: CompareOptions) -> int:
     """Compare two runs bit by bit and name the first divergence in execution order.
 
     BASELINE and CANDIDATE are folders that `reproof run` made, or pickles of a hand-made batch check.
     Exits with 0 for identical or equivalent, 1 for diverged, 2 if it cannot tell.
     """
-    baseline, candidate = choose_runs(runs, folder)
-    comparison = compare(baseline, candidate, tolerance=tolerance, max_differences=max_differences)
-    if json_path is not None:
-        write_json(comparison.to_json(), json_path)
-    if json_path != "-":
-        draw_comparison(comparison, quiet=quiet)
+    baseline, candidate = choose_runs(options.runs, options.folder)
+    comparison = compare(baseline, candidate, tolerance=options.tolerance, max_differences=options.max_differences)
+    if write_json(comparison.to_json(), options.json_file):
+        draw_comparison(comparison, quiet=options.quiet)
     return comparison.exit_code
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from reproof.cli.doctor_text import draw_diagnosis
-from reproof.cli.json_output import write_json
+from reproof.cli.json_output import DIAGNOSIS, JsonFile, write_json
 from reproof.doctor import diagnose
 from reproof.errors import UsageError
 
@@ -39,10 +39,9 @@ def command(*, script: str | None, json_path: str | None, no_torch: bool, quiet:
     if quiet and script is None:
         raise UsageError("--quiet prints what was found in a script, and none is named", "name a script or a folder")
     target = None if script is None else Path(script)
+    json_file = None if json_path is None else JsonFile(path=json_path, keys=DIAGNOSIS)
     diagnosis = diagnose(target, ask_torch=not (no_torch or quiet), with_checks=not quiet)
-    if json_path is not None:
-        write_json(diagnosis.to_json(), json_path)
-    if json_path != "-":
+    if write_json(diagnosis.to_json(), json_file):
         draw_diagnosis(diagnosis, quiet=quiet)
     return diagnosis.exit_code
 

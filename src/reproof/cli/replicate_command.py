@@ -3,16 +3,51 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from reproof.cli.comparison_text import plural, printable
+from reproof.cli.options import lease_option, pass_options, project_option, storage_option, workers_option
 
 if TYPE_CHECKING:
     from reproof.bundle.records import Reference
-    from reproof.integrations.replicates import Progress
+    from reproof.integrations.replicates import Progress, ReplicateRequest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplicateOptions:
+    """The options of `reproof replicate`, as its help tells them."""
+
+    bundle: Path
+    num_replicates: int
+    num_perturbations: int
+    storage: str | None
+    num_workers: int
+    project: Path
+    lease_seconds: float
+    num_jobs: int | None
+    quiet: bool
+
+    def to_request(self) -> ReplicateRequest:
+        """Return what is to be made.
+
+        Raises:
+            DependencyError: If Optuna is not installed.
+        """
+        from reproof.integrations.replicates import ReplicateRequest
+
+        return ReplicateRequest(
+            folder=self.bundle,
+            num_replicates=self.num_replicates,
+            num_perturbations=self.num_perturbations,
+            storage=self.storage,
+            num_workers=self.num_workers,
+            project=self.project,
+            lease_seconds=self.lease_seconds,
+        )
 
 
 @click.command("replicate")
@@ -28,30 +63,10 @@ if TYPE_CHECKING:
     show_default=True,
     help="Runs with one initial weight moved by one ulp.",
 )
-@click.option(
-    "--storage",
-    metavar="URL|FILE",
-    envvar="REPROOF_STORAGE",
-    help="Where the queue is: a journal file, or a database such as postgresql+psycopg://user@host/db.  "
-    "[default: a journal file beside the bundle; environment variable: REPROOF_STORAGE]",
-)
-@click.option(
-    "--workers", "num_workers", type=click.IntRange(min=1), default=1, show_default=True, help="Runs at a time, here."
-)
-@click.option(
-    "--project",
-    type=click.Path(path_type=Path),
-    default=Path(),
-    help="Folder of the project whose training the bundle names.  [default: the current folder]",
-)
-@click.option(
-    "--lease",
-    "lease_seconds",
-    type=click.FloatRange(min=1),
-    default=60.0,
-    show_default=True,
-    help="Seconds of silence after which the run of a worker is given to another.",
-)
+@storage_option("queue")
+@workers_option("Runs at a time, here.")
+@project_option("the project whose training the bundle names")
+@lease_option("the run of a worker is given to another")
 @click.option(
     "--slurm",
     "num_jobs",
@@ -60,45 +75,32 @@ if TYPE_CHECKING:
     help="Start the same command in N jobs of Slurm (needs submitit), and return.",
 )
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing unless something is wrong.")
-def command(  # noqa: PLR0913  # one argument per option
-    *,
-    bundle: Path,
-    num_replicates: int,
-    num_perturbations: int,
-    storage: str | None,
-    num_workers: int,
-    project: Path,
-    lease_seconds: float,
-    num_jobs: int | None,
-    quiet: bool,
-) -> None:
+@pass_options(ReplicateOptions)
+def command(options: ReplicateOptions) -> None:
     """Train the configuration of the bundle DIR with fresh seeds, and with one weight moved by one ulp.
 
     The results go into its reference.json: `reproof reproduce` compares with them. Start the same command on other
     machines with the same --storage and a copy of the bundle: each takes runs that no other has taken, and each writes
     the whole reference into its bundle in the end. Runs that exist already are not made again.
     """
-    from reproof.integrations.replicates import ReplicateRequest, make_reference
-
-    request = ReplicateRequest(
-        folder=bundle,
-        num_replicates=num_replicates,
-        num_perturbations=num_perturbations,
-        storage=storage,
-        num_workers=num_workers,
-        project=project,
-        lease_seconds=lease_seconds,
-    )
-    if num_jobs is not None:
-        from reproof.integrations.slurm import submit_replicates
-
-        jobs = submit_replicates(request, num_jobs)
-        if not quiet:
-            click.echo(f"submitted {plural(len(jobs), 'job')}: {', '.join(jobs)}")
+    if options.num_jobs is not None:
+        submit(options, options.num_jobs)
         return
-    reference = make_reference(request, ignore if quiet else Reporter().watch)
-    if not quiet:
-        click.echo(describe(bundle, reference))
+    from reproof.integrations.replicates import make_reference
+
+    reference = make_reference(options.to_request(), ignore if options.quiet else Reporter().watch)
+    if not options.quiet:
+        click.echo(describe(options.bundle, reference))
+
+
+def submit(options: ReplicateOptions, num_jobs: int) -> None:
+    """Start the command in jobs of Slurm, and say which."""
+    request = options.to_request()  # first: without Optuna there is nothing to submit
+    from reproof.integrations.slurm import submit_replicates
+
+    jobs = submit_replicates(request, num_jobs)
+    if not options.quiet:
+        click.echo(f"submitted {plural(len(jobs), 'job')}: {', '.join(jobs)}")
 
 
 class Reporter:

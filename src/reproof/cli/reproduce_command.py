@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,8 @@ import click
 
 from reproof.cli.cause_text import cause_lines
 from reproof.cli.comparison_text import printable, section
-from reproof.cli.json_output import write_json
+from reproof.cli.json_output import REPRODUCTION, JsonFile, json_option, write_json
+from reproof.cli.options import pass_options, project_option, quiet_option
 from reproof.reproducing.workflow import ReproduceRequest, Reproduction, run_reproduction
 
 if TYPE_CHECKING:
@@ -20,57 +22,62 @@ MAX_ROWS = 12
 COLORS = {"identical": "green", "equivalent": "green", "not-reproduced": "red"}
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReproduceOptions:
+    """The options of `reproof reproduce`, as its help tells them."""
+
+    bundle: Path
+    num_seeds: int
+    device: str | None
+    threads: int | None
+    project: Path
+    entry: str | None
+    out: Path | None
+    anyway: bool
+    diagnoses: bool
+    json_file: JsonFile | None
+    quiet: bool
+
+    def to_request(self) -> ReproduceRequest:
+        """Return what is to be reproduced.
+
+        Raises:
+            UsageError: If an option cannot be carried out.
+        """
+        return ReproduceRequest(
+            bundle=self.bundle,
+            project=self.project,
+            out=self.out,
+            num_seeds=self.num_seeds,
+            device=self.device,
+            threads=self.threads,
+            entry=self.entry,
+            runs_anyway=self.anyway,
+            diagnoses=self.diagnoses,
+        )
+
+
 @click.command("reproduce")
 @click.argument("bundle", metavar="DIR", type=click.Path(path_type=Path))
 @click.option("--seeds", "num_seeds", type=click.IntRange(min=0), default=0, help="Train with N fresh seeds besides.")
 @click.option("--device", help="Train on another device than the bundle's, e.g. cuda.")
 @click.option("--threads", type=click.IntRange(min=1), help="Threads of one CPU operation.  [default: the bundle's]")
-@click.option(
-    "--project",
-    type=click.Path(path_type=Path),
-    default=Path(),
-    help="Folder of the project whose training the bundle names.  [default: the current folder]",
-)
+@project_option("the project whose training the bundle names")
 @click.option("--entry", metavar="FILE.py:FUNCTION", help="Another training than the bundle names.")
 @click.option("-o", "--out", type=click.Path(path_type=Path), help="Folder for traces and certificate.json.")
 @click.option("--anyway", is_flag=True, help="Run although data or code differ from the bundle's.")
 @click.option("--explain/--no-explain", "diagnoses", default=True, help="Search for the reason by experiment, or not.")
-@click.option("--json", "json_path", metavar="FILE", help="Write the result as JSON ('-' for standard output).")
-@click.option("-q", "--quiet", is_flag=True, help="Print the verdict alone.")
-def command(  # noqa: PLR0913  # one argument per option
-    *,
-    bundle: Path,
-    num_seeds: int,
-    device: str | None,
-    threads: int | None,
-    project: Path,
-    entry: str | None,
-    out: Path | None,
-    anyway: bool,
-    diagnoses: bool,
-    json_path: str | None,
-    quiet: bool,
-) -> int:
+@json_option(REPRODUCTION)
+@quiet_option
+@pass_options(ReproduceOptions)
+def command(options: ReproduceOptions) -> int:
     """Verify the bundle DIR, train it again in a fresh process, and say whether it reproduces.
 
     Exits with 0 for identical or equivalent, 1 for not reproduced, 2 if it cannot tell.
     """
-    request = ReproduceRequest(
-        bundle=bundle,
-        project=project,
-        out=out,
-        num_seeds=num_seeds,
-        device=device,
-        threads=threads,
-        entry=entry,
-        runs_anyway=anyway,
-        diagnoses=diagnoses,
-    )
-    reproduction = run_reproduction(request, (lambda _: None) if quiet else tell)
-    if json_path is not None:
-        write_json(reproduction.to_json(), json_path)
-    if json_path != "-":
-        for line in draw(reproduction, quiet=quiet):
+    reproduction = run_reproduction(options.to_request(), (lambda _: None) if options.quiet else tell)
+    if write_json(reproduction.to_json(), options.json_file):
+        for line in draw(reproduction, quiet=options.quiet):
             click.echo(line)
     return reproduction.exit_code
 

@@ -3,22 +3,69 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from reproof.checking.resuming import ResumeRequest, ResumeResult, run_resume_check
-from reproof.cli.check_command import describe_changes, describe_failures
 from reproof.cli.check_progress import RunProgress
+from reproof.cli.check_text import describe_changes, describe_failures
 from reproof.cli.comparison_text import COLOURS, body, limit, plural, printable, section
-from reproof.cli.json_output import write_json
+from reproof.cli.json_output import COMPARISON, JsonFile, json_option, write_json
+from reproof.cli.options import (
+    max_differences_option,
+    pass_options,
+    quiet_option,
+    script_arguments,
+    show_output_option,
+)
 from reproof.errors import UsageError
 from reproof.schema import LEVELS, Level
 
 if TYPE_CHECKING:
     from reproof.schema import Comparison
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResumeCheckOptions:
+    """The options of `reproof resume-check`, as its help tells them."""
+
+    is_module: bool
+    interrupt_at: int | None
+    resume: str | None
+    resume_command: str | None
+    first: str | None
+    first_command: str | None
+    num_steps: int | None
+    level: Level
+    max_differences: int
+    keep: str | None
+    json_file: JsonFile | None
+    show_output: bool
+    quiet: bool
+    script: str
+    arguments: tuple[str, ...]
+
+    def to_request(self) -> ResumeRequest:
+        """Return what is to be interrupted and resumed.
+
+        Raises:
+            UsageError: If an option cannot be carried out.
+        """
+        whole = (*(("-m",) if self.is_module else ()), self.script, *self.arguments)
+        return ResumeRequest(
+            command=whole,
+            interrupt_at=self.interrupt_at,
+            first_command=join_command(whole, "first", self.first, self.first_command),
+            resume_command=join_command(whole, "resume", self.resume, self.resume_command),
+            num_steps=self.num_steps,
+            level=self.level,
+            keep=None if self.keep is None else Path(self.keep),
+            max_differences=self.max_differences,
+            shows_output=self.show_output,
+        )
 
 
 @click.command("resume-check", context_settings={"allow_interspersed_args": False})
@@ -37,56 +84,24 @@ if TYPE_CHECKING:
 @click.option("--first-command", metavar="COMMAND", help="The command of the first part, if it is another.")
 @click.option("--steps", "num_steps", type=click.IntRange(min=1), metavar="N", help="End all runs after N steps.")
 @click.option("--level", type=click.Choice(LEVELS[1:3]), default="steps", show_default=True, help="How much to record.")
-@click.option(
-    "--max-differences", type=click.IntRange(min=1), default=5, show_default=True, help="Differences to show."
-)
+@max_differences_option
 @click.option("--keep", metavar="DIR", help="Keep the traces in DIR.  [default: as `reproof check`]")
-@click.option("--json", "json_path", metavar="FILE", help="Write the result as JSON ('-' for standard output).")
-@click.option("--show-output", is_flag=True, help="Let the script write to this terminal.")
-@click.option("-q", "--quiet", is_flag=True, help="Print the verdict alone.")
-@click.argument("script")
-@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
-def command(  # noqa: PLR0913  # one argument per option
-    *,
-    is_module: bool,
-    interrupt_at: int | None,
-    resume: str | None,
-    resume_command: str | None,
-    first: str | None,
-    first_command: str | None,
-    num_steps: int | None,
-    level: Level,
-    max_differences: int,
-    keep: str | None,
-    json_path: str | None,
-    show_output: bool,
-    quiet: bool,
-    script: str,
-    arguments: tuple[str, ...],
-) -> int:
+@json_option(COMPARISON)
+@show_output_option
+@quiet_option
+@script_arguments
+@pass_options(ResumeCheckOptions)
+def command(options: ResumeCheckOptions) -> int:
     """Run SCRIPT without interruption, then a first part of it and the rest, and compare what they do step by step.
 
     The runs take place in copies of the current folder. A script that finds its checkpoint by itself needs no --resume.
     Exits with 0 if the resumed training goes on to the bit, 1 if it diverges, 2 if that cannot be told.
     """
-    whole = (*(("-m",) if is_module else ()), script, *arguments)
-    request = ResumeRequest(
-        command=whole,
-        interrupt_at=interrupt_at,
-        first_command=join_command(whole, "first", first, first_command),
-        resume_command=join_command(whole, "resume", resume, resume_command),
-        num_steps=num_steps,
-        level=level,
-        keep=None if keep is None else Path(keep),
-        max_differences=max_differences,
-        shows_output=show_output,
-    )
-    with RunProgress(is_shown=not quiet and not show_output) as progress:
+    request = options.to_request()
+    with RunProgress(is_shown=not options.quiet and not options.show_output) as progress:
         result = run_resume_check(request, progress.watch)
-    if json_path is not None:
-        write_json(result.to_json(), json_path)
-    if json_path != "-":
-        draw_result(result, quiet=quiet)
+    if write_json(result.to_json(), options.json_file):
+        draw_result(result, quiet=options.quiet)
     return result.exit_code
 
 

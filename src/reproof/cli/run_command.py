@@ -5,11 +5,14 @@ from __future__ import annotations
 import datetime
 import os
 import sys
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
+from reproof.cli.options import pass_options, script_arguments
 from reproof.errors import EXIT_ERROR
 from reproof.launch.experiments import read_experiment
 from reproof.launch.restart import MAX_HASH_SEED, restart_with_hash_seed
@@ -17,6 +20,51 @@ from reproof.launch.script import Outcome, Target, record_target, reserve_folder
 from reproof.recorder import Recording
 from reproof.recorder.restorations import RestorationWatch
 from reproof.schema import LEVELS, Level
+
+if TYPE_CHECKING:
+    from reproof.schema import Probes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunOptions:
+    """The options of `reproof run`, as its help tells them; the last two are for reproof itself."""
+
+    output: str | None
+    is_module: bool
+    level: Level
+    num_batches: int | None
+    statistics: bool
+    artifacts: tuple[str, ...]
+    num_steps: int | None
+    hash_seed: int | None
+    force: bool
+    quiet: bool
+    script: str
+    arguments: tuple[str, ...]
+    experiment: Path | None
+    restorations: Path | None
+
+    def make_recording(self, target: Target, probes: Probes | None) -> Recording:
+        """Start a recording of the target.
+
+        Raises:
+            RecordingError: If the trace cannot be written.
+        """
+        folder = Path(self.output) if self.output else reserve_folder(target, datetime.datetime.now().astimezone())
+        recording = Recording(
+            folder,
+            level=self.level,
+            num_batches=self.num_batches,
+            num_steps=self.num_steps,
+            statistics=self.statistics,
+            artifacts=self.artifacts,
+            force=self.force,
+            command=target.command,
+            probes=probes,
+        )
+        if self.restorations is not None:
+            RestorationWatch(recording, self.restorations)
+        return recording
 
 
 @click.command("run", context_settings={"allow_interspersed_args": False})
@@ -51,57 +99,24 @@ from reproof.schema import LEVELS, Level
 )
 @click.option("--force", is_flag=True, help="Replace an older trace in DIR.")
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing about the recording unless it failed.")
-@click.argument("script")
-@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
-@click.pass_obj
-def command(  # noqa: PLR0913  # one argument per option
-    is_own_process: bool,
-    /,
-    *,
-    output: str | None,
-    is_module: bool,
-    level: Level,
-    num_batches: int | None,
-    statistics: bool,
-    artifacts: tuple[str, ...],
-    num_steps: int | None,
-    hash_seed: int | None,
-    restorations: Path | None,
-    experiment: Path | None,
-    force: bool,
-    quiet: bool,
-    script: str,
-    arguments: tuple[str, ...],
-) -> int | KeyboardInterrupt:
+@script_arguments
+@pass_options(RunOptions)
+def command(options: RunOptions) -> int | KeyboardInterrupt:
     """Record one run of SCRIPT, which needs no change; what follows SCRIPT is its own.
 
     The script's output and exit code are passed on. If it fails, the trace is kept and marked incomplete.
     """
-    if is_own_process:
-        restart_with_hash_seed(hash_seed)
-    plan, probes = (None, None) if experiment is None else read_experiment(experiment)
-    target = Target(name=script, is_module=is_module, arguments=arguments)
+    if click.get_current_context().obj:  # the process is ours
+        restart_with_hash_seed(options.hash_seed)
+    plan, probes = (None, None) if options.experiment is None else read_experiment(options.experiment)
+    target = Target(name=options.script, is_module=options.is_module, arguments=options.arguments)
     recordings: list[Recording] = []
 
     def make_recording() -> Recording:
-        folder = Path(output) if output else reserve_folder(target, datetime.datetime.now().astimezone())
-        recording = Recording(
-            folder,
-            level=level,
-            num_batches=num_batches,
-            num_steps=num_steps,
-            statistics=statistics,
-            artifacts=artifacts,
-            force=force,
-            command=target.command,
-            probes=probes,
-        )
-        if restorations is not None:
-            RestorationWatch(recording, restorations)
-        recordings.append(recording)
-        return recording
+        recordings.append(options.make_recording(target, probes))
+        return recordings[-1]
 
-    outcome = record_target(target, make_recording, partial(report, quiet=quiet), plan)
+    outcome = record_target(target, make_recording, partial(report, quiet=options.quiet), plan)
     for recording in recordings:
         recording.import_torch(outcome.status)
     return outcome.error if isinstance(outcome.error, KeyboardInterrupt) else outcome.exit_code

@@ -2,11 +2,52 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from reproof.cli.comparison_text import plural, printable
+from reproof.cli.options import lease_option, pass_options, project_option, storage_option, workers_option
+
+if TYPE_CHECKING:
+    from reproof.integrations.search import SearchRequest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchOptions:
+    """The options of `reproof search`, as its help tells them."""
+
+    name: str
+    bundle: Path
+    num_trials: int
+    num_workers: int
+    storage: str | None
+    study: str
+    seed: int
+    project: Path
+    lease_seconds: float
+
+    def to_request(self) -> SearchRequest:
+        """Return how the search is run.
+
+        Raises:
+            DependencyError: If Optuna is not installed.
+        """
+        from reproof.integrations.search import SearchRequest
+
+        return SearchRequest(
+            name=self.name,
+            bundle=self.bundle,
+            storage=self.storage,
+            study=self.study,
+            num_trials=self.num_trials,
+            num_workers=self.num_workers,
+            seed=self.seed,
+            project=self.project,
+            lease_seconds=self.lease_seconds,
+        )
 
 
 @click.command("search")
@@ -20,63 +61,22 @@ from reproof.cli.comparison_text import plural, printable
     show_default=True,
     help="Trials that the study shall have in all.",
 )
-@click.option(
-    "--workers", "num_workers", type=click.IntRange(min=1), default=1, show_default=True, help="Processes, here."
-)
-@click.option(
-    "--storage",
-    metavar="URL|FILE",
-    envvar="REPROOF_STORAGE",
-    help="Where the study is: a journal file, or a database such as postgresql+psycopg://user@host/db.  "
-    "[default: a journal file beside the bundle; environment variable: REPROOF_STORAGE]",
-)
+@workers_option("Processes, here.")
+@storage_option("study")
 @click.option("--study", default="search", show_default=True, help="Name of the study in the storage.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of the sampler.")
-@click.option(
-    "--project",
-    type=click.Path(path_type=Path),
-    default=Path(),
-    help="Folder of the project.  [default: the current folder]",
-)
-@click.option(
-    "--lease",
-    "lease_seconds",
-    type=click.FloatRange(min=1),
-    default=60.0,
-    show_default=True,
-    help="Seconds of silence after which the trial of a worker is run again.",
-)
-def command(  # noqa: PLR0913  # one argument per option
-    *,
-    name: str,
-    bundle: Path,
-    num_trials: int,
-    num_workers: int,
-    storage: str | None,
-    study: str,
-    seed: int,
-    project: Path,
-    lease_seconds: float,
-) -> None:
+@project_option("the project")
+@lease_option("the trial of a worker is run again")
+@pass_options(SearchOptions)
+def command(options: SearchOptions) -> None:
     """Search for the best configuration, and keep its trial as a bundle.
 
     STUDY is a `reproof.integrations.search.Search` in the script. Start the same command on other machines with the
     same --storage to search together; started again, it goes on with the study until that has enough trials.
     """
-    from reproof.integrations.search import SearchRequest, run_search
+    from reproof.integrations.search import run_search
 
-    request = SearchRequest(
-        name=name,
-        bundle=bundle,
-        storage=storage,
-        study=study,
-        num_trials=num_trials,
-        num_workers=num_workers,
-        seed=seed,
-        project=project,
-        lease_seconds=lease_seconds,
-    )
-    best = run_search(request)
-    place = printable(str(bundle))
+    best = run_search(options.to_request())
+    place = printable(str(options.bundle))
     click.echo(f"best of {plural(best.num_trials, 'trial')}: number {best.number}, value {best.value!r}, in {place}")
     click.echo(f"next: reproof replicate {place}; reproof reproduce {place}")

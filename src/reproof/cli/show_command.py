@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 
 from reproof.cli.comparison_text import plural
-from reproof.cli.json_output import write_json
+from reproof.cli.json_output import OVERVIEW, JsonFile, json_option, write_json
 from reproof.cli.run_text import Line, describe_bytes, draw_damage, draw_overview, draw_stage, draw_steps
 from reproof.cli.screen import find_screen
 from reproof.environment.highlights import select_conditions
@@ -33,8 +33,8 @@ SHOW_SCHEMA = 1
 @click.option("--step", type=int, metavar="N", help="Show the events of step N: digests, numbers, random generators.")
 @click.option("--stage", type=click.Choice(STAGES), help="Show the events of one stage: of the run, or of step N.")
 @click.option("--verify", is_flag=True, help="Check every byte of the trace, too.")
-@click.option("--json", "json_path", metavar="FILE", help="Write the result as JSON ('-' for standard output).")
-def command(*, run: str, step: int | None, stage: Stage | None, verify: bool, json_path: str | None) -> int:
+@json_option(OVERVIEW)
+def command(*, run: str, step: int | None, stage: Stage | None, verify: bool, json_file: JsonFile | None) -> int:
     """Show what is in the trace RUN: how the run ended, its conditions, what was recorded, its losses.
 
     A trace that is incomplete or damaged is shown as far as it can be read. Exits with 2 if a part of it is damaged.
@@ -48,9 +48,7 @@ def command(*, run: str, step: int | None, stage: Stage | None, verify: bool, js
         events=() if stage is None or step is not None else list_events(trace, stage),
         verification=Verification(trace.verify()) if verify else None,
     )
-    if json_path is not None:
-        write_json(view.to_json(), json_path)
-    if json_path != "-":
+    if write_json(view.to_json(), json_file):
         screen = find_screen()
         for line in view.draw(screen):
             text = screen.fit(line.text)

@@ -131,7 +131,7 @@ class BestTrialBundle:
         study = trial.study
         if len(study.directions) != 1:
             raise UsageError(f"study {study.study_name} has {len(study.directions)} objectives", "bundle one objective")
-        self._refuse_foreign(study.study_name)
+        self.refuse_foreign(study.study_name)
         plain = plain_config(config)
         return Candidate(self, trial, plain, read_seed(plain, self._options.seed_key))
 
@@ -156,7 +156,7 @@ class BestTrialBundle:
             current = self._read_current()
             if current is not None and current.study == info.study and not info.is_better_than(current):
                 return
-            self._refuse_foreign(info.study)
+            self.refuse_foreign(info.study)
             contents = BundleContents(
                 entry=self.entry,
                 seed_key=options.seed_key,
@@ -174,7 +174,12 @@ class BestTrialBundle:
             write_bundle(finished.staging, contents)
             replace_folder(finished.staging, self.folder)
 
-    def _refuse_foreign(self, study: str) -> None:
+    def refuse_foreign(self, study: str) -> None:
+        """Refuse to keep trials of a study where something else lies; each candidate asks, and a search at its start.
+
+        Raises:
+            UsageError: If the folder holds no bundle, or that of another study.
+        """
         if not self.folder.exists() or self._options.replaces:
             return
         if not (self.folder / MANIFEST).is_file():

@@ -8,6 +8,7 @@ the same bundle, takes what nobody has taken, and writes the reference into its 
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 import tempfile
 import threading
@@ -25,6 +26,7 @@ from reproof.bundle.writer import write_reference
 from reproof.errors import LaunchError, ReproofError
 from reproof.integrations.trial_queue import DEFAULT_LEASE_SECONDS, Attempt, TrialQueue, open_storage
 from reproof.launch.processes import signals_as_exit
+from reproof.reproducing.entry import find_entry
 from reproof.reproducing.gates import check_files, check_result
 from reproof.reproducing.margins import complete_margins
 from reproof.reproducing.worker import run_training
@@ -112,7 +114,8 @@ def make_reference(request: ReplicateRequest, watch: Callable[[Progress], None] 
 
     Raises:
         BundleError: If the bundle is refused.
-        LaunchError: If runs failed; the others are kept in the storage, and the next call tries the failed ones again.
+        LaunchError: If the project is not that of the bundle, which is seen before anything is queued; if runs failed:
+            the others are kept in the storage, and the next call tries the failed ones again.
         UsageError: If the storage cannot be opened.
 
     Effects: runs the user's training; writes to the storage, and the reference into the bundle.
@@ -122,6 +125,7 @@ def make_reference(request: ReplicateRequest, watch: Callable[[Progress], None] 
     tasks = plan_tasks(bundle, identity, request)
     if not tasks:
         return bundle.reference or Reference(margins=bundle.manifest.margins, alpha=bundle.manifest.alpha)
+    refuse_other_project(bundle, request.project)
     storage = open_storage(request.storage or default_journal(bundle.folder))
     queue = TrialQueue(storage, f"reproof-{identity[:16]}", lease_seconds=request.lease_seconds)
     with tempfile.TemporaryDirectory(prefix="reproof-replicates-") as scratch:
@@ -191,6 +195,17 @@ def train_again(bundle: Bundle, out: Path, project: Path, task: Task) -> dict[st
         "weights": found.weights,
         "weight": found.perturbed,
     }
+
+
+def refuse_other_project(bundle: Bundle, project: Path) -> None:
+    """Refuse a project in which no run can be one of the bundle's training.
+
+    Raises:
+        LaunchError: If it lacks the training, or if code or files of data are not those of the bundle.
+    """
+    folder = Path(os.path.abspath(project))  # noqa: PTH100  # links stay
+    find_entry(folder, bundle.manifest.entry)
+    refuse_changes(Task(kind="replicate", number=0), check_files(bundle, folder, bundle.manifest.entry))
 
 
 def refuse_changes(task: Task, gates: Sequence[Gate]) -> None:

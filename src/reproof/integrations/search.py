@@ -14,14 +14,17 @@ from __future__ import annotations
 
 import datetime
 import importlib.util
+import json
+import signal
 import subprocess
 import sys
+import tempfile
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-import reproof
 from reproof.errors import DependencyError, LaunchError, ReproofError, UsageError
 from reproof.integrations.optuna import BestTrialBundle
 from reproof.integrations.trial_queue import (
@@ -34,6 +37,7 @@ from reproof.integrations.trial_queue import (
 )
 from reproof.launch.parent import die_with_parent
 from reproof.launch.processes import signals_as_exit
+from reproof.launch.start import start_command
 
 try:
     import optuna
@@ -42,13 +46,14 @@ except ModuleNotFoundError:
     raise DependencyError("Optuna is not installed", "pip install 'reproof[search]'") from None
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from types import ModuleType
 
     from reproof.bundle.training import TrainingRun
 
-START: Final = "import sys; sys.path[0] = {package!r}; from reproof.integrations.search import main; main()"
 POLL_SECONDS: Final = 0.5
+GRACE_SECONDS: Final = 10.0
+"""How long workers have, once interrupted, to give their trials back and remove what these had prepared."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,26 +124,77 @@ def run_search(request: SearchRequest) -> FoundTrial:
     """
     split_name(request.name)
     place = request.storage or str(default_journal(request))
-    storage = open_storage(place)
-    package = str(Path(reproof.__file__).parent.parent)
-    fixed = [request.name, str(request.bundle), place, request.study, str(request.num_trials), str(request.seed)]
-    fixed += [str(request.project), str(request.lease_seconds)]
-    command = [sys.executable, "-c", START.format(package=package), *fixed]
-    workers: list[subprocess.Popen[bytes]] = []
-    with signals_as_exit():
-        try:
-            workers += [
-                subprocess.Popen([*command, str(number)], stdin=subprocess.DEVNULL)  # noqa: S603  # our own worker
-                for number in range(request.num_workers)
-            ]
-            codes = [worker.wait() for worker in workers]
-        finally:
-            for worker in workers:
-                worker.kill()
-                worker.wait()
+    with tempfile.TemporaryDirectory(prefix="reproof-search-") as errors, discarding_empty(place):
+        storage = open_storage(place)
+        fixed = [request.name, str(request.bundle), place, request.study, str(request.num_trials), str(request.seed)]
+        fixed += [str(request.project), str(request.lease_seconds), errors]
+        codes = run_workers([*start_command("reproof.integrations.search"), *fixed], request.num_workers)
+        raise_first(Path(errors))
     if any(codes):
         raise LaunchError(f"{sum(map(bool, codes))} of {len(codes)} workers of the search failed", "see above")
     return find_best(storage, request.study)
+
+
+@contextmanager
+def discarding_empty(place: str) -> Iterator[None]:
+    """Remove the journal file of a search that came to nothing before a study was in it, if it was not there before."""
+    path = None if "://" in place or Path(place).exists() else Path(place)
+    try:
+        yield
+    except BaseException:
+        if path is not None and path.is_file() and not path.stat().st_size:
+            path.unlink()
+        raise
+
+
+def run_workers(command: Sequence[str], num_workers: int) -> list[int]:
+    """Run workers to their end and return their exit codes.
+
+    Effects: on Ctrl-C, SIGTERM or SIGHUP they are interrupted first.
+    """
+    workers: list[subprocess.Popen[bytes]] = []
+    with signals_as_exit():
+        try:
+            workers.extend(start_worker([*command, str(number)]) for number in range(num_workers))
+            return [worker.wait() for worker in workers]
+        finally:
+            end_workers(workers)
+
+
+def start_worker(command: Sequence[str]) -> subprocess.Popen[bytes]:
+    """Start a worker that hears of Ctrl-C when it is ready to: see `interrupt_quietly`."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        return subprocess.Popen(command, stdin=subprocess.DEVNULL)  # noqa: S603  # our own worker
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def end_workers(workers: Sequence[subprocess.Popen[bytes]]) -> None:
+    """Interrupt the workers that are left, and kill those that take too long."""
+    deadline = time.monotonic() + GRACE_SECONDS
+    try:
+        for worker in workers:
+            worker.send_signal(signal.SIGINT)  # without effect on one that has ended
+        for worker in workers:
+            worker.wait(max(0.0, deadline - time.monotonic()))
+    except subprocess.TimeoutExpired:
+        pass
+    finally:
+        for worker in workers:
+            worker.kill()
+            worker.wait()
+
+
+def raise_first(errors: Path) -> None:
+    """Raise the error that ended a worker, once for all of them.
+
+    Raises:
+        UsageError: If there is one.
+    """
+    for path in sorted(errors.iterdir()):
+        problem, remedy = json.loads(path.read_text(encoding="utf-8"))
+        raise UsageError(problem, remedy)
 
 
 def default_journal(request: SearchRequest) -> Path:
@@ -207,6 +263,8 @@ def work(search: Search, request: SearchRequest, *, is_first: bool) -> None:
     Raises:
         Exception: Whatever the training raises.
     """
+    bundle = BestTrialBundle(request.bundle, search.train, project=request.project, **search.options)
+    bundle.refuse_foreign(request.study)
     queue = TrialQueue(
         open_storage(request.storage or default_journal(request)),
         request.study,
@@ -218,7 +276,6 @@ def work(search: Search, request: SearchRequest, *, is_first: bool) -> None:
         study.pruner = search.pruner
     if search.sampler is not None:
         study.sampler = search.sampler(request.seed if is_first and not study.get_trials(deepcopy=False) else None)
-    bundle = BestTrialBundle(request.bundle, search.train, project=request.project, **search.options)
 
     def objective(trial: optuna.Trial) -> float:
         return _run_trial(queue, trial, lambda: bundle.candidate(trial, search.suggest(trial)).run())
@@ -273,9 +330,9 @@ def _run_trial(queue: TrialQueue, trial: optuna.Trial, train: Callable[[], float
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run a worker in a fresh process; exits with 2 and one line if that cannot be."""
+    """Run a worker in a fresh process; exits with 2 and leaves its error to the parent if that cannot be."""
     options = sys.argv[1:] if arguments is None else list(arguments)
-    name, bundle, storage, study, num_trials, seed, project, lease, number = options
+    name, bundle, storage, study, num_trials, seed, project, lease, errors, number = options
     die_with_parent()
     request = SearchRequest(
         name=name,
@@ -288,7 +345,26 @@ def main(arguments: Sequence[str] | None = None) -> None:
         lease_seconds=float(lease),
     )
     try:
+        interrupt_quietly()
         work(load_search(name, request.project), request, is_first=number == "0")
     except ReproofError as error:
-        sys.stderr.write(f"reproof: error: {error}\n")
+        Path(errors, number).write_text(json.dumps([error.problem, error.remedy]), encoding="utf-8")
         sys.exit(2)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def interrupt_quietly() -> None:
+    """Have Ctrl-C end this process without a word of Optuna's on the trial under way.
+
+    Effects: a handler of SIGINT, which was held back until now; it heeds the first only, for terminal and parent may
+    both send one.
+    """
+
+    def interrupt(number: int, _frame: object) -> None:
+        signal.signal(number, signal.SIG_IGN)
+        optuna.logging.set_verbosity(optuna.logging.CRITICAL)
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGINT, interrupt)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})

@@ -14,12 +14,14 @@ Left out: what a run is, and who runs it (`reproof.integrations.replicates`).
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import threading
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from reproof.errors import DependencyError, UsageError
@@ -33,7 +35,6 @@ from optuna.trial import TrialState
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-    from pathlib import Path
 
     from optuna.storages import BaseStorage
     from optuna.trial import FrozenTrial
@@ -48,6 +49,7 @@ ERROR: Final = "reproof:error"
 
 DEFAULT_LEASE_SECONDS: Final = 60.0
 BEATS_PER_LEASE: Final = 6
+MAX_FIRST_LINE: Final = 2**20
 MAX_ATTEMPTS: Final = 5
 """A run with which so many workers died is not tried again: it may be what kills them."""
 
@@ -284,9 +286,12 @@ def open_storage(place: str | Path) -> BaseStorage:
     text = str(place)
     try:
         if "://" not in text:
+            refuse_foreign_file(Path(text))
             return JournalStorage(JournalFileBackend(text))
         with quiet_optuna():
             return RDBStorage(text, engine_kwargs={"pool_pre_ping": True})  # a connection may have been cut
+    except UsageError:
+        raise
     except ImportError:
         raise DependencyError(
             f"the driver for {hide_password(text)} is not installed",
@@ -295,6 +300,25 @@ def open_storage(place: str | Path) -> BaseStorage:
     except Exception as error:  # noqa: BLE001  # each driver has its own errors
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise UsageError(f"cannot open the storage {hide_password(text)} ({reason})", "see --storage") from None
+
+
+def refuse_foreign_file(path: Path) -> None:
+    """Refuse a file that is no journal: Optuna would add its lines to whatever it holds.
+
+    Raises:
+        OSError: If it cannot be read.
+        UsageError: If it is no journal.
+    """
+    if not path.exists():
+        return
+    with path.open("rb") as file:
+        line = file.readline(MAX_FIRST_LINE)
+    try:
+        is_journal = not line or "op_code" in json.loads(line)
+    except (ValueError, TypeError):
+        is_journal = False
+    if not is_journal:
+        raise UsageError(f"{path} is no journal of Optuna", "name another file with --storage, or none")
 
 
 def hide_password(url: str) -> str:

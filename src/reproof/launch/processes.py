@@ -6,23 +6,22 @@ import os
 import secrets
 import signal
 import subprocess
-import sys
 import threading
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Final, NoReturn
 
-import reproof
 from reproof.entropy.addresses import pin_addresses
 from reproof.launch.experiments import write_experiment
 from reproof.launch.folders import FolderChange, State, find_changes, read_state
 from reproof.launch.restart import MAX_HASH_SEED
+from reproof.launch.start import start_command
 from reproof.trace import count_recorded_steps
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
 
     from reproof.entropy.plan import Plan
     from reproof.schema import Level, Probes
@@ -33,9 +32,6 @@ GRACE_SECONDS: Final = 10.0
 
 ABOUT_TRACE: Final = "reproof: the trace "
 """How the line begins by which `reproof run` tells that a trace is incomplete: here the comparison tells it."""
-
-START: Final = "import sys; sys.path[0] = {package!r}; from reproof.cli import main; main()"
-"""What a fresh process runs. `python -m reproof` would let a `click.py` in the user's folder take the place of ours."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,8 +189,7 @@ class RunProcess:
 
 def process_arguments(request: RunRequest) -> list[str]:
     """Return the command line of the fresh process."""
-    package = str(Path(reproof.__file__).parent.parent)
-    start = [sys.executable, "-c", START.format(package=package), "run"]
+    start = [*start_command("reproof.cli", replaces_first=True), "run"]
     limit = [] if request.num_steps is None else ["--steps", str(request.num_steps)]
     experiment = [] if request.experiment is None else ["--experiment", str(request.experiment)]
     options = ["-o", str(request.trace), "--level", request.level, *limit, *experiment, *request.options]

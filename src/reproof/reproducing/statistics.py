@@ -67,19 +67,26 @@ class EquivalenceTest:
     spread: float
 
 
-def predict_interval(values: Sequence[float], *, num_ulp_bits: int | None = None, alpha: float = ALPHA) -> Interval:
+def predict_interval(
+    values: Sequence[float], *, num_ulp_bits: int | None = None, alpha: float = ALPHA, num_intervals: int = 1
+) -> Interval:
     """Return the (1 - alpha) prediction interval of one more value: mean ± t(n-1) * s * sqrt(1 + 1/n).
+
+    Of several intervals asked of one run each has the level alpha / number (Bonferroni's inequality), so that with at
+    least 1 - alpha all of them hold, however their values are correlated (Hahn, JASA 65:1668-1676, 1970).
 
     Args:
         values: At least two finite values, taken as normally distributed.
         num_ulp_bits: Significand bits of the computation; the interval is never narrower than 8 units in the last
             place of the mean in that precision, so that values without any spread do not make it a point.
-        alpha: How often one more value of the same distribution lies outside.
+        alpha: How often one more value of the same distribution lies outside; of several intervals, of any of them.
+        num_intervals: How many intervals shall hold together.
     """
     mean, spread = fmean(values), stdev(values)
     scale = spread * math.sqrt(1 + 1 / len(values))
     floor = 0.0 if num_ulp_bits is None else 8 * 2.0 ** (1 - num_ulp_bits) * abs(mean)
-    half = max(floor, float(_import("scipy.stats").t.ppf(1 - alpha / 2, len(values) - 1)) * scale)
+    quantile = float(_import("scipy.stats").t.ppf(1 - alpha / (2 * num_intervals), len(values) - 1))
+    half = max(floor, quantile * scale)
     return Interval(low=mean - half, high=mean + half)
 
 

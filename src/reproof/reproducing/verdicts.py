@@ -130,7 +130,9 @@ def _judge_numerically(
     if reference is None or len(perturbations) < MIN_PERTURBATIONS:
         short = f"rounding: {len(perturbations)} perturbation runs of the {MIN_PERTURBATIONS} that are needed"
         return replace(undecided, reasons=(f"{short}; make them with `reproof replicate`", *_describe_onset(early)))
-    rows = tuple(_test_noise(row, reference, find_precision(original.losses)) for row in rows)
+    precision = find_precision(original.losses)
+    num_tested = sum(map(_needs_test, rows))
+    rows = tuple(_test_noise(row, reference, precision, num_tested) for row in rows)
     outside = [f"{row.metric} of {row.target}" for row in rows if row.finding != "within noise"]
     if not early.is_within or outside:
         about = [f"rounding: {_join(outside)} outside of what perturbation runs give"] if outside else []
@@ -151,14 +153,19 @@ def _describe_onset(early: EarlyLosses) -> list[str]:
     return [f"{about}, and rounding may make {early.allowed:.1e} by then: something else than rounding differs"]
 
 
-def _test_noise(row: TargetRow, reference: Reference, precision: int) -> TargetRow:
-    """Compare a metric with what perturbation runs predict; an equal one, or NaN twice, needs no test."""
-    values = collect_values((run.metrics for run in reference.perturbations), row.target, row.metric)
-    if row.original == row.reproduced or (math.isnan(row.original) and math.isnan(row.reproduced)):
+def _needs_test(row: TargetRow) -> bool:
+    """Whether a metric differs; an equal one, or NaN twice, does not."""
+    return row.original != row.reproduced and not (math.isnan(row.original) and math.isnan(row.reproduced))
+
+
+def _test_noise(row: TargetRow, reference: Reference, precision: int, num_tested: int) -> TargetRow:
+    """Compare a metric with what perturbation runs predict of it and of all others that differ, together."""
+    if not _needs_test(row):
         return replace(row, finding="within noise")
+    values = collect_values((run.metrics for run in reference.perturbations), row.target, row.metric)
     if not all(map(math.isfinite, values)):
         return replace(row, finding="outside")
-    noise = predict_interval(values, num_ulp_bits=precision, alpha=reference.alpha)
+    noise = predict_interval(values, num_ulp_bits=precision, alpha=reference.alpha, num_intervals=num_tested)
     return replace(row, noise=noise, finding="within noise" if noise.holds(row.reproduced) else "outside")
 
 

@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-import reproof
 from reproof.bundle.config import read_seed, with_seed
 from reproof.bundle.manifest import dump_json, parse_json
 from reproof.bundle.numbers import read_float, read_metrics, spell_hex
@@ -27,6 +26,7 @@ from reproof.bundle.weights import digest_weights
 from reproof.errors import LaunchError, ReproofError, TraceError
 from reproof.launch.parent import die_with_parent
 from reproof.launch.processes import signals_as_exit
+from reproof.launch.start import start_command
 from reproof.reproducing.entry import find_entry, load_entry
 from reproof.trace import open_trace
 from reproof.trace.curves import find_frames, read_points
@@ -35,9 +35,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from reproof.bundle.records import Metrics
-
-START: Final = "import sys; sys.path[0] = {package!r}; from reproof.reproducing.worker import main; main()"
-"""What the fresh process runs; as for `reproof check`, no module of the project's folder takes the place of ours."""
 
 RESULT: Final = "result.json"
 TRACE: Final = "trace"
@@ -170,8 +167,7 @@ def surround(bundle: Bundle, changes: Mapping[str, str | None]) -> dict[str, str
 
 def _run_process(arguments: Sequence[str], folder: Path, output: Path, variables: dict[str, str]) -> int:
     """Run the worker to its end; it is killed if this process is ended meanwhile."""
-    package = str(Path(reproof.__file__).parent.parent)
-    command = [sys.executable, "-c", START.format(package=package), *arguments]
+    command = [*start_command("reproof.reproducing.worker"), *arguments]
     with signals_as_exit(), output.open("wb") as file:
         process = subprocess.Popen(  # noqa: S603  # our own worker, in the user's project
             command, cwd=folder, env=variables, stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT

@@ -22,6 +22,9 @@ BOMB = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "\n".join(
     f"{b}: &{b} [{', '.join([f'*{a}'] * 9)}]" for a, b in zip("abcdefgh", "bcdefghi", strict=True)
 )
 
+SEEDED = b"training: {seed: 1}\n"
+BYTES_OF = {"U8": 1, "F32": 4}
+
 
 class Payload:
     """An object whose pickle creates a file when it is loaded."""
@@ -52,14 +55,14 @@ def list_file(folder: Path, path: str, content: bytes) -> None:
     edit(folder, lambda manifest: manifest["files"].append(entry))
 
 
-def rename(folder: Path, path: str) -> None:
-    """Have the manifest list a file under another path."""
-    edit(folder, lambda manifest: manifest["files"][0].update(path=path))
-
-
-def safetensors(header: bytes, data: bytes = b"") -> bytes:
-    """Return a safetensors file with this header."""
-    return struct.pack("<Q", len(header)) + header + data
+def safetensors(tensors: dict[str, tuple[str, int, int]], data: bytes = b"", metadata: Any = None) -> bytes:
+    """Return a safetensors file of vectors: for each its type, its length and where the header says that it lies."""
+    header = {
+        name: {"dtype": dtype, "shape": [length], "data_offsets": [start, start + length * BYTES_OF[dtype]]}
+        for name, (dtype, length, start) in tensors.items()
+    }
+    text = json.dumps(header if metadata is None else {"__metadata__": metadata, **header}).encode()
+    return struct.pack("<Q", len(text)) + text + data
 
 
 def replace_with_link(folder: Path) -> None:
@@ -74,158 +77,130 @@ def link_folder(folder: Path) -> None:
     (folder / "weights").symlink_to(folder.parent / "elsewhere")
 
 
+def link_manifest(folder: Path) -> None:
+    """Put a link in the place of the manifest."""
+    (folder / "bundle.json").rename(folder.parent / "manifest")
+    (folder / "bundle.json").symlink_to(folder.parent / "manifest")
+
+
 FOLDERS: dict[str, tuple[Callable[[Path], Any], str]] = {
     "an unlisted script": (lambda f: (f / "sitecustomize.py").write_text("raise SystemExit"), "'sitecustomize.py'"),
     "an unlisted hidden file": (lambda f: (f / "weights/.x.pth").write_text("import os"), "'weights/.x.pth'"),
     "a link to a file": (replace_with_link, "'config.yaml' is a symbolic link"),
     "a link to a folder": (link_folder, "'weights' is a symbolic link"),
-    "a link for a manifest": (
-        lambda f: ((f / "bundle.json").rename(f.parent / "m"), (f / "bundle.json").symlink_to(f.parent / "m")),
-        "bundle.json is no regular file",
-    ),
+    "a link for a manifest": (link_manifest, "bundle.json is no regular file"),
     "a pipe": (lambda f: os.mkfifo(f / "weights/pipe"), "'weights/pipe' is neither a file nor a folder"),
     "a missing file": (lambda f: (f / "trial_info.yaml").unlink(), "'trial_info.yaml' is missing"),
-    "a changed byte": (
-        lambda f: (f / "config.yaml").write_text((f / "config.yaml").read_text().replace("7", "8")),
-        "the bytes of config.yaml were changed",
-    ),
-    "an added byte": (
-        lambda f: (f / "config.yaml").write_bytes((f / "config.yaml").read_bytes() + b"\n"),
-        "config.yaml has",
-    ),
-    "a manifest that is no JSON": (lambda f: (f / "bundle.json").write_text("{"), "bundle.json is no readable JSON"),
-    "a manifest nested without end": (
-        lambda f: (f / "bundle.json").write_text('{"a":' * 100_000),
-        "bundle.json is no readable JSON",
-    ),
-    "a key twice": (
-        lambda f: (f / "bundle.json").write_text('{"format": "x", ' + (f / "bundle.json").read_text()[1:]),
-        "a key comes twice",
-    ),
-    "a manifest without end": (
-        lambda f: (f / "bundle.json").write_bytes(b" " * (5 << 20)),
-        "bytes, more than",
-    ),
-    "a newer format": (lambda f: edit(f, lambda m: m.update(format_version=2)), "has format 2, newer than 1"),
-    "an absolute path": (lambda f: rename(f, "/etc/passwd"), "'/etc/passwd' is absolute"),
-    "an absolute path of Windows": (lambda f: rename(f, "C:/x"), "'C:/x' is absolute"),
-    "a path that leads out": (lambda f: rename(f, "weights/../../x"), "leads out of the bundle"),
-    "a path with backslashes": (lambda f: rename(f, "weights\\..\\..\\x"), "leads out of the bundle"),
-    "a path with a control character": (lambda f: rename(f, "a\x1b[31m"), "is none that a bundle has"),
     "a listed pickle": (
         lambda f: list_file(f, "model.pkl", pickle.dumps(Payload(f / "canary"))),
         "'model.pkl' is a file that no bundle has",
     ),
     "a listed script": (lambda f: list_file(f, "train.py", b"import os"), "'train.py' is a file that no bundle has"),
     "a file listed twice": (lambda f: edit(f, lambda m: m["files"].append(m["files"][0])), "listed twice"),
-    "a wrong digest": (
-        lambda f: edit(f, lambda m: m["files"][0].update(sha256="0" * 64)),
-        "its sha256 is not the one of bundle.json",
-    ),
-    "a digest that is none": (lambda f: edit(f, lambda m: m["files"][0].update(sha256="x")), "the sha256 of"),
-    "a negative size": (lambda f: edit(f, lambda m: m["files"][0].update(bytes=-1)), "bytes is -1"),
-    "an entry outside of the project": (
-        lambda f: edit(f, lambda m: m.update(entry="../../tmp/x.py:main")),
-        "no path/to/file.py:function within a project",
-    ),
-    "a margin without end": (
-        lambda f: edit(f, lambda m: m.update(margins={"a": {"r2": "inf"}})),
-        "the margin of 'r2' of 'a' is inf",
-    ),
-    "a negative margin": (lambda f: edit(f, lambda m: m.update(margins={"a": {"r2": -1.0}})), "is -1.0"),
-    "an absolute entry": (lambda f: edit(f, lambda m: m.update(entry="/x.py:main")), "no path/to/file.py:function"),
-    "an entry that is an expression": (
-        lambda f: edit(f, lambda m: m.update(entry="x.py:os.system('id')")),
-        "no path/to/file.py:function",
-    ),
-    "an entry that is an installed module": (
-        lambda f: edit(f, lambda m: m.update(entry="os:system")),
-        "no path/to/file.py:function",
-    ),
 }
 
-FILES: dict[str, tuple[str, bytes, str]] = {
-    "a YAML bomb": ("config.yaml", BOMB.encode(), "has an anchor or alias"),
+BYTES: dict[str, tuple[str, Callable[[bytes], bytes], str]] = {
+    "a changed byte": ("config.yaml", lambda b: b.replace(b"7", b"8"), "the bytes of config.yaml were changed"),
+    "an added byte": ("config.yaml", lambda b: b + b"\n", "config.yaml has"),
+    "no JSON": ("bundle.json", lambda _: b"{", "bundle.json is no readable JSON"),
+    "nested without end": ("bundle.json", lambda _: b'{"a":' * 100_000, "bundle.json is no readable JSON"),
+    "a key twice": ("bundle.json", lambda b: b'{"format": "x", ' + b[1:], "a key comes twice"),
+    "without end": ("bundle.json", lambda _: b" " * (5 << 20), "bytes, more than"),
+}
+"""File, what becomes of its bytes, and words of the refusal."""
+
+MANIFESTS: dict[str, tuple[dict[str, Any], str]] = {
+    "a newer format": ({"format_version": 2}, "has format 2, newer than 1"),
+    "an entry outside of the project": (
+        {"entry": "../../tmp/x.py:main"},
+        "no path/to/file.py:function within a project",
+    ),
+    "an absolute entry": ({"entry": "/x.py:main"}, "no path/to/file.py:function"),
+    "an entry that is an expression": ({"entry": "x.py:os.system('id')"}, "no path/to/file.py:function"),
+    "an entry that is an installed module": ({"entry": "os:system"}, "no path/to/file.py:function"),
+    "a margin without end": ({"margins": {"a": {"r2": "inf"}}}, "the margin of 'r2' of 'a' is inf"),
+    "a negative margin": ({"margins": {"a": {"r2": -1.0}}}, "is -1.0"),
+}
+"""What the manifest tells instead, and words of the refusal."""
+
+LISTED: dict[str, tuple[dict[str, Any], str]] = {
+    "an absolute path": ({"path": "/etc/passwd"}, "'/etc/passwd' is absolute"),
+    "an absolute path of Windows": ({"path": "C:/x"}, "'C:/x' is absolute"),
+    "a path that leads out": ({"path": "weights/../../x"}, "leads out of the bundle"),
+    "a path with backslashes": ({"path": "weights\\..\\..\\x"}, "leads out of the bundle"),
+    "a path with a control character": ({"path": "a\x1b[31m"}, "is none that a bundle has"),
+    "a wrong digest": ({"sha256": "0" * 64}, "its sha256 is not the one of bundle.json"),
+    "a digest that is none": ({"sha256": "x"}, "the sha256 of"),
+    "a negative size": ({"bytes": -1}, "bytes is -1"),
+}
+"""What the manifest tells of its first file instead, and words of the refusal."""
+
+CONFIGS: dict[str, tuple[bytes, str]] = {
+    "a YAML bomb": (BOMB.encode(), "has an anchor or alias"),
     "a YAML tag of Python": (
-        "config.yaml",
         b"training: !!python/object/apply:os.mkdir ['CANARY']",
         "has the tag 'tag:yaml.org,2002:python/object/apply:os.mkdir'",
     ),
-    "YAML nested without end": ("config.yaml", b"a: " + b"[" * 5000 + b"]" * 5000, "is nested deeper than"),
-    "YAML of many megabytes": ("config.yaml", b"a: " + b"x" * (2 << 20), "bytes, more than"),
-    "YAML with a key twice": ("config.yaml", b"training: {seed: 1, seed: 2}", "a second time"),
-    "YAML that is no text": ("config.yaml", b"\xff\xfe\x00", "config.yaml is no readable YAML"),
+    "YAML nested without end": (b"a: " + b"[" * 5000 + b"]" * 5000, "is nested deeper than"),
+    "YAML of many megabytes": (b"a: " + b"x" * (2 << 20), "bytes, more than"),
+    "YAML with a key twice": (b"training: {seed: 1, seed: 2}", "a second time"),
+    "YAML that is no text": (b"\xff\xfe\x00", "config.yaml is no readable YAML"),
     "a configuration that builds objects": (
-        "config.yaml",
-        b"training: {seed: 1}\nmodel: {_target_: os.mkdir, path: CANARY}",
+        SEEDED + b"model: {_target_: os.mkdir, path: CANARY}",
         "the key 'model._target_' names code",
     ),
-    "a class path": (
-        "config.yaml",
-        b"training: {seed: 1}\nmodel: {class_path: os.system, init_args: {command: id}}",
-        "names code to run",
-    ),
-    "a reference to the environment": (
-        "config.yaml",
-        b"training: {seed: 1}\nkey: '${oc.env:HOME}'",
-        "holds the reference",
-    ),
-    "a configuration without a seed": ("config.yaml", b"training: {lr: 1}", "None as training.seed"),
-    "a seed that is text": ("config.yaml", b"training: {seed: __import__}", "as training.seed"),
-    "a pickle for weights": ("weights/best.safetensors", b"PICKLE", "best.safetensors is no safetensors file"),
-    "a header of an exabyte": (
-        "weights/best.safetensors",
-        struct.pack("<Q", 1 << 60) + b"{}",
-        "a header of 1152921504606846976 bytes",
-    ),
-    "tensors that overlap": (
-        "weights/best.safetensors",
-        safetensors(
-            b'{"a":{"dtype":"U8","shape":[4],"data_offsets":[0,4]},"b":{"dtype":"U8","shape":[4],"data_offsets":[2,6]}}',
-            b"123456",
-        ),
-        "lies at 2, not at 4",
-    ),
-    "a tensor beyond the file": (
-        "weights/best.safetensors",
-        safetensors(b'{"a":{"dtype":"F32","shape":[1000000000000],"data_offsets":[0,4000000000000]}}'),
-        "the header tells of 4000000000000",
-    ),
-    "weights with metadata": (
-        "weights/best.safetensors",
-        safetensors(b'{"__metadata__":{"x":"y"}}'),
-        "it has metadata",
-    ),
-    "other weights": (
-        "weights/best.safetensors",
-        safetensors(b'{"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}}', b"1"),
-        "other weights than the manifest names",
-    ),
-    "a scaler of an unknown class": ("target_scaler.json", b'{"class": "os.system", "state": {}}', "'os.system'"),
+    "a class path": (SEEDED + b"model: {class_path: os.system, init_args: {command: id}}", "names code to run"),
+    "a reference to the environment": (SEEDED + b"key: '${oc.env:HOME}'", "holds the reference"),
+    "a configuration without a seed": (b"training: {lr: 1}", "None as training.seed"),
+    "a seed that is text": (b"training: {seed: __import__}", "as training.seed"),
+}
+
+WEIGHTS: dict[str, tuple[bytes, str]] = {
+    "a pickle for weights": (b"PICKLE", "best.safetensors is no safetensors file"),
+    "a header of an exabyte": (struct.pack("<Q", 1 << 60) + b"{}", "a header of 1152921504606846976 bytes"),
+    "tensors that overlap": (safetensors({"a": ("U8", 4, 0), "b": ("U8", 4, 2)}, b"123456"), "lies at 2, not at 4"),
+    "a tensor beyond the file": (safetensors({"a": ("F32", 10**12, 0)}), "the header tells of 4000000000000"),
+    "weights with metadata": (safetensors({}, metadata={"x": "y"}), "it has metadata"),
+    "other weights": (safetensors({"a": ("U8", 1, 0)}, b"1"), "other weights than the manifest names"),
+}
+
+SCALERS: dict[str, tuple[bytes, str]] = {
+    "a scaler of an unknown class": (b'{"class": "os.system", "state": {}}', "'os.system'"),
     "a scaler with an unknown state": (
-        "target_scaler.json",
         b'{"class": "StandardScaler", "state": {"mean_": {"__reduce__": ["os.system", "id"]}}}',
         "'mean_' of the scaler is not readable",
     ),
-    "data outside of the project": (
-        "data.json",
-        b'{"files": {"/etc/shadow": {"sha256": "x", "bytes": 1}}, "arrays": {}}',
-        "lies outside of the project",
-    ),
-    "data without digests": ("data.json", b'{"files": {"a.csv": {}}, "arrays": {}}', "in data.json, sha256 is missing"),
-    "code without digests": ("code.json", b'{"files": {"a.py": 1}}', "in code.json"),
-    "a million threads": ("environment.yaml", b"torch: {threads: {intraop: 1000000}}", "intraop is 1000000"),
-    "surroundings of another form": ("environment.yaml", b"torch: [1]", "in environment.yaml, [1] is no object"),
-    "a variable with a line in it": (
-        "environment.yaml",
-        b'variables: {MKL_CBWR: "a\\0b"}',
-        "the variable 'MKL_CBWR' is 'a\\x00b'",
-    ),
-    "a hash seed that is none": ("environment.yaml", b"python: {hash_seed: '99999999999'}", "the hash seed is"),
-    "a device that is code": ("environment.yaml", b"device: 'cpu; import os'", "the device is"),
-    "NaN where JSON has none": ("code.json", b'{"files": NaN}', "NaN is no number of JSON"),
-    "a trial without its value": ("trial_info.yaml", b"study: s\nnumber: 1\nparams: {}", "in trial_info.yaml"),
 }
+
+SURROUNDINGS: dict[str, tuple[bytes, str]] = {
+    "a million threads": (b"torch: {threads: {intraop: 1000000}}", "intraop is 1000000"),
+    "surroundings of another form": (b"torch: [1]", "in environment.yaml, [1] is no object"),
+    "a variable with a line in it": (b'variables: {MKL_CBWR: "a\\0b"}', "the variable 'MKL_CBWR' is 'a\\x00b'"),
+    "a hash seed that is none": (b"python: {hash_seed: '99999999999'}", "the hash seed is"),
+    "a device that is code": (b"device: 'cpu; import os'", "the device is"),
+}
+
+FILES: dict[str, dict[str, tuple[bytes, str]]] = {
+    "config.yaml": CONFIGS,
+    "weights/best.safetensors": WEIGHTS,
+    "target_scaler.json": SCALERS,
+    "environment.yaml": SURROUNDINGS,
+    "data.json": {
+        "data outside of the project": (
+            b'{"files": {"/etc/shadow": {"sha256": "x", "bytes": 1}}, "arrays": {}}',
+            "lies outside of the project",
+        ),
+        "data without digests": (b'{"files": {"a.csv": {}}, "arrays": {}}', "in data.json, sha256 is missing"),
+    },
+    "code.json": {
+        "code without digests": (b'{"files": {"a.py": 1}}', "in code.json"),
+        "NaN where JSON has none": (b'{"files": NaN}', "NaN is no number of JSON"),
+    },
+    "trial_info.yaml": {
+        "a trial without its value": (b"study: s\nnumber: 1\nparams: {}", "in trial_info.yaml"),
+    },
+}
+"""By the file that is forged: its content, and words of the refusal."""
 
 
 @pytest.fixture
@@ -252,19 +227,43 @@ def test_a_bundle_in_order_is_opened(bundle: Path) -> None:
 
 @pytest.mark.parametrize("name", FOLDERS)
 def test_a_folder_that_is_not_what_it_says_is_refused(name: str, bundle: Path) -> None:
-    """Unlisted files, links, paths that lead out, changed bytes and wrong manifests are refused by name."""
+    """Unlisted files, links, missing files, and listed ones that no bundle has are refused by name."""
     change, words = FOLDERS[name]
     change(bundle)
     assert words in refusal(bundle)
     assert not (bundle / "canary").exists()
 
 
-@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("name", BYTES)
+def test_other_bytes_are_refused(name: str, bundle: Path) -> None:
+    """A file with other bytes than the manifest tells is refused, and so is a manifest that cannot be read."""
+    path, change, words = BYTES[name]
+    (bundle / path).write_bytes(change((bundle / path).read_bytes()))
+    assert words in refusal(bundle)
+
+
+@pytest.mark.parametrize("name", MANIFESTS)
+def test_a_wrong_manifest_is_refused(name: str, bundle: Path) -> None:
+    """Another format, an entry that is none of the project's functions, and margins that are none."""
+    changes, words = MANIFESTS[name]
+    edit(bundle, lambda manifest: manifest.update(changes))
+    assert words in refusal(bundle)
+
+
+@pytest.mark.parametrize("name", LISTED)
+def test_a_wrong_entry_of_a_file_is_refused(name: str, bundle: Path) -> None:
+    """Paths that lead out, wrong digests and sizes."""
+    changes, words = LISTED[name]
+    edit(bundle, lambda manifest: manifest["files"][0].update(changes))
+    assert words in refusal(bundle)
+
+
+@pytest.mark.parametrize(("path", "name"), [(path, name) for path, cases in FILES.items() for name in cases])
 def test_a_forged_file_is_refused_although_its_digest_is_right(
-    name: str, bundle: Path, canary: Path, vouch: Callable[[Path], None]
+    path: str, name: str, bundle: Path, canary: Path, vouch: Callable[[Path], None]
 ) -> None:
     """Files with other content than their kind may have are refused, with a manifest that vouches for them."""
-    path, content, words = FILES[name]
+    content, words = FILES[path][name]
     content = pickle.dumps(Payload(canary)) if content == b"PICKLE" else content
     (bundle / path).write_bytes(content.replace(b"CANARY", str(canary).encode()))
     vouch(bundle)

@@ -34,6 +34,30 @@ class TestPredictionInterval:
         held = sum(predict_interval([rng.gauss(0, 1) for _ in range(5)]).holds(rng.gauss(0, 1)) for _ in range(1000))
         assert 925 <= held <= 975
 
+    def test_several_intervals_have_the_quantile_of_their_share(self) -> None:
+        """Of twelve, each has the level 0.05 / 12: t(4, 1 - 0.05 / 24) = 5.8853 in the place of 2.7764."""
+        single, shared = predict_interval([1, 2, 3, 4, 5]), predict_interval([1, 2, 3, 4, 5], num_intervals=12)
+        ratio = (shared.high - shared.low) / (single.high - single.low)
+        assert ratio == pytest.approx(5.885305 / 2.776445, rel=1e-6)
+
+    @pytest.mark.parametrize("correlation", [0.0, 0.9])
+    def test_several_intervals_hold_together_as_often_as_they_say(self, correlation: float) -> None:
+        """Twelve values of a run lie in their intervals, all of them, in 95 % of cases; uncorrected in far fewer."""
+        rng = random.Random(5)
+
+        def draw() -> list[float]:
+            common = rng.gauss(0, correlation**0.5)
+            return [common + rng.gauss(0, (1 - correlation) ** 0.5) for _ in range(12)]
+
+        held = {1: 0, 12: 0}
+        for _ in range(400):
+            columns, values = list(zip(*(draw() for _ in range(5)), strict=True)), draw()
+            for number in held:
+                pairs = zip(columns, values, strict=True)
+                held[number] += all(predict_interval(c, num_intervals=number).holds(v) for c, v in pairs)
+        assert held[12] >= 372
+        assert held[1] < 360
+
     def test_values_without_spread_leave_eight_ulp(self) -> None:
         """Equal values make an interval of 8 units in the last place of single precision, and not a point."""
         interval = predict_interval([0.5] * 5, num_ulp_bits=24)

@@ -175,6 +175,19 @@ class TestRounding:
         assert result.verdict == "inconclusive"
         assert any("outside of what perturbation runs give" in reason for reason in result.reasons)
 
+    def test_the_interval_allows_for_as_many_metrics_as_differ(
+        self, original: Evidence, rounded: Evidence, reference: Reference
+    ) -> None:
+        """With more metrics that differ each interval is wider; a metric with equal bits asks for no share."""
+        shared = judge(original, rounded, reference).per_target[0].noise
+        lone = {target: dict(values) for target, values in original.metrics.items()}
+        lone["height"]["r2"] = rounded.metrics["height"]["r2"]
+        first, *others = judge(original, replace(rounded, metrics=lone), reference).per_target
+        assert shared is not None
+        assert first.noise is not None
+        assert shared.low < first.noise.low < first.noise.high < shared.high
+        assert {(row.finding, row.noise) for row in others} == {("within noise", None)}
+
     def test_four_perturbations_are_too_few(self, original: Evidence, rounded: Evidence, reference: Reference) -> None:
         """Five are needed, and the reason says how to make them."""
         few = replace(reference, perturbations=reference.perturbations[:4])
@@ -352,6 +365,23 @@ class TestHowOftenItIsWrong:
     ) -> None:
         """The prediction interval holds nearly all of them."""
         assert sum(result.tier == "consistent" for result in verdicts_of(40)) >= 30
+
+    @pytest.mark.parametrize(("shift", "least", "most"), [(0.0, 185, 200), (30.0, 0, 10)])
+    def test_many_metrics_do_not_take_numerical_equivalence_away(self, shift: float, least: int, most: int) -> None:
+        """Of runs with the noise of the perturbations in 12 metrics 95 % pass; a shift of 30 times it does not."""
+        rng = random.Random(29)
+        trial = {target: dict.fromkeys(("r2", "mse", "mae"), 0.5) for target in "abcd"}
+        original = Evidence(metrics=trial, seed=7, losses=LOSSES)
+
+        def draw(by: float) -> Metrics:
+            return {t: {n: v + NOISE * (by + rng.gauss(0, 1)) for n, v in vs.items()} for t, vs in trial.items()}
+
+        found = []
+        for _ in range(200):
+            noise = tuple(Perturbation(losses=LOSSES, metrics=draw(0.0)) for _ in range(5))
+            ours = replace(original, metrics=draw(shift))
+            found.append(judge(original, ours, Reference(margins={}, perturbations=noise)).tier)
+        assert least <= found.count("numerical") <= most
 
     def test_a_planted_shift_is_found(self, verdicts_of: Callable[..., list[Judgement]]) -> None:
         """Five standard deviations are found by five runs, and none of them is called equivalent."""

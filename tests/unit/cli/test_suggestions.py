@@ -1,0 +1,88 @@
+"""What a check suggests to do next."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from reproof.checking import CheckRequest, CheckResult
+from reproof.cli.suggestions import suggest
+from reproof.explain.search import Explanation
+from reproof.schema import Cause, Comparison, Difference
+
+if TYPE_CHECKING:
+    from reproof.schema import Stage
+
+
+def spell(**changes: object) -> list[str]:
+    """Return a command line that shows the changes."""
+    return ["check", *(f"{name}={value}" for name, value in changes.items())]
+
+
+def make_result(stage: Stage, *, confirmed: tuple[bool, ...] = (), num_trials: int = 0) -> CheckResult:
+    """Return a divergence in step 7 with causes after some experiments."""
+    first = Difference(rank=0, step=7, stage=stage, detail=None, name="x", baseline="1", candidate="2")
+    told: dict[str, Any] = {
+        "kind": "unseeded-rng",
+        "source": "numpy",
+        "file": "train.py",
+        "line": 1,
+        "text": "rng()",
+        "step": 7,
+    }
+    proof = {"fix": "seed it", "evidence": "experiment 1"}
+    causes = tuple(Cause(**told, **proof, confirmed=is_confirmed) for is_confirmed in confirmed)
+    comparison = Comparison(
+        runs=("a b", "c"), verdict="diverged", num_events=9, num_tensors=9, num_steps=9, first=first, causes=causes
+    )
+    trials: Any = (None,) * num_trials  # only their number counts
+    return CheckResult(comparison=comparison, runs=(), explanation=Explanation(causes=causes, trials=trials))
+
+
+def suggest_for(result: CheckResult, **options: Any) -> list[str]:
+    """Return what is suggested for a check with these options."""
+    return suggest(CheckRequest(command=("train.py",), **options), result, spell)
+
+
+def test_a_confirmed_cause_is_fixed_and_checked_again() -> None:
+    """Also where others are only suspected, and where the experiments are used up."""
+    result = make_result("loss", confirmed=(True, False), num_trials=12)
+    assert suggest_for(result) == ["check    # after applying the fix"]
+
+
+def test_a_check_without_experiments_makes_some() -> None:
+    """The option that keeps it from that is left out."""
+    result = make_result("loss")
+    assert suggest_for(result, explains=False) == ["check explains=None    # searches for the cause by experiment"]
+
+
+@pytest.mark.parametrize("confirmed", [(), (False,)], ids=["no cause", "a suspect"])
+def test_a_search_that_was_cut_short_goes_on(confirmed: tuple[bool, ...]) -> None:
+    """With twice as many experiments."""
+    result = make_result("update", confirmed=confirmed, num_trials=4)
+    assert suggest_for(result, max_runs=4) == ["check max_runs=8    # goes on with the search"]
+
+
+@pytest.mark.parametrize(
+    ("level", "stage", "finer"),
+    [
+        ("steps", "forward", "modules"),
+        ("steps", "gradient", "modules"),
+        ("steps", "update", "ops"),
+        ("modules", "forward", "ops"),
+    ],
+)
+def test_a_suspect_is_looked_at_more_closely(level: Any, stage: Stage, finer: str) -> None:
+    """At the next finer level, to the end of the step in which the runs part."""
+    (line,) = suggest_for(make_result(stage, confirmed=(False,), num_trials=5), level=level)
+    assert line.startswith(f"check level={finer} num_steps=8    # which ")
+
+
+@pytest.mark.parametrize(("level", "stage"), [("ops", "forward"), ("steps", "batch"), ("modules", "init")])
+def test_where_no_level_tells_more_the_script_is_read(level: Any, stage: Stage) -> None:
+    """By `reproof doctor`, and all differences are listed."""
+    assert suggest_for(make_result(stage), level=level) == [
+        "reproof doctor train.py    # what in the script is not determined",
+        "reproof compare 'a b' c --max-differences 50",
+    ]
