@@ -6,8 +6,10 @@ import hashlib
 import json
 import random
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -247,6 +249,40 @@ def test_a_changed_bundle_is_refused_in_one_line(project: Path, environment: dic
     done = subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert done.stderr.splitlines()[-1].startswith("reproof: error: bundle optuna_best is refused: config.yaml has")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--device", "nope"], "device 'nope' is not to be had: "),
+        (["--device", "cuda:99"], "device 'cuda:99' is not to be had: "),
+        (["--entry", "training.py:nothing"], "defines no nothing(config, run) at its top"),
+        (["--entry", "nowhere.py:train"], "has no nowhere.py"),
+    ],
+)
+def test_what_cannot_be_trained_is_not_certified(
+    project: Path, environment: dict[str, str], options: list[str], message: str
+) -> None:
+    """A device or training that is not there ends the command with exit code 2; only what was said there is left."""
+    command = [sys.executable, "-m", "reproof", "reproduce", "optuna_best", "--anyway", *options]
+    done = subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert message in done.stderr.splitlines()[-1]
+    left = [path.name for path in project.glob("*-reproductions/**/*") if not path.is_dir()]
+    assert left == (["output.txt"] if "--device" in options else [])
+    assert ("--device" in options) == bool(list(project.glob("*-reproductions")))
+
+
+def test_ctrl_c_leaves_nothing(project: Path, environment: dict[str, str]) -> None:
+    """An interrupted reproduction takes with it what it has made of its folder."""
+    command = [sys.executable, "-m", "reproof", "reproduce", "optuna_best"]
+    process = subprocess.Popen(command, cwd=project, env=environment, stderr=subprocess.DEVNULL)
+    end = time.monotonic() + 100
+    while not list(project.glob("*-reproductions/*/reproduced/*")) and time.monotonic() < end:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=100) == 130
+    assert not list(project.glob("*-reproductions"))
 
 
 def test_a_training_that_is_not_there_is_told(project: Path, environment: dict[str, str], tmp_path: Path) -> None:

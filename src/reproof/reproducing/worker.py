@@ -234,6 +234,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         bundle = open_bundle(options.bundle)
         project, entry = Path(options.project), str(options.entry or bundle.manifest.entry)
         request = make_request(bundle, options, project, entry)
+        require_device(request.device)
         config = with_seed(bundle.config, bundle.manifest.seed_key, request.seed)
         train = load_entry(project, entry)
         outcome = run_here(train, config, request)
@@ -261,6 +262,21 @@ def make_request(bundle: Bundle, options: argparse.Namespace, project: Path, ent
         perturb=options.perturb,
         is_reproduction=True,
     )
+
+
+def require_device(name: str) -> None:
+    """Refuse a device that this machine does not have: a training that ignores it would be judged as if it had it.
+
+    Raises:
+        LaunchError: If PyTorch does not know the device, or nothing can be put on it.
+    """
+    import torch
+
+    try:
+        torch.zeros(1, device=name)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:  # which one, depends on the device
+        reason = str(error).partition("\n")[0]
+        raise LaunchError(f"device {name!r} is not to be had: {reason}", "name another with --device") from None
 
 
 def spell_outcome(outcome: TrainingOutcome, seed: int) -> dict[str, Any]:

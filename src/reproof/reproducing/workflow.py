@@ -6,8 +6,10 @@ bits differ, find by experiment which circumstance makes them differ.
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import os
+import shutil
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -151,7 +153,11 @@ def run_reproduction(request: ReproduceRequest, tell: Callable[[str], None] = la
     """Carry out a reproduction; `tell` is called with a line before each thing that takes time."""
     tell(f"verifying {request.bundle}")
     work = _Work(request, open_bundle(request.bundle), tell)
-    return work.run()
+    try:
+        return work.run()
+    except BaseException as error:
+        work.take_back(is_interrupted=not isinstance(error, Exception))
+        raise
 
 
 class _Work:
@@ -166,6 +172,17 @@ class _Work:
         self._started = datetime.datetime.now().astimezone()
         self._out = make_out_folder(request, self._started)
         self._experiments: list[Experiment] = []
+
+    def take_back(self, *, is_interrupted: bool) -> None:
+        """Remove the folders that this has made: those without a file, and whole ones after an interruption."""
+        place = self._out if self._request.out is None else None
+        if is_interrupted and place is not None:
+            shutil.rmtree(place, ignore_errors=True)
+        with contextlib.suppress(OSError):  # one that is not empty stays
+            self._out.rmdir()
+        if place is not None:
+            with contextlib.suppress(OSError):
+                place.parent.rmdir()
 
     def run(self) -> Reproduction:
         """Do everything."""
