@@ -425,6 +425,7 @@ class TestFailures:
         (line,) = done.err.splitlines()
         assert (done.code, done.out) == (2, "")
         assert line.startswith("reproof: error: ")
+        assert line.count("reproof: error: ") == 1
         assert expected in line
         assert checker.files() == {"train.py"}
 

@@ -35,6 +35,9 @@ DEFAULT_MAX_RUNS: Final = 12
 NUM_KEPT: Final = 20
 """Checks whose traces are kept in the cache; the oldest are removed."""
 
+REFUSED: Final = "reproof: error: "
+"""How the last line of a run begins that `reproof run` has refused."""
+
 ORDER: Final = ("diverged", "inconclusive", "equivalent", "identical")
 """Verdicts from worst to best: that of a check is the worst of its candidates."""
 
@@ -215,6 +218,7 @@ def judge(request: CheckRequest, runs: list[FinishedRun]) -> CheckResult:
     """Compare every candidate with the baseline; the worst verdict counts.
 
     Raises:
+        LaunchError: If a run could not begin.
         TraceError: If a run left no trace.
     """
     comparisons = [compare_runs(request, runs[0], candidate) for candidate in runs[1:]]
@@ -230,6 +234,9 @@ def compare_runs(request: CheckRequest, baseline: FinishedRun, candidate: Finish
             traces.append(open_trace(shorten(run.trace)))
         except TraceError as error:
             told = "; ".join(run.last_lines(1))
+            if told.startswith(REFUSED):  # the run could not begin, and says why itself
+                refusal, _, remedy = told.removeprefix(REFUSED).rpartition(": ")
+                raise LaunchError(refusal, remedy) from error
             problem = f"the run with exit code {run.exit_code} left no trace ({error.problem})"
             raise TraceError(f"{problem}: {told}" if told else problem, "run the script by itself first") from error
     return compare_traces(
