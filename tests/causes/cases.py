@@ -12,25 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
+from reproof.schema import CAUSE_KINDS
+
 ROOT: Final = Path(__file__).resolve().parent
 
-KINDS: Final = (
-    "unseeded-rng",
-    "unseeded-generator",
-    "worker-seeding",
-    "os-entropy",
-    "wall-clock",
-    "process-identity",
-    "hash-order",
-    "listing-order",
-    "state-on-disk",
-    "concurrency",
-    "uninitialized-memory",
-    "nondeterministic-op",
-    "thread-count",
-    "worker-count",
-    "environment",
-)
+KINDS: Final = tuple(kind for kind in CAUSE_KINDS if kind not in {"code-change", "data-change"})
 """The kinds that can be planted in a script; `code-change` and `data-change` are between two scripts."""
 
 Stage = Literal["init", "batch", "forward", "loss", "gradient", "update", "metric"]
@@ -143,6 +129,7 @@ UNSEEDED_RNG = (
         _cause("unseeded-rng", ("train.py", "np.random.standard_normal(out.shape)")),
         step=5,
     ),
+    _faulty("rng_initial_seed", "init", _cause("unseeded-rng", ("train.py", "torch.initial_seed()"))),
 )
 
 UNSEEDED_GENERATOR = (
@@ -230,6 +217,7 @@ OS_ENTROPY = (
             ("train.py", "torch.manual_seed(experiment.seed)"),
         ),
     ),
+    _faulty("entropy_program", "batch/content", _cause("os-entropy", ("train.py", "subprocess.run("))),
 )
 
 WALL_CLOCK = (
@@ -247,6 +235,8 @@ WALL_CLOCK = (
         "loss",
         _cause("wall-clock", ("schedule.py", "1.0 - (tick() - self.start)"), ("schedule.py", "self.start = tick()")),
     ),
+    _faulty("clock_moment", "batch/content", _cause("wall-clock", ("train.py", 'np.datetime64("now", "s")'))),
+    _faulty("clock_file_times", "batch/content", _cause("wall-clock", ("train.py", "os.path.getmtime("))),
 )
 
 PROCESS_IDENTITY = (
@@ -264,6 +254,13 @@ PROCESS_IDENTITY = (
         "update",
         _cause("process-identity", ("train.py", "np.random.default_rng(threading.get_ident())")),
     ),
+    _faulty(
+        "identity_key",
+        "forward",
+        _cause("process-identity", ("train.py", "sorted(self.experts, key=id)")),
+        tags=("race",),  # addresses may come in the same order twice
+    ),
+    _faulty("identity_text", "batch/content", _cause("process-identity", ("train.py", "repr(self).encode()"))),
 )
 
 HASH_ORDER = (
@@ -292,6 +289,7 @@ HASH_ORDER = (
             ("lines.py", "numbers, frontier = {}, {start}"),
         ),
     ),
+    _faulty("hash_key", "batch/content", _cause("hash-order", ("train.py", "sorted(names, key=hash)"))),
 )
 
 LISTING_ORDER = (
@@ -359,6 +357,7 @@ STATE_ON_DISK = (
         ),
     ),
     _faulty("disk_learning_rate", "update", _cause("state-on-disk", ("train.py", "float(LAST.read_text())"))),
+    _faulty("disk_database", "update", _cause("state-on-disk", ("train.py", "sqlite3.connect(path)"))),
 )
 
 CONCURRENCY = (
@@ -412,6 +411,31 @@ CONCURRENCY = (
         ),
         tags=("race",),
     ),
+    _faulty(
+        "concurrency_coroutines",
+        "batch/content",
+        _cause("concurrency", ("train.py", "in asyncio.as_completed(tasks)"), ("train.py", "asyncio.to_thread(decode")),
+        step=None,
+        tags=("race",),
+    ),
+    _faulty(
+        "concurrency_manager",
+        "batch/content",
+        _cause("concurrency", ("train.py", "item = queue.get()"), ("train.py", "w.start()")),
+        step=None,
+        tags=("race",),
+    ),
+    _faulty(
+        "concurrency_event",
+        "batch/content",
+        _cause("concurrency wall-clock", ("train.py", "self.over.is_set()"), ("train.py", "threading.Timer(")),
+    ),
+    _faulty(
+        "concurrency_processes",
+        "init",
+        _cause("concurrency", ("train.py", "p.start()"), ("train.py", "mp.Process(target=work")),
+        tags=("race",),
+    ),
 )
 
 UNINITIALIZED_MEMORY = (
@@ -438,6 +462,13 @@ UNINITIALIZED_MEMORY = (
         "memory_numpy",
         "batch/content",
         _cause("uninitialized-memory", ("taps.py", "table = np.empty(")),
+        step=None,
+        tags=("race",),
+    ),
+    _faulty(
+        "memory_resize",
+        "batch/content",
+        _cause("uninitialized-memory", ("train.py", "self.store.resize_(")),
         step=None,
         tags=("race",),
     ),
@@ -551,6 +582,8 @@ CLEAN = (
     Case(name="clean_sorted_listing", vary=("listing-order",)),
     Case(name="clean_preview_draws"),
     Case(name="clean_filled_memory", vary=("threads",)),
+    Case(name="clean_event_loop"),
+    Case(name="clean_run_names"),
 )
 """Nothing is to blame, although each reads what is to blame elsewhere."""
 

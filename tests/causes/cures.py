@@ -106,4 +106,26 @@ CURES: Final[dict[str, tuple[Edit, ...]]] = {
         ("train.py", "    torch.manual_seed(82)", "    torch.manual_seed(82)\n    random.seed(82)"),
         ("penalty.py", "(time.perf_counter() - self.begun)", "0"),
     ),
+    "rng_initial_seed": (("train.py", "torch.initial_seed() % 2**32", "1"),),
+    "entropy_program": (("train.py", "int(out.stdout)", "1"),),
+    "clock_moment": (("train.py", 'np.datetime64("now", "s")', 'np.datetime64("2026-01-01", "s")'),),
+    "clock_file_times": (("train.py", "os.path.getmtime(self.files[i])", "float(i)"),),
+    "identity_key": (("train.py", "sorted(self.experts, key=id)", "self.experts"),),
+    "identity_text": (("train.py", "repr(self).encode()", 'b"noise"'),),
+    "hash_key": (("train.py", "key=hash", "key=str"),),
+    "disk_database": (("train.py", "default if row is None else row[0] * 0.5", "default"),),
+    "concurrency_coroutines": (("train.py", "asyncio.as_completed(tasks)", "tasks"),),
+    "concurrency_manager": (
+        ("train.py", "maxsize=64", ""),
+        ("train.py", "        w.start()", "        w.start()\n        w.join()"),
+    ),
+    "concurrency_event": (("train.py", "not warm.passed()", "count < 500"),),
+    "concurrency_processes": (("train.py", "        p.start()", "        p.start()\n        p.join()"),),
+    "memory_resize": (
+        (
+            "train.py",
+            "self.store.resize_(2 * need, self.store.shape[1])",
+            "self.store = torch.cat([self.store, torch.zeros(2 * need, self.store.shape[1])])",
+        ),
+    ),
 }

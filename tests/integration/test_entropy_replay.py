@@ -89,6 +89,55 @@ SINGLE = {
         "wall-clock",
         "import datetime\nclass Day(datetime.datetime):\n    pass\nprint(repr(Day.today()))",
     ),
+    "clock by its number": (
+        "time.clock_gettime_ns",
+        "wall-clock",
+        "from time import CLOCK_MONOTONIC, clock_gettime_ns\nprint(clock_gettime_ns(CLOCK_MONOTONIC))",
+    ),
+    "datetime64": (
+        "numpy.datetime64",
+        "wall-clock",
+        "import time\nimport numpy as np\ntime.sleep(1)\nprint(np.datetime64('now'), np.datetime64('2020-01-02'))",
+    ),
+    "imported datetime64": (
+        "numpy.datetime64",
+        "wall-clock",
+        "import time\nfrom numpy import datetime64 as moment\ntime.sleep(1)\nprint(moment('now', 's'))",
+    ),
+    "time of a file": (
+        "os.path.getmtime",
+        "wall-clock",
+        "import os\nopen('new', 'w').close()\nprint(os.path.getmtime('new'))",
+    ),
+    "status of a file": (
+        "Path.stat",
+        "wall-clock",
+        "import pathlib\npathlib.Path('new').write_text('1')\nprint(pathlib.Path('new').stat().st_mtime_ns)",
+    ),
+    "status of an entry": (
+        "os.DirEntry.stat",
+        "wall-clock",
+        "import os\nopen('new', 'w').close()\nprint([e.stat().st_mtime for e in os.scandir() if e.name == 'new'])",
+    ),
+    "output of a program": (
+        "subprocess",
+        "wall-clock",
+        "import subprocess\nprint(subprocess.run(['date', '+%N'], capture_output=True, text=True).stdout)",
+    ),
+    "output of a program in bytes": (
+        "subprocess",
+        "os-entropy",
+        "from subprocess import check_output\nprint(check_output(['head', '-c', '8', '/dev/urandom']))",
+    ),
+    "output of a shell": ("os.popen", "wall-clock", "import os\nprint([line for line in os.popen('date +%N')])"),
+    "random device": ("/dev/urandom", "os-entropy", "with open('/dev/urandom', 'rb') as f:\n    print(f.read(8))"),
+    "load": ("os.getloadavg", "environment", "import os, time\nprint(os.getloadavg(), os.getpid())"),
+    "state of random": ("random.getstate", "unseeded-rng", "import random\nprint(random.getstate())"),
+    "state of numpy.random": (
+        "numpy.random.get_state",
+        "unseeded-rng",
+        "import numpy as np\nprint(np.random.get_state()[1][:3])",
+    ),
     "urandom": ("os.urandom", "os-entropy", "import os\nprint(os.urandom(8))"),
     "getrandom": ("os.getrandom", "os-entropy", "import os\nprint(os.getrandom(8))"),
     "secrets": (
@@ -155,6 +204,24 @@ def test_a_source_is_recorded_and_replayed(case: str, tmp_path: Path, run: Run, 
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("name", ["initial_seed", "get_rng_state"])
+def test_what_nobody_seeded_is_noted_where_it_is_read(
+    name: str, tmp_path: Path, run: Run, write: Callable[[str], None]
+) -> None:
+    """A seed or state that is read without a draw leaves the generator unused, and is a source of its own."""
+    write(f"""
+        import torch
+        print(torch.{name}())
+        torch.manual_seed(1)
+        print(torch.{name}())
+    """)
+    first = run("a")
+    assert run("b") != first
+    assert run("c", replay(tmp_path)) == first
+    assert len(sources(tmp_path)[f"torch.{name}@script.py:3"].values) == 1
+    assert not sources(tmp_path)[f"torch.{name}@script.py:5"].values
+
+
 def test_torch_generators_are_recorded_and_replayed(tmp_path: Path, run: Run, write: Callable[[str], None]) -> None:
     """The first state of PyTorch's generator, `torch.seed()` and `Generator.seed()` are replayed, and so are draws."""
     write("""
@@ -413,6 +480,89 @@ QUEUES = {
         with context.Pool(2) as pool:
             print(list(pool.imap_unordered(identity, range(8))))
     """,
+    "equal items of a manager's queue": """
+        manager, children, found = mp.Manager(), [], []
+        queue = manager.Queue()
+        for number in range(3):
+            children.append(context.Process(target=end, args=(queue, number)))
+            children[-1].start()
+        while found.count(None) < 3:
+            found.append(queue.get())
+        print(found)
+    """,
+    "a manager's queue": """
+        manager, children, found = mp.Manager(), [], []
+        queue = manager.Queue()
+        for number in range(2):
+            children.append(context.Process(target=produce, args=(queue, number)))
+            children[-1].start()
+        found += [queue.get() for _ in range(4)]
+        while len(found) < 8:
+            try:
+                found.append(queue.get(timeout=0.005))
+            except threads.Empty:
+                found.append(None)
+        print(found)
+    """,
+    "asyncio.as_completed of coroutines": """
+        import asyncio
+        children = []
+        async def collect():
+            return [await task for task in asyncio.as_completed([asyncio.to_thread(identity, n) for n in range(8)])]
+        print(asyncio.run(collect()))
+    """,
+    "asyncio.as_completed of tasks": """
+        from asyncio import as_completed, create_task, run, to_thread
+        children = []
+        async def collect():
+            found = []
+            for task in as_completed([create_task(to_thread(identity, n)) for n in range(8)], timeout=60):
+                found.append(await task)
+            return found
+        print(run(collect()))
+    """,
+    "asyncio.wait": """
+        import asyncio
+        children = []
+        async def collect():
+            left, found = {asyncio.create_task(asyncio.to_thread(identity, n)) for n in range(8)}, []
+            while left:
+                done, left = await asyncio.wait(left, return_when=asyncio.FIRST_COMPLETED)
+                found.append([task.result() for task in done])
+            return found
+        print(asyncio.run(collect()))
+    """,
+    "coroutines that append": """
+        import asyncio
+        children, found = [], []
+        async def work(number):
+            for item in range(3):
+                found.append(await asyncio.get_running_loop().run_in_executor(None, identity, (number, item)))
+        async def collect():
+            await asyncio.gather(*(work(number) for number in range(4)))
+        asyncio.run(collect())
+        print(found)
+    """,
+    "coroutines that sleep": """
+        import asyncio
+        children, found = [], []
+        async def work(number):
+            for item in range(3):
+                await asyncio.sleep(0.002 * _chance.random())
+                found.append((number, item))
+        async def collect():
+            await asyncio.gather(*(work(number) for number in range(4)))
+        asyncio.run(collect())
+        print(found)
+    """,
+    "an event": """
+        children, count, over = [], 0, threading.Event()
+        children.append(threading.Timer(0.05, over.set))
+        children[0].start()
+        while not over.is_set():
+            count += 1
+        print(count)
+    """,
 }
 
 TOOLS = """
@@ -425,6 +575,11 @@ def consume(tasks, results, number):
     while (task := tasks.get()) is not None:
         jitter()
         results.put((number, task))
+def end(queue, number):
+    for item in range(2):
+        jitter()
+        queue.put((number, item))
+    queue.put(None)
 def send(end, number):
     jitter()
     end.send(number)

@@ -2,8 +2,8 @@
 
 The sender adds to the pickled bytes of an item which process it is and how many it has sent; a pickle ends by itself,
 so that whoever does not know of it reads the item and nothing else. In an experiment a process puts back what is meant
-for another, holds back what comes too early, and takes anything once its patience is at an end. Left out: queues of a
-`multiprocessing.Manager`, and pipes.
+for another, holds back what comes too early, and takes anything once its patience is at an end. Queues of a
+`multiprocessing.Manager` are tapped in `managers`. Left out: pipes.
 """
 
 from __future__ import annotations
@@ -58,14 +58,14 @@ class Inbox:
         self._owner = owner
         self._receive = receive
         self._poll = poll
-        self._held: dict[str, bytes] = {}
+        self._held: dict[str, list[bytes]] = {}
 
     def has(self, place: Place | None, timeout: float | None) -> bool:
         """Whether an item can be taken within some seconds."""
         wanted = self._next(place)
         if place is None or wanted is None or wanted in self._held:
             return bool(self._held) or self._poll(timeout)
-        deadline = read_clock() + (timeout or 0.0)
+        deadline = read_clock() + max(timeout or 0.0, PATIENCE_SECONDS)  # it came in time then, so it does now
         while self._poll(max(0.0, deadline - read_clock())):
             self._fetch(place)
             if wanted in self._held:
@@ -80,7 +80,7 @@ class Inbox:
             wanted = None
         if wanted is None and self._held:
             wanted = next(iter(self._held))
-        data = self._receive() if wanted is None else self._held.pop(wanted)
+        data = self._receive() if wanted is None else self._let_go(wanted)
         if place is not None:
             place.take()
             place.note(read_tag(data))
@@ -107,7 +107,14 @@ class Inbox:
         data = self._receive()
         tag = read_tag(data)
         if place.expects(tag) or not self._put_back(data):
-            self._held[tag] = data
+            self._held.setdefault(tag, []).append(data)  # several items may have the same tag: their content
+
+    def _let_go(self, tag: str) -> bytes:
+        items = self._held[tag]
+        data = items.pop(0)
+        if not items:
+            del self._held[tag]
+        return data
 
     def _put_back(self, data: bytes) -> bool:
         """Leave an item to the other processes: give them time to take it."""

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 NUMBERS: Final = ("time", "perf_counter", "monotonic", "process_time", "thread_time")
 """Functions of `time` that return seconds; each has a twin that returns nanoseconds."""
 
+NUMBERED: Final = ("clock_gettime", "clock_gettime_ns")
+"""Functions of `time` that are given the clock that is to be read."""
+
 CALENDARS: Final = {"localtime": 0, "gmtime": 0, "ctime": 0, "asctime": 0, "strftime": 1}
 """Functions of `time` that read the clock if they get fewer arguments than so many and one."""
 
@@ -34,6 +37,12 @@ def install(interceptor: Interceptor) -> None:
                 moved = move_clock(original, shift * scale) if shift else original
                 tap = Tap(source=f"time.{twin}", kind="wall-clock", is_clock=True)
                 setattr(time, twin, interceptor.tap(moved, tap))
+    for name in NUMBERED:
+        original = getattr(time, name, None)  # not on Windows
+        if original is not None:
+            moved = move_clock(original, shift * (NANOSECONDS if name.endswith("_ns") else 1)) if shift else original
+            tap = Tap(source=f"time.{name}", kind="wall-clock", is_clock=True)
+            setattr(time, name, interceptor.tap(moved, tap))
     for name, position in CALENDARS.items():
         setattr(time, name, interceptor.tap(getattr(time, name), make_calendar_tap(name, position)))
     tap_datetime(interceptor, shift)
@@ -42,10 +51,10 @@ def install(interceptor: Interceptor) -> None:
 
 def move_clock(original: Any, shift: float) -> Any:
     """Return a clock that is ahead by so much."""
-    amount = type(original())(shift)
 
-    def moved() -> Any:
-        return original() + amount
+    def moved(*clock: Any) -> Any:
+        now = original(*clock)
+        return now + type(now)(shift)
 
     moved.__name__, moved.__qualname__, moved.__module__ = original.__name__, original.__name__, "time"
     return moved

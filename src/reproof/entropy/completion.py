@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
 KIND: Final = "concurrency"
 PATIENCE_SECONDS: Final = 5.0
+ENDINGS: Final = frozenset({"multiprocessing.popen_fork", "multiprocessing.popen_forkserver", "multiprocessing.pool"})
+"""Modules that wait for the end of a process, as a pool does that is left: nobody learns anything by it."""
+
 read_clock: Final = time.monotonic
 
 
@@ -197,6 +200,8 @@ def tap_connections(interceptor: Interceptor) -> None:
 
     def wait_tapped(object_list: Any, timeout: float | None = None) -> list[Any]:
         frame = sys._getframe(1)  # noqa: SLF001
+        if frame.f_globals.get("__name__") in ENDINGS:
+            return wait(object_list, timeout)
         place = interceptor.place_of_caller("multiprocessing.connection.wait", KIND, frame, "multiprocessing")
         if place is None:
             return wait(object_list, timeout)

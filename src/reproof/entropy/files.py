@@ -48,6 +48,8 @@ class EarlierFiles:
             path, mode, flags = arguments
             is_read = not any(c in mode for c in "wax") if isinstance(mode, str) else not (flags or 0) & WRITE_FLAGS
             self._look_at("open", path, is_read=is_read)
+        elif event == "sqlite3.connect":
+            self._look_at(event, arguments[0], is_read=True)
         elif event in {"os.listdir", "os.scandir"}:
             # Named apart from the listing itself, whose order is a source of its own on the same line.
             self._look_at(f"{event} of earlier files", arguments[0], is_read=True, is_folder=True)

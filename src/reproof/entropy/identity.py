@@ -25,6 +25,8 @@ FUNCTIONS: Final[tuple[tuple[Any, str], ...]] = (
     (platform, "node"),
     (uuid, "getnode"),
 )
+SURROUNDINGS: Final[tuple[tuple[Any, str, Any], ...]] = ((os, "getcwd", None), (os, "getloadavg", tuple))
+"""Functions of the surroundings, and what makes their values of those that JSON has."""
 
 
 def install(interceptor: Interceptor) -> None:
@@ -39,5 +41,7 @@ def install(interceptor: Interceptor) -> None:
         if (original := getattr(module, name, None)) is not None:
             tap = Tap(source=f"{module.__name__}.{name}", kind="process-identity", libraries=False)
             setattr(module, name, interceptor.tap(original, tap, module.__name__))
-    tap = Tap(source="os.getcwd", kind="environment", libraries=False)
-    os.getcwd = interceptor.tap(os.getcwd, tap, "os")
+    for module, name, decode in SURROUNDINGS:
+        if (original := getattr(module, name, None)) is not None:
+            tap = Tap(source=f"{module.__name__}.{name}", kind="environment", libraries=False, decode=decode)
+            setattr(module, name, interceptor.tap(original, tap, module.__name__))

@@ -13,22 +13,22 @@ from __future__ import annotations
 
 import builtins
 import collections
-import importlib.machinery
 import secrets
 import sys
 import types
 import weakref
 from typing import TYPE_CHECKING, Any, Final
 
-from reproof.entropy.recompiling import CALL, HASH, IDENTITY, ORDER, POP, TEXT, compile_reordered
-from reproof.entropy.sites import USER, owner_of, site_of
+from reproof.entropy.recompiling import CALL, FUNCTION, HASH, ORDER, POP, TEXT
+from reproof.entropy.sites import site_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from types import CodeType, FrameType
+    from types import FrameType
 
     from reproof.entropy.interception import Interceptor
     from reproof.entropy.ledger import Place
+    from reproof.entropy.sites import Site
 
 HASHED: Final = "hash-order"
 ADDRESSED: Final = "process-identity"
@@ -38,7 +38,8 @@ NUMBERS: Final = frozenset({int, float, bool, complex})
 """Their hashes are the same in every process, and so is the order of a set of nothing else."""
 
 ITERATED: Final = frozenset(
-    {"builtins", "collections", "functools", "_functools", "itertools", "numpy", "_collections"}
+    {"builtins", "collections", "functools", "_functools", "itertools", "numpy", "_collections", "heapq", "_heapq"}
+    | {"math", "statistics"}
 )
 """Modules whose functions only iterate over a set that they get."""
 
@@ -63,30 +64,20 @@ class OrderKeeper:
         interceptor.on_child.append(self._positions.clear)
 
     def install(self) -> None:
-        """Have the user's modules compiled so that their sets pass through here.
+        """Provide what the user's modules call that are compiled to pass their sets through here.
 
-        Effects: adds names to `builtins`, replaces the method by which source files are compiled.
+        Effects: adds names to `builtins`.
         """
         vars(builtins).update(
             {
                 ORDER: self.pass_ordered,
                 CALL: self.pass_call,
                 HASH: self.pass_hash,
-                IDENTITY: self.pass_identity,
                 POP: self.pass_pop,
                 TEXT: self.pass_text,
+                FUNCTION: self.pass_function,
             }
         )
-        loader = importlib.machinery.SourceFileLoader
-        get_code = loader.get_code
-
-        def get_code_reordered(self: Any, fullname: str) -> CodeType | None:
-            path = self.get_filename(fullname)
-            if owner_of(path) != USER:
-                return get_code(self, fullname)
-            return compile_reordered(self.get_data(path), path)
-
-        loader.get_code = get_code_reordered  # type: ignore[method-assign]
 
     def pass_ordered(self, value: Any) -> Any:
         """Return a set's elements as a list, in their own order or in the earlier one; all else as it is."""
@@ -105,6 +96,8 @@ class OrderKeeper:
 
     def pass_text(self, value: Any) -> Any:
         """Return what has the text of a set in its own order or in the earlier one; all else as it is."""
+        if tells_address(value):
+            return self._tell_address(value, site_of(sys._getframe(1)))  # noqa: SLF001
         if type(value) not in SETS or not value:
             return value
         items = self._arrange(list(value), sys._getframe(1))  # noqa: SLF001
@@ -135,12 +128,33 @@ class OrderKeeper:
             self._popped = (weakref.ref(value), judged)
         return judged
 
+    def pass_function(self, function: Any) -> Any:
+        """Return what does the same as a built-in function and notes what it returns; all else as it is."""
+        if function is not hash and function is not id and function is not repr:
+            return function
+        site = site_of(sys._getframe(1))  # noqa: SLF001
+        if function is repr:
+            return lambda value: repr(self._tell_address(value, site) if tells_address(value) else value)
+        passing = self._hash if function is hash else self._identify
+        return lambda value: passing(value, site)
+
+    def _tell_address(self, value: Any, site: Site) -> Any:
+        """Note that the address of an object becomes text; on a line that is perturbed, return another text."""
+        place = self._place_on("id", ADDRESSED, site)
+        place.note(None)
+        if place.key not in self._perturbed:
+            return value
+        return Text(repr(value).replace(" at 0x", f" at 0x{self._mask:x}"))
+
     def pass_hash(self, value: Any) -> int:
         """Return the hash of a value, or the earlier one."""
+        return self._hash(value, site_of(sys._getframe(1)))  # noqa: SLF001
+
+    def _hash(self, value: Any, site: Site) -> int:
         result = hash(value)
         if is_number(value) or lies_by_address(value, result):
             return result
-        place = self._place("hash", HASHED, sys._getframe(1))  # noqa: SLF001
+        place = self._place_on("hash", HASHED, site)
         is_replayed, recorded = self._find(place)
         if place.key in self._perturbed:
             result ^= self._mask
@@ -149,9 +163,9 @@ class OrderKeeper:
         place.note(result)
         return result
 
-    def pass_identity(self, value: Any) -> int:
+    def _identify(self, value: Any, site: Site) -> int:
         """Return the identity of an object; on a line that is perturbed, another that is as unique."""
-        place = self._place("id", ADDRESSED, sys._getframe(1))  # noqa: SLF001
+        place = self._place_on("id", ADDRESSED, site)
         place.note(None)
         return id(value) ^ self._mask if place.key in self._perturbed else id(value)
 
@@ -159,12 +173,12 @@ class OrderKeeper:
         if len(items) < 2 or len(items) > MAX_ITEMS or is_unseeded(items):  # noqa: PLR2004  # nothing to order
             return items
         canonical = find_canonical_order(items)
-        kind = HASHED if canonical is not None else ADDRESSED
+        kind = ADDRESSED if canonical is None or any(has_address(item) for item in items) else HASHED
         place = self._place("set", kind, frame)
         if place.key in self._perturbed:
             secrets.SystemRandom().shuffle(items)
         is_replayed, recorded = self._find(place)
-        if canonical is None or not self._has_room(place, len(items)):
+        if canonical is None or kind == ADDRESSED or not self._has_room(place, len(items)):
             place.note(None)
         elif is_replayed and isinstance(recorded, list) and len(recorded) == len(items):
             items = [items[canonical[rank]] for rank in recorded]
@@ -179,7 +193,10 @@ class OrderKeeper:
         return total <= MAX_RANKS
 
     def _place(self, source: str, kind: str, frame: FrameType) -> Place:
-        return self._interceptor.place_on(source, kind, site_of(frame))
+        return self._place_on(source, kind, site_of(frame))
+
+    def _place_on(self, source: str, kind: str, site: Site) -> Place:
+        return self._interceptor.place_on(source, kind, site)
 
     def _find(self, place: Place) -> tuple[bool, Any]:
         """Return whether there is something to replay at a place, and what."""
@@ -237,6 +254,21 @@ def lies_by_address(item: Any, hashed: int) -> bool:
     turned = (address >> 4) | (address << (width - 4)) & ((1 << width) - 1)
     signed = turned - (1 << width) if turned >> (width - 1) else turned
     return item is not None and hashed in {address, signed}
+
+
+def has_address(item: Any) -> bool:
+    """Whether an element lies in a set by an address: its own, or one of those that it consists of."""
+    if type(item) in {tuple, frozenset}:
+        return any(map(has_address, item))
+    return type(item) is not str and lies_by_address(item, hash(item))
+
+
+def tells_address(value: Any) -> bool:
+    """Whether the text of something tells its address."""
+    kind: Any = type(value)
+    if isinstance(value, types.FunctionType | types.MethodType):
+        return True
+    return kind.__repr__ is object.__repr__ and kind.__str__ is object.__str__
 
 
 def find_canonical_order(items: list[Any]) -> list[int] | None:

@@ -12,16 +12,30 @@ from typing import TYPE_CHECKING, Any, Final
 
 import wrapt
 
-from reproof.entropy import channels, clocks, completion, files, identity, listings, queues, randomness, turns
+from reproof.entropy import (
+    channels,
+    clocks,
+    completion,
+    events,
+    file_times,
+    files,
+    identity,
+    listings,
+    programs,
+    queues,
+    randomness,
+    states,
+    turns,
+)
 from reproof.entropy.draws import DrawWatcher
 from reproof.entropy.generators import Generators, NumpyGenerator, PythonGenerator, TorchGenerator
 from reproof.entropy.interception import Interceptor
 from reproof.entropy.loaders import tap_loaders
+from reproof.entropy.modules import Modules
 from reproof.entropy.orders import OrderKeeper
 from reproof.entropy.plan import Plan, plan_from_json
-from reproof.entropy.recompiling import compile_reordered
 from reproof.entropy.replacing import replace_function
-from reproof.entropy.sites import USER, Base, owner_of
+from reproof.entropy.sites import Base
 
 if TYPE_CHECKING:
     from types import CodeType, ModuleType
@@ -66,16 +80,21 @@ class Taps:
         self._thread = threading.local()
         self.generators = Generators(self.interceptor)
         self.generators.add(PythonGenerator())
-        for room in (clocks, identity, listings, channels, files, turns):
+        for room in (clocks, identity, listings, channels, files, file_times, events, programs, turns):
             room.install(self.interceptor)
         workers = queues.Workers()
         workers.install()
         completion.install(self.interceptor, workers)
         queues.install(self.interceptor, workers)
+        wrapt.when_imported("asyncio")(self._tap_asyncio)
+        wrapt.when_imported("multiprocessing.managers")(self._tap_managers)
         randomness.install(self.interceptor, self.generators)
+        states.install(self.interceptor, self.generators)
         wrapt.when_imported("numpy.random")(self._tap_numpy)
         wrapt.when_imported("torch")(self._tap_torch)
         self._follow_children()
+        self._modules = Modules(self.interceptor)
+        self._modules.install()
         if plan.watches_orders:
             OrderKeeper(self.interceptor).install()
         if plan.watches:
@@ -88,11 +107,8 @@ class Taps:
         return "; ".join(self.interceptor.ledger.problems) or None
 
     def recompile(self, code: CodeType) -> CodeType:
-        """Return the code of the script; if the orders of sets are watched, compiled so that they can be."""
-        path = code.co_filename
-        if not self.interceptor.plan.watches_orders or owner_of(path) != USER or not Path(path).is_file():
-            return code
-        return compile_reordered(Path(path).read_bytes(), path)
+        """Return the code of the script, compiled anew if some of its calls have to pass through us."""
+        return self._modules.recompile(code)
 
     def begin_step(self, step: int) -> None:
         """Note that a step of the training begins."""
@@ -107,11 +123,23 @@ class Taps:
     def _tap_numpy(self, module: ModuleType) -> None:
         self.generators.add(NumpyGenerator(module))
         randomness.tap_numpy(self.interceptor, self.generators, module)
+        states.tap_numpy_state(self.interceptor, self.generators, module)
 
     def _tap_torch(self, module: ModuleType) -> None:
         self.generators.add(TorchGenerator(module))
         randomness.tap_torch(self.interceptor, self.generators, module)
+        states.tap_torch_state(self.interceptor, self.generators, module)
         tap_loaders(self.interceptor, module)
+
+    def _tap_asyncio(self, _: ModuleType) -> None:
+        from reproof.entropy import event_loops  # imports what few scripts use
+
+        event_loops.install(self.interceptor)
+
+    def _tap_managers(self, module: ModuleType) -> None:
+        from reproof.entropy import managers  # as above
+
+        managers.install(self.interceptor, module)
 
     def _follow_children(self) -> None:
         os.register_at_fork(before=self._count_child, after_in_child=self._enter_child)

@@ -1,8 +1,9 @@
 """Compile the user's modules so that sets, hashes and identities pass through functions of ours.
 
 The syntax tree is changed before it is compiled: each place where a set may be iterated over passes it through
-`pass_ordered`, each `hash(x)` through `pass_hash`, and so on. Lines and columns stay as they are. Left out: code that
-is made of strings (`eval`), and sets that an installed package or compiled code iterates over.
+`pass_ordered`, each `hash` that is called or passed on through `pass_function`, and so on. Lines and columns stay as
+they are. Left out: code that is made of strings (`eval`), and sets that an installed package or compiled code iterates
+over.
 """
 
 from __future__ import annotations
@@ -17,9 +18,9 @@ if TYPE_CHECKING:
 ORDER: Final = "__reproof_order__"
 CALL: Final = "__reproof_call__"
 HASH: Final = "__reproof_hash__"
-IDENTITY: Final = "__reproof_id__"
 POP: Final = "__reproof_pop__"
 TEXT: Final = "__reproof_text__"
+FUNCTION: Final = "__reproof_function__"
 
 CONSUMERS: Final = frozenset(
     {list, tuple, enumerate, iter, zip, map, filter, sum, min, max, sorted, next, dict, reversed, any, all}
@@ -62,6 +63,14 @@ CALLED: Final = frozenset(
         "pairwise",
         "compress",
         "fromiter",
+        "nlargest",
+        "nsmallest",
+        "merge",
+        "mode",
+        "multimode",
+        "fsum",
+        "fmean",
+        "mean",
     )
 )
 """Names under which functions and methods of the standard library that iterate over their arguments are called."""
@@ -69,21 +78,26 @@ CALLED: Final = frozenset(
 PLAIN: Final = (ast.Constant, ast.JoinedStr, ast.List, ast.ListComp, ast.Tuple, ast.Dict, ast.DictComp, ast.Lambda)
 """Expressions that are no set for certain."""
 
+PASSED: Final = frozenset({"hash", "id", "repr"})
+"""Built-in functions that may be passed on to be called, as in `sorted(names, key=hash)`."""
+
 
 class Reordering(ast.NodeTransformer):
     """Passes what may be a set through our functions; positions in the source stay as they are."""
 
     def visit_For(self, node: ast.For) -> ast.AST:
         """Pass what a loop iterates over."""
-        self.generic_visit(node)
-        node.iter = wrap(ORDER, node.iter)
-        return node
+        return self._pass_iterated(node)
 
     def visit_comprehension(self, node: ast.comprehension) -> ast.AST:
         """Pass what a comprehension iterates over."""
+        if node.is_async:
+            return self.generic_visit(node)
+        return self._pass_iterated(node)
+
+    def _pass_iterated(self, node: ast.For | ast.comprehension) -> ast.AST:
         self.generic_visit(node)
-        if not node.is_async:
-            node.iter = wrap(ORDER, node.iter)
+        node.iter = wrap(ORDER, node.iter)
         return node
 
     def visit_YieldFrom(self, node: ast.YieldFrom) -> ast.AST:
@@ -123,6 +137,9 @@ class Reordering(ast.NodeTransformer):
     def visit_Call(self, node: ast.Call) -> ast.AST:
         """Pass the arguments of what iterates over them, and the calls of `hash`, `id` and `pop`."""
         self.generic_visit(node)
+        node.args = [pass_function(argument) for argument in node.args]
+        for keyword in node.keywords:
+            keyword.value = pass_function(keyword.value)
         replaced = self._replace(node)
         if replaced is not None:
             return replaced
@@ -144,11 +161,18 @@ class Reordering(ast.NodeTransformer):
             is_super = isinstance(function.value, ast.Call) and last_name(function.value.func) == "super"
             return None if name is None or is_super else call(name, [function.value], node)
         if isinstance(function, ast.Name) and count == 1:
-            if (name := {"hash": HASH, "id": IDENTITY}.get(function.id)) is not None:
-                return call(name, node.args, node)
+            if function.id in {"hash", "id"}:
+                node.func = call(FUNCTION, [function], function)  # the name may be the user's own
             if function.id in {"str", "repr"}:
                 node.args = [wrap(TEXT, node.args[0])]
         return None
+
+
+def pass_function(argument: ast.expr) -> ast.expr:
+    """Return an argument, passed through ours if it is a built-in function that may be called."""
+    if isinstance(argument, ast.Name) and argument.id in PASSED:
+        return call(FUNCTION, [argument], argument)
+    return argument
 
 
 def is_unpacking(target: ast.expr) -> bool:
@@ -188,5 +212,12 @@ def call(function: str, arguments: list[ast.expr], where: ast.expr) -> ast.Call:
 
 def compile_reordered(source: bytes | str, path: str) -> CodeType:
     """Compile a module of the user's so that its sets pass through the functions of these names."""
-    tree = ast.fix_missing_locations(Reordering().visit(ast.parse(source, path)))
-    return compile(tree, path, "exec", dont_inherit=True)
+    return compile_changed(source, path, Reordering())
+
+
+def compile_changed(source: bytes | str, path: str, *changes: ast.NodeTransformer) -> CodeType:
+    """Compile a module of the user's with a changed syntax tree."""
+    tree: ast.AST = ast.parse(source, path)
+    for change in changes:
+        tree = change.visit(tree)
+    return compile(ast.fix_missing_locations(tree), path, "exec", dont_inherit=True)  # type: ignore[call-overload,no-any-return]

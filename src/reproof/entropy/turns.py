@@ -5,14 +5,17 @@ A training whose threads race cannot be replayed: what decides is which thread i
 threads take turns are identical if nothing else differs; if two that do not take turns are not, the race is the cause.
 
 Waiting is seen where Python's own tools wait (`Condition`, and with it `Event`, `Barrier`, `Semaphore`, `Queue`;
-`Thread.join`); who sleeps lets the next one go on. A thread that holds its turn for long without that is passed over:
-the turns are then not kept, and the experiment tells nothing.
+`Thread.join`; event loops); who sleeps lets the next one go on. A thread that holds its turn for long without that is
+passed over: the turns are then not kept, and the experiment tells nothing. Processes run to their end one by one.
 """
 
 from __future__ import annotations
 
 import concurrent.futures
 import multiprocessing.pool
+import multiprocessing.process
+import queue
+import selectors
 import sys
 import threading
 import time
@@ -23,16 +26,24 @@ from reproof.entropy.replacing import replace_function
 from reproof.entropy.sites import OURS, PYTHON, USER, owner_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from reproof.entropy.interception import Interceptor
 
 KIND: Final = "concurrency"
 PATIENCE_SECONDS: Final = 20.0
+PROCESS_SECONDS: Final = 5.0
+"""How long a process that was started has for itself: one that waits for its parent gets no further alone."""
+
+STARTERS: Final = "torch.multiprocessing"
+"""Modules that start processes for the user."""
 
 
 def install(interceptor: Interceptor) -> None:
-    """Note the threads that the user's code starts; have them take turns if the plan says so.
+    """Note the threads and processes that the user's code starts; have them take turns if the plan says so.
 
-    Effects: replaces `Thread.start`; with turns, other methods of `threading`, and the number of workers of pools.
+    Effects: replaces `Thread.start` and `Process.start`; with turns, other methods of `threading`, and the number of
+        workers of pools.
     """
     start = threading.Thread.start
 
@@ -46,9 +57,31 @@ def install(interceptor: Interceptor) -> None:
         start(self)
 
     replace_function(threading.Thread, "start", start_tapped)
+    tap_processes(interceptor)
     if interceptor.plan.serializes:
         Turns().install()
         make_pools_single()
+
+
+def tap_processes(interceptor: Interceptor) -> None:
+    """Note the processes that the user's code starts; with turns, each runs to its end before the next one starts."""
+    kind: Any = multiprocessing.process.BaseProcess
+    start = kind.start
+
+    def start_tapped(self: Any) -> None:
+        frame = leave_own(sys._getframe(1))  # noqa: SLF001  # the documented way to the stack
+        place = None
+        if frame is not None and (
+            interceptor.is_user(frame) or str(frame.f_globals.get("__name__", "")).startswith(STARTERS)
+        ):
+            place = interceptor.place_of("multiprocessing.Process", KIND, frame)
+        if place is not None:
+            place.note(1)
+        start(self)
+        if place is not None and interceptor.plan.serializes:
+            self.join(PROCESS_SECONDS)
+
+    replace_function(kind, "start", start_tapped)
 
 
 def make_pools_single() -> None:
@@ -95,6 +128,9 @@ class Turns:
         """
         self._install_threads()
         self._install_conditions()
+        self._install_selectors()
+        # What is written in C waits unseen, and would keep its turn; the pools of `concurrent.futures` wait in it.
+        queue.SimpleQueue = queue._PySimpleQueue  # type: ignore[attr-defined,misc]  # noqa: SLF001
 
     def _install_threads(self) -> None:
         kind: Any = threading.Thread
@@ -173,6 +209,27 @@ class Turns:
 
         replace_function(threading.Condition, "wait", wait_in_turn)
         replace_function(threading.Condition, "notify", notify_in_turn)
+
+    def _install_selectors(self) -> None:
+        """Have event loops let other threads go on while they wait."""
+        for name in ("SelectSelector", "PollSelector", "EpollSelector", "DevpollSelector", "KqueueSelector"):
+            kind = getattr(selectors, name, None)
+            if kind is not None and "select" in vars(kind):
+                replace_function(kind, "select", self._give_turn_during(kind.select))
+
+    def _give_turn_during(self, wait: Callable[..., Any]) -> Callable[..., Any]:
+        def wait_in_turn(*args: Any, **kwargs: Any) -> Any:
+            number = self._own_number()
+            if number is None:
+                return wait(*args, **kwargs)
+            self._pass_on(number)
+            try:
+                return wait(*args, **kwargs)
+            finally:
+                self._announce(number)
+                self._take(number)
+
+        return wait_in_turn
 
     def _own_number(self) -> int | None:
         return self._numbers.get(threading.get_ident())

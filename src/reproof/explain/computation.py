@@ -25,6 +25,9 @@ MAX_EARLIER_STEPS: Final = 3
 """Up to this step of a divergence the operations of all steps before it are recorded as well."""
 
 
+STARTED: Final = frozenset({"threading.Thread", "multiprocessing.Process"})
+"""What runs beside the main thread, and may race with it."""
+
 BY_ADDRESS: Final = ("id@", "set@")
 """How the keys of places begin at which objects are ordered by their addresses."""
 
@@ -61,11 +64,11 @@ def find_in_operations(laboratory: Laboratory, first: Difference, replica: Trial
 
 
 def find_threads(replica: Trial, last_step: int) -> list[Suspect]:
-    """Return the lines that started threads before the divergence, once for each thread."""
+    """Return the lines that started threads or processes before the divergence, once for each."""
     found = []
     for sources in read_ledgers(replica.trace).values():
         for source in sources.values():
-            if source.source == "threading.Thread" and source.steps and source.steps[0] <= last_step:
+            if source.source in STARTED and source.steps and source.steps[0] <= last_step:
                 suspect = Suspect(
                     key=source.key, kind="concurrency", source=source.source, file=source.file, line=source.line
                 )

@@ -1,15 +1,17 @@
 """Find the smallest set of suspects that explains a divergence, with few experiments.
 
 The divide-and-conquer search of QuickXplain (U. Junker, AAAI 2004), which needs about k log(n/k) experiments for k
-causes among n suspects, after one guess: the likeliest suspect alone, which is right for most scripts.
+causes among n suspects, after two guesses: the likeliest suspects alone, of which one is right for most scripts.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+NUM_GUESSES: Final = 2
 
 T = TypeVar("T")
 
@@ -28,8 +30,9 @@ def minimize(suspects: Sequence[T], explains: Callable[[tuple[T, ...]], bool]) -
             known[chosen] = explains(chosen)
         return known[chosen]
 
-    if len(suspects) > 1 and explains_once((suspects[0],)):
-        return (suspects[0],)
+    for suspect in suspects[:NUM_GUESSES] if len(suspects) > 1 else ():
+        if explains_once((suspect,)):
+            return (suspect,)
     return tuple(_minimize((), tuple(suspects), explains_once, is_background_new=False))
 
 

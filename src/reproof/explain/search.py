@@ -34,6 +34,9 @@ START = "@start"
 ARITHMETIC = frozenset({f"{VARIATION}threads", f"{VARIATION}cpu-isa"})
 """Variations that change how operations compute: they are traced to the operation."""
 
+UNSEEN = frozenset({HASH_SEED, DISK})
+"""Suspects that are there although no line was seen to read them."""
+
 SURROUNDINGS = {
     "threads": "thread-count",
     "cpu-isa": "environment",
@@ -125,6 +128,7 @@ class Search:
 
     @property
     def _num_steps(self) -> int:
+        """Steps of a run that shows whether the divergence is there."""
         return self._first.step + 1
 
     def run(self) -> None:
@@ -134,28 +138,8 @@ class Search:
         suspects = self._collect()
         replica = self._replica = self._replay_all(suspects)
         suspects += self._collect_orders(replica)
-        if not replica.agrees_through(self._first.step):
-            self.causes += find_computed_causes(self._laboratory, self._first, replica)
-            return
-        for suspect in [suspect for suspect in suspects if suspect.key in ARITHMETIC]:
-            suspects.remove(suspect)
-            if (cause := find_varied_op(self._laboratory, self._first, replica, suspect)) is not None:
-                self.causes.append(cause)
-                self._known += (suspect,)
-                return
-        ordered = rank(suspects, self._first.step)
-        if not ordered:
-            self.causes += find_computed_causes(self._laboratory, self._first, replica)
-            return
-        needed = minimize(ordered, self._explains)
-        located = [self._locate(suspect) for suspect in needed]
-        if not self._has_diverged and self._explains(()):
-            # Even the candidate's own values do not bring it back: it is no source of entropy that decides.
-            self.causes += find_computed_causes(self._laboratory, self._first, replica)
-            return
-        proof = self._prove(needed)
-        self.causes += [self._name(suspect, f"{proof}{more}") for suspect, more in located]
-        self._known += needed
+        causes = self._find_replayed(suspects, replica)
+        self.causes += causes or find_computed_causes(self._laboratory, self._first, replica)
 
     def go_on(self) -> None:
         """Take away what was found and run to the end; search for what shows then, until nothing does."""
@@ -175,6 +159,8 @@ class Search:
         suspects = [suspect for suspect in suspects if suspect.kind != "state-on-disk"]
         if on_disk:
             suspects.append(replace(choose_read(on_disk), key=DISK))
+        elif self._setting.overlay is not None:  # compiled code may have read what the baseline wrote
+            suspects.append(Suspect(key=DISK, kind="state-on-disk", source="a file", through="compiled code"))
         suspects += [
             Suspect(key=f"{VARIATION}{name}", kind=kind, source=name)
             for name, kind in SURROUNDINGS.items()
@@ -202,6 +188,42 @@ class Search:
             Suspect(key=HASH_SEED, kind="hash-order", source="PYTHONHASHSEED", through="python")
         ]
 
+    def _find_replayed(self, suspects: list[Suspect], replica: Trial) -> list[Cause]:
+        """Return the causes that the baseline's values take away; none where replaying everything does not help."""
+        if not replica.agrees_through(self._first.step):
+            return []
+        arithmetic = [suspect for suspect in suspects if suspect.key in ARITHMETIC]
+        sources = [suspect for suspect in suspects if suspect.key not in ARITHMETIC]
+        return self._find_varied_op(arithmetic, replica) or self._find_sources(sources)
+
+    def _find_varied_op(self, variations: list[Suspect], replica: Trial) -> list[Cause]:
+        """Return the operation that computes otherwise under one of these variations, or none."""
+        for variation in variations:
+            if (cause := find_varied_op(self._laboratory, self._first, replica, variation)) is not None:
+                self._known += (variation,)
+                return [cause]
+        return []
+
+    def _find_sources(self, suspects: list[Suspect]) -> list[Cause]:
+        """Return the sources whose values of the baseline are needed; none if no source of entropy decides."""
+        ordered = rank(suspects, self._first.step)
+        if not ordered:
+            return []
+        needed = minimize(ordered, self._explains)
+        located = [self._locate(suspect) for suspect in needed]
+        if not self._has_diverged and self._explains(()):
+            return []  # even the candidate's own values do not bring the divergence back
+        if any(suspect.key in UNSEEN for suspect in needed) and not self._is_proven(needed):
+            return []
+        proof = self._prove(needed)
+        self._known += needed
+        return [self._name(suspect, f"{proof}{more}") for suspect, more in located]
+
+    def _is_proven(self, needed: tuple[Suspect, ...]) -> bool:
+        """Whether these alone take the divergence away: that nothing else was seen to differ is no proof."""
+        trial = self._by_choice.get(needed)
+        return self._explains(needed) if trial is None else trial.agrees_through(self._first.step)
+
     @property
     def _has_diverged(self) -> bool:
         """Whether an experiment has shown the divergence again: then it does not come and go by itself."""
@@ -210,11 +232,11 @@ class Search:
     def _explains(self, chosen: tuple[Suspect, ...]) -> bool:
         names = " and ".join(suspect.key for suspect in chosen)
         told = f"only {names} replayed from the baseline, all else" if names else "everything replayed"
-        trial = self._by_choice[chosen] = self._try(chosen, f"{told} from the candidate")
+        trial = self._by_choice[chosen] = self._try(chosen, f"{told} from the candidate", num_steps=self._num_steps)
         return trial.agrees_through(self._first.step)
 
-    def _try(self, chosen: tuple[Suspect, ...], purpose: str, num_steps: int | None = -1) -> Trial:
-        """Run with the chosen sources from the baseline and all others from the candidate."""
+    def _try(self, chosen: tuple[Suspect, ...], purpose: str, *, num_steps: int | None) -> Trial:
+        """Run with the chosen sources from the baseline and all others from the candidate; None for the whole run."""
         keys = tuple(suspect.key for suspect in (*self._known, *chosen))
         has_orders = self._replica is not None and any(suspect.kind == "hash-order" for suspect in chosen)
         plan = Plan(
@@ -227,7 +249,7 @@ class Search:
         return self._laboratory.run(
             purpose,
             plan,
-            num_steps=self._num_steps if num_steps == -1 else num_steps,
+            num_steps=num_steps,
             is_hash_seed_of_baseline=HASH_SEED in keys,
             is_clean=DISK in keys,
             variations=tuple(
@@ -259,5 +281,5 @@ class Search:
 
 def choose_read(reads: list[Suspect]) -> Suspect:
     """Return the read that tells most: of a file's content, before that it exists."""
-    opened = [read for read in reads if read.source == "open"]
+    opened = [read for read in reads if read.source in {"open", "sqlite3.connect"}]
     return (opened or reads)[0]

@@ -27,6 +27,12 @@ RANKS: Final = {
 """How likely a kind is the cause, by how often such values only name a file or stamp a log line."""
 
 THROUGH_LIBRARY: Final = 4
+FOLDER_ALONE: Final = 3
+"""Less likely by so much: of what an earlier run wrote only the folder was listed, as by who writes it anew."""
+
+OF_EARLIER: Final = "of earlier files"
+"""End of the name under which it is noted that a folder with files of an earlier run is listed."""
+
 HASH_SEED: Final = "hash-seed"
 DISK: Final = "disk"
 VARIATION: Final = "vary:"
@@ -122,6 +128,7 @@ def rank(suspects: Iterable[Suspect], step: int) -> list[Suspect]:
 
     def order(suspect: Suspect) -> tuple[int, int, str]:
         likely = RANKS.get(suspect.kind, 7) + (THROUGH_LIBRARY if suspect.through else 0)
+        likely += FOLDER_ALONE if suspect.source.endswith(OF_EARLIER) else 0
         return (0 if step > 0 and suspect.first_step == step else 1, likely, suspect.key)
 
     return sorted(suspects, key=order)

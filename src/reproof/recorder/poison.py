@@ -102,8 +102,8 @@ class Poison:
             self.sites.append(place)
         return known
 
-    def fill(self, tensor: torch.Tensor, number: int) -> None:
-        """Fill all memory of a tensor; its type tells with what.
+    def fill(self, tensor: torch.Tensor, number: int, start: int = 0) -> None:
+        """Fill all memory of a tensor, or what comes after so many bytes; its type tells with what.
 
         Effects: writes to the memory, also where it is not part of the tensor.
         """
@@ -113,8 +113,9 @@ class Poison:
         kind, value = coded
         storage = tensor.untyped_storage()
         with isolated():
-            count = storage.nbytes() // kind.itemsize
-            torch.empty(0, dtype=kind, device=tensor.device).set_(storage, 0, (count,)).fill_(value)  # type: ignore[call-overload]
+            first = -(-start // kind.itemsize)
+            count = max(storage.nbytes() // kind.itemsize - first, 0)
+            torch.empty(0, dtype=kind, device=tensor.device).set_(storage, first, (count,)).fill_(value)  # type: ignore[call-overload]
 
     def find(self, tensor: torch.Tensor) -> Poisoned | None:
         """Return where the poison in a tensor comes from, or None if there is none."""
@@ -201,18 +202,25 @@ class PoisonMode(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Execute an operation; fill what it allocates."""
         effects = effects_of(func)
-        grows = effects.resizes and isinstance(args[0], torch.Tensor) and not args[0].untyped_storage().nbytes()
+        before = count_bytes(args[0]) if effects.resizes else None
         try:
             result = func(*args, **(kwargs or {}))
         except Exception:
             if self.is_active:
                 self._on_error(effects.name, (args, list((kwargs or {}).values())))
             raise
-        if self.is_active and (effects.allocates or grows) and not is_tracing():
+        if self.is_active and (effects.allocates or before is not None) and not is_tracing():
             number = self._poison.number_of(find_site())
-            for tensor in [args[0]] if grows else [tensor for _, tensor in fresh_tensors(effects, result)]:
+            if before is not None:
+                self._poison.fill(args[0], number, before)
+            for _, tensor in fresh_tensors(effects, result) if effects.allocates else ():
                 self._poison.fill(tensor, number)
         return result
+
+
+def count_bytes(tensor: Any) -> int | None:
+    """Return how large the memory of a tensor is; None for anything else."""
+    return tensor.untyped_storage().nbytes() if isinstance(tensor, torch.Tensor) else None
 
 
 def patch_numpy(patches: Patches, poison: Poison, is_active: Callable[[], bool]) -> None:

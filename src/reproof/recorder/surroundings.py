@@ -6,7 +6,7 @@ import importlib.util
 import os
 import sys
 
-from reproof.errors import DependencyError
+from reproof.errors import DependencyError, UsageError
 
 
 def require_torch() -> None:
@@ -34,3 +34,18 @@ def _environment_number(name: str, default: int) -> int:
         return int(os.environ.get(name, default))
     except ValueError:
         return default
+
+
+def require_device(name: str) -> None:
+    """Refuse a device that this machine does not have: a training that ignores it would be judged as if it had it.
+
+    Raises:
+        UsageError: If PyTorch does not know the device, or nothing can be put on it.
+    """
+    import torch
+
+    try:
+        torch.zeros(1, device=name)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:  # which one, depends on the device
+        reason = str(error).partition("\n")[0]
+        raise UsageError(f"device {name!r} is not to be had: {reason}", "name another with --device") from None

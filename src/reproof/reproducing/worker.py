@@ -27,6 +27,7 @@ from reproof.errors import LaunchError, ReproofError, TraceError
 from reproof.launch.parent import die_with_parent
 from reproof.launch.processes import signals_as_exit
 from reproof.launch.start import start_command
+from reproof.recorder.surroundings import require_device
 from reproof.reproducing.entry import find_entry, load_entry
 from reproof.trace import open_trace
 from reproof.trace.curves import find_frames, read_points
@@ -262,21 +263,6 @@ def make_request(bundle: Bundle, options: argparse.Namespace, project: Path, ent
         perturb=options.perturb,
         is_reproduction=True,
     )
-
-
-def require_device(name: str) -> None:
-    """Refuse a device that this machine does not have: a training that ignores it would be judged as if it had it.
-
-    Raises:
-        LaunchError: If PyTorch does not know the device, or nothing can be put on it.
-    """
-    import torch
-
-    try:
-        torch.zeros(1, device=name)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:  # which one, depends on the device
-        reason = str(error).partition("\n")[0]
-        raise LaunchError(f"device {name!r} is not to be had: {reason}", "name another with --device") from None
 
 
 def spell_outcome(outcome: TrainingOutcome, seed: int) -> dict[str, Any]:

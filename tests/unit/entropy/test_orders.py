@@ -15,7 +15,7 @@ from reproof.entropy.interception import Interceptor
 from reproof.entropy.ledger import Source, read_ledgers
 from reproof.entropy.orders import MAX_ITEMS, OrderKeeper, find_canonical_order, is_set, is_unseeded, name_of
 from reproof.entropy.plan import Plan
-from reproof.entropy.recompiling import CALL, HASH, IDENTITY, ORDER, POP, TEXT, compile_reordered
+from reproof.entropy.recompiling import CALL, FUNCTION, HASH, ORDER, POP, TEXT, compile_reordered
 
 WORDS = ("alpha", "beta", "gamma", "delta", "epsilon", "zeta")
 
@@ -40,7 +40,7 @@ class Play:
             ORDER: keeper.pass_ordered,
             CALL: keeper.pass_call,
             HASH: keeper.pass_hash,
-            IDENTITY: keeper.pass_identity,
+            FUNCTION: keeper.pass_function,
             POP: keeper.pass_pop,
             TEXT: keeper.pass_text,
         }
@@ -303,3 +303,49 @@ def test_what_is_a_set() -> None:
     assert not is_unseeded({1, "a"})
     assert name_of(frozenset({"b", "a"})) == name_of(frozenset({"a", "b"})) is not None
     assert name_of(ast.Name) == "ast.Name"
+
+
+def test_functions_that_are_passed_on_are_noted(play: Play) -> None:
+    """`key=hash`, `map(id, ...)` and `key=repr` count as calls on their line."""
+    play.note(
+        "class Node:\n    pass\nnodes = [Node(), Node()]\nsorted(WORDS, key=hash)\nlist(map(id, nodes))\n"
+        "sorted(nodes, key=repr)\nsorted(WORDS, key=repr)\n"
+    )
+    assert {name: source.kind for name, source in play.noted().items()} == {
+        "hash:4": "hash-order",
+        "id:5": "process-identity",
+        "id:6": "process-identity",
+    }
+
+
+def test_hashes_are_replayed_where_the_function_is_passed_on(play: Play) -> None:
+    """Keys of a sort are those of the earlier run."""
+    text = "result = list(map(hash, WORDS))"
+    play.note(text)
+    details = read_ledgers(play.folder / "a")["0"]
+    next(iter(details.values())).values = list(range(len(WORDS)))
+    assert play.note(text, Plan(baseline="a"), details)["result"] == list(range(len(WORDS)))
+
+
+def test_names_of_the_users_own_stay_the_users(play: Play) -> None:
+    """A function called `hash` and a variable called `id` are none of ours."""
+    space = play.note(
+        "def hash(x):\n    return x + x\nid = 5\nresult = [hash('a'), sorted([2, 1], key=hash), str(id)]\n"
+    )
+    assert space["result"] == ["aa", [1, 2], "5"]
+    assert play.noted() == {}
+
+
+def test_text_that_tells_an_address_is_noted(play: Play) -> None:
+    """`repr` of an object without one of its own names its address; on a perturbed line it names another."""
+    text = "class Node:\n    pass\nnode = Node()\nresult = repr(node), f'{node}', repr(node) == object.__repr__(node)\n"
+    assert play.note(text)["result"][2] is True
+    assert [source.kind for source in play.noted().values()] == ["process-identity"]
+    key = next(iter(play.noted().values())).key
+    assert play.note(text, Plan(perturbs=(key,)))["result"][2] is False
+
+
+def test_sets_of_functions_lie_by_address(play: Play) -> None:
+    """That functions have names does not make their order one of the hash seed."""
+    play.note("def f(): pass\ndef g(): pass\nfor x in {f, g}:\n    pass\n")
+    assert [source.kind for source in play.noted().values()] == ["process-identity"]
