@@ -17,6 +17,8 @@ from reproof.entropy.channels import KIND, PAUSE_SECONDS, Inbox, sleep
 from reproof.entropy.replacing import replace_function
 
 if TYPE_CHECKING:
+    from types import FrameType
+
     from reproof.entropy.interception import Interceptor
     from reproof.entropy.ledger import Place
 
@@ -74,9 +76,7 @@ def install(interceptor: Interceptor, module: Any) -> None:
         place = None
         if (methodname in GETTERS or methodname in STATES) and self._token.typeid in QUEUES:
             frame: Any = sys._getframe(1)  # noqa: SLF001
-            while frame.f_back is not None and frame.f_code.co_filename.startswith(
-                "<"
-            ):  # methods that are made of text
+            while frame.f_back is not None and is_made_of_text(frame):  # as the methods of a proxy are
                 frame = frame.f_back
             place = interceptor.place_of_caller(f"Manager.Queue.{methodname}", KIND, frame, "multiprocessing")
         if place is None:
@@ -92,6 +92,11 @@ def install(interceptor: Interceptor, module: Any) -> None:
             return take(inbox, place, find_patience(methodname, *args, **(kwds or {})))
 
     replace_function(proxy, "_callmethod", call_tapped)
+
+
+def is_made_of_text(frame: FrameType) -> bool:
+    """Whether the code of a frame comes from no file."""
+    return frame.f_code.co_filename.startswith("<")
 
 
 def find_patience(methodname: str, block: bool = True, timeout: float | None = None) -> float | None:  # noqa: FBT001, FBT002

@@ -220,9 +220,14 @@ class Search:
         return [self._name(suspect, f"{proof}{more}") for suspect, more in located]
 
     def _is_proven(self, needed: tuple[Suspect, ...]) -> bool:
-        """Whether these alone take the divergence away: that nothing else was seen to differ is no proof."""
+        """Whether these alone take the divergence away: that nothing else was seen to differ is no proof.
+
+        The hash seed without a line that depends on it must do so twice: it always differs, so that it is blamed where
+        stray memory or a race has come out the same by chance.
+        """
         trial = self._by_choice.get(needed)
-        return self._explains(needed) if trial is None else trial.agrees_through(self._first.step)
+        agrees = self._explains(needed) if trial is None else trial.agrees_through(self._first.step)
+        return agrees and (all(suspect.key != HASH_SEED for suspect in needed) or self._explains(needed))
 
     @property
     def _has_diverged(self) -> bool:
