@@ -19,8 +19,9 @@ from reproof.checking.workflow import (
     remove_old,
     shorten,
 )
-from reproof.cli.check_command import describe_changes, describe_failures, suggest
 from reproof.cli.check_progress import describe
+from reproof.cli.check_text import describe_changes, describe_failures
+from reproof.cli.suggestions import suggest
 from reproof.errors import LaunchError, UsageError
 from reproof.launch.folders import FolderChange
 from reproof.launch.processes import FinishedRun
@@ -149,6 +150,13 @@ def comparison_of(verdict: Any, first: Difference | None = None, num_events: int
     return Comparison(verdict=verdict, runs=runs, num_events=num_events, num_tensors=5, num_steps=5, first=first)
 
 
+def spell(**options: object) -> list[str]:
+    """Return a check of the script below with these options."""
+    names = {"level": "--level", "num_steps": "--steps"}
+    words = [word for name, value in options.items() for word in (names[name], str(value))]
+    return ["reproof", "check", *words, "train.py", "a b"]
+
+
 def finished(name: str = "a", exit_code: int = 0, **fields: Any) -> FinishedRun:
     """Return a run that has ended."""
     rest = {"seconds": 1.0, "changes": FolderChange(), "output": None, **fields}
@@ -239,13 +247,13 @@ class TestText:
             ({}, comparison_of("inconclusive"), []),
             ({}, comparison_of("inconclusive", num_events=0), ["nothing was recorded: "]),
             ({}, comparison_of("diverged", difference()), ["reproof check --level modules --steps 5 train.py 'a b'  "]),
-            ({"level": "modules"}, comparison_of("diverged", difference()), [DOCTOR, COMPARE]),
+            ({"level": "ops"}, comparison_of("diverged", difference()), [DOCTOR, COMPARE]),
             ({}, comparison_of("diverged", difference("batch")), [DOCTOR, COMPARE]),
         ],
     )
     def test_what_to_do_next(self, fields: Any, found: Comparison, expected: list[str]) -> None:
         """Commands that can be copied into a shell."""
         request = CheckRequest(command=("train.py", "a b"), **fields)
-        told = suggest(request, CheckResult(comparison=found, runs=(finished(), finished())))
+        told = suggest(request, CheckResult(comparison=found, runs=(finished(), finished())), spell)
         assert len(told) == len(expected)
         assert all(line.startswith(start) for line, start in zip(told, expected, strict=True))
