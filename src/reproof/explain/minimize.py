@@ -21,13 +21,16 @@ def minimize(suspects: Sequence[T], explains: Callable[[tuple[T, ...]], bool]) -
 
     Args:
         suspects: Likeliest first; all together they explain.
-        explains: Makes the experiment: whether these alone do. More suspects never explain less.
+        explains: Makes the experiment: whether these alone do. More suspects never explain less, so that none is made
+            with some of those that did not, or with more than those that did.
     """
     known: dict[tuple[T, ...], bool] = {}
 
     def explains_once(chosen: tuple[T, ...]) -> bool:
         if chosen not in known:
-            known[chosen] = explains(chosen)
+            refuted = any(not found and set(chosen) <= set(more) for more, found in known.items())
+            implied = any(found and set(chosen) >= set(fewer) for fewer, found in known.items())
+            known[chosen] = implied or (not refuted and explains(chosen))
         return known[chosen]
 
     for suspect in suspects[:NUM_GUESSES] if len(suspects) > 1 else ():
@@ -51,5 +54,7 @@ def _minimize(
     half = (len(suspects) + 1) // 2
     likelier, rest = suspects[:half], suspects[half:]
     of_rest = _minimize(background + likelier, rest, explains, is_background_new=True)
+    if background and len(of_rest) == 1:
+        explains(of_rest)  # most scripts have one cause: if so, nothing that holds more need be tried
     of_likelier = _minimize(background + of_rest, likelier, explains, is_background_new=bool(of_rest))
     return of_likelier + of_rest
