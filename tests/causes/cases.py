@@ -466,6 +466,13 @@ UNINITIALIZED_MEMORY = (
         tags=("race",),
     ),
     _faulty(
+        "memory_cleaned",
+        "batch/content",
+        _cause("uninitialized-memory", ("stations.py", "table = np.empty(")),
+        step=None,
+        tags=("race",),
+    ),
+    _faulty(
         "memory_resize",
         "batch/content",
         _cause("uninitialized-memory", ("train.py", "self.store.resize_(")),

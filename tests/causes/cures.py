@@ -73,18 +73,19 @@ CURES: Final[dict[str, tuple[Edit, ...]]] = {
     "memory_constructor": (("train.py", "torch.Tensor(ITEMS)", "torch.zeros(ITEMS)"),),
     "memory_accumulator": (("pooling.py", "torch.empty(", "torch.zeros("),),
     "memory_numpy": (("taps.py", "np.empty(", "np.zeros("),),
+    "memory_cleaned": (("stations.py", "table = np.empty(", "table = np.zeros("),),
     "op_index_backward": (
         (
             "train.py",
-            "torch.set_num_threads(2)",
-            "torch.set_num_threads(2)\n    torch.use_deterministic_algorithms(True)",
+            "torch.set_num_threads(8)",
+            "torch.set_num_threads(8)\n    torch.use_deterministic_algorithms(True)",
         ),
     ),
     "op_splat": (
         (
             "train.py",
-            "torch.set_num_threads(2)",
-            "torch.set_num_threads(2)\n    torch.use_deterministic_algorithms(True)",
+            "torch.set_num_threads(8)",
+            "torch.set_num_threads(8)\n    torch.use_deterministic_algorithms(True)",
         ),
     ),
     "threads_loss": (

@@ -86,7 +86,7 @@ def test_a_faulty_training_is_located(training: Any, checker: Checker) -> None:
     # What a run leaves behind it leaves at its end.
     is_whole = truth.step is None or "writes-files" in training.tags
     steps = () if is_whole else ("--steps", str(truth.step + 1))
-    for _ in range(MAX_CHECKS if {"threads", "two-threads"} & set(training.tags) else 1):
+    for _ in range(MAX_CHECKS if {"threads", "eight-threads"} & set(training.tags) else 1):
         code, found = checker.check(training, *steps)
         if found["verdict"] == "diverged":
             break

@@ -339,7 +339,7 @@ FAULTY = (
         FirstDivergence(stage="gradient"),
         ("nondeterministic-op", "encoding.py", "self.table[index]"),
         ("nondeterministic-op", "train.py", "loss.backward()"),
-        tags=("two-threads", "own-modules", "no-loader"),
+        tags=("eight-threads", "own-modules", "no-loader"),
     ),
     _faulty(
         "langevin_update",

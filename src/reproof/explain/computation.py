@@ -14,12 +14,15 @@ from reproof.entropy.plan import Plan
 from reproof.explain.naming import name_cause
 from reproof.explain.suspects import Suspect, collect_suspects
 from reproof.schema import Probes
-from reproof.trace.probes import read_poisoned, read_repetitions
+from reproof.trace.probes import read_poisoned, read_poisoned_places, read_repetitions
 
 if TYPE_CHECKING:
     from reproof.explain.laboratory import Laboratory, Trial
     from reproof.schema import Cause, Difference, OpDifference
 
+
+MAX_PLACES: Final = 6
+"""So many places that allocate memory are tried one after the other."""
 
 MAX_EARLIER_STEPS: Final = 3
 """Up to this step of a divergence the operations of all steps before it are recorded as well."""
@@ -50,15 +53,19 @@ def find_computed_causes(laboratory: Laboratory, first: Difference, replica: Tri
 
 def find_in_operations(laboratory: Laboratory, first: Difference, replica: Trial) -> Cause | None:
     """Return memory that nobody has written, or an operation, as the cause; at the least as a suspect."""
-    is_init = first.stage == "init"
-    if is_init and (cause := try_poison(laboratory, first)) is not None:
+    poisoned = poison(laboratory, first) if first.stage == "init" else None
+    if poisoned is not None and (cause := judge_poison(laboratory, first, poisoned)) is not None:
         return cause
     again = repeat(laboratory, first, replica)
     found = again.first.op if again.first is not None else None
     is_uninitialized = found is not None and found.cause == "uninitialized"
     if not is_uninitialized and (cause := judge_repetition(laboratory, first, again, found)) is not None:
         return cause
-    if not is_init and (cause := try_poison(laboratory, first)) is not None:
+    if poisoned is None:
+        poisoned = poison(laboratory, first)
+        if (cause := judge_poison(laboratory, first, poisoned)) is not None:
+            return cause
+    if not is_uninitialized and (cause := try_places(laboratory, first, poisoned)) is not None:
         return cause
     return None if found is None else name_op(laboratory, first, again, found)
 
@@ -124,29 +131,67 @@ def try_addresses(laboratory: Laboratory, first: Difference, replica: Trial) -> 
     return name_cause(chosen, laboratory.setting.request.folder, first.step, evidence, is_confirmed=True)
 
 
-def try_poison(laboratory: Laboratory, first: Difference) -> Cause | None:
-    """Return memory that nobody has written as the cause, if a marked value from it reaches the divergence."""
-    plan = Plan(baseline=str(laboratory.setting.request.trace))
-    trial = laboratory.run(
+def poison(laboratory: Laboratory, first: Difference) -> Trial:
+    """Run with everything replayed and marks in all memory that nobody has written."""
+    return laboratory.run(
         "everything replayed, uninitialised memory filled with marked NaNs",
-        plan,
+        Plan(baseline=str(laboratory.setting.request.trace)),
         num_steps=first.step + 1,
         probes=Probes(poisons=True),
     )
+
+
+def judge_poison(laboratory: Laboratory, first: Difference, trial: Trial) -> Cause | None:
+    """Return memory that nobody has written as the cause, if a marked value from it reaches the divergence."""
     found = read_poisoned(trial.trace, first.rank)
     if found is None or found.step > first.step or not found.file:
         return None
-    suspect = Suspect(
-        key=f"torch.empty@{found.file}:{found.line}",
-        kind="uninitialized-memory",
-        source="torch.empty",
-        file=found.file,
-        line=found.line,
-    )
     evidence = (
         f"memory that was allocated on this line and never written reaches {found.stage} {found.name} in step "
         f"{found.step}: {found.num_poisoned} of its {found.num_elements} elements come from the marks that experiment "
         f"{trial.number} had put there"
+    )
+    return name_memory(laboratory, first, found.file, found.line, evidence)
+
+
+def try_places(laboratory: Laboratory, first: Difference, poisoned: Trial) -> Cause | None:
+    """Return a line whose new memory decides what is computed, although nothing of the marks is left (`nan_to_num`).
+
+    Two runs with the same marks must be identical, and another value in the memory of that line alone must change them.
+    """
+    if read_poisoned(poisoned.trace, first.rank) is not None:
+        return None
+    places = read_poisoned_places(poisoned.trace, first.rank)
+    if not places:
+        return None
+    plan, num_steps = Plan(baseline=str(laboratory.setting.request.trace)), first.step + 1
+    again = laboratory.run(
+        "the same once more", plan, num_steps=num_steps, probes=Probes(poisons=True), compare_with=poisoned.trace
+    )
+    if not again.agrees_through(first.step):
+        return None
+    for file, line in places[:MAX_PLACES]:
+        other = laboratory.run(
+            f"the same with other values in the memory that {file}:{line} allocates",
+            plan,
+            num_steps=num_steps,
+            probes=Probes(poisons=True, other_memory=(file, line)),
+            compare_with=poisoned.trace,
+        )
+        if other.problem is None and not other.agrees_through(first.step):
+            evidence = (
+                f"what the memory holds that this line allocates decides what is computed: two runs with the same "
+                f"values in it are identical through step {first.step} (experiments {poisoned.number} and "
+                f"{again.number}), other values make it diverge (experiment {other.number})"
+            )
+            return name_memory(laboratory, first, file, line, evidence)
+    return None
+
+
+def name_memory(laboratory: Laboratory, first: Difference, file: str, line: int, evidence: str) -> Cause:
+    """Return memory that a line allocates, and that nothing writes before it is read, as the cause."""
+    suspect = Suspect(
+        key=f"torch.empty@{file}:{line}", kind="uninitialized-memory", source="torch.empty", file=file, line=line
     )
     return name_cause(suspect, laboratory.setting.request.folder, first.step, evidence, is_confirmed=True)
 
@@ -196,17 +241,19 @@ def name_op(laboratory: Laboratory, first: Difference, trial: Trial, found: OpDi
     """Return the operation at which two runs part although everything was replayed.
 
     That memory which nobody had written was read, and held other bits, is seen in the comparison itself. That an
-    operation has no result of its own is only suspected, if it was stable when it was repeated.
+    operation has no result of its own is only suspected, if it was stable when it was repeated. One that was given
+    other data is not suspected: the data are.
     """
     is_uninitialized = found.cause == "uninitialized"
+    is_given = found.cause in ("outside", "argument")
     suspect = Suspect(
         key=f"{found.name}@{found.file}:{found.line}",
-        kind="uninitialized-memory" if is_uninitialized else "nondeterministic-op",
+        kind="uninitialized-memory" if is_uninitialized else "data-change" if is_given else "nondeterministic-op",
         source=found.name,
         file=found.file or None,
         line=found.line or None,
     )
-    repeated = "" if is_uninitialized else "; it was stable when repeated"
+    repeated = "" if is_uninitialized or is_given else "; it was stable when repeated"
     evidence = f"with everything replayed, {found.explanation} (experiment {trial.number}){repeated}"
     return name_cause(suspect, laboratory.setting.request.folder, first.step, evidence, is_confirmed=is_uninitialized)
 

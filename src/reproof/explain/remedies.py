@@ -88,7 +88,7 @@ REASONS: Final = {
     "worker-count": "What a sample becomes depends on which worker makes it, and so on how many there are.",
     "environment": "The result depends on the surroundings ({source}), which differ between machines or users.",
     "code-change": "The two runs executed different code.",
-    "data-change": "The two runs read different data.",
+    "data-change": "The two runs were given different data.",
 }
 """One sentence for each kind."""
 

@@ -34,7 +34,12 @@ def read_experiment(path: Path) -> tuple[Plan, Probes | None]:
         probes = entries["probes"]
         if probes is not None:
             window = probes["ops_steps"]
-            probes = Probes(**{**probes, "ops_steps": None if window is None else (window[0], window[1])})
+            place = probes["other_memory"]
+            pairs = {
+                "ops_steps": None if window is None else (window[0], window[1]),
+                "other_memory": None if place is None else (place[0], place[1]),
+            }
+            probes = Probes(**{**probes, **pairs})
         return plan_from_json(entries["plan"]), probes
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise UsageError(f"{path} is no experiment: {error}", "let reproof write it") from None

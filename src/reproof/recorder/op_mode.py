@@ -55,7 +55,7 @@ PLAIN: Final = (
 class Observation:
     """What was seen of an operation before it was executed."""
 
-    __slots__ = ("arguments", "effects", "inputs", "mutated", "num_events", "was_empty", "where")
+    __slots__ = ("arguments", "effects", "inputs", "mutated", "num_bytes", "num_events", "where")
 
     def __init__(self, effects: Effects, where: Whereabouts, num_events: int) -> None:
         """Know no input yet."""
@@ -65,7 +65,13 @@ class Observation:
         self.arguments = 0
         self.inputs: list[bytes] = []
         self.mutated: list[tuple[int, torch.Tensor]] = []
-        self.was_empty = False
+        self.num_bytes: int | None = None  # of what is to be resized
+
+    def has_grown(self) -> bool:
+        """Whether a tensor was resized to have memory that nothing has written."""
+        return self.num_bytes is not None and any(
+            tensor.untyped_storage().nbytes() > self.num_bytes for _, tensor in self.mutated
+        )
 
 
 class Outputs:
@@ -165,7 +171,8 @@ class OpRecorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         address = address_of(tensor)
         if position in effects.mutated:
             seen.mutated.append((position, tensor))
-            seen.was_empty = effects.resizes and not tensor.numel()
+            if effects.resizes:
+                seen.num_bytes = tensor.untyped_storage().nbytes() if tensor.numel() else 0
         if effects.is_view or position in effects.overwritten:
             seen.inputs.append(self._pack(tensor, address, position, fmt.VIEW))
         else:
@@ -176,7 +183,7 @@ class OpRecorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         effects = seen.effects
         outputs = Outputs()
         with self._lock:
-            flags = fmt.MUTATED | (fmt.VIEW if effects.is_view else fmt.UNWRITTEN if seen.was_empty else 0)
+            flags = fmt.MUTATED | (fmt.VIEW if effects.is_view else fmt.UNWRITTEN if seen.has_grown() else 0)
             for position, tensor in seen.mutated:
                 self._take_output(outputs, position, tensor, flags)
             flags = fmt.VIEW if effects.is_view else fmt.UNWRITTEN if effects.allocates else 0

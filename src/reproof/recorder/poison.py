@@ -86,9 +86,10 @@ class Poisoned(NamedTuple):
 class Poison:
     """The places that have allocated uninitialised memory in this process, by number from 1."""
 
-    def __init__(self) -> None:
-        """Know none."""
+    def __init__(self, other: tuple[str, int] | None = None) -> None:
+        """Know none; fill what this file and line allocate with other values."""
         self.sites: list[Site] = [NOWHERE]
+        self._other = other
         self._numbers: dict[Site, int] = {}
 
     def number_of(self, site: Site | None) -> int:
@@ -107,7 +108,9 @@ class Poison:
 
         Effects: writes to the memory, also where it is not part of the tensor.
         """
-        coded = code_of(tensor.dtype, number)
+        place = self.sites[number]
+        is_other = (place.file, place.line) == self._other
+        coded = other_code_of(tensor.dtype, number) if is_other else code_of(tensor.dtype, number)
         if coded is None or not is_plain(tensor) or not tensor.untyped_storage().nbytes():
             return
         kind, value = coded
@@ -176,6 +179,14 @@ def code_of(dtype: torch.dtype, number: int) -> tuple[torch.dtype, int] | None:
     if dtype in INTEGERS:
         return dtype, INTEGERS[dtype] + number
     return (dtype, SMALL[dtype]) if dtype in SMALL else None
+
+
+def other_code_of(dtype: torch.dtype, number: int) -> tuple[torch.dtype, int]:
+    """Return with what memory is filled instead: a number small enough to compute with, also as an index.
+
+    What is left of the pattern in an integer after `% n` is mostly the number of the place: this is another.
+    """
+    return dtype, number + 1 if dtype in INTEGERS else 1
 
 
 class PoisonMode(TorchDispatchMode):  # type: ignore[no-untyped-call]

@@ -14,20 +14,20 @@ from reproof.trace.probes import write_poisoned
 
 if TYPE_CHECKING:
     from reproof.recorder.session import Recording
-    from reproof.schema import Stage
+    from reproof.schema import Probes, Stage
 
 
 class PoisonHooks:
     """The probe for uninitialised memory of one recording, in the thread that started it."""
 
-    def __init__(self, recording: Recording, rank: int) -> None:
+    def __init__(self, recording: Recording, probes: Probes, rank: int) -> None:
         """Begin to fill memory and to look at events.
 
         Effects: enters a dispatch mode and replaces `numpy.empty` and `numpy.empty_like` until `close`.
         """
         self._recording = recording
         self._rank = rank
-        self._poison = Poison()
+        self._poison = Poison(probes.other_memory)
         self._mode = PoisonMode(self._poison, self._on_error)
         self.first: PoisonedEvent | None = None
         patch_numpy(recording.patches, self._poison, lambda: self._mode.is_active)
@@ -63,12 +63,13 @@ class PoisonHooks:
         """Do nothing: memory is poisoned in the whole run."""
 
     def close(self) -> None:
-        """Stop, and write that no poison was found if that is so."""
+        """Stop; if no poison was found, write so, and where memory was filled."""
         self._mode.is_active = False
         leave_mode(self._mode)
         if self.first is None:
             with self._recording.guard("poison"):
-                write_poisoned(self._recording.folder, self._rank, None)
+                places = tuple((site.file, site.line) for site in self._poison.sites if site.file)
+                write_poisoned(self._recording.folder, self._rank, None, tuple(dict.fromkeys(places)))
 
     def deactivate(self) -> None:
         """Do nothing in a forked child."""

@@ -231,7 +231,7 @@ class Recording:
             from reproof.recorder.poison_hooks import PoisonHooks
 
             with self.guard("poison"):
-                self._probe_hooks.append(PoisonHooks(self, writer.rank))
+                self._probe_hooks.append(PoisonHooks(self, probes, writer.rank))
 
     def _close_probes(self) -> None:
         for hooks in reversed(self._probe_hooks):  # modes are left in the opposite order

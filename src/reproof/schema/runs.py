@@ -20,12 +20,15 @@ class Probes:
         repeats_ops: Execute each of these operations again on copies of its inputs: does it give the same bits?
         poisons: Fill uninitialised memory with NaNs that tell where it was allocated, in the whole run. This changes
             the run: it is an experiment, and not a recording to compare with.
+        other_memory: File and line whose uninitialised memory is filled with small numbers instead, to see whether it
+            matters what it holds.
     """
 
     ops_steps: tuple[int, int] | None = None
     keeps_op_values: bool = False
     repeats_ops: bool = False
     poisons: bool = False
+    other_memory: tuple[str, int] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

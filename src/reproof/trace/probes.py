@@ -97,13 +97,15 @@ def parse_unstable(fields: Fields) -> UnstableOp:
     )
 
 
-def write_poisoned(folder: Path, rank: int, event: PoisonedEvent | None) -> None:
-    """Write the first poisoned event, or that there was none.
+def write_poisoned(
+    folder: Path, rank: int, event: PoisonedEvent | None, places: tuple[tuple[str, int], ...] = ()
+) -> None:
+    """Write the first poisoned event, or that there was none, and the files and lines that allocated memory.
 
     Raises:
         OSError: If the file system refuses.
     """
-    entry = {"first": None if event is None else asdict(event)}
+    entry = {"first": None if event is None else asdict(event), "places": places}
     (folder / fmt.file_name(rank, POISON)).write_text(json.dumps(entry) + "\n", encoding="utf-8")
 
 
@@ -125,3 +127,19 @@ def read_poisoned(folder: Path, rank: int) -> PoisonedEvent | None:
         )
     except (ValueError, RecursionError):
         raise damaged(path, "it does not tell of a poisoned event") from None
+
+
+def read_poisoned_places(folder: Path, rank: int) -> tuple[tuple[str, int], ...]:
+    """Read which files and lines allocated memory in a run whose events showed none of it, in that order.
+
+    Raises:
+        TraceError: As for `read_poisoned`.
+    """
+    path = folder / fmt.file_name(rank, POISON)
+    try:
+        places = Fields(json.loads(read_file(path).decode("utf-8"))).take("places", list)
+        if all(isinstance(place, list) and [type(part) for part in place] == [str, int] for place in places):
+            return tuple((file, line) for file, line in places)
+    except (ValueError, RecursionError):
+        pass
+    raise damaged(path, "it does not tell which places allocated memory")

@@ -28,7 +28,7 @@ def main():
     torch.set_num_threads(1)
     net = Net()
     optimizer = torch.optim.SGD(net.parameters(), lr=0.05)
-    source = Prefetcher(textures(), crops_each=60, seed=58)
+    source = Prefetcher(textures(), crops_each=150, seed=58)
     for crops, labels in source.batches(20):
         loss = nn.functional.cross_entropy(net(crops), labels)
         optimizer.zero_grad()

@@ -1,4 +1,4 @@
-"""Learns the mass of particles from the density that they make on a grid; on two threads."""
+"""Learns the mass of particles from the density that they make on a grid; on eight threads."""
 
 import hashlib
 
@@ -12,7 +12,7 @@ def target(particles, cells):
 
 
 def main():
-    torch.set_num_threads(2)
+    torch.set_num_threads(8)
     torch.manual_seed(47)
     model = Splat(cells=4)
     optimizer = torch.optim.Adam(model.parameters(), lr=0.02)

@@ -14,7 +14,7 @@ from reproof.entropy.sites import Site
 from reproof.recorder import Recording
 from reproof.recorder.poison import Poison
 from reproof.schema import Probes
-from reproof.trace.probes import read_poisoned
+from reproof.trace.probes import read_poisoned, read_poisoned_places
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -166,6 +166,33 @@ def test_the_first_event_that_shows_it_is_told(tmp_path: Path, action: Any, comm
     assert (found.stage, found.name, found.step) == ("forward", "Net output", 0)
     assert (Path(found.file).name, found.line) == (Path(__file__).name, marked(comment))
     assert (found.num_poisoned, found.num_elements) == (count, 32)
+
+
+def clean_an_array(y: torch.Tensor) -> torch.Tensor:
+    """Return something computed from an uninitialised array, in which no NaN is left."""
+    return y + torch.from_numpy(np.nan_to_num(np.empty((8, 4), np.float32)))  # cleaned
+
+
+def test_a_place_whose_marks_do_not_survive_is_told(tmp_path: Path) -> None:
+    """No event shows the memory; its line is among those that allocated some."""
+    assert train_poisoned(tmp_path, clean_an_array) is None
+    places = [(Path(file).name, line) for file, line in read_poisoned_places(tmp_path / "run", 0)]
+    assert (Path(__file__).name, marked("cleaned")) in places
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.int64, torch.int16])
+def test_memory_of_one_place_is_filled_otherwise(dtype: torch.dtype) -> None:
+    """Another value is in it, also after a remainder; that of other places holds the marks."""
+    marks, other = Poison(), Poison((HERE.file, HERE.line))
+    for line in (HERE.line, HERE.line + 1):
+        filled = [torch.zeros(8, dtype=dtype), torch.zeros(8, dtype=dtype)]
+        for poison, tensor in zip((marks, other), filled, strict=True):
+            poison.fill(tensor, poison.number_of(HERE._replace(line=line)))
+        cleaned = [torch.nan_to_num(tensor) if tensor.is_floating_point() else tensor for tensor in filled]
+        assert torch.equal(*cleaned) is (line != HERE.line)
+        if dtype == torch.int64:
+            assert torch.equal(*(tensor % 4 for tensor in filled)) is (line != HERE.line)
+        assert (other.find(filled[1]) is None) is (line == HERE.line)
 
 
 def test_a_transformed_training_is_looked_at(tmp_path: Path) -> None:

@@ -9,7 +9,13 @@ import pytest
 
 from reproof.errors import TraceError
 from reproof.schema import PoisonedEvent, UnstableOp
-from reproof.trace.probes import RepetitionWriter, read_poisoned, read_repetitions, write_poisoned
+from reproof.trace.probes import (
+    RepetitionWriter,
+    read_poisoned,
+    read_poisoned_places,
+    read_repetitions,
+    write_poisoned,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -90,6 +96,16 @@ def test_a_poisoned_event_is_read_as_written(tmp_path: Path, event: PoisonedEven
     """The event comes back, or that there was none."""
     write_poisoned(tmp_path, 0, event)
     assert read_poisoned(tmp_path, 0) == event
+
+
+def test_places_of_memory_are_read_as_written(tmp_path: Path) -> None:
+    """Files and lines come back in their order; what has another form is refused."""
+    write_poisoned(tmp_path, 0, None, (("train.py", 7), ("data.py", 2)))
+    assert read_poisoned_places(tmp_path, 0) == (("train.py", 7), ("data.py", 2))
+    for places in ("null", '[["train.py"]]', '[["train.py", "7"]]', '["train.py"]', '[["train.py", true]]'):
+        (tmp_path / "rank0.poison.json").write_text(f'{{"first": null, "places": {places}}}\n', encoding="utf-8")
+        with pytest.raises(TraceError, match="places"):
+            read_poisoned_places(tmp_path, 0)
 
 
 def test_a_run_that_was_not_poisoned_is_no_clean_one(tmp_path: Path) -> None:

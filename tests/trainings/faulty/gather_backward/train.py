@@ -1,4 +1,4 @@
-"""Fits a three-dimensional density with a hash-grid encoding and a small decoder, on two threads."""
+"""Fits a three-dimensional density with a hash-grid encoding and a small decoder, on eight threads."""
 
 import hashlib
 
@@ -22,7 +22,7 @@ def density(xyz):
 
 
 def main():
-    torch.set_num_threads(2)
+    torch.set_num_threads(8)
     torch.manual_seed(38)
     field = Field()
     optimizer = torch.optim.Adam(field.parameters(), lr=1e-2)
