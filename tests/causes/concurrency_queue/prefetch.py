@@ -8,7 +8,7 @@ class Prefetcher:
     """Four threads crop textures ahead of the training."""
 
     def __init__(self, images, crops_each, seed):
-        self.queue = queue.Queue(maxsize=16)
+        self.queue = queue.Queue(maxsize=1024)
         self.images = images
         self.total = 4 * crops_each
         self.threads = [threading.Thread(target=self.crop, args=(seed + n, crops_each), daemon=True) for n in range(4)]
