@@ -129,6 +129,7 @@ UNSEEDED_RNG = (
         _cause("unseeded-rng", ("train.py", "np.random.standard_normal(out.shape)")),
         step=5,
     ),
+    _faulty("rng_preserved", "batch/content", _cause("unseeded-rng", ("train.py", "np.random.uniform(0.7, 1.3)"))),
     _faulty("rng_initial_seed", "init", _cause("unseeded-rng", ("train.py", "torch.initial_seed()"))),
 )
 

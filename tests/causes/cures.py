@@ -17,6 +17,7 @@ CURES: Final[dict[str, tuple[Edit, ...]]] = {
     ),
     "rng_python_sampler": (("sampling.py", "random.shuffle(batches)", "random.Random(1).shuffle(batches)"),),
     "rng_sklearn_split": (("train.py", "test_size=0.2)", "test_size=0.2, random_state=SEED)"),),
+    "rng_preserved": (("train.py", "    torch.manual_seed(19)", "    torch.manual_seed(19)\n    np.random.seed(19)"),),
     "rng_second_draw": (
         ("train.py", "    def forward(self, hidden):", "    def forward(self, hidden):\n        np.random.seed(1)"),
     ),

@@ -36,6 +36,9 @@ STANDARD: Final = _find_standard()
 INSTALLED: Final = _find_installed()
 """How the paths of installed packages begin."""
 
+PACKAGES: Final = tuple(f"{os.sep}{name}{os.sep}" for name in ("site-packages", "dist-packages"))
+"""What installed packages lie in that are reached in another way: by a ``.pth`` file, PYTHONPATH or ``sys.path``."""
+
 USER: Final = 0
 LIBRARY: Final = 1
 PYTHON: Final = 2
@@ -70,7 +73,7 @@ def owner_of(path: str) -> int:
 def _judge(path: str) -> int:
     if path.startswith(OWN):
         return OURS
-    if path.startswith(INSTALLED):  # before Python's own: site-packages lies below it
+    if path.startswith(INSTALLED) or any(name in path for name in PACKAGES):  # before Python's own, which holds them
         return LIBRARY
     if path.startswith(("<", *STANDARD)):
         return PYTHON

@@ -35,7 +35,7 @@ def find_drawing_line(
     lines = find_lines(replica, suspect.source, first.step)
     if first.stage != "init":
         lines.reverse()
-    if len(lines) < 2:  # noqa: PLR2004  # no choice
+    if len(lines) + len(suspect.reads) < 2:  # noqa: PLR2004  # no choice
         return (place(suspect, lines[0]), "") if lines else (suspect, "")
     for line in lines:
         try:
@@ -45,6 +45,9 @@ def find_drawing_line(
         if not trial.agrees_through(first.step):
             more = f"; with other numbers drawn on this line alone it diverges (experiment {trial.number})"
             return place(suspect, line), more
+    else:
+        if suspect.reads:  # what was read of its state has become the seed of something else
+            return place(suspect, suspect.reads[0]), ""
     return place(suspect, lines[0]), "; of several lines that draw from it, this one was not tried by itself"
 
 

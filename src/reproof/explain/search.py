@@ -18,7 +18,7 @@ from reproof.explain.laboratory import BudgetSpentError, Laboratory, Setting, Tr
 from reproof.explain.lines import find_drawing_line
 from reproof.explain.minimize import minimize
 from reproof.explain.naming import name_cause
-from reproof.explain.suspects import DISK, HASH_SEED, VARIATION, Suspect, collect_suspects, rank
+from reproof.explain.suspects import DISK, HASH_SEED, START, VARIATION, Suspect, collect_suspects, rank
 from reproof.schema import Probes
 
 if TYPE_CHECKING:
@@ -27,9 +27,6 @@ if TYPE_CHECKING:
 
     from reproof.launch.processes import RunProcess
     from reproof.schema import Cause, Comparison, Difference
-
-START = "@start"
-"""End of the keys under which the first states of the global generators are recorded."""
 
 ARITHMETIC = frozenset({f"{VARIATION}threads", f"{VARIATION}cpu-isa"})
 """Variations that change how operations compute: they are traced to the operation."""
@@ -242,7 +239,7 @@ class Search:
 
     def _try(self, chosen: tuple[Suspect, ...], purpose: str, *, num_steps: int | None) -> Trial:
         """Run with the chosen sources from the baseline and all others from the candidate; None for the whole run."""
-        keys = tuple(suspect.key for suspect in (*self._known, *chosen))
+        keys = tuple(key for suspect in (*self._known, *chosen) for key in suspect.keys)
         has_orders = self._replica is not None and any(suspect.kind == "hash-order" for suspect in chosen)
         plan = Plan(
             baseline=str(self._baseline),

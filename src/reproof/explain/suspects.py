@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -33,6 +33,17 @@ FOLDER_ALONE: Final = 3
 OF_EARLIER: Final = "of earlier files"
 """End of the name under which it is noted that a folder with files of an earlier run is listed."""
 
+START: Final = "@start"
+"""End of the keys under which the first states of the global generators are recorded."""
+
+STATE_READS: Final = {
+    "random.getstate": "random",
+    "numpy.random.get_state": "numpy.random",
+    "torch.get_rng_state": "torch",
+    "torch.initial_seed": "torch",
+}
+"""What reads the state of a global generator, without drawing from it."""
+
 HASH_SEED: Final = "hash-seed"
 DISK: Final = "disk"
 VARIATION: Final = "vary:"
@@ -50,6 +61,7 @@ class Suspect:
         line: The line, or None.
         through: Package through which it was read, or None.
         first_step: Step of its first read.
+        reads: Where the state of this global generator was read, as to put it back later: it follows from the first.
     """
 
     key: str
@@ -59,6 +71,12 @@ class Suspect:
     line: int | None = None
     through: str | None = None
     first_step: int = 0
+    reads: tuple[Suspect, ...] = ()
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The keys of what is replayed together."""
+        return (self.key, *(read.key for read in self.reads))
 
 
 def collect_suspects(baseline: Ledgers, candidate: Ledgers, last_step: int) -> list[Suspect]:
@@ -78,7 +96,23 @@ def collect_suspects(baseline: Ledgers, candidate: Ledgers, last_step: int) -> l
         first_step = min(source.steps[0] for source in (a, b) if source is not None and source.steps)
         if first_step <= last_step:
             found[known.key] = make_suspect(known, first_step)
-    return list(found.values())
+    return fold_state_reads(list(found.values()))
+
+
+def fold_state_reads(suspects: list[Suspect]) -> list[Suspect]:
+    """Take what was read of the state of a global generator together with the first state that it was made from."""
+    reads: dict[str, list[Suspect]] = {}
+    started = {suspect.source for suspect in suspects if suspect.key.endswith(START)}
+    for suspect in suspects:
+        if (source := STATE_READS.get(suspect.source)) in started:
+            reads.setdefault(str(source), []).append(suspect)
+    return [
+        replace(suspect, reads=tuple(reads[suspect.source]))
+        if suspect.key.endswith(START) and suspect.source in reads
+        else suspect
+        for suspect in suspects
+        if STATE_READS.get(suspect.source) not in started
+    ]
 
 
 def make_suspect(source: Source, first_step: int) -> Suspect:

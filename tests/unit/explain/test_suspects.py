@@ -54,6 +54,17 @@ class TestCollecting:
         assert collect_suspects(a, b, 4) == []
         assert keys(collect_suspects(a, b, 5)) == ["time.time@a.py:1"]
 
+    def test_what_was_read_of_a_state_goes_with_the_generator(self) -> None:
+        """It follows from the generator's first state, and is replayed with it; alone it is a suspect of its own."""
+        read, start = "numpy.random.get_state@train.py:3", "numpy.random@start"
+        a, b = (
+            ledgers(*(source(key, [value], kind="unseeded-rng") for key in (read, start, "random.getstate@a.py:1")))
+            for value in ("00", "11")
+        )
+        found = collect_suspects(a, b, 0)
+        assert keys(found) == [start, "random.getstate@a.py:1"]
+        assert [suspect.keys for suspect in found] == [(start, read), ("random.getstate@a.py:1",)]
+
     def test_a_generator_from_which_nobody_drew_is_none(self) -> None:
         """Its first state differs in every run, and nothing depends on it."""
         unused = [ledgers(source("torch@start", [state], kind="unseeded-rng", note="unused")) for state in ("00", "11")]
