@@ -261,6 +261,12 @@ PROCESS_IDENTITY = (
         _cause("process-identity", ("train.py", "sorted(self.experts, key=id)")),
         tags=("race",),  # addresses may come in the same order twice
     ),
+    _faulty(
+        "identity_actor",
+        "",
+        _cause("process-identity", ("train.py", "multiprocessing.current_process().pid")),
+        step=None,
+    ),
     _faulty("identity_text", "batch/content", _cause("process-identity", ("train.py", "repr(self).encode()"))),
 )
 
@@ -290,6 +296,8 @@ HASH_ORDER = (
             ("lines.py", "numbers, frontier = {}, {start}"),
         ),
     ),
+    _faulty("hash_fingerprint", "init", _cause("hash-order", ("settings.py", "default=list"))),
+    _faulty("hash_objects", "batch/content", _cause("hash-order", ("train.py", "for other in roads[junction]"))),
     _faulty("hash_key", "batch/content", _cause("hash-order", ("train.py", "sorted(names, key=hash)"))),
 )
 
@@ -358,6 +366,11 @@ STATE_ON_DISK = (
         ),
     ),
     _faulty("disk_learning_rate", "update", _cause("state-on-disk", ("train.py", "float(LAST.read_text())"))),
+    _faulty(
+        "disk_thresholds",
+        "loss",
+        _cause("state-on-disk", ("store.py", "json.loads(path.read_text()) if path.exists()")),
+    ),
     _faulty("disk_database", "update", _cause("state-on-disk", ("train.py", "sqlite3.connect(path)"))),
 )
 
@@ -427,6 +440,21 @@ CONCURRENCY = (
         tags=("race",),
     ),
     _faulty(
+        "concurrency_inherited",
+        "batch/content",
+        _cause(
+            "concurrency", ("simulate.py", "pool.map(simulate, options"), ("simulate.py", "np.random.standard_normal(")
+        ),
+        tags=("race",),
+    ),
+    _faulty(
+        "concurrency_level",
+        "batch/content",
+        _cause("concurrency", ("waves.py", "self.level.value")),
+        step=None,
+        tags=("race",),
+    ),
+    _faulty(
         "concurrency_event",
         "batch/content",
         _cause("concurrency wall-clock", ("train.py", "self.over.is_set()"), ("train.py", "threading.Timer(")),
@@ -477,6 +505,20 @@ UNINITIALIZED_MEMORY = (
         "memory_resize",
         "batch/content",
         _cause("uninitialized-memory", ("train.py", "self.store.resize_(")),
+        step=None,
+        tags=("race",),
+    ),
+    _faulty(
+        "memory_masked",
+        "batch/content",
+        _cause("uninitialized-memory", ("ratios.py", "np.divide(debt, income, where=income > 0)")),
+        step=None,
+        tags=("race",),
+    ),
+    _faulty(
+        "memory_worker",
+        "batch/content",
+        _cause("uninitialized-memory", ("melodies.py", "window = torch.empty(")),
         step=None,
         tags=("race",),
     ),
@@ -550,6 +592,12 @@ SURROUNDINGS = (
     ),
     _faulty("environment_folder", "init", _cause("environment", ("settings.py", "zlib.crc32(os.getcwd()")), vary="cwd"),
     _faulty(
+        "environment_temporary",
+        "batch/content",
+        _cause("environment", ("shards.py", "tempfile.gettempdir()"), ("shards.py", "zlib.crc32(str(path)")),
+        vary="cwd",
+    ),
+    _faulty(
         "environment_timezone",
         "batch/content",
         _cause("environment wall-clock", ("demand.py", "datetime.fromtimestamp(FIRST")),
@@ -591,6 +639,7 @@ CLEAN = (
     Case(name="clean_preview_draws"),
     Case(name="clean_filled_memory", vary=("threads",)),
     Case(name="clean_event_loop"),
+    Case(name="clean_beside"),
     Case(name="clean_run_names"),
 )
 """Nothing is to blame, although each reads what is to blame elsewhere."""

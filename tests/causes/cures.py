@@ -96,6 +96,7 @@ CURES: Final[dict[str, tuple[Edit, ...]]] = {
     "workers_stream": (("train.py", "num_workers=args.workers", "num_workers=0"),),
     "workers_augment": (("plates.py", "torch.rand(1)", "torch.rand(1, generator=torch.Generator().manual_seed(n))"),),
     "environment_folder": (("settings.py", "zlib.crc32(os.getcwd().encode())", "1"),),
+    "environment_temporary": (("shards.py", "zlib.crc32(str(path).encode())", "path.name"),),
     "environment_timezone": (
         ("demand.py", "import datetime", "import datetime, timezone"),
         ("demand.py", "1800 * n)", "1800 * n, timezone.utc)"),
@@ -114,6 +115,10 @@ CURES: Final[dict[str, tuple[Edit, ...]]] = {
     "clock_file_times": (("train.py", "os.path.getmtime(self.files[i])", "float(i)"),),
     "identity_key": (("train.py", "sorted(self.experts, key=id)", "self.experts"),),
     "identity_text": (("train.py", "repr(self).encode()", 'b"noise"'),),
+    "identity_actor": (("train.py", "multiprocessing.current_process().pid", "1"),),
+    "hash_fingerprint": (("settings.py", "default=list", "default=sorted"),),
+    "hash_objects": (("train.py", "in roads[junction]", "in sorted(roads[junction], key=repr)"),),
+    "disk_thresholds": (("store.py", "json.loads(path.read_text()) if path.exists() else default", "default"),),
     "hash_key": (("train.py", "key=hash", "key=str"),),
     "disk_database": (("train.py", "default if row is None else row[0] * 0.5", "default"),),
     "concurrency_coroutines": (("train.py", "asyncio.as_completed(tasks)", "tasks"),),
@@ -121,8 +126,14 @@ CURES: Final[dict[str, tuple[Edit, ...]]] = {
         ("train.py", "maxsize=64", ""),
         ("train.py", "        w.start()", "        w.start()\n        w.join()"),
     ),
+    "concurrency_inherited": (
+        ("simulate.py", "    spot, vol, rate = option\n", "    spot, vol, rate = option\n    np.random.seed(1)\n"),
+    ),
+    "concurrency_level": (("waves.py", "np.float32(self.level.value)", "np.float32(0.5)"),),
     "concurrency_event": (("train.py", "not warm.passed()", "count < 500"),),
     "concurrency_processes": (("train.py", "        p.start()", "        p.start()\n        p.join()"),),
+    "memory_masked": (("ratios.py", "where=income > 0)", "where=income > 0, out=np.zeros_like(debt))"),),
+    "memory_worker": (("melodies.py", "torch.empty(", "torch.zeros("),),
     "memory_resize": (
         (
             "train.py",

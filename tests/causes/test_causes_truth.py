@@ -69,7 +69,7 @@ def surroundings(case: Any, folder: Path) -> dict[str, str]:
         site.mkdir()
         (site / "sitecustomize.py").write_text(REVERSED_LISTINGS, encoding="utf-8")
         return {"PYTHONPATH": str(site)}
-    known = {"threads": {"OMP_NUM_THREADS": "2"}, "time": {"TZ": "Asia/Tokyo"}}
+    known = {"threads": {"OMP_NUM_THREADS": "2"}, "time": {"TZ": "Asia/Tokyo"}, "cwd": {"TMPDIR": str(folder)}}
     return {name: value for way in case.vary for name, value in known.get(way, {}).items()}
 
 

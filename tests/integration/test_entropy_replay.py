@@ -31,6 +31,10 @@ def jitter():
 """A pause of a length that no run shares with another."""
 
 
+SHARING = "multiprocessing.Process"
+"""Name under which processes are noted that share what they do."""
+
+
 class Run(Protocol):
     """Runs a script under `reproof run` and returns what it printed."""
 
@@ -78,6 +82,16 @@ SINGLE = {
     "nanoseconds": ("time.perf_counter_ns", "wall-clock", "import time\nprint(time.perf_counter_ns())"),
     "strftime": ("time.strftime", "wall-clock", "import time\nprint(time.strftime('%H:%M:%S'), time.time_ns())"),
     "localtime": ("time.localtime", "wall-clock", "import time\nprint(time.localtime(), time.time_ns())"),
+    "localtime of a time": (
+        "time.localtime(seconds)",
+        "environment",
+        "import time\nprint(time.localtime(1e9).tm_hour, time.time_ns())",
+    ),
+    "temporary folder": (
+        "tempfile.gettempdir",
+        "environment",
+        "import tempfile, os\nprint(tempfile.gettempdir(), os.getpid())",
+    ),
     "datetime": ("datetime.datetime.now", "wall-clock", "from datetime import datetime\nprint(datetime.now())"),
     "datetime with a zone": (
         "datetime.datetime.now",
@@ -150,6 +164,16 @@ SINGLE = {
     "uuid1": ("uuid.uuid1", "os-entropy", "import uuid\nprint(uuid.uuid1())"),
     "temporary name": ("random.Random", "unseeded-generator", "import tempfile\nprint(tempfile.mktemp())"),
     "process": ("os.getpid", "process-identity", "import os\nprint(os.getpid())"),
+    "process that is under way": (
+        "Process.pid",
+        "process-identity",
+        "import multiprocessing\nprint(multiprocessing.current_process().pid)",
+    ),
+    "thread that is under way": (
+        "Thread.ident",
+        "process-identity",
+        "import threading, os\nprint(threading.current_thread().ident, os.getpid())",
+    ),
     "Random": ("random.Random", "unseeded-generator", "import random\nprint(random.Random().random())"),
     "derived Random": (
         "random.Random",
@@ -563,6 +587,16 @@ QUEUES = {
             count += 1
         print(count)
     """,
+    "shared value": """
+        level = context.Value("i", 0)
+        children = [context.Process(target=raise_to, args=(level, 30))]
+        children[0].start()
+        seen = []
+        while not seen or seen[-1] < 30:
+            jitter()
+            seen.append(level.value)
+        print(seen)
+    """,
 }
 
 TOOLS = """
@@ -589,6 +623,10 @@ def put(queue, number):
 def identity(number):
     jitter()
     return number
+def raise_to(level, number):
+    while level.value < number:
+        jitter()
+        level.value += 1
 if __name__ == "__main__":
     context = mp.get_context("fork")
 """
@@ -604,6 +642,80 @@ def test_concurrent_work_arrives_in_the_earlier_order(
     first = run("a", Plan())
     assert any(found.kind == "concurrency" for found in sources(tmp_path).values())
     assert [run(name, replay(tmp_path)) for name in ("b", "c")] == [first, first]
+
+
+POOL = """
+import multiprocessing as mp
+import numpy as np
+np.random.seed(3)
+def draw(number):
+    jitter()
+    return round(np.random.random(), 4)
+def keep(number):
+    jitter()
+    return number
+"""
+
+
+@pytest.mark.parametrize("kind", ["Pool", "ThreadPool"])
+def test_a_pool_takes_turns(kind: str, tmp_path: Path, run: Run, write: Callable[[str], None]) -> None:
+    """With turns one worker does all tasks in their order: what they draw from a global generator is the same."""
+    write(f"""
+{SLEEP}{POOL}
+from multiprocessing.pool import ThreadPool
+with (ThreadPool(3) if {kind!r} == "ThreadPool" else mp.get_context("fork").Pool(3)) as pool:
+    print(pool.map(draw, range(12), chunksize=1))
+    """)
+    run("a")
+    assert [found for found in sources(tmp_path).values() if found.source in {"threading.Thread", SHARING}]
+    start = time.monotonic()
+    first, second = (run(name, Plan(baseline=str(tmp_path / "a"), serializes=True)) for name in ("b", "c"))
+    assert first == second
+    assert time.monotonic() - start < 30  # nobody waits for a thread that holds its turn
+
+
+@pytest.mark.parametrize(("task", "is_noted"), [("draw", True), ("keep", False)])
+def test_a_pool_whose_tasks_draw_is_noted(
+    task: str, *, is_noted: bool, tmp_path: Path, run: Run, write: Callable[[str], None]
+) -> None:
+    """Which worker does a task matters if it leaves a global generator in another state than it found."""
+    write(f"""
+{SLEEP}{POOL}
+with mp.get_context("fork").Pool(2) as pool:
+    print(len(pool.map({task}, range(6))))
+    print(pool.apply({task}, (6,)) is not None)
+    print(len(list(pool.imap({task}, range(6)))))
+    """)
+    assert run("a") == "6\nTrue\n6\n"
+    check_noted(tmp_path, is_noted=is_noted)
+
+
+@pytest.mark.parametrize(("task", "is_noted"), [("draw", True), ("keep", False)])
+def test_an_executor_whose_tasks_draw_is_noted(
+    task: str, *, is_noted: bool, tmp_path: Path, run: Run, write: Callable[[str], None]
+) -> None:
+    """As for a pool; errors come through as they are, and with turns nobody waits for a thread that holds its own."""
+    write(f"""
+{SLEEP}{POOL}
+from concurrent.futures import ProcessPoolExecutor
+def fail(number):
+    np.random.random()
+    raise ValueError(number)
+with ProcessPoolExecutor(2, mp_context=mp.get_context("fork")) as pool:
+    print(len(list(pool.map({task}, range(6), chunksize=2))), repr(pool.submit(fail, 3).exception()))
+    """)
+    assert run("a") == "6 ValueError(3)\n"
+    check_noted(tmp_path, is_noted=is_noted)
+    start = time.monotonic()
+    assert run("b", Plan(serializes=True)) == "6 ValueError(3)\n"
+    assert time.monotonic() - start < 30
+
+
+def check_noted(tmp_path: Path, *, is_noted: bool) -> None:
+    """Check whether it is noted that processes share what they do."""
+    found = [source for source in sources(tmp_path).values() if source.source == SHARING and source.values]
+    assert bool(found) == is_noted
+    assert all(source.kind == "concurrency" for source in found)
 
 
 def test_a_consumer_that_waits_in_vain_goes_on(tmp_path: Path, run: Run, write: Callable[[str], None]) -> None:
@@ -696,6 +808,18 @@ def test_a_folder_of_an_earlier_run_has_its_order_and_its_files_apart(python: Co
     sources = read_ledgers(tmp_path / "a")["0"]
     assert sources["os.listdir@train.py:2"].values == [["x.txt"]]
     assert sources["os.listdir of earlier files@train.py:2"].kind == "state-on-disk"
+
+
+def test_whoever_asks_whether_a_file_is_there_reads_no_clock(python: Command, tmp_path: Path) -> None:
+    """`os.path.exists` takes the status of a file, but tells nothing of its times."""
+    (tmp_path / "stage.done").touch()
+    (tmp_path / "train.py").write_text("import os\nprint(os.path.exists('stage.done'))\n", encoding="utf-8")
+    plan = {"plan": Plan(earlier=("stage.done",)).to_json(), "probes": None}
+    (tmp_path / "plan.json").write_text(json.dumps(plan), encoding="utf-8")
+    python("-m", "reproof", "run", "-o", "a", "train.py")
+    python("-m", "reproof", "run", "-o", "b", "--experiment", "plan.json", "train.py")
+    assert not any(source.kind == "wall-clock" for source in read_ledgers(tmp_path / "a")["0"].values())
+    assert read_ledgers(tmp_path / "b")["0"]["os.stat@train.py:2"].kind == "state-on-disk"
 
 
 def test_the_default_of_a_dataclass_is_the_users(python: Command, tmp_path: Path) -> None:

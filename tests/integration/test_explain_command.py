@@ -32,6 +32,26 @@ FAULTY = """
         optimizer.step()
 """
 
+TIMED = """
+    import time
+    import torch
+
+    torch.manual_seed(0)
+    torch.set_num_threads(1)
+    begun = time.time()
+    model = torch.nn.Linear(3, 1)
+    took = time.time() - begun
+    if not 0 < took < 0.5:
+        raise ValueError(f"the clock was set: {took}")
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1 + took)
+    for step in range(3):
+        loss = (model(torch.randn(4, 3))).square().mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+"""
+"""With the begin of one run and the end of another, it fails before anything is recorded."""
+
 pytestmark = pytest.mark.slow
 
 
@@ -148,6 +168,14 @@ class TestCheck:
         assert len(user.result()["experiments"]) == 1
         assert not any(cause["confirmed"] for cause in user.result()["causes"])
         assert "reproof check --max-runs 2 train.py --noise    # goes on with the search\n" in finished.out
+
+    def test_an_experiment_that_fails_agrees_with_nothing(self, user: User) -> None:
+        """Nothing that it recorded differs; both readings of the clock are needed, and both are named."""
+        user.script.write_text(dedent(TIMED), encoding="utf-8")
+        assert user.run("check", "--json", "result.json", "train.py").code == 1
+        found = user.result()
+        assert any("the clock was set" in (trial["problem"] or "") for trial in found["experiments"])
+        assert {(cause["line"], cause["confirmed"]) for cause in found["causes"]} == {(7, True), (9, True)}
 
     def test_a_robust_training_holds_under_other_surroundings(self, user: User) -> None:
         """And the report says under which."""

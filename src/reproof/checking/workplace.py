@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -43,6 +44,7 @@ class Workplace:
         self._clean = self._folder
         self._overlay: Path | None = None
         self._work = Path()
+        self._since = time.time()
         self.problem: str | None = None
 
     def __enter__(self) -> Workplace:  # noqa: PYI034  # not meant to be derived from
@@ -124,6 +126,7 @@ class Workplace:
             max_runs=max_runs,
             work=self._work,
             traces=self._requests[0].trace.parent,
+            since=self._since,
         )
 
 

@@ -74,6 +74,7 @@ class PairReader:
             num_elements=None if measured is None else measured.num_elements,
             max_abs=None if measured is None else measured.max_abs,
             max_ulp=None if measured is None else measured.max_ulp,
+            num_events=self._traces[0].events_before(pair.baseline.frame) + pair.baseline.position,
         )
 
     def _digests(self, pair: Pair) -> tuple[str, str]:

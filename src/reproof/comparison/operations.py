@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 READS_NUMBER: Final = ("aten::_local_scalar_dense", "aten::item", "aten::equal", "aten::is_nonzero", "aten::nonzero")
 """Operations that give Python code numbers: if one of them differs, later numbers may differ because of it."""
 
+GIVEN: Final = ("argument", "outside")
+"""Causes that lie outside of operations: they are named where no operation makes a difference itself."""
+
 
 class Target(NamedTuple):
     """The first event that differs: what an operation must have led to.
@@ -65,6 +68,7 @@ class Spread:
         self._target = target
         self._tainted: dict[int, int] = {}
         self._allocated: dict[int, OpPlace] = {}
+        self._sizes: dict[int, fmt.TensorType] = {}
         self._python: int | None = None
 
     def follow(self, a: Op, b: Op) -> None:
@@ -76,6 +80,7 @@ class Spread:
         if a.place.name in READS_NUMBER:
             self._python = earliest(self._python, reached)
         self._spread(a, reached, differing)
+        self._clean(a, b)
 
     def _add_own(self, a: Op, b: Op, output: int) -> int:
         """Add an operation that makes a difference itself: it draws, computes otherwise, or reads what nobody wrote."""
@@ -113,12 +118,33 @@ class Spread:
             if is_new:
                 self._tainted.pop(output.storage, None)
                 self._allocated.pop(output.storage, None)
+                self._sizes[output.storage] = output.kind
             if output.flags & fmt.UNWRITTEN:
                 self._allocated[output.storage] = op.place
+            elif output.kind == self._sizes.get(output.storage) and overwrites(op, output):
+                self._allocated.pop(output.storage, None)
             if i in differing and reached is not None:
                 self._tainted[output.storage] = min(reached, self._tainted.get(output.storage, reached))
                 if self._target is not None and output.digest == self._target.digest:
                     self.target = reached
+
+    def _clean(self, a: Op, b: Op) -> None:
+        """Forget what differed in memory that an operation has written in whole, and that agrees now."""
+        for x, y in zip(a.outputs, b.outputs, strict=False):
+            is_whole = x.flags & fmt.MUTATED and x.kind == self._sizes.get(x.storage)
+            if is_whole and x.has_digest and y.has_digest and not differs(x, y):
+                self._tainted.pop(x.storage, None)
+
+    def lasting(self) -> list[Source]:
+        """Return the sources of what still differs, in memory or in a number that Python code has read."""
+        numbers = {*self._tainted.values(), self._python}
+        return [self.sources[number] for number in sorted(n for n in numbers if n is not None)]
+
+
+def overwrites(op: Op, output: OpTensor) -> bool:
+    """Whether an operation writes every element of a tensor, of which it has read none."""
+    is_written = output.flags & fmt.MUTATED and not output.flags & fmt.VIEW
+    return bool(is_written) and any(one.storage == output.storage and one.flags & fmt.VIEW for one in op.inputs)
 
 
 def earliest(a: int | None, b: int | None) -> int | None:
@@ -172,8 +198,10 @@ def find_source(a: Sequence[Op], b: Sequence[Op], target: Target | None = None) 
         spread.follow(x, y)
     if spread.target is not None:
         return spread.sources[spread.target]
-    computed = (source for source in spread.sources if source.cause not in ("argument", "outside"))
-    return next(computed, None) or next(iter(spread.sources), None)
+    for sources in (spread.lasting(), spread.sources):
+        if (computed := next((source for source in sources if source.cause not in GIVEN), None)) is not None:
+            return computed
+    return next(iter(spread.sources), None)
 
 
 def describe(source: Source, elements: Elements | None) -> OpDifference:

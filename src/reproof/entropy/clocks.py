@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING, Any, Final
 
 from reproof.entropy.interception import Tap
-from reproof.entropy.replacing import replace_method
+from reproof.entropy.replacing import liken, replace_method
 
 if TYPE_CHECKING:
     from reproof.entropy.interception import Interceptor
@@ -36,15 +36,16 @@ def install(interceptor: Interceptor) -> None:
             if original is not None:
                 moved = move_clock(original, shift * scale) if shift else original
                 tap = Tap(source=f"time.{twin}", kind="wall-clock", is_clock=True)
-                setattr(time, twin, interceptor.tap(moved, tap))
+                setattr(time, twin, liken(interceptor.tap(moved, tap), original))
     for name in NUMBERED:
         original = getattr(time, name, None)  # not on Windows
         if original is not None:
             moved = move_clock(original, shift * (NANOSECONDS if name.endswith("_ns") else 1)) if shift else original
             tap = Tap(source=f"time.{name}", kind="wall-clock", is_clock=True)
-            setattr(time, name, interceptor.tap(moved, tap))
+            setattr(time, name, liken(interceptor.tap(moved, tap), original))
     for name, position in CALENDARS.items():
-        setattr(time, name, interceptor.tap(getattr(time, name), make_calendar_tap(name, position)))
+        original = getattr(time, name)
+        setattr(time, name, liken(interceptor.tap(original, make_calendar_tap(name, position)), original))
     tap_datetime(interceptor, shift)
     tap_time_zone(interceptor)
 
@@ -71,6 +72,7 @@ def make_calendar_tap(name: str, position: int) -> Tap:
         source=f"time.{name}",
         kind="wall-clock",
         applies=applies,
+        stands_in=True,  # for what else these do, another function of ours stands before
         encode=list if is_struct else str,
         decode=(lambda value, *_: time.struct_time(value)) if is_struct else None,
     )
@@ -91,7 +93,13 @@ def tap_datetime(interceptor: Interceptor, shift: float) -> None:
 
 
 def tap_time_zone(interceptor: Interceptor) -> None:
-    """Tap `datetime.fromtimestamp` where it turns seconds into the local time of whoever runs it."""
+    """Tap what turns seconds into the local time of whoever runs it, or back, for calls from the user's own code.
+
+    A logger, say, stamps its lines by `time.localtime`.
+    """
+    for name in ("localtime", "ctime", "mktime"):
+        original = getattr(time, name)
+        setattr(time, name, liken(interceptor.tap(original, make_zone_tap(name)), original))
     owner = datetime.datetime
     original = owner.__dict__["fromtimestamp"]
 
@@ -107,6 +115,19 @@ def tap_time_zone(interceptor: Interceptor) -> None:
         decode=lambda value, cls, *_: cls.fromisoformat(value),
     )
     replace_method(owner, "fromtimestamp", classmethod(interceptor.tap(convert, tap)))
+
+
+def make_zone_tap(name: str) -> Tap:
+    """Return the tap of a function of `time` that is given a time."""
+    is_struct = name == "localtime"
+    return Tap(
+        source=f"time.{name}" if name == "mktime" else f"time.{name}(seconds)",
+        kind="environment",
+        libraries=False,
+        applies=lambda *args: bool(args) and args[0] is not None,
+        encode=list if is_struct else None,
+        decode=(lambda value, *_: time.struct_time(value)) if is_struct else None,
+    )
 
 
 def make_datetime_tap(

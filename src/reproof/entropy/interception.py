@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from reproof.entropy.handled import let_through
 from reproof.entropy.ledger import Ledger, Ledgers, Place, read_ledgers
 from reproof.entropy.sites import LIBRARY, OURS, PYTHON, USER, Site, find_user_frame, owner_of, site_of
 
@@ -30,6 +31,9 @@ INFRASTRUCTURE: Final = frozenset({"torch", "numpy", "wrapt", "xxhash", "_pytest
 
 IMPORTING: Final = "<frozen importlib"
 """The file of the frames of Python's import system."""
+
+FROZEN: Final = "<frozen "
+"""How the files of the modules begin that are compiled into Python: its import system, `os`, `os.path`."""
 
 FETCHERS: Final = os.path.join("_utils", "fetch.py")  # noqa: PTH118  # the end of a path, as text
 
@@ -165,6 +169,7 @@ class Interceptor:
             return self._search_place(tap, frame, known)
         except Exception as error:  # noqa: BLE001  # nothing of ours may reach the program
             self.ledger.add_problem(f"a read of {tap.source} is not recorded: {type(error).__name__}: {error}")
+            let_through(error)
             return None
 
     def _search_place(
@@ -301,7 +306,7 @@ def find_asker(frame: FrameType | None) -> str | None:
 def find_packages(frame: FrameType | None) -> Iterator[str]:
     """Yield the modules of the standard library through which a call goes, before it leaves that library."""
     while frame is not None and owner_of(path := frame.f_code.co_filename) == PYTHON:
-        if not path.startswith("<") or path.startswith(IMPORTING):  # others are made of text, as a dataclass's __init__
+        if not path.startswith("<") or path.startswith(FROZEN):  # others are made of text, as a dataclass's __init__
             yield package_of(frame)
         frame = frame.f_back
 

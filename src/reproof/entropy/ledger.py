@@ -21,6 +21,8 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
+from reproof.entropy.handled import let_through
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -84,8 +86,13 @@ class Place:
                 ledger.flush()
 
     def note_problem(self, error: Exception) -> None:
-        """Write that a value was read, or was to be replayed, and could not be."""
+        """Write that a value was read, or was to be replayed, and could not be.
+
+        Raises:
+            Exception: That error, if a signal handler of the program's has raised it.
+        """
         self._ledger.note_problem(self.key, error)
+        let_through(error)
 
     def take(self) -> tuple[bool, Any]:
         """Return whether there is a value to replay, and the value."""

@@ -15,6 +15,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from reproof.entropy.allocations import ALLOCATING, FILLER, Allocations
 from reproof.entropy.interception import Tap
 from reproof.entropy.recompiling import Reordering, call, compile_changed, last_name
 from reproof.entropy.sites import USER, owner_of
@@ -94,7 +95,9 @@ class Modules:
 
         Effects: adds names to `builtins`, replaces the method by which source files are compiled.
         """
-        vars(builtins).update({MOMENT: self._pass_moment, OPENED: self._pass_opened})
+        vars(builtins).update(
+            {MOMENT: self._pass_moment, OPENED: self._pass_opened, ALLOCATING: FILLER.pass_allocating}
+        )
         loader = importlib.machinery.SourceFileLoader
         get_code = loader.get_code
 
@@ -118,6 +121,8 @@ class Modules:
         changes: list[ast.NodeTransformer] = [kind() for kind in (Moments, Openings) if kind.is_in(source)]
         if self._interceptor.plan.watches_orders:
             changes.append(Reordering())
+        if self._interceptor.plan.watches_memory:
+            changes.append(Allocations())
         return compile_changed(source, path, *changes) if changes else None
 
     def _pass_moment(self, kind: Any) -> Any:

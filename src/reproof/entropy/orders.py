@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import builtins
 import collections
+import itertools
 import secrets
 import sys
 import types
@@ -23,8 +24,7 @@ from reproof.entropy.recompiling import CALL, FUNCTION, HASH, ORDER, POP, TEXT
 from reproof.entropy.sites import site_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from types import FrameType
+    from collections.abc import Callable, Iterable
 
     from reproof.entropy.interception import Interceptor
     from reproof.entropy.ledger import Place
@@ -81,26 +81,38 @@ class OrderKeeper:
 
     def pass_ordered(self, value: Any) -> Any:
         """Return a set's elements as a list, in their own order or in the earlier one; all else as it is."""
-        return self._arrange(list(value), sys._getframe(1)) if is_set(value) else value  # noqa: SLF001
+        return self._arrange(list(value), site_of(sys._getframe(1))) if is_set(value) else value  # noqa: SLF001
 
     def pass_call(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """Return a function that passes the sets among its arguments, if the one that is given iterates over them."""
         if not iterates(function):
             return function
-        frame = sys._getframe(1)  # noqa: SLF001
+        return self._order_arguments(function, site_of(sys._getframe(1)))  # noqa: SLF001
+
+    def _order_arguments(self, function: Callable[..., Any], site: Site) -> Callable[..., Any]:
+        """Return a function that does the same with the sets among its arguments in their order."""
+
+        def order(value: Any) -> Any:
+            return self._arrange(list(value), site) if is_set(value) else value
 
         def call_ordered(*args: Any, **kwargs: Any) -> Any:
-            return function(*(self._arrange(list(arg), frame) if is_set(arg) else arg for arg in args), **kwargs)
+            ordered: Iterable[Any] = map(order, args)
+            if flattens(function):
+                ordered = (map(order, arg) for arg in ordered)
+            return function(*ordered, **kwargs)
 
         return call_ordered
 
     def pass_text(self, value: Any) -> Any:
         """Return what has the text of a set in its own order or in the earlier one; all else as it is."""
+        return self._write(value, site_of(sys._getframe(1)))  # noqa: SLF001
+
+    def _write(self, value: Any, site: Site) -> Any:
         if tells_address(value):
-            return self._tell_address(value, site_of(sys._getframe(1)))  # noqa: SLF001
+            return self._tell_address(value, site)
         if type(value) not in SETS or not value:
             return value
-        items = self._arrange(list(value), sys._getframe(1))  # noqa: SLF001
+        items = self._arrange(list(value), site)
         text = ", ".join(map(repr, items))
         return Text(f"{{{text}}}" if type(value) is set else f"frozenset({{{text}}})")
 
@@ -108,7 +120,7 @@ class OrderKeeper:
         """Do what `value.pop()` does; of a set, take the element that was taken earlier."""
         if type(value) is not set or not value or self._is_unseeded(value):
             return value.pop()
-        place = self._place("set.pop", HASHED, sys._getframe(1))  # noqa: SLF001
+        place = self._place_on("set.pop", HASHED, site_of(sys._getframe(1)))  # noqa: SLF001
         is_replayed, wanted = self._find(place)
         if is_replayed:
             for item in (wanted,) if isinstance(wanted, str) and wanted in value else value:
@@ -129,14 +141,20 @@ class OrderKeeper:
         return judged
 
     def pass_function(self, function: Any) -> Any:
-        """Return what does the same as a built-in function and notes what it returns; all else as it is."""
+        """Return what does the same as a built-in function, and notes what it returns or iterates over."""
         if function is not hash and function is not id and function is not repr:
-            return function
+            return self._pass_applied(function, site_of(sys._getframe(1)))  # noqa: SLF001
         site = site_of(sys._getframe(1))  # noqa: SLF001
         if function is repr:
             return lambda value: repr(self._tell_address(value, site) if tells_address(value) else value)
         passing = self._hash if function is hash else self._identify
         return lambda value: passing(value, site)
+
+    def _pass_applied(self, function: Any, site: Site) -> Any:
+        """Return a function that is handed one value after the other, of which some may be sets."""
+        if function is str:
+            return lambda *values: str(*(self._write(value, site) for value in values))
+        return self._order_arguments(function, site) if is_applied(function) else function
 
     def _tell_address(self, value: Any, site: Site) -> Any:
         """Note that the address of an object becomes text; on a line that is perturbed, return another text."""
@@ -169,12 +187,12 @@ class OrderKeeper:
         place.note(None)
         return id(value) ^ self._mask if place.key in self._perturbed else id(value)
 
-    def _arrange(self, items: list[Any], frame: FrameType) -> list[Any]:
+    def _arrange(self, items: list[Any], site: Site) -> list[Any]:
         if len(items) < 2 or len(items) > MAX_ITEMS or is_unseeded(items):  # noqa: PLR2004  # nothing to order
             return items
         canonical = find_canonical_order(items)
         kind = ADDRESSED if canonical is None or any(has_address(item) for item in items) else HASHED
-        place = self._place("set", kind, frame)
+        place = self._place_on("set", kind, site)
         if place.key in self._perturbed:
             secrets.SystemRandom().shuffle(items)
         is_replayed, recorded = self._find(place)
@@ -191,9 +209,6 @@ class OrderKeeper:
     def _has_room(self, place: Place, count: int) -> bool:
         total = self._num_ranks[place.key] = self._num_ranks.get(place.key, 0) + count
         return total <= MAX_RANKS
-
-    def _place(self, source: str, kind: str, frame: FrameType) -> Place:
-        return self._place_on(source, kind, site_of(frame))
 
     def _place_on(self, source: str, kind: str, site: Site) -> Place:
         return self._interceptor.place_on(source, kind, site)
@@ -233,6 +248,18 @@ def iterates(function: Any) -> bool:
         return isinstance(owner, list | dict | str | collections.deque)
     module = getattr(owner if isinstance(owner, type) else function, "__module__", None) or ""
     return module.partition(".")[0] in ITERATED
+
+
+def flattens(function: Any) -> bool:
+    """Whether a function iterates over the elements of its argument as well."""
+    return getattr(function, "__self__", None) is itertools.chain and function.__name__ == "from_iterable"
+
+
+def is_applied(function: Any) -> bool:
+    """Whether a function, handed a set by another one, gives what depends on its order."""
+    if getattr(function, "__name__", None) in {"join", "fromkeys"}:
+        return iterates(function)
+    return any(function is one for one in (list, tuple, iter, enumerate, collections.Counter, collections.deque))
 
 
 def is_number(value: Any) -> bool:

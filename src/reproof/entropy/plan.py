@@ -17,6 +17,7 @@ class Plan:
         details: Trace of a watched run, with the orders of its sets and the states that its lines left.
         watches: Global generators of which it is noted which lines draw from them.
         watches_orders: Whether the orders in which sets are iterated are noted, or those of `details` replayed.
+        watches_memory: Whether calls that return memory which nothing has written pass through us.
         perturbs: Keys of lines (``numpy.random@train.py:20``) whose draws are replaced by others.
         pins_addresses: Whether objects lie at the same addresses in each such run: whoever starts it sees to that.
         serializes: Whether threads take turns, and pools have one worker.
@@ -24,6 +25,8 @@ class Plan:
         time_shift: Seconds by which clocks are moved.
         more_workers: Added to the number of workers of each loader; a loader without any gets two.
         earlier: Files that an earlier run of the same check wrote, relative to the working folder.
+        since: Time from which on a file outside of the working folder is an earlier run's, or None not to look.
+        hides: Such files that are as if they were not there, with their absolute paths.
     """
 
     baseline: str | None = None
@@ -32,6 +35,7 @@ class Plan:
     details: str | None = None
     watches: tuple[str, ...] = ()
     watches_orders: bool = False
+    watches_memory: bool = False
     perturbs: tuple[str, ...] = ()
     pins_addresses: bool = False
     serializes: bool = False
@@ -39,6 +43,8 @@ class Plan:
     time_shift: float = 0.0
     more_workers: int = 0
     earlier: tuple[str, ...] = ()
+    since: float | None = None
+    hides: tuple[str, ...] = ()
 
     def chooses(self, key: str) -> bool:
         """Whether this source is replayed from the baseline."""

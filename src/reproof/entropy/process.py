@@ -21,9 +21,12 @@ from reproof.entropy import (
     files,
     identity,
     listings,
+    outside,
+    pools,
     programs,
     queues,
     randomness,
+    signals,
     states,
     turns,
 )
@@ -80,14 +83,28 @@ class Taps:
         self._thread = threading.local()
         self.generators = Generators(self.interceptor)
         self.generators.add(PythonGenerator())
-        for room in (clocks, identity, listings, channels, files, file_times, events, programs, turns):
+        for room in (
+            clocks,
+            identity,
+            listings,
+            channels,
+            files,
+            outside,
+            file_times,
+            events,
+            programs,
+            signals,
+            turns,
+        ):
             room.install(self.interceptor)
         workers = queues.Workers()
         workers.install()
         completion.install(self.interceptor, workers)
         queues.install(self.interceptor, workers)
+        pools.install(self.interceptor, self.generators)
         wrapt.when_imported("asyncio")(self._tap_asyncio)
         wrapt.when_imported("multiprocessing.managers")(self._tap_managers)
+        wrapt.when_imported("multiprocessing.sharedctypes")(self._tap_shared_values)
         randomness.install(self.interceptor, self.generators)
         states.install(self.interceptor, self.generators)
         wrapt.when_imported("numpy.random")(self._tap_numpy)
@@ -140,6 +157,11 @@ class Taps:
         from reproof.entropy import managers  # as above
 
         managers.install(self.interceptor, module)
+
+    def _tap_shared_values(self, module: ModuleType) -> None:
+        from reproof.entropy import shared_values  # as above
+
+        shared_values.install(self.interceptor, module)
 
     def _follow_children(self) -> None:
         os.register_at_fork(before=self._count_child, after_in_child=self._enter_child)

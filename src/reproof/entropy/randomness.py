@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from reproof.entropy.generators import CUDA, NUM_SEED_BYTES, UNTAPPED_URANDOM, TorchGenerator
 from reproof.entropy.interception import Tap
-from reproof.entropy.replacing import replace_function, replace_method
+from reproof.entropy.replacing import liken, replace_function, replace_method
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -45,7 +45,7 @@ def install(interceptor: Interceptor, generators: Generators) -> None:
             encode=bytes.hex,
             decode=lambda value, *_args, **_kwargs: bytes.fromhex(value),
         )
-        return interceptor.tap(original, tap, home)
+        return liken(interceptor.tap(original, tap, home), original)
 
     os.urandom = tap_bytes("os.urandom", os.urandom, "os")
     if hasattr(os, "getrandom"):

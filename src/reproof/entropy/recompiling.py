@@ -78,6 +78,12 @@ CALLED: Final = frozenset(
 PLAIN: Final = (ast.Constant, ast.JoinedStr, ast.List, ast.ListComp, ast.Tuple, ast.Dict, ast.DictComp, ast.Lambda)
 """Expressions that are no set for certain."""
 
+COMPARING: Final = frozenset({"min", "max"})
+"""Those that compare their arguments, if they get several, and return one of them as it is."""
+
+ENCODERS: Final = frozenset({"dump", "dumps", "JSONEncoder"})
+"""What calls the function that it is given as `default` with what it cannot encode: `json.dumps(s, default=list)`."""
+
 PASSED: Final = frozenset({"hash", "id", "repr"})
 """Built-in functions that may be passed on to be called, as in `sorted(names, key=hash)`."""
 
@@ -140,12 +146,16 @@ class Reordering(ast.NodeTransformer):
         node.args = [pass_function(argument) for argument in node.args]
         for keyword in node.keywords:
             keyword.value = pass_function(keyword.value)
+        pass_applied(node)
         replaced = self._replace(node)
         if replaced is not None:
             return replaced
         function = node.func
         if is_consumer(function) and not is_indifferent(node):
-            node.args = [arg if isinstance(arg, ast.Starred) else wrap(ORDER, arg) for arg in node.args]
+            if any(isinstance(arg, ast.Starred) for arg in node.args):
+                node.func = wrap(CALL, function)
+            else:
+                node.args = [wrap(ORDER, arg) for arg in node.args]
         elif last_name(function) in CALLED and not all(isinstance(arg, PLAIN) for arg in node.args):
             node.func = wrap(CALL, function)
         return node
@@ -175,6 +185,21 @@ def pass_function(argument: ast.expr) -> ast.expr:
     return argument
 
 
+def pass_applied(node: ast.Call) -> None:
+    """Pass a function that a call hands sets to, one by one: by `map`, or to encode what JSON has no form for."""
+    if isinstance(node.func, ast.Name) and node.func.id == "map" and node.args:
+        node.args[0] = pass_named(node.args[0])
+    if last_name(node.func) in ENCODERS:
+        for keyword in node.keywords:
+            if keyword.arg == "default":
+                keyword.value = pass_named(keyword.value)
+
+
+def pass_named(argument: ast.expr) -> ast.expr:
+    """Return an argument, passed through ours if it is the name of a function or method."""
+    return call(FUNCTION, [argument], argument) if isinstance(argument, ast.Name | ast.Attribute) else argument
+
+
 def is_unpacking(target: ast.expr) -> bool:
     """Whether a target takes what is assigned apart."""
     return isinstance(target, (ast.Tuple, ast.List)) or (
@@ -189,7 +214,10 @@ def is_consumer(function: ast.expr) -> bool:
 
 def is_indifferent(node: ast.Call) -> bool:
     """Whether what a call returns does not depend on the order of its arguments."""
-    return last_name(node.func) in INDIFFERENT and not any(keyword.arg == "key" for keyword in node.keywords)
+    name = last_name(node.func)
+    if name in COMPARING and (len(node.args) > 1 or any(isinstance(arg, ast.Starred) for arg in node.args)):
+        return True
+    return name in INDIFFERENT and not any(keyword.arg == "key" for keyword in node.keywords)
 
 
 def last_name(function: ast.expr) -> str | None:

@@ -12,11 +12,31 @@ import ctypes
 import functools
 import gc
 import sys
-from types import ModuleType
+from types import BuiltinFunctionType, ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+
+class Unbound(staticmethod):  # type: ignore[type-arg]
+    """A function that no class makes a method of: `clock = time.time` in a class is called without the object.
+
+    A static method may be called since Python 3.10, without a frame of its own.
+    """
+
+    def __reduce__(self) -> str:
+        """Be pickled, and copied, as a function is: by its name."""
+        return str(self.__qualname__)
+
+
+def liken(replacement: Callable[..., Any], original: Callable[..., Any]) -> Callable[..., Any]:
+    """Return what takes the place of a function of a module: one that is written in C becomes no method."""
+    if not isinstance(original, (BuiltinFunctionType, Unbound)):
+        return replacement
+    unbound = Unbound(replacement)
+    unbound.__dict__.update(vars(replacement))
+    return unbound
 
 
 def replace_function(owner: Any, name: str, replacement: Callable[..., Any]) -> None:
@@ -27,6 +47,7 @@ def replace_function(owner: Any, name: str, replacement: Callable[..., Any]) -> 
     functools.update_wrapper(replacement, getattr(owner, name))
     if isinstance(owner, ModuleType):
         replacement.__module__ = owner.__name__  # where it is found under its name, by those who pickle it
+        replacement = liken(replacement, getattr(owner, name))
     setattr(owner, name, replacement)
 
 

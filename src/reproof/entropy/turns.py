@@ -27,6 +27,7 @@ from reproof.entropy.sites import OURS, PYTHON, USER, owner_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from types import FrameType
 
     from reproof.entropy.interception import Interceptor
 
@@ -50,7 +51,7 @@ def install(interceptor: Interceptor) -> None:
     def start_tapped(self: threading.Thread) -> None:
         frame = leave_own(sys._getframe(1))  # noqa: SLF001  # the documented way to the stack
         owner = OURS if frame is None else owner_of(frame.f_code.co_filename)
-        if owner == USER or (frame is not None and owner == PYTHON and package_of(frame) == "concurrent"):
+        if owner == USER or (frame is not None and owner == PYTHON and is_worker(self, frame)):
             place = interceptor.place_of("threading.Thread", KIND, frame)
             if place is not None:
                 place.note(1)
@@ -61,6 +62,18 @@ def install(interceptor: Interceptor) -> None:
     if interceptor.plan.serializes:
         Turns().install()
         make_pools_single()
+
+
+def is_worker(thread: threading.Thread, frame: FrameType) -> bool:
+    """Whether a thread that is started there does the tasks of a pool."""
+    return package_of(frame) == "concurrent" or type(thread).__module__ == "multiprocessing.dummy"
+
+
+def is_of_pool(thread: Any) -> bool:
+    """Whether a thread hands the tasks and results of processes or threads on: it waits where we do not see it."""
+    module = getattr(getattr(thread, "_target", None), "__module__", None)
+    is_handler = module == multiprocessing.pool.__name__ and type(thread) is threading.Thread
+    return is_handler or type(thread).__module__ == "concurrent.futures.process"
 
 
 def tap_processes(interceptor: Interceptor) -> None:
@@ -138,7 +151,7 @@ class Turns:
         sleep = time.sleep
 
         def start_numbered(thread: Any) -> None:
-            if self._is_ours():
+            if self._is_ours() and not is_of_pool(thread):
                 self._num_threads += 1
                 thread.__dict__["_reproof_number"] = self._num_threads
                 self._announce(self._num_threads)

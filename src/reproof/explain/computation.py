@@ -6,6 +6,7 @@ nobody has written, and operations whose result depends on who comes first. For 
 
 from __future__ import annotations
 
+import linecache
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
@@ -17,12 +18,17 @@ from reproof.schema import Probes
 from reproof.trace.probes import read_poisoned, read_poisoned_places, read_repetitions
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from reproof.explain.laboratory import Laboratory, Trial
-    from reproof.schema import Cause, Difference, OpDifference
+    from reproof.schema import Cause, Difference, OpDifference, UnstableOp
 
 
 MAX_PLACES: Final = 6
 """So many places that allocate memory are tried one after the other."""
+
+ALLOCATING: Final = ("empty", "Tensor(", "ndarray(", "resize", "where=")
+"""Parts of lines that leave memory unwritten, as most people write them: those lines are tried first."""
 
 MAX_EARLIER_STEPS: Final = 3
 """Up to this step of a divergence the operations of all steps before it are recorded as well."""
@@ -135,7 +141,7 @@ def poison(laboratory: Laboratory, first: Difference) -> Trial:
     """Run with everything replayed and marks in all memory that nobody has written."""
     return laboratory.run(
         "everything replayed, uninitialised memory filled with marked NaNs",
-        Plan(baseline=str(laboratory.setting.request.trace)),
+        Plan(baseline=str(laboratory.setting.request.trace), watches_memory=True),
         num_steps=first.step + 1,
         probes=Probes(poisons=True),
     )
@@ -161,10 +167,12 @@ def try_places(laboratory: Laboratory, first: Difference, poisoned: Trial) -> Ca
     """
     if read_poisoned(poisoned.trace, first.rank) is not None:
         return None
-    places = read_poisoned_places(poisoned.trace, first.rank)
+    folder = laboratory.setting.request.folder
+    places = sorted(read_poisoned_places(poisoned.trace, first.rank), key=lambda place: not says_so(folder, *place))
     if not places:
         return None
-    plan, num_steps = Plan(baseline=str(laboratory.setting.request.trace)), first.step + 1
+    plan = Plan(baseline=str(laboratory.setting.request.trace), watches_memory=True)
+    num_steps = first.step + 1
     again = laboratory.run(
         "the same once more", plan, num_steps=num_steps, probes=Probes(poisons=True), compare_with=poisoned.trace
     )
@@ -186,6 +194,12 @@ def try_places(laboratory: Laboratory, first: Difference, poisoned: Trial) -> Ca
             )
             return name_memory(laboratory, first, file, line, evidence)
     return None
+
+
+def says_so(folder: Path, file: str, line: int) -> bool:
+    """Whether a line says itself that it allocates memory without writing it: most others call what writes it."""
+    text = linecache.getline(str(folder / file), line)
+    return any(word in text for word in ALLOCATING)
 
 
 def name_memory(laboratory: Laboratory, first: Difference, file: str, line: int, evidence: str) -> Cause:
@@ -213,10 +227,11 @@ def judge_repetition(
 ) -> Cause | None:
     """Return the operation that gave different bits for the same inputs within one run."""
     repetitions = read_repetitions(trial.trace, first.rank)
-    if repetitions is None or not repetitions.unstable:
+    unstable = [] if repetitions is None else [op for op in repetitions.unstable if is_before(op, first)]
+    if not unstable:
         return None
-    same = [op for op in repetitions.unstable if found is not None and (op.name, op.line) == (found.name, found.line)]
-    op = (same or repetitions.unstable)[0]
+    same = [op for op in unstable if found is not None and (op.name, op.line) == (found.name, found.line)]
+    op = (same or unstable)[0]
     removed = f"with {' or with '.join(op.stable_with)} always the same" if op.stable_with else "no condition helped"
     evidence = (
         f"{op.name} ({op.phase}) gave {op.num_distinct} different results in {op.num_results} executions on the same "
@@ -230,6 +245,11 @@ def judge_repetition(
         line=op.line or None,
     )
     return name_cause(suspect, laboratory.setting.request.folder, first.step, evidence, is_confirmed=True)
+
+
+def is_before(op: UnstableOp, first: Difference) -> bool:
+    """Whether an operation was executed before the divergence: what comes after has not made it."""
+    return first.num_events is None or op.num_events <= first.num_events
 
 
 def window_of(step: int) -> tuple[int, int]:

@@ -40,6 +40,7 @@ class Setting:
         max_runs: Experiments that may be made.
         work: Folder for copies.
         traces: Folder for the traces of the experiments.
+        since: Time at which the baseline began, in seconds, or None if that was not in this check.
     """
 
     request: RunRequest
@@ -50,6 +51,7 @@ class Setting:
     max_runs: int
     work: Path
     traces: Path
+    since: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,7 +119,7 @@ class Laboratory:
         *,
         num_steps: int | None,
         is_hash_seed_of_baseline: bool = True,
-        is_clean: bool = True,
+        clean_files: frozenset[str] | None = None,
         variations: tuple[str, ...] = (),
         probes: Probes | None = None,
         compare_with: Path | None = None,
@@ -129,7 +131,7 @@ class Laboratory:
             plan: What is replayed, pinned and watched.
             num_steps: Stop after so many optimizer steps; None for the whole run.
             is_hash_seed_of_baseline: Whether the hash seed is the baseline's, not the candidate's.
-            is_clean: Whether the folder is as the baseline found it, not as the candidate did.
+            clean_files: Files that are as the baseline found them, all others as the candidate did; None for all.
             variations: Variations under which it runs.
             probes: What is looked into besides.
             compare_with: Trace to compare with instead of the baseline's.
@@ -142,7 +144,7 @@ class Laboratory:
             raise BudgetSpentError
         number = len(self.trials) + 1
         surroundings = surroundings_of(variations)
-        folder = self._make_folder(number, is_clean=is_clean, is_moved=surroundings.moves_folder)
+        folder = self._make_folder(number, clean_files, is_moved=surroundings.moves_folder)
         request = replace(
             setting.request,
             command=relative_command(setting.request.command, setting.request.folder),
@@ -153,30 +155,51 @@ class Laboratory:
             probes=probes,
             shows_output=False,
         )
+        if surroundings.moves_folder:
+            request = replace(request, environment={**request.environment, "TMPDIR": str(self._make_temporary())})
         if not is_hash_seed_of_baseline and setting.candidate_hash_seed is not None:
             request = replace(request, hash_seed=setting.candidate_hash_seed)
         try:
             run = run_all([vary(request, surroundings)], watch=self._watch)[0]
         finally:
             shutil.rmtree(folder.parent, ignore_errors=True)
+        other = compare_with or setting.request.trace
         try:
-            first, problem = find_first(compare_with or setting.request.trace, run.trace), None
+            first, problem = find_first(other, run.trace), None
+            if first is None and has_failed(run.trace) and not has_failed(other):
+                problem = f"it failed: {'; '.join(run.last_lines(1))}"
         except TraceError as error:
             first, problem = None, f"{error.problem}; {'; '.join(run.last_lines(1))}"
         trial = Trial(number=number, purpose=purpose, run=run, first=first, problem=problem)
         self.trials.append(trial)
         return trial
 
-    def _make_folder(self, number: int, *, is_clean: bool, is_moved: bool) -> Path:
+    def _make_temporary(self) -> Path:
+        """Return the folder for temporary files that the candidate had, as empty as it was."""
+        folder = self.setting.work / "tmp"
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+        return folder
+
+    def _make_folder(self, number: int, clean_files: frozenset[str] | None, *, is_moved: bool) -> Path:
         """Return a copy of the folder for one experiment, under the name that it has."""
         setting = self.setting
         place = f"moved-{number}" if is_moved else str(number)
         folder = setting.work / "experiments" / place / setting.request.folder.name
         folder.parent.mkdir(parents=True)
         copy_folder(setting.clean, folder)
-        if not is_clean and setting.overlay is not None:
-            shutil.copytree(setting.overlay, folder, symlinks=True, dirs_exist_ok=True)
+        if clean_files is not None and setting.overlay is not None:
+            lay_over(setting.overlay, folder, clean_files)
         return folder
+
+
+def lay_over(overlay: Path, folder: Path, without: frozenset[str]) -> None:
+    """Copy the files of an overlay over those of a folder, but for some, relative to it."""
+
+    def leave_out(source: str, names: list[str]) -> set[str]:
+        return {name for name in names if os.path.relpath(Path(source, name), overlay) in without}
+
+    shutil.copytree(overlay, folder, symlinks=True, dirs_exist_ok=True, ignore=leave_out)
 
 
 def relative_command(command: tuple[str, ...], folder: Path) -> tuple[str, ...]:
@@ -186,6 +209,11 @@ def relative_command(command: tuple[str, ...], folder: Path) -> tuple[str, ...]:
     script = Path(os.path.abspath(folder / command[0]))  # noqa: PTH100  # Path has nothing that keeps links
     inside = script.is_relative_to(folder)
     return (str(script.relative_to(folder)) if inside else str(script), *command[1:])
+
+
+def has_failed(trace: Path) -> bool:
+    """Whether a run ended by an error: what it has recorded until then may agree and says nothing of the rest."""
+    return open_trace(trace).header.status == "failed"
 
 
 def find_first(baseline: Path, trace: Path) -> Difference | None:

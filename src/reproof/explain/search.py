@@ -13,12 +13,24 @@ from typing import TYPE_CHECKING
 
 from reproof.entropy.ledger import read_ledgers
 from reproof.entropy.plan import Plan
+from reproof.explain.appearance import looks_harmless
 from reproof.explain.computation import find_computed_causes, find_varied_op, window_of
-from reproof.explain.laboratory import BudgetSpentError, Laboratory, Setting, Trial
+from reproof.explain.laboratory import BudgetSpentError, Laboratory, Setting, Trial, find_first
+from reproof.explain.leftovers import collect_leftovers
 from reproof.explain.lines import find_drawing_line
 from reproof.explain.minimize import minimize
 from reproof.explain.naming import name_cause
-from reproof.explain.suspects import DISK, HASH_SEED, START, VARIATION, Suspect, collect_suspects, rank
+from reproof.explain.suspects import (
+    DISK,
+    HASH_SEED,
+    LOOKS_HARMLESS,
+    START,
+    VARIATION,
+    VARIED,
+    Suspect,
+    collect_suspects,
+    rank,
+)
 from reproof.schema import Probes
 
 if TYPE_CHECKING:
@@ -31,8 +43,11 @@ if TYPE_CHECKING:
 ARITHMETIC = frozenset({f"{VARIATION}threads", f"{VARIATION}cpu-isa"})
 """Variations that change how operations compute: they are traced to the operation."""
 
-UNSEEN = frozenset({HASH_SEED, DISK})
-"""Suspects that are there although no line was seen to read them."""
+TIMERS = frozenset({"signal.alarm", "signal.setitimer"})
+"""Sources that are noted when they interrupt a run."""
+
+VARIED_KINDS = {"listing-order": "listing-order", "hash-seed": "hash-order", "workers": "worker-count"}
+"""Variations, and the kind of cause of what is read otherwise because of them."""
 
 SURROUNDINGS = {
     "threads": "thread-count",
@@ -136,7 +151,9 @@ class Search:
         replica = self._replica = self._replay_all(suspects)
         suspects += self._collect_orders(replica)
         causes = self._find_replayed(suspects, replica)
-        self.causes += causes or find_computed_causes(self._laboratory, self._first, replica)
+        causes = causes or self._find_outside(replica)
+        causes = causes or find_computed_causes(self._laboratory, self._first, replica)
+        self.causes += causes if any(cause.confirmed for cause in causes) else [*self._suspect_timers(), *causes]
 
     def go_on(self) -> None:
         """Take away what was found and run to the end; search for what shows then, until nothing does."""
@@ -152,12 +169,8 @@ class Search:
         """Return what the two runs read differently before they diverged."""
         last = self._first.step
         suspects = collect_suspects(read_ledgers(self._baseline), read_ledgers(self._candidate), last)
-        on_disk = [suspect for suspect in suspects if suspect.kind == "state-on-disk"]
         suspects = [suspect for suspect in suspects if suspect.kind != "state-on-disk"]
-        if on_disk:
-            suspects.append(replace(choose_read(on_disk), key=DISK))
-        elif self._setting.overlay is not None:  # compiled code may have read what the baseline wrote
-            suspects.append(Suspect(key=DISK, kind="state-on-disk", source="a file", through="compiled code"))
+        suspects += collect_leftovers(read_ledgers(self._candidate), self._setting.overlay, last)
         suspects += [
             Suspect(key=f"{VARIATION}{name}", kind=kind, source=name)
             for name, kind in SURROUNDINGS.items()
@@ -168,7 +181,7 @@ class Search:
     def _replay_all(self, suspects: list[Suspect]) -> Trial:
         """Run with everything from the baseline, watched closely."""
         generators = tuple(s.source for s in suspects if s.key.endswith(START))
-        plan = Plan(baseline=str(self._baseline), watches=generators, watches_orders=True)
+        plan = Plan(baseline=str(self._baseline), watches=generators, watches_orders=True, since=self._setting.since)
         return self._laboratory.run(
             "everything replayed from the baseline",
             plan,
@@ -193,6 +206,41 @@ class Search:
         sources = [suspect for suspect in suspects if suspect.key not in ARITHMETIC]
         return self._find_varied_op(arithmetic, replica) or self._find_sources(sources)
 
+    def _find_outside(self, replica: Trial) -> list[Cause]:
+        """Return the lines that read files outside of the folder, if the divergence goes when those are hidden."""
+        step = self._first.step
+        if replica.agrees_through(step):
+            return []
+        found = rank(collect_leftovers(read_ledgers(replica.trace), None, step), step)
+        if not found or not self._hides(tuple(found)):
+            return []
+        needed = minimize(found, self._hides)
+        trial = self._by_choice.get(needed) or self._by_choice[tuple(found)]
+        evidence = (
+            f"with all else replayed the run is identical to the baseline through step {step} when what an earlier run "
+            f"left there is hidden (experiment {trial.number}), and diverges when it is not "
+            f"(experiment {replica.number})"
+        )
+        return [self._name(suspect, evidence) for suspect in needed]
+
+    def _hides(self, chosen: tuple[Suspect, ...]) -> bool:
+        """Whether the run agrees when the files of these suspects are hidden, and everything else is replayed."""
+        files = tuple(file for suspect in chosen for file in suspect.files)
+        plan = Plan(baseline=str(self._baseline), since=self._setting.since, hides=files)
+        told = f"everything replayed, hidden what an earlier run left outside of the folder: {', '.join(files)}"
+        trial = self._by_choice[chosen] = self._laboratory.run(told, plan, num_steps=self._num_steps)
+        return trial.agrees_through(self._first.step)
+
+    def _suspect_timers(self) -> list[Cause]:
+        """Return the lines that started a timer which has interrupted the run: nothing can replay that."""
+        timers = collect_suspects(read_ledgers(self._candidate), {}, self._first.step)
+        evidence = "a timer interrupted the run before it diverged; no experiment can have it do so at the same moment"
+        return [
+            name_cause(timer, self._setting.request.folder, self._first.step, evidence, is_confirmed=False)
+            for timer in timers
+            if timer.source in TIMERS
+        ]
+
     def _find_varied_op(self, variations: list[Suspect], replica: Trial) -> list[Cause]:
         """Return the operation that computes otherwise under one of these variations, or none."""
         for variation in variations:
@@ -203,28 +251,47 @@ class Search:
 
     def _find_sources(self, suspects: list[Suspect]) -> list[Cause]:
         """Return the sources whose values of the baseline are needed; none if no source of entropy decides."""
-        ordered = rank(suspects, self._first.step)
+        ordered = rank(map(self._weigh, suspects), self._first.step)
         if not ordered:
             return []
         needed = minimize(ordered, self._explains)
         located = [self._locate(suspect) for suspect in needed]
         if not self._has_diverged and self._explains(()):
             return []  # even the candidate's own values do not bring the divergence back
-        if any(suspect.key in UNSEEN for suspect in needed) and not self._is_proven(needed):
+        if any(is_unseen(suspect) for suspect in needed) and not self._is_proven(needed):
             return []
         proof = self._prove(needed)
         self._known += needed
         return [self._name(suspect, f"{proof}{more}") for suspect, more in located]
 
+    def _weigh(self, suspect: Suspect) -> Suspect:
+        """Return a suspect with what its line, and the surroundings of the candidate, tell of it."""
+        doubt = VARIED if suspect.kind in {VARIED_KINDS.get(name) for name in self._setting.variations} else 0
+        if suspect.file is not None and suspect.line is not None and suspect.kind != "state-on-disk":
+            path = self._setting.request.folder / suspect.file
+            doubt += LOOKS_HARMLESS if looks_harmless(path, suspect.line, suspect.kind, suspect.source) else 0
+        return replace(suspect, doubt=doubt)
+
     def _is_proven(self, needed: tuple[Suspect, ...]) -> bool:
         """Whether these alone take the divergence away: that nothing else was seen to differ is no proof.
 
-        The hash seed without a line that depends on it must do so twice: it always differs, so that it is blamed where
-        stray memory or a race has come out the same by chance.
+        The hash seed without a line that depends on it must do so twice, and the candidate's must give the candidate
+        again: it always differs, so that it is blamed where stray memory or a race has come out the same by chance.
         """
         trial = self._by_choice.get(needed)
         agrees = self._explains(needed) if trial is None else trial.agrees_through(self._first.step)
-        return agrees and (all(suspect.key != HASH_SEED for suspect in needed) or self._explains(needed))
+        is_seen = all(suspect.key != HASH_SEED for suspect in needed)
+        return agrees and (is_seen or (self._explains(needed) and self._gives_candidate()))
+
+    def _gives_candidate(self) -> bool:
+        """Whether the candidate's own values give the candidate again: a race seldom comes out as it did there."""
+        if self._known:  # a cause is already taken away, so that the candidate would not come of it
+            return True
+        if () not in self._by_choice:
+            self._explains(())
+        trial = self._by_choice[()]
+        first = find_first(self._candidate, trial.trace) if trial.problem is None else self._first
+        return first is None or first.step > self._first.step
 
     @property
     def _has_diverged(self) -> bool:
@@ -253,7 +320,7 @@ class Search:
             plan,
             num_steps=num_steps,
             is_hash_seed_of_baseline=HASH_SEED in keys,
-            is_clean=DISK in keys,
+            clean_files=frozenset(file for suspect in (*self._known, *chosen) for file in suspect.files),
             variations=tuple(
                 n for n in self._setting.variations if f"{VARIATION}{n}" not in keys and n in SURROUNDINGS
             ),
@@ -281,7 +348,6 @@ class Search:
         return name_cause(suspect, self._setting.request.folder, self._first.step, evidence, is_confirmed=True)
 
 
-def choose_read(reads: list[Suspect]) -> Suspect:
-    """Return the read that tells most: of a file's content, before that it exists."""
-    opened = [read for read in reads if read.source in {"open", "sqlite3.connect"}]
-    return (opened or reads)[0]
+def is_unseen(suspect: Suspect) -> bool:
+    """Whether a suspect is there although its value was not seen to differ: the hash seed, and what is on disk."""
+    return suspect.key == HASH_SEED or suspect.key.startswith(DISK)

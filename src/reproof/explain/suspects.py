@@ -30,6 +30,12 @@ THROUGH_LIBRARY: Final = 4
 FOLDER_ALONE: Final = 3
 """Less likely by so much: of what an earlier run wrote only the folder was listed, as by who writes it anew."""
 
+LOOKS_HARMLESS: Final = 6
+"""Less likely by so much: the line seems only to name something, or to tell it."""
+
+VARIED: Final = -4
+"""Likelier by so much: what is read so was varied."""
+
 OF_EARLIER: Final = "of earlier files"
 """End of the name under which it is noted that a folder with files of an earlier run is listed."""
 
@@ -62,6 +68,9 @@ class Suspect:
         through: Package through which it was read, or None.
         first_step: Step of its first read.
         reads: Where the state of this global generator was read, as to put it back later: it follows from the first.
+        files: Files of an earlier run that are read there, relative to the working folder.
+        doubt: Added to the rank of its kind: what speaks against it.
+        order: Rank among those that are as likely.
     """
 
     key: str
@@ -72,6 +81,9 @@ class Suspect:
     through: str | None = None
     first_step: int = 0
     reads: tuple[Suspect, ...] = ()
+    files: tuple[str, ...] = ()
+    doubt: int = 0
+    order: int = 0
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -125,6 +137,7 @@ def make_suspect(source: Source, first_step: int) -> Suspect:
         line=source.line,
         through=source.through,
         first_step=first_step,
+        order=int(source.source == "hash" and (source.function or "").endswith("__hash__")),
     )
 
 
@@ -160,9 +173,9 @@ def rank(suspects: Iterable[Suspect], step: int) -> list[Suspect]:
     those would have shown before.
     """
 
-    def order(suspect: Suspect) -> tuple[int, int, str]:
-        likely = RANKS.get(suspect.kind, 7) + (THROUGH_LIBRARY if suspect.through else 0)
+    def order(suspect: Suspect) -> tuple[int, int, int, str]:
+        likely = RANKS.get(suspect.kind, 7) + (THROUGH_LIBRARY if suspect.through else 0) + suspect.doubt
         likely += FOLDER_ALONE if suspect.source.endswith(OF_EARLIER) else 0
-        return (0 if step > 0 and suspect.first_step == step else 1, likely, suspect.key)
+        return (0 if step > 0 and suspect.first_step == step else 1, likely, suspect.order, suspect.key)
 
     return sorted(suspects, key=order)

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 Value = tuple[str, str, bytes]
 """Numbers to keep with an event: kind, element type (a `struct` character), little-endian bytes."""
 
+Entry = tuple[int, bytes, tuple[Value, ...]]
+"""One event as `FrameBuilder.add` takes it: its number, its digest and numbers to keep."""
+
 
 class FrameBuilder:
     """Gathers the events of the current step and hands whole frames to the writer.
@@ -40,6 +43,7 @@ class FrameBuilder:
         self._ids: list[int] = []
         self._digests: list[bytes] = []
         self._values: list[tuple[int, Value]] = []
+        self._diverted: dict[int, list[Entry]] = {}
         self._broken = False
         self._step_is_open = False
         self.step = 0
@@ -58,6 +62,9 @@ class FrameBuilder:
 
     def add(self, event_id: int, digest: bytes, values: tuple[Value, ...] = ()) -> None:
         """Add an event to the current step."""
+        if self._diverted and (entries := self._diverted.get(threading.get_ident())) is not None:
+            entries.append((event_id, digest, values))
+            return
         with self._lock:
             if self._broken:
                 return
@@ -71,6 +78,10 @@ class FrameBuilder:
 
     def add_all(self, event_ids: Sequence[int], digests: list[bytes], values: Sequence[tuple[int, Value]] = ()) -> None:
         """Add several events to the current step; `values` are told by their position among them."""
+        if self._diverted and threading.get_ident() in self._diverted:
+            for position, (event_id, digest) in enumerate(zip(event_ids, digests, strict=True)):
+                self.add(event_id, digest, tuple(value for place, value in values if place == position))
+            return
         with self._lock:
             if self._broken:
                 return
@@ -82,6 +93,16 @@ class FrameBuilder:
             self.num_events += len(digests)
             if len(self._ids) >= fmt.MAX_EVENTS_PER_FRAME:
                 self._flush(0)
+
+    @contextmanager
+    def divert(self, entries: list[Entry]) -> Iterator[None]:
+        """Put the events that this thread adds within the context into a list instead."""
+        ident = threading.get_ident()
+        self._diverted[ident] = entries
+        try:
+            yield
+        finally:
+            del self._diverted[ident]
 
     @contextmanager
     def at_front(self) -> Iterator[None]:

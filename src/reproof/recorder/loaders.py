@@ -146,9 +146,16 @@ class LoaderHooks:
             own = IteratorState(LoaderState(next(self._numbers)), draws=False)
             own.loader.name = f"loader{own.loader.number}(iterator)"
             setattr(iterator, self._attribute, own)
-        state = own.loader
+        if self._recording.thread.is_beside:  # the training gets the batch later, if it is one of its own
+            with self._recording.background.apart(str(own.loader.name), batch):
+                self._record_batch(iterator, own, batch)
+            return
         if not self._recording.has_loader or self._recording.steps.awaits_update:
             self._recording.note_loader_batch()
+        self._record_batch(iterator, own, batch)
+
+    def _record_batch(self, iterator: Any, own: IteratorState, batch: Any) -> None:
+        state = own.loader
         state.num_batches += 1
         indices = take_indices(iterator, own.drawn) if own.drawn is not None else None
         limit = self._recording.num_batches

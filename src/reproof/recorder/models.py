@@ -14,6 +14,7 @@ import torch
 from torch._guards import TracingContext
 
 from reproof.recorder.patches import Patches
+from reproof.recorder.registry import unwrapped
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,6 +49,10 @@ class ModelHooks:
                 return original(module, *args, **kwargs)
             if not self._is_wanted or not self._is_seen(module):
                 return original(module, *args, **kwargs)
+            if thread.is_beside:
+                if not torch.is_grad_enabled():
+                    return self._call_beside(original, module, args, kwargs)
+                self._recording.begin_to_train()
             if thread.is_in_model:
                 return self._call_part(original, module, args, kwargs)
             return self._call_root(original, module, args, kwargs)
@@ -78,6 +83,27 @@ class ModelHooks:
             recording.thread.is_in_model = False
         return output
 
+    def _call_beside(self, original: Callable[..., Any], module: torch.nn.Module, args: Any, kwargs: Any) -> Any:
+        """Record what a model is given and returns in a thread beside the training.
+
+        It is called by its class: whether the training has met it before depends on who is faster.
+        """
+        recording = self._recording
+        if recording.thread.is_in_model or not recording.records("steps"):
+            return original(module, *args, **kwargs)
+        name = f"{type(unwrapped(module)).__name__} in a thread"
+        recording.thread.is_in_model = True
+        try:
+            with recording.background.apart(name):
+                with recording.guard("input of a model"):
+                    self._record_inputs("metric", name, args, kwargs)
+                output = original(module, *args, **kwargs)
+                with recording.guard("output of a model"):
+                    recording.evidence.record_tree("metric", f"{name} output", output)
+        finally:
+            recording.thread.is_in_model = False
+        return output
+
     def _call_part(self, original: Callable[..., Any], module: torch.nn.Module, args: Any, kwargs: Any) -> Any:
         """Record the inputs and outputs of a module inside of a model (level ``modules``)."""
         recording = self._recording
@@ -92,6 +118,7 @@ class ModelHooks:
     def _before_root(self, module: torch.nn.Module, args: Any, kwargs: Any) -> None:
         recording = self._recording
         is_training = torch.is_grad_enabled()
+        recording.background.place_batches((args, kwargs))
         if recording.records("steps"):
             recording.steps.finish_hand_made_step()
             recording.state.record_first_use(module)

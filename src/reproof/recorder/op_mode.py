@@ -131,7 +131,7 @@ class OpRecorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         if seen is None or self.repetition is None:
             result = func(*args, **kwargs)
         else:
-            self.repetition.step = self._frames.step
+            self.repetition.step, self.repetition.num_events = self._frames.step, seen.num_events
             result = self.repetition.around(func, args, kwargs, seen.effects, seen.where)
         if seen is not None:
             try:

@@ -6,12 +6,17 @@ NaNs whose payload is the number of the place that allocated it, which most arit
 pattern. An event in which one of them shows has read memory that nothing wrote. Arithmetic in bfloat16 makes a plain
 NaN of any, and so does narrowing: poison that went through it shows no more.
 
-Not seen: memory that PyTorch's own kernels allocate, compiled regions, other threads, and bool memory, in which every
-pattern is as good as any other. One-byte integers are filled, and found only where several in a row are left.
+Forked children, such as the workers of a loader, fill memory as well: all processes number the places in one file.
+
+Not seen: memory that PyTorch's own kernels allocate, compiled regions, other threads, and spawned processes. One-byte
+integers are filled, and found only where several in a row are left; bools and other types of numpy are filled only.
 """
 
 from __future__ import annotations
 
+import contextlib
+import json
+import os
 import sys
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -24,9 +29,13 @@ from reproof.recorder.op_effects import effects_of, fresh_tensors
 from reproof.recorder.repetition import is_plain, isolated
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from reproof.recorder.patches import Patches
+
+if sys.platform != "win32":
+    import fcntl
 
 NOWHERE: Final = Site("", 0, "")
 
@@ -86,11 +95,13 @@ class Poisoned(NamedTuple):
 class Poison:
     """The places that have allocated uninitialised memory in this process, by number from 1."""
 
-    def __init__(self, other: tuple[str, int] | None = None) -> None:
-        """Know none; fill what this file and line allocate with other values."""
+    def __init__(self, other: tuple[str, int] | None = None, shared: Path | None = None) -> None:
+        """Know none; fill what this file and line allocate with other values; number places in a shared file."""
         self.sites: list[Site] = [NOWHERE]
         self._other = other
         self._numbers: dict[Site, int] = {}
+        self._shared = None if sys.platform == "win32" else shared  # there are no forked children there
+        self._num_read = 0
 
     def number_of(self, site: Site | None) -> int:
         """Return the number of a place."""
@@ -99,9 +110,41 @@ class Poison:
         if known is None:
             if len(self.sites) > MAX_NUMBER:
                 return MAX_NUMBER
-            known = self._numbers[place] = len(self.sites)
-            self.sites.append(place)
+            with self._locked() as descriptor:
+                known = self._numbers.get(place)  # another process may have been first
+                if known is None:
+                    known = self._add(place)
+                    if descriptor >= 0:
+                        self._num_read += os.write(descriptor, f"{json.dumps(place)}\n".encode())
         return known
+
+    def read_shared(self) -> None:
+        """Learn the places that other processes have numbered."""
+        if self._shared is not None and os.path.exists(self._shared) and os.path.getsize(self._shared) > self._num_read:  # noqa: PTH110, PTH202  # asked often
+            with self._locked():
+                pass
+
+    @contextlib.contextmanager
+    def _locked(self) -> Iterator[int]:
+        """Hold the shared file, read to its end; -1 if there is none."""
+        if self._shared is None or sys.platform == "win32":
+            yield -1
+            return
+        descriptor = os.open(self._shared, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            read = os.pread(descriptor, os.fstat(descriptor).st_size - self._num_read, self._num_read)
+            self._num_read += len(read)
+            for line in read.splitlines():
+                self._add(Site(*json.loads(line)))
+            yield descriptor
+        finally:
+            os.close(descriptor)
+
+    def _add(self, place: Site) -> int:
+        number = self._numbers[place] = len(self.sites)
+        self.sites.append(place)
+        return number
 
     def fill(self, tensor: torch.Tensor, number: int, start: int = 0) -> None:
         """Fill all memory of a tensor, or what comes after so many bytes; its type tells with what.
@@ -178,6 +221,8 @@ def code_of(dtype: torch.dtype, number: int) -> tuple[torch.dtype, int] | None:
         return code.integer, code.nan + ((code.base + min(number, code.limit)) << code.shift)
     if dtype in INTEGERS:
         return dtype, INTEGERS[dtype] + number
+    if dtype is torch.bool:
+        return torch.uint8, 1
     return (dtype, SMALL[dtype]) if dtype in SMALL else None
 
 
@@ -186,6 +231,8 @@ def other_code_of(dtype: torch.dtype, number: int) -> tuple[torch.dtype, int]:
 
     What is left of the pattern in an integer after `% n` is mostly the number of the place: this is another.
     """
+    if dtype is torch.bool:
+        return torch.uint8, 0
     return dtype, number + 1 if dtype in INTEGERS else 1
 
 
@@ -234,8 +281,38 @@ def count_bytes(tensor: Any) -> int | None:
     return tensor.untyped_storage().nbytes() if isinstance(tensor, torch.Tensor) else None
 
 
+def fill_array(poison: Poison, array: Any, unwritten: Any = None) -> None:
+    """Fill an array of numpy, or those of its elements that are told, and that nothing has written.
+
+    A type that PyTorch does not have is filled byte by byte. One that holds objects, or memory that is not whole, is
+    left as it is.
+    """
+    numpy = sys.modules["numpy"]
+    whole = array if array.flags.c_contiguous else array.T
+    if not array.size or not whole.flags.c_contiguous or array.dtype.hasobject:
+        return
+    number = poison.number_of(find_site(3))
+    if unwritten is not None:
+        marks = numpy.empty(array.shape, array.dtype)
+        fill_whole(poison, marks, number)
+        array[unwritten] = marks[unwritten]
+    else:
+        fill_whole(poison, whole, number)
+
+
+def fill_whole(poison: Poison, array: Any, number: int) -> None:
+    """Fill an array whose elements lie one after the other."""
+    with isolated():
+        tensor = None
+        with contextlib.suppress(TypeError, ValueError, RuntimeError):  # a type that PyTorch does not have
+            tensor = torch.from_numpy(array)
+        if tensor is None or code_of(tensor.dtype, number) is None:
+            tensor = torch.from_numpy(array.reshape(-1).view(sys.modules["numpy"].uint8))
+        poison.fill(tensor, number)
+
+
 def patch_numpy(patches: Patches, poison: Poison, is_active: Callable[[], bool]) -> None:
-    """Have `numpy.empty` and `numpy.empty_like` fill what they return, as far as PyTorch knows the type.
+    """Have `numpy.empty` and `numpy.empty_like` fill what they return.
 
     Effects: replaces both functions of numpy until the patches are restored.
     """
@@ -246,12 +323,8 @@ def patch_numpy(patches: Patches, poison: Poison, is_active: Callable[[], bool])
     def wrap(original: Callable[..., Any]) -> Callable[..., Any]:
         def allocate(*args: Any, **kwargs: Any) -> Any:
             array = original(*args, **kwargs)
-            if is_active() and type(array) is numpy.ndarray and array.flags.c_contiguous and array.size:
-                try:
-                    with isolated():
-                        poison.fill(torch.from_numpy(array), poison.number_of(find_site(2)))
-                except (TypeError, ValueError, RuntimeError):
-                    pass  # a type that PyTorch does not have
+            if is_active() and type(array) is numpy.ndarray:
+                fill_array(poison, array)
             return array
 
         return allocate

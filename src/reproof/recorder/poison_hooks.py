@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import torch
 
+from reproof.entropy.allocations import FILLER
 from reproof.recorder.op_mode import enter_mode, leave_mode
-from reproof.recorder.poison import Poison, PoisonMode, patch_numpy
+from reproof.recorder.poison import Poison, PoisonMode, fill_array, patch_numpy
 from reproof.recorder.repetition import tensors_in
 from reproof.schema import PoisonedEvent
 from reproof.trace.probes import write_poisoned
@@ -15,6 +16,10 @@ from reproof.trace.probes import write_poisoned
 if TYPE_CHECKING:
     from reproof.recorder.session import Recording
     from reproof.schema import Probes, Stage
+
+
+PLACES: Final = "poison.places.jsonl"
+"""File in which the processes of a run number the places that allocate memory."""
 
 
 class PoisonHooks:
@@ -27,17 +32,20 @@ class PoisonHooks:
         """
         self._recording = recording
         self._rank = rank
-        self._poison = Poison(probes.other_memory)
+        self._poison = Poison(probes.other_memory, recording.folder / PLACES)
         self._mode = PoisonMode(self._poison, self._on_error)
         self.first: PoisonedEvent | None = None
+        self._is_child = False
         patch_numpy(recording.patches, self._poison, lambda: self._mode.is_active)
         recording.evidence.look = self.look
+        FILLER.fill = self._fill
         enter_mode(self._mode)
 
     def look(self, stage: Stage, name: str, value: Any) -> None:
         """Look for poison in what becomes an event, until it was found."""
-        if self.first is not None or not self._mode.is_active:
+        if self.first is not None or not self._mode.is_active or self._is_child:
             return
+        self._poison.read_shared()
         tensor = as_tensor(value)
         found = None if tensor is None else self._poison.find(tensor)
         if found is None or tensor is None:
@@ -65,15 +73,21 @@ class PoisonHooks:
     def close(self) -> None:
         """Stop; if no poison was found, write so, and where memory was filled."""
         self._mode.is_active = False
+        FILLER.fill = None
         leave_mode(self._mode)
         if self.first is None:
             with self._recording.guard("poison"):
+                self._poison.read_shared()
                 places = tuple((site.file, site.line) for site in self._poison.sites if site.file)
                 write_poisoned(self._recording.folder, self._rank, None, tuple(dict.fromkeys(places)))
 
     def deactivate(self) -> None:
-        """Do nothing in a forked child."""
-        self._mode.is_active = False
+        """Only fill in a forked child: what it makes shows where the training gets it."""
+        self._is_child = True
+
+    def _fill(self, array: Any, unwritten: Any) -> None:
+        if self._mode.is_active:
+            fill_array(self._poison, array, unwritten)
 
 
 def as_tensor(value: Any) -> torch.Tensor | None:

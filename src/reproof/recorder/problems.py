@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING, Final
 
+from reproof.entropy.handled import let_through
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
@@ -32,8 +34,13 @@ class Problems:
             self._found.setdefault(line, Occurrences(self._current_step())).times += 1
 
     def add_error(self, what: str, error: BaseException) -> None:
-        """Write down that `what` was not recorded because of an error."""
+        """Write down that `what` was not recorded because of an error.
+
+        Raises:
+            Exception: That error, if a signal handler of the program's has raised it: it is the training's.
+        """
         self.add(f"{what} not recorded: {describe_error(error)}")
+        let_through(error)
 
     def guard(self, what: str) -> Guard:
         """Return a context in which an error becomes a problem with `what`."""

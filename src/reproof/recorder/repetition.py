@@ -32,8 +32,14 @@ NUM_REPETITIONS: Final = 8
 NUM_SUSPICIOUS: Final = 48
 """Executions of an operation that other measures have shown to be suspicious."""
 
+NUM_DISTINCT_OF_COPY: Final = 2
+"""So many results come of an operation that is stable, but computes otherwise on the copy of what it changes."""
+
 NUM_CONFIRMING: Final = 16
 """Executions at the least from which it is concluded that a condition makes an operation stable."""
+
+ALIGNMENT: Final = 64
+"""Bytes to which PyTorch aligns the memory that it allocates on the CPU."""
 
 MAX_BYTES: Final = 1 << 29
 MAX_UNSTABLE: Final = 200
@@ -101,6 +107,9 @@ class Repetition:
     Attributes:
         num_repeated: Operations executed again.
         num_left_out: Operations that were not.
+        num_unstable: Operations that gave other bits.
+        step: The step under way, told by whoever asks for repetitions.
+        num_events: Events recorded so far, told likewise.
     """
 
     def __init__(self, writer: RepetitionWriter, problems: Problems, *, seconds: float = SECONDS) -> None:
@@ -109,6 +118,7 @@ class Repetition:
         self.num_left_out = 0
         self.num_unstable = 0
         self.step = 0
+        self.num_events = 0
         self._writer = writer
         self._problems = problems
         self._seconds_left = seconds
@@ -173,6 +183,13 @@ class Repetition:
                 found, other = repeat(call, limit, first)
                 if len(found) == 1 and is_suspicious(call, first):
                     found, other = repeat(call, NUM_SUSPICIOUS, first)
+                if (
+                    other is not None
+                    and call.effects.mutated
+                    and found[first] == 1
+                    and len(found) == NUM_DISTINCT_OF_COPY
+                ):
+                    found, other = repeat(call, NUM_SUSPICIOUS, None)
                 if other is not None:
                     self._report(call, where, made, found, other)
         except CannotDigestError:
@@ -205,6 +222,7 @@ class Repetition:
         self._writer.add(
             UnstableOp(
                 step=self.step,
+                num_events=self.num_events,
                 name=call.effects.name,
                 overload=call.effects.overload,
                 phase=where.phase,
@@ -300,10 +318,21 @@ def tensors_in(value: Any) -> Iterator[torch.Tensor]:
 def copy_tensors(value: Any) -> Any:
     """Return a value with copies of the tensors in it."""
     if isinstance(value, torch.Tensor):
-        return value.clone()
+        return copy_alike(value)
     if isinstance(value, (list, tuple)):
         return [copy_tensors(part) for part in value]
     return value
+
+
+def copy_alike(tensor: torch.Tensor) -> torch.Tensor:
+    """Return a copy with the same strides and alignment: kernels compute otherwise on memory that lies otherwise."""
+    span = 1 + sum((size - 1) * stride for size, stride in zip(tensor.shape, tensor.stride(), strict=True))
+    has_own_layout = tensor.numel() and not tensor.is_conj() and not tensor.is_neg()
+    if not has_own_layout or span * tensor.element_size() > MAX_BYTES:
+        return tensor.clone()
+    offset = tensor.data_ptr() % ALIGNMENT // tensor.element_size()
+    memory = torch.empty(offset + span, dtype=tensor.dtype, device=tensor.device)
+    return memory.as_strided(tensor.shape, tensor.stride(), offset).copy_(tensor)
 
 
 def is_plain(tensor: torch.Tensor) -> bool:

@@ -17,7 +17,7 @@ import warnings
 import weakref
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Final, NoReturn
 
 from reproof.entropy.process import Taps
 from reproof.environment import collect_environment, collect_torch_environment
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from types import CodeType, TracebackType
 
     from reproof.entropy.plan import Plan
+    from reproof.recorder.background import Background
     from reproof.recorder.evidence import EvidenceRecorder
     from reproof.recorder.loaders import LoaderHooks
     from reproof.recorder.models import ModelHooks
@@ -46,6 +47,8 @@ if TYPE_CHECKING:
     from reproof.recorder.state import StateRecorder
     from reproof.recorder.steps import StepHooks
     from reproof.schema import Level
+
+BESIDE: Final = "threads beside the training"
 
 
 def record(
@@ -96,6 +99,7 @@ class Recording:
 
     frames: FrameBuilder
     evidence: EvidenceRecorder
+    background: Background
     rng: RngReader
     registry: Registry
     state: StateRecorder
@@ -139,7 +143,7 @@ class Recording:
         self._waiting: list[Callable[[], None]] = []
         self._writer: TraceWriter | None = None
         self._taps: Taps | None = None
-        self.thread = ThreadState()
+        self.thread = ThreadState(threading.get_ident())
         self.has_loader = False
         self.probes = probes or Probes()
         self._probe_hooks: list[OperationHooks | PoisonHooks] = []
@@ -194,6 +198,7 @@ class Recording:
         """
         if not self.is_open:  # a forked child imports PyTorch
             return
+        from reproof.recorder.background import Background
         from reproof.recorder.evidence import EvidenceRecorder
         from reproof.recorder.loaders import LoaderHooks
         from reproof.recorder.models import ModelHooks
@@ -203,6 +208,8 @@ class Recording:
         from reproof.recorder.steps import StepHooks
 
         self.evidence = EvidenceRecorder(self.frames, statistics=self._statistics)
+        self.background = Background(self.frames, self.add_problem)
+        self.patches.replace(threading.Thread, "join", self._wrap_join)
         self.rng = RngReader()
         self.registry = Registry(self.patches)
         self.state = StateRecorder(self)
@@ -278,10 +285,7 @@ class Recording:
         self.patches.restore()
         ACTIVE.discard(self)
         if was_active:
-            if self._writer.rank == 0:  # one process looks at what all have left
-                with self.guard("artifacts"):
-                    self._artifacts.record_at_end(self, status)
-            self.frames.finish()
+            self._record_rest(status, self._writer.rank)
         if self._taps is not None:
             with self.guard("entropy"):
                 self._taps.close()
@@ -306,6 +310,16 @@ class Recording:
             writer.write_header(header)
         except OSError as error:
             self._on_full(error)
+
+    def _record_rest(self, status: str, rank: int) -> None:
+        """Record what comes after the last step."""
+        if not self._has_all_steps:
+            with self.guard(BESIDE):
+                self.background.place_rest()
+        if rank == 0:  # one process looks at what all have left
+            with self.guard("artifacts"):
+                self._artifacts.record_at_end(self, status)
+        self.frames.finish()
 
     @property
     def problems(self) -> tuple[str, ...]:
@@ -332,9 +346,30 @@ class Recording:
             self._taps.begin_step(self.frames.step)
         for hooks in self._probe_hooks:
             hooks.begin_step(self.frames.step)
-        if self.num_steps is not None and self.frames.step >= self.num_steps and self.is_open:
+        if self._has_all_steps and self.is_open:
             self.close("complete", exit_code=0)
             stop_process()
+
+    @property
+    def _has_all_steps(self) -> bool:
+        """Whether the training is ended after the steps that were asked for: what is not waited for is cut off."""
+        return self.num_steps is not None and self.frames.step >= self.num_steps
+
+    def begin_to_train(self) -> None:
+        """Note that this thread, which was beside the training, trains itself."""
+        self.thread.is_beside = False
+        if self.is_active:
+            with self.guard(BESIDE):
+                self.background.place_own()
+
+    def _wrap_join(self, original: Callable[..., None]) -> Callable[..., None]:
+        def join(thread: threading.Thread, timeout: float | None = None) -> None:
+            original(thread, timeout)
+            if self.is_active and not self.thread.is_beside:
+                with self.guard(BESIDE):
+                    self.background.place_ended(thread)
+
+        return join
 
     def deactivate_after_fork(self) -> None:
         """Record nothing in a forked child: a worker's batches are seen where the training loop receives them."""
@@ -390,10 +425,18 @@ def stop_process() -> NoReturn:
 
 
 class ThreadState(threading.local):
-    """What a thread of the training is in the middle of."""
+    """What a thread of the training is in the middle of.
+
+    Attributes:
+        is_beside: Whether it is not known to train: what it records is kept apart (`background`).
+    """
 
     is_in_model = False
     is_in_backward = False
+
+    def __init__(self, owner: int) -> None:
+        """Begin in another thread; `owner` is the one in which the recording began."""
+        self.is_beside = threading.get_ident() not in {owner, threading.main_thread().ident}
 
 
 ACTIVE: weakref.WeakSet[Recording] = weakref.WeakSet()

@@ -64,6 +64,8 @@ class StepHooks:
     def _wrap_optimizer_init(self, original: Callable[..., None]) -> Callable[..., None]:
         def init(optimizer: Optimizer, *args: Any, **kwargs: Any) -> None:
             original(optimizer, *args, **kwargs)
+            if self._recording.thread.is_beside:
+                self._recording.begin_to_train()
             self._add_optimizer(optimizer)
 
         return init
@@ -128,6 +130,8 @@ class StepHooks:
             if not self._recording.is_active or thread.is_in_backward:
                 original(*args, **kwargs)
                 return
+            if thread.is_beside:
+                self._recording.begin_to_train()
             try:
                 self._before_backward(first_of(args, kwargs, "tensors"))
             except Exception as error:  # noqa: BLE001  # as above

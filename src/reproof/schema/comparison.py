@@ -36,6 +36,7 @@ class Difference:
         max_abs: Largest absolute difference, where values were kept.
         max_ulp: Largest difference in units in the last place, where values were kept.
         op: The operation at which the runs part, where both recorded the operations of the step.
+        num_events: Events that the process recorded before it in the baseline, or None if that is unknown.
     """
 
     rank: int
@@ -51,6 +52,7 @@ class Difference:
     max_abs: float | None = None
     max_ulp: int | None = None
     op: OpDifference | None = None
+    num_events: int | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the ``first_divergence`` object of the JSON contract."""

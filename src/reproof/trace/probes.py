@@ -92,7 +92,7 @@ def parse_unstable(fields: Fields) -> UnstableOp:
         raises_with=fields.texts("raises_with"),
         **fields.plain(
             texts=("name", "overload", "module", "file", "function"),
-            numbers=("step", "line", "num_results", "num_distinct", "num_elements", "num_differing"),
+            numbers=("step", "num_events", "line", "num_results", "num_distinct", "num_elements", "num_differing"),
         ),
     )
 

@@ -232,6 +232,11 @@ class TestMissingPieces:
         still = write("c", first(0) + step(1), step(2, output="p"), step(3, output="q"), rng=[5, 5, 5])
         assert self.pieces(still, resumed) == ["other"]
 
+    def test_a_loss_into_which_drawn_numbers_enter(self, write: Any) -> None:
+        """With equal outputs it is the missing generator that makes it another, and no weight."""
+        whole = write("a", first(0) + step(1), step(2, loss=8.0), step(3), rng=[5, 6, 7])
+        assert self.pieces(whole, write("b", first(1) + step(2, loss=3.0), step(3), rng=[1, 2])) == ["rng"]
+
     def test_gradients_of_before_the_checkpoint(self, write: Any) -> None:
         """A step that sums more losses than are left after resuming has lost accumulated gradients."""
         more = [("forward", "Net output", "early"), ("loss", "loss", 3.0)]

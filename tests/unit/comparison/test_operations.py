@@ -125,6 +125,17 @@ def test_memory_that_is_not_written_has_no_content() -> None:
     assert source.allocated.name == "aten::empty"
 
 
+def test_memory_that_was_written_in_whole_is_not_blamed_for_what_comes_later() -> None:
+    """A weight that was drawn, and then changed where nobody looked, differs from outside."""
+    runs = []
+    for late in ("1", "2"):
+        run = Told().op("empty", "", "w=", flags=UNWRITTEN).op("uniform_", "w=", "w=1", flags=MUTATED)
+        drawn = run.ops[-1]
+        run.ops[-1] = drawn._replace(inputs=(drawn.inputs[0]._replace(flags=VIEW),))  # it reads none of it
+        runs.append(run.op("mm", f"w={late} x=1", f"y={late}"))
+    assert find(*runs) == ("outside", "mm")
+
+
 def test_memory_that_is_allocated_again_is_clean() -> None:
     """A new tensor at the address of one that differed has no difference from it."""
     a = Told().op("rand", "", "m=1").op("ones", "", "m=5").op("sum", "m=5", "s=1").op("exp", "s=1", "e=1")
@@ -152,6 +163,25 @@ def test_many_differences_that_lead_nowhere_hide_nothing() -> None:
     a.op("mm", "x=1", "y=1").op("sum", "y=1", "loss=L")
     b.op("mm", "x=1", "y=2").op("sum", "y=2", "loss=M")
     assert find(a, b, Target(0, digest("L"))) == ("computed", "mm")
+
+
+def test_what_was_written_again_no_longer_counts() -> None:
+    """Initial numbers that differ, and are replaced as a whole by numbers that agree, have made nothing."""
+    runs = []
+    for drawn, made in (("1", "1"), ("2", "2")):
+        run = Told().op("empty", "", "w=", flags=UNWRITTEN).op("rand", "", f"w={drawn}", flags=MUTATED)
+        runs.append(run.op("copy_", "data=1", "w=9", flags=MUTATED).op("mm", "w=9 x=1", f"y={made}"))
+    assert find(*runs) == ("computed", "mm")
+    assert find(*runs, Target(9, digest("another view"))) == ("computed", "mm")
+
+
+def test_what_was_written_again_in_part_still_counts() -> None:
+    """Memory of which only a part is known to agree differs still."""
+    runs = []
+    for drawn in ("1", "2"):
+        run = Told().op("rand", "", f"w={drawn}", flags=MUTATED)  # where it was allocated, and how large, is not known
+        runs.append(run.op("copy_", "data=1", "w=9", flags=MUTATED).op("mm", "w=9 x=1", f"y={drawn}"))
+    assert find(*runs) == ("random", "rand")
 
 
 def test_what_came_after_the_divergence_does_not_count() -> None:

@@ -101,6 +101,12 @@ ITERATIONS = {
     "OrderedDict": "import collections\nresult = list(collections.OrderedDict.fromkeys(s))",
     "chain": "import itertools\nresult = list(itertools.chain(s))",
     "chain of sets": "import itertools\nresult = list(itertools.chain(*[s]))",
+    "chain of values": "import itertools\nresult = list(itertools.chain.from_iterable({1: s, 2: ()}.values()))",
+    "star of sets": "result = [a for a, _ in zip(*[s, range(6)])]",
+    "map of lists": "result = next(map(list, [s]))",
+    "map of texts": "result = next(map(' '.join, [s])).split()",
+    "encoder": "import json\nresult = json.loads(json.dumps({'s': s}, default=list))['s']",
+    "encoded text": "import json\nresult = json.dumps([s], default=str)[4:-4].split(\"', '\")",
     "reduce": "from functools import reduce\nresult = reduce(lambda a, b: a + [b], s, [])",
     "array": "import numpy as np\nresult = np.array(list(s)).tolist()",
     "text": "result = [x.strip(\"'{}\") for x in str(s).split(', ')]",
@@ -127,6 +133,13 @@ def test_the_order_of_a_set_is_noted_and_replayed(case: str, play: Play) -> None
     else:
         assert second == first[::-1]
     assert all(source.kind == "hash-order" for source in play.noted().values())
+
+
+def test_what_compares_sets_returns_one_of_them(play: Play) -> None:
+    """`max(a, b, key=len)` gives the larger set itself."""
+    text = "a, b = set(WORDS), {'x'}\nresult = max(a, b, key=len) is a and min(*[a, b], key=len) is b"
+    assert play.note(text)["result"] is True
+    assert play.noted() == {}
 
 
 def test_pop_takes_what_was_taken(play: Play) -> None:

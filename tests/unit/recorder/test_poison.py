@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
+from torch.utils.data import DataLoader, Dataset
 
 from reproof.entropy.sites import Site
 from reproof.recorder import Recording
-from reproof.recorder.poison import Poison
+from reproof.recorder.poison import Poison, fill_array
 from reproof.schema import Probes
 from reproof.trace.probes import read_poisoned, read_poisoned_places
 
@@ -180,7 +181,56 @@ def test_a_place_whose_marks_do_not_survive_is_told(tmp_path: Path) -> None:
     assert (Path(__file__).name, marked("cleaned")) in places
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.int64, torch.int16])
+class Windows(Dataset[torch.Tensor]):
+    """Samples of which a part is never written."""
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+        return 4
+
+    def __getitem__(self, index: int) -> torch.Tensor:
+        """Return one."""
+        window = torch.empty(4)  # worker
+        window[1:] = index
+        return window
+
+
+def test_memory_of_a_worker_is_told(tmp_path: Path) -> None:
+    """Workers fill memory too, and the event in which it shows has the worker's line."""
+    with Recording(tmp_path / "run", probes=Probes(poisons=True)) as recording:
+        first = torch.empty(1)  # a place of this process, numbered before theirs
+        for batch in DataLoader(Windows(), batch_size=2, num_workers=2, multiprocessing_context="fork"):
+            torch.empty(1)
+            first.copy_(batch.sum())
+    assert recording.problems == ()
+    found = read_poisoned(tmp_path / "run", 0)
+    assert found is not None
+    assert (found.stage, found.line, found.num_poisoned) == ("batch", marked("worker"), 2)
+
+
+def test_processes_number_places_together(tmp_path: Path) -> None:
+    """A place has one number in all of them, and each learns those of the others."""
+    one, two = (Poison(shared=tmp_path / "places") for _ in range(2))
+    sites = [HERE._replace(line=line) for line in (1, 2, 3)]
+    assert [one.number_of(sites[0]), two.number_of(sites[1]), one.number_of(sites[1])] == [1, 2, 2]
+    assert [two.number_of(sites[2]), two.number_of(sites[0])] == [3, 1]
+    one.read_shared()
+    assert one.sites == two.sites == [Site("", 0, ""), *sites]
+
+
+@pytest.mark.parametrize("dtype", ["bool", "uint32", "M8[s]", "f4,i2", "f4"])
+def test_arrays_of_all_types_are_filled(dtype: str) -> None:
+    """Twice the same, also in Fortran's order; where a mask leaves elements out, those alone."""
+    poison = Poison()
+    arrays = [np.zeros((3, 2), dtype, order="F") for _ in range(3)]
+    for array, unwritten in zip(arrays, (None, None, np.array([[1, 0]] * 3, bool)), strict=True):
+        fill_array(poison, array, unwritten)
+    assert arrays[0].tobytes() == arrays[1].tobytes() != bytes(arrays[0].nbytes)
+    assert arrays[2][:, 0].tobytes() == arrays[0][:, 0].tobytes()
+    assert not arrays[2][:, 1].view(np.dtype(dtype)).tobytes().strip(b"\0")
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.int64, torch.int16, torch.bool])
 def test_memory_of_one_place_is_filled_otherwise(dtype: torch.dtype) -> None:
     """Another value is in it, also after a remainder; that of other places holds the marks."""
     marks, other = Poison(), Poison((HERE.file, HERE.line))
@@ -192,7 +242,7 @@ def test_memory_of_one_place_is_filled_otherwise(dtype: torch.dtype) -> None:
         assert torch.equal(*cleaned) is (line != HERE.line)
         if dtype == torch.int64:
             assert torch.equal(*(tensor % 4 for tensor in filled)) is (line != HERE.line)
-        assert (other.find(filled[1]) is None) is (line == HERE.line)
+        assert dtype == torch.bool or (other.find(filled[1]) is None) is (line == HERE.line)
 
 
 def test_a_transformed_training_is_looked_at(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from reproof.recorder import Recording
-from reproof.recorder.repetition import measure
+from reproof.recorder.repetition import ALIGNMENT, copy_alike, measure
 from reproof.schema import Probes
 from reproof.trace.probes import read_repetitions
 
@@ -137,6 +137,23 @@ def test_workspaces_are_no_results(tmp_path: Path) -> None:
     found = repeat_ops(tmp_path, lambda: layer(torch.randn(2, 5, 8))[0].sum().backward())
     assert found.unstable == ()
     assert found.num_repeated > 3
+
+
+def test_a_copy_lies_in_memory_as_the_original_does() -> None:
+    """Strides and alignment are the same: a kernel computes other bits where elements lie one after the other."""
+    whole = torch.randn(50, 36)
+    for tensor in (whole.chunk(3, 1)[1], whole.T[3:], whole[::2, 5:], torch.tensor(1.0), torch.empty(0, 3)):
+        copied = copy_alike(tensor)
+        assert torch.equal(copied, tensor)
+        assert tensor.numel() == 0 or copied.stride() == tensor.stride()
+        assert tensor.numel() == 0 or copied.data_ptr() % ALIGNMENT == tensor.data_ptr() % ALIGNMENT
+
+
+def test_an_operation_on_part_of_memory_is_not_accused(tmp_path: Path) -> None:
+    """Gates of a recurrent layer are changed in place, in a part of a larger tensor."""
+    gates = torch.randn(50, 36)
+    found = repeat_ops(tmp_path, lambda: [part.sigmoid_() for part in gates.chunk(3, 1)])
+    assert found.unstable == ()
 
 
 def test_random_operations_are_left_out(tmp_path: Path) -> None:

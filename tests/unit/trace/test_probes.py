@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 UNSTABLE = UnstableOp(
     step=3,
+    num_events=40,
     name="aten::index_put_",
     overload="default",
     phase="backward",

@@ -67,7 +67,7 @@ def find_in_loss(resumption: Resumption) -> Iterator[MissingPiece]:
         is_harmless = resumption.first_step("update", "model") == math.inf
         told = "; the parameters stay the same, as factors that are powers of two allow" if is_harmless else ""
         yield resumption.make("scaler", f"{equal} {ratio:g} times as large: it is scaled by another factor{told}")
-    else:
+    elif not any(find_in_rng(resumption)):  # numbers that are drawn may enter the loss
         yield resumption.make("counter", f"{equal} not: what else enters it, such as a weight that follows the epoch?")
 
 

@@ -1,0 +1,24 @@
+"""Tell an error that a signal handler of the program's has raised, wherever it was running, from an error of ours."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Final
+
+MARK: Final = "_reproof_raised_by_handler"
+
+
+def mark(error: Exception) -> None:
+    """Remember of an error that a handler has raised it."""
+    with contextlib.suppress(Exception):  # of a class that takes no attributes: then nothing is known of it
+        setattr(error, MARK, True)
+
+
+def let_through(error: BaseException) -> None:
+    """Raise an error that is none of ours, because a handler of the program's has raised it.
+
+    Raises:
+        Exception: That error.
+    """
+    if getattr(error, MARK, False):
+        raise error

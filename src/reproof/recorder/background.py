@@ -1,0 +1,146 @@
+"""Keep apart what threads beside the training record, until somebody waits for them.
+
+A thread that runs ahead with a loader, or evaluates a snapshot, goes at its own pace: which step of the training is
+under way meanwhile is another in each run, and tells nothing. What such a thread records is put in place when the
+model is given the batch, when the thread is joined, or at the end of the recording. What nobody has waited for until
+then is no evidence: it is cut off wherever the program ends.
+
+A thread trains, and records into the step under way, if the recording began in it or it is the main thread, and from
+when on it makes an optimizer, calls a model with gradients or calls `backward()`.
+"""
+
+from __future__ import annotations
+
+import concurrent.futures.thread
+import threading
+import weakref
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final
+
+import torch
+
+from reproof.recorder.evidence import walk
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from reproof.recorder.frames import Entry, FrameBuilder
+
+MAX_PIECES: Final = 50_000
+"""Model calls and batches of one thread that are kept; of a thread that goes on, none is."""
+
+MAX_TENSORS: Final = 1024
+"""Tensors of batches by which their loader is told when a model is given them: who runs ahead does so by a few."""
+
+
+class Piece:
+    """What one call of a model, or one batch, has left."""
+
+    __slots__ = ("entries", "name")
+
+    def __init__(self, name: str) -> None:
+        """Begin with no entries, under the name of the model or loader."""
+        self.name = name
+        self.entries: list[Entry] = []
+
+    @property
+    def order(self) -> tuple[str, list[bytes]]:
+        """What pieces are sorted by, so that it does not matter which thread of a pool was faster."""
+        return self.name, [digest for _, digest, _ in self.entries]
+
+
+class Background:
+    """The pieces that wait for their place."""
+
+    def __init__(self, frames: FrameBuilder, on_problem: Callable[[str], None]) -> None:
+        """Put pieces into `frames`."""
+        self._frames = frames
+        self._on_problem = on_problem
+        self._lock = threading.Lock()
+        self._pieces: dict[threading.Thread, list[Piece]] = {}
+        self._full: set[threading.Thread] = set()
+        self._by_tensor: dict[int, tuple[weakref.ref[torch.Tensor], threading.Thread, Piece]] = {}
+
+    @contextmanager
+    def apart(self, name: str, batch: Any = None) -> Iterator[None]:
+        """Keep what this thread records within the context as one piece.
+
+        Args:
+            name: What is called or delivers.
+            batch: What a loader delivers: who gives it to a model has waited for it.
+        """
+        piece = Piece(name)
+        with self._frames.divert(piece.entries):
+            yield
+        if piece.entries:
+            self._keep(threading.current_thread(), piece, batch)
+
+    def _keep(self, thread: threading.Thread, piece: Piece, batch: Any) -> None:
+        with self._lock:
+            pieces = self._pieces.setdefault(thread, [])
+            if thread in self._full or len(pieces) >= MAX_PIECES:
+                self._full.add(thread)
+                pieces.clear()
+                return
+            pieces.append(piece)
+            for leaf in find_tensors(batch):
+                self._by_tensor[id(leaf)] = (weakref.ref(leaf), thread, piece)
+            while len(self._by_tensor) > MAX_TENSORS:
+                del self._by_tensor[next(iter(self._by_tensor))]
+
+    def place_batches(self, inputs: Any) -> None:
+        """Put batches in place that a model is given."""
+        if not self._by_tensor:
+            return
+        for leaf in find_tensors(inputs):
+            known = self._by_tensor.pop(id(leaf), None)
+            if known is not None and known[0]() is leaf:
+                self._take(known[1], known[2])
+
+    def place_ended(self, thread: threading.Thread) -> None:
+        """Put in place what a thread has left that has been waited for; one of a pool waits for the others."""
+        if thread in self._pieces and not thread.is_alive() and not is_in_pool(thread):
+            self._place(thread)
+
+    def place_own(self) -> None:
+        """Put in place what this thread has left, which begins to train."""
+        if threading.current_thread() in self._pieces:
+            self._place(threading.current_thread())
+
+    def place_rest(self) -> None:
+        """Put in place what threads have left that have ended, or belong to a pool."""
+        threads = [thread for thread in list(self._pieces) if is_in_pool(thread) or not thread.is_alive()]
+        if threads:
+            self._place(*threads, is_sorted=True)
+
+    def _place(self, *threads: threading.Thread, is_sorted: bool = False) -> None:
+        if not self._full.isdisjoint(threads):
+            self._on_problem(f"not recorded: a thread beside the training, which did more than {MAX_PIECES} things")
+        placed = [(thread, piece) for thread in threads for piece in list(self._pieces[thread])]
+        if is_sorted:
+            placed.sort(key=lambda item: item[1].order)
+        for thread, piece in placed:
+            self._take(thread, piece)
+
+    def _take(self, thread: threading.Thread, piece: Piece) -> None:
+        """Move a piece into the current frame, unless it is there already."""
+        with self._lock:
+            waiting = self._pieces.get(thread, [])
+            if piece not in waiting:
+                return
+            waiting.remove(piece)
+        for entry in piece.entries:
+            self._frames.add(*entry)
+
+
+def is_in_pool(thread: threading.Thread) -> bool:
+    """Whether a thread does what is handed to one of several: which one did it tells nothing."""
+    return (
+        thread in concurrent.futures.thread._threads_queues  # noqa: SLF001  # no public list
+        or type(thread).__module__ == "multiprocessing.dummy"
+    )
+
+
+def find_tensors(value: Any) -> list[torch.Tensor]:
+    """Return the tensors in any nesting."""
+    return [leaf for _, leaf in walk(value, "", 0) if isinstance(leaf, torch.Tensor)]
