@@ -371,6 +371,11 @@ STATE_ON_DISK = (
         "loss",
         _cause("state-on-disk", ("store.py", "json.loads(path.read_text()) if path.exists()")),
     ),
+    _faulty(
+        "disk_snapshots",
+        "init",
+        _cause("state-on-disk", ("snapshots.py", "torch.load(self.folder / names[-1]")),
+    ),
     _faulty("disk_database", "update", _cause("state-on-disk", ("train.py", "sqlite3.connect(path)"))),
 )
 

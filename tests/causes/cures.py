@@ -119,6 +119,7 @@ CURES: Final[dict[str, tuple[Edit, ...]]] = {
     "hash_fingerprint": (("settings.py", "default=list", "default=sorted"),),
     "hash_objects": (("train.py", "in roads[junction]", "in sorted(roads[junction], key=repr)"),),
     "disk_thresholds": (("store.py", "json.loads(path.read_text()) if path.exists() else default", "default"),),
+    "disk_snapshots": (("snapshots.py", "if not names:", "if True:"),),
     "hash_key": (("train.py", "key=hash", "key=str"),),
     "disk_database": (("train.py", "default if row is None else row[0] * 0.5", "default"),),
     "concurrency_coroutines": (("train.py", "asyncio.as_completed(tasks)", "tasks"),),

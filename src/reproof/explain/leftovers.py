@@ -68,6 +68,23 @@ def choose_read(reads: list[tuple[Source, str]], file: str) -> Source | None:
     return next(iter(opened or found or listed), None)
 
 
+def find_next_files(suspect: Suspect, listed: set[str], ledgers: Ledgers, last_step: int) -> tuple[str, ...]:
+    """Return what a line reads once the files that it has read are gone, as the last checkpoint but one.
+
+    Args:
+        suspect: The line, with the files that it has read.
+        listed: Files of which only the names were read.
+        ledgers: Of the run that found its files gone.
+        last_step: Step of the divergence.
+
+    Returns:
+        All that were only listed in the folders where it found one: it would read them one after the other.
+    """
+    found = {file for source, file in read_files(ledgers, last_step) if f"{DISK}:{source.key}" == suspect.key}
+    folders = {PurePath(file).parent for file in found & listed}
+    return tuple(sorted(file for file in listed if PurePath(file).parent in folders))
+
+
 def list_files(folder: Path) -> list[str]:
     """Return the files below a folder, relative to it."""
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_symlink() or not path.is_dir())

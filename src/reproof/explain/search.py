@@ -16,7 +16,7 @@ from reproof.entropy.plan import Plan
 from reproof.explain.appearance import looks_harmless
 from reproof.explain.computation import find_computed_causes, find_varied_op, window_of
 from reproof.explain.laboratory import BudgetSpentError, Laboratory, Setting, Trial, find_first
-from reproof.explain.leftovers import collect_leftovers
+from reproof.explain.leftovers import collect_leftovers, find_next_files, list_files
 from reproof.explain.lines import find_drawing_line
 from reproof.explain.minimize import minimize
 from reproof.explain.naming import name_cause
@@ -24,6 +24,7 @@ from reproof.explain.suspects import (
     DISK,
     HASH_SEED,
     LOOKS_HARMLESS,
+    OF_EARLIER,
     START,
     VARIATION,
     VARIED,
@@ -133,6 +134,9 @@ class Search:
         self._replica: Trial | None = None
         self._num_before = 0
         self._by_choice: dict[tuple[Suspect, ...], Trial] = {}
+        self._earlier = tuple(list_files(laboratory.setting.overlay)) if laboratory.setting.overlay else ()
+        self._listed: set[str] = set()
+        self._next_files: dict[str, tuple[str, ...]] = {}
         self._known: tuple[Suspect, ...] = ()
         self.causes: list[Cause] = []
         self.notes: list[str] = []
@@ -170,7 +174,9 @@ class Search:
         last = self._first.step
         suspects = collect_suspects(read_ledgers(self._baseline), read_ledgers(self._candidate), last)
         suspects = [suspect for suspect in suspects if suspect.kind != "state-on-disk"]
-        suspects += collect_leftovers(read_ledgers(self._candidate), self._setting.overlay, last)
+        leftovers = collect_leftovers(read_ledgers(self._candidate), self._setting.overlay, last)
+        self._listed = {file for suspect in leftovers if suspect.source.endswith(OF_EARLIER) for file in suspect.files}
+        suspects += leftovers
         suspects += [
             Suspect(key=f"{VARIATION}{name}", kind=kind, source=name)
             for name, kind in SURROUNDINGS.items()
@@ -301,8 +307,26 @@ class Search:
     def _explains(self, chosen: tuple[Suspect, ...]) -> bool:
         names = " and ".join(suspect.key for suspect in chosen)
         told = f"only {names} replayed from the baseline, all else" if names else "everything replayed"
-        trial = self._by_choice[chosen] = self._try(chosen, f"{told} from the candidate", num_steps=self._num_steps)
+        purpose = f"{told} from the candidate"
+        trial = self._try(chosen, purpose, num_steps=self._num_steps)
+        while not trial.agrees_through(self._first.step) and self._reads_instead(chosen, trial):
+            trial = self._try(chosen, f"{purpose}; gone is also what it read instead", num_steps=self._num_steps)
+        self._by_choice[chosen] = trial
         return trial.agrees_through(self._first.step)
+
+    def _reads_instead(self, chosen: tuple[Suspect, ...], trial: Trial) -> bool:
+        """Whether a line read other files of an earlier run when its own were gone: they belong to it, too."""
+        if trial.problem is not None:
+            return False
+        own = {file for suspect in chosen for file in self._files_of(suspect)}
+        ledgers = read_ledgers(trial.trace)
+        more = {s.key: find_next_files(s, self._listed - own, ledgers, self._first.step) for s in chosen if s.files}
+        for key, files in more.items():
+            self._next_files[key] = self._next_files.get(key, ()) + files
+        return any(more.values())
+
+    def _files_of(self, suspect: Suspect) -> tuple[str, ...]:
+        return suspect.files + self._next_files.get(suspect.key, ())
 
     def _try(self, chosen: tuple[Suspect, ...], purpose: str, *, num_steps: int | None) -> Trial:
         """Run with the chosen sources from the baseline and all others from the candidate; None for the whole run."""
@@ -314,13 +338,14 @@ class Search:
             candidate=str(self._candidate),
             details=str(self._replica.trace) if has_orders and self._replica is not None else None,
             watches_orders=has_orders,
+            earlier=self._earlier,
         )
         return self._laboratory.run(
             purpose,
             plan,
             num_steps=num_steps,
             is_hash_seed_of_baseline=HASH_SEED in keys,
-            clean_files=frozenset(file for suspect in (*self._known, *chosen) for file in suspect.files),
+            clean_files=frozenset(file for suspect in (*self._known, *chosen) for file in self._files_of(suspect)),
             variations=tuple(
                 n for n in self._setting.variations if f"{VARIATION}{n}" not in keys and n in SURROUNDINGS
             ),

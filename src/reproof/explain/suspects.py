@@ -174,7 +174,9 @@ def rank(suspects: Iterable[Suspect], step: int) -> list[Suspect]:
     """
 
     def order(suspect: Suspect) -> tuple[int, int, int, str]:
-        likely = RANKS.get(suspect.kind, 7) + (THROUGH_LIBRARY if suspect.through else 0) + suspect.doubt
+        is_named = suspect.files and suspect.line is not None  # the user's line names the file that a library opens
+        likely = RANKS.get(suspect.kind, 7) + (THROUGH_LIBRARY if suspect.through and not is_named else 0)
+        likely += suspect.doubt
         likely += FOLDER_ALONE if suspect.source.endswith(OF_EARLIER) else 0
         return (0 if step > 0 and suspect.first_step == step else 1, likely, suspect.order, suspect.key)
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from reproof.entropy.ledger import Source
 from reproof.explain.laboratory import lay_over
-from reproof.explain.leftovers import collect_leftovers
+from reproof.explain.leftovers import collect_leftovers, find_next_files
 from reproof.explain.suspects import DISK, Suspect, rank
 
 if TYPE_CHECKING:
@@ -62,6 +62,38 @@ def test_content_tells_more_than_existence_and_that_more_than_a_listing(tmp_path
     )
     found = {suspect.line: suspect.files for suspect in collect(overlay, *reads)}
     assert found == {1: ("kept/c.npy",), 2: ("kept/done",), 3: ("kept/a.npy",)}
+
+
+def test_a_line_that_reads_the_last_file_left_would_read_the_others_next(tmp_path: Path) -> None:
+    """Once the last is gone; not those of another folder, and not by another line."""
+    overlay = make(tmp_path, "kept/1.pt", "kept/2.pt", "kept/3.pt", "other/1.pt")
+    found = collect(overlay, read("os.listdir of earlier files", 1, "kept", "other"), read("open", 3, "kept/3.pt"))
+    assert {suspect.line: suspect.files for suspect in found} == {
+        1: ("kept/1.pt", "kept/2.pt", "other/1.pt"),
+        3: ("kept/3.pt",),
+    }
+    listing, opening = sorted(found, key=lambda suspect: suspect.line or 0)
+    second = read("open", 3, "kept/2.pt")
+    listed = set(listing.files)
+    assert find_next_files(opening, listed, {"0": {second.key: second}}, 0) == ("kept/1.pt", "kept/2.pt")
+    assert find_next_files(opening, listed, {"0": {"open@a.py:4": read("open", 4, "kept/2.pt")}}, 0) == ()
+    assert find_next_files(opening, listed, {}, 0) == ()
+
+
+def test_a_library_that_opens_what_the_line_names_speaks_against_nothing() -> None:
+    """As `torch.load` and `numpy.load` do: the line is likelier than who lists the folder."""
+    opened = Source(
+        key="open@a.py:9",
+        kind="state-on-disk",
+        source="open",
+        file="a.py",
+        line=9,
+        through="torch",
+        values=["kept/3.pt"],
+        steps=[0],
+    )
+    found = collect(None, read("os.listdir of earlier files", 1, "kept"), opened)
+    assert next(suspect.line for suspect in found) == 9
 
 
 def test_what_is_read_after_the_divergence_is_no_suspect(tmp_path: Path) -> None:
