@@ -52,7 +52,8 @@ class Case:
         stage: Stage of the first divergence, or None where it is not fixed.
         detail: *order* or *content*, for a batch.
         step: Step of the first divergence, or None where it is not fixed.
-        tags: ``race``: two runs may agree by chance; ``metric-only``: the weights agree.
+        tags: ``race``: two runs may agree by chance; ``metric-only``: the weights agree; ``ordered``: only the first of
+            the causes makes the first divergence.
     """
 
     name: str
@@ -130,6 +131,16 @@ UNSEEDED_RNG = (
         step=5,
     ),
     _faulty("rng_preserved", "batch/content", _cause("unseeded-rng", ("train.py", "np.random.uniform(0.7, 1.3)"))),
+    _faulty("rng_mixed", "batch/content", _cause("unseeded-rng", ("train.py", "np.random.randint(-4, 5)"))),
+    _faulty(
+        "rng_explorer",
+        "metric",
+        _cause(
+            "unseeded-rng",
+            ("explorer.py", "if random.random() < curiosity"),
+            ("explorer.py", "random.randrange(len(scores))"),
+        ),
+    ),
     _faulty("rng_initial_seed", "init", _cause("unseeded-rng", ("train.py", "torch.initial_seed()"))),
 )
 
@@ -599,7 +610,7 @@ SURROUNDINGS = (
     _faulty(
         "environment_temporary",
         "batch/content",
-        _cause("environment", ("shards.py", "tempfile.gettempdir()"), ("shards.py", "zlib.crc32(str(path)")),
+        _cause("environment", ("shards.py", "tempfile.gettempdir()"), ("shards.py", "hashlib.sha256(str(path)")),
         vary="cwd",
     ),
     _faulty(
@@ -611,6 +622,13 @@ SURROUNDINGS = (
 )
 
 SEVERAL = (
+    _faulty(
+        "two_generators",
+        "batch/content",
+        _cause("unseeded-generator", ("train.py", "self.sensor = np.random.default_rng()")),
+        _cause("unseeded-generator", ("train.py", "self.rng = np.random.default_rng()")),
+        tags=("ordered",),
+    ),
     _faulty(
         "two_data",
         "batch/content",

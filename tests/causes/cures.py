@@ -21,6 +21,12 @@ CURES: Final[dict[str, tuple[Edit, ...]]] = {
     "rng_second_draw": (
         ("train.py", "    def forward(self, hidden):", "    def forward(self, hidden):\n        np.random.seed(1)"),
     ),
+    "rng_mixed": (("train.py", "    torch.manual_seed(14)", "    torch.manual_seed(14)\n    np.random.seed(14)"),),
+    "rng_explorer": (("explorer.py", "        self.memory = []", "        self.memory = []\n        random.seed(8)"),),
+    "two_generators": (
+        ("train.py", "self.rng = np.random.default_rng()", "self.rng = np.random.default_rng(1)"),
+        ("train.py", "self.sensor = np.random.default_rng()", "self.sensor = np.random.default_rng(2)"),
+    ),
     "generator_default_rng": (("train.py", "np.random.default_rng()", "np.random.default_rng(1)"),),
     "generator_python_random": (("tasks.py", "random.Random()", "random.Random(1)"),),
     "generator_randomstate": (("layers.py", "np.random.RandomState()", "np.random.RandomState(1)"),),
@@ -96,7 +102,7 @@ CURES: Final[dict[str, tuple[Edit, ...]]] = {
     "workers_stream": (("train.py", "num_workers=args.workers", "num_workers=0"),),
     "workers_augment": (("plates.py", "torch.rand(1)", "torch.rand(1, generator=torch.Generator().manual_seed(n))"),),
     "environment_folder": (("settings.py", "zlib.crc32(os.getcwd().encode())", "1"),),
-    "environment_temporary": (("shards.py", "zlib.crc32(str(path).encode())", "path.name"),),
+    "environment_temporary": (("shards.py", "hashlib.sha256(str(path).encode()).digest()", "path.name"),),
     "environment_timezone": (
         ("demand.py", "import datetime", "import datetime, timezone"),
         ("demand.py", "1800 * n)", "1800 * n, timezone.utc)"),

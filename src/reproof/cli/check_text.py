@@ -9,6 +9,7 @@ import click
 
 from reproof.cli.comparison_text import limit, printable, section
 from reproof.cli.suggestions import suggest
+from reproof.launch.variations import find_unvaried
 
 if TYPE_CHECKING:
     from reproof.checking import CheckRequest, CheckResult
@@ -32,7 +33,10 @@ def draw_runs(request: CheckRequest, result: CheckResult, spell: Speller) -> Non
 def describe_search(request: CheckRequest, result: CheckResult) -> list[str]:
     """Return what the experiments showed beyond the causes, and what they could not show."""
     if request.variations and result.comparison.verdict == "identical":
-        return [f"the training holds under other surroundings: {', '.join(request.variations)}"]
+        unvaried = find_unvaried(request.variations)
+        varied = [name for name in request.variations if name not in unvaried]
+        held = [f"the training holds under other surroundings: {', '.join(varied)}"] if varied else []
+        return [*held, *(f"{name} was not varied: {reason}" for name, reason in unvaried.items())]
     explanation = result.explanation
     if explanation is None:
         return []

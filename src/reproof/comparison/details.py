@@ -74,8 +74,19 @@ class PairReader:
             num_elements=None if measured is None else measured.num_elements,
             max_abs=None if measured is None else measured.max_abs,
             max_ulp=None if measured is None else measured.max_ulp,
-            num_events=self._traces[0].events_before(pair.baseline.frame) + pair.baseline.position,
+            num_events=self._count_before(pair),
         )
+
+    def _count_before(self, pair: Pair) -> int:
+        """Return how many events, other than initial states, the baseline recorded before one.
+
+        An initial state itself has its position in the frame: it was recorded at some time within the step.
+        """
+        trace, place = self._traces[0], pair.baseline
+        count = sum(times * count_timed(layout.events) for layout, times in trace.count_layouts(place.frame))
+        if pair.event.stage == "init":
+            return count + place.position
+        return count + count_timed(trace.frame(place.frame).layout.events[: place.position])
 
     def _digests(self, pair: Pair) -> tuple[str, str]:
         baseline, candidate = (
@@ -266,3 +277,8 @@ def _close(x: Number, y: Number, tolerance: float) -> bool:
     if math.isinf(x) or math.isinf(y):
         return False
     return abs(x - y) <= tolerance * max(1.0, abs(x), abs(y))
+
+
+def count_timed(events: Sequence[Event]) -> int:
+    """Return how many of these events stand where they were recorded: initial states are put to the front of a step."""
+    return sum(event.stage != "init" for event in events)

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from reproof.entropy.generators import Generators, GlobalGenerator
     from reproof.entropy.interception import Interceptor
 
+FIRST_DRAW: Final = "first draw"
+"""What is noted of a line besides its draws: how many events were recorded when it began for the first of them."""
+
 MAX_STATES: Final = 64
 """Draws of each line of which the state is kept; those that come later are never perturbed."""
 
@@ -37,6 +40,7 @@ class DrawWatcher:
         self._perturbed = frozenset(interceptor.plan.perturbs)
         self._last: dict[str, Any] = {}
         self._current: Site | None = None
+        self._num_events: int | None = None
         self._under_way: dict[str, tuple[Any, str]] = {}
         self._num_perturbed: dict[str, int] = {}
         interceptor.on_child.append(self._enter_child)
@@ -67,6 +71,8 @@ class DrawWatcher:
         """Go on to another line: what has changed since is the work of the one before."""
         self._end_line()
         self._current = None if frame is None else site_of(frame)
+        count = self._interceptor.count_events
+        self._num_events = None if count is None else count()
         if self._perturbed and self._current is not None:
             self._begin_perturbed(self._current, self._names)
 
@@ -93,6 +99,8 @@ class DrawWatcher:
 
     def _note(self, name: str, site: Site) -> None:
         place = self._interceptor.place_on(name, "unseeded-rng", site)
+        if place.num_reads == 0:
+            self._interceptor.ledger.note(FIRST_DRAW, key=place.key, num_events=self._num_events)
         place.note(self._generators.by_name[name].read() if place.num_reads < MAX_STATES else None)
 
     def _begin_perturbed(self, site: Site, names: Iterable[str]) -> None:
@@ -121,7 +129,8 @@ class DrawWatcher:
         self._generators.by_name[name].write(after if has_drawn else before)
 
     def _enter_child(self) -> None:
-        """Begin anew in a forked child, whose generators have other states."""
+        """Begin anew in a forked child, whose generators have other states and which records nothing."""
+        self._interceptor.count_events = None
         self._last.clear()
         self._current = None
         self._under_way.clear()

@@ -79,16 +79,19 @@ class Interceptor:
         ledger: Where reads are written.
         child_numbers: Numbers of the children to come.
         details: What an earlier run that was watched has noted.
+        count_events: Returns how many events of the training are recorded; None in a process that records none.
     """
 
-    def __init__(self, folder: Path, process: str, plan: Plan) -> None:
+    def __init__(self, folder: Path, process: str, plan: Plan, count_events: Callable[[], int] | None = None) -> None:
         """Open the ledger of this process.
 
         Args:
             folder: Folder of the trace.
             process: Rank, and the number of each child on the way to this process.
             plan: What is replayed, varied and watched.
+            count_events: Returns how many events of the training are recorded.
         """
+        self.count_events = count_events
         self.folder = folder.absolute()
         self.process = process
         self.plan = plan

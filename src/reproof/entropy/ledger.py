@@ -6,6 +6,7 @@ One file per process, of JSON lines, written in pieces: what a killed process lo
      "line": 12, "function": "main", "through": null}                    once per place, before its first read
     [[3, "a1b2"], [3, "c3d4"], [-1, 7]]                                  reads; -1 tells that step 7 begins
     {"note": "unused", "key": "random@start"}                            what else is known of a source
+    {"note": "first draw", "key": "random@train.py:9", "num_events": 4}  as `draws.py` tells
     {"note": "given up", "key": "queue.Queue.get@train.py:40"}           what is replayed did not come
     {"note": "problem", "key": "os.urandom@train.py:12", "reason": "..."}  a read whose value is not known
 """

@@ -41,6 +41,7 @@ from reproof.entropy.replacing import replace_function
 from reproof.entropy.sites import Base
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import CodeType, ModuleType
 
 
@@ -69,17 +70,18 @@ class Taps:
         generators: The global generators.
     """
 
-    def __init__(self, folder: Path, process: str, plan: Plan) -> None:
+    def __init__(self, folder: Path, process: str, plan: Plan, count_events: Callable[[], int] | None = None) -> None:
         """Tap this process: at once what is imported, and NumPy and PyTorch as soon as they are.
 
         Args:
             folder: Folder of the trace.
             process: Rank, and the number of each child on the way to this process.
             plan: What is replayed, varied and watched.
+            count_events: Returns how many events of the training are recorded; None in a process that records none.
 
         Effects: replaces functions of the standard library, NumPy and PyTorch for the life of the process.
         """
-        self.interceptor = Interceptor(folder, process, plan)
+        self.interceptor = Interceptor(folder, process, plan, count_events)
         self._thread = threading.local()
         self.generators = Generators(self.interceptor)
         self.generators.add(PythonGenerator())

@@ -81,6 +81,13 @@ class Trial:
         """Whether the run is identical to the baseline up to the end of a step."""
         return self.problem is None and (self.first is None or self.first.step > step)
 
+    def num_events_after(self, first: Difference) -> int:
+        """Return how many events later than a divergence this run diverges; 0 for not later, or if that is unknown."""
+        own = self.first
+        if own is None or own.rank != first.rank or own.num_events is None or first.num_events is None:
+            return 0
+        return max(0, own.num_events - first.num_events)
+
     def to_json(self) -> dict[str, Any]:
         """Return an entry of ``experiments``."""
         first = self.first

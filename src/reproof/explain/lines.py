@@ -2,7 +2,7 @@
 
 The generator is what must be seeded, but the line shows what depends on it. The first line that draws may only make up
 a name for the run; so the draws of a line are perturbed while everything else is replayed, and only if the run then
-diverges is the line named.
+diverges is the line named. One that lets it diverge later than it did is named only if no other comes closer.
 """
 
 from __future__ import annotations
@@ -10,12 +10,14 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from reproof.entropy.draws import FIRST_DRAW
 from reproof.entropy.ledger import read_ledgers
 from reproof.entropy.plan import Plan
 from reproof.explain.laboratory import BudgetSpentError
 from reproof.explain.suspects import collect_suspects
 
 if TYPE_CHECKING:
+    from reproof.entropy.ledger import Source
     from reproof.explain.laboratory import Laboratory, Trial
     from reproof.explain.suspects import Suspect
     from reproof.schema import Difference
@@ -32,29 +34,49 @@ def find_drawing_line(
         replica: The run in which the lines were watched.
         suspect: The first state of a global generator.
     """
-    lines = find_lines(replica, suspect.source, first.step)
+    lines = find_lines(replica, suspect.source, first)
     if first.stage != "init":
         lines.reverse()
     if len(lines) + len(suspect.reads) < 2:  # noqa: PLR2004  # no choice
         return (place(suspect, lines[0]), "") if lines else (suspect, "")
+    later: list[tuple[int, int, Suspect]] = []
     for line in lines:
         try:
             trial = perturb(laboratory, first, replica, suspect, line)
         except BudgetSpentError:
             break
-        if not trial.agrees_through(first.step):
-            more = f"; with other numbers drawn on this line alone it diverges (experiment {trial.number})"
-            return place(suspect, line), more
+        if trial.agrees_through(first.step):
+            continue
+        later.append((trial.num_events_after(first), trial.number, line))
+        if later[-1][0] <= 0:
+            break
     else:
-        if suspect.reads:  # what was read of its state has become the seed of something else
+        if suspect.reads and not later:  # what was read of its state has become the seed of something else
             return place(suspect, suspect.reads[0]), ""
-    return place(suspect, lines[0]), "; of several lines that draw from it, this one was not tried by itself"
+    if not later:
+        return place(suspect, lines[0]), "; of several lines that draw from it, this one was not tried by itself"
+    _, number, line = min(later, key=lambda found: found[0])
+    return place(suspect, line), f"; with other numbers drawn on this line alone it diverges (experiment {number})"
 
 
-def find_lines(replica: Trial, source: str, last_step: int) -> list[Suspect]:
+def find_lines(replica: Trial, source: str, first: Difference) -> list[Suspect]:
     """Return the lines that drew from a generator before the divergence, in the order of their first draws."""
-    watched = collect_suspects(read_ledgers(replica.trace), {}, last_step)
-    return [line for line in watched if line.source == source and line.line is not None]
+    ledgers = read_ledgers(replica.trace)
+    before = {key for sources in ledgers.values() for key, read in sources.items() if not is_after(read, first)}
+    watched = collect_suspects(ledgers, {}, first.step)
+    return [line for line in watched if line.source == source and line.line is not None and line.key in before]
+
+
+def is_after(read: Source, first: Difference) -> bool:
+    """Whether a line is known to have begun to draw after the divergence.
+
+    Not where that is in an initial state: it was recorded when the model was first called, and may have been made later
+    than what was recorded before.
+    """
+    if first.stage == "init" or first.num_events is None:
+        return False
+    counts = [note["num_events"] for note in read.notes if note.get("note") == FIRST_DRAW]
+    return any(isinstance(n, int) and n > first.num_events for n in counts)
 
 
 def place(suspect: Suspect, line: Suspect) -> Suspect:

@@ -260,7 +260,7 @@ class Search:
         ordered = rank(map(self._weigh, suspects), self._first.step)
         if not ordered:
             return []
-        needed = minimize(ordered, self._explains)
+        needed = tuple(sorted(minimize(ordered, self._explains), key=self._is_for_later))
         located = [self._locate(suspect) for suspect in needed]
         if not self._has_diverged and self._explains(()):
             return []  # even the candidate's own values do not bring the divergence back
@@ -269,6 +269,13 @@ class Search:
         proof = self._prove(needed)
         self._known += needed
         return [self._name(suspect, f"{proof}{more}") for suspect, more in located]
+
+    def _is_for_later(self, suspect: Suspect) -> bool:
+        """Whether the divergence is gone without this one, and only another one in the same step needs it."""
+        return any(
+            suspect not in chosen and trial.num_events_after(self._first) > 0
+            for chosen, trial in self._by_choice.items()
+        )
 
     def _weigh(self, suspect: Suspect) -> Suspect:
         """Return a suspect with what its line, and the surroundings of the candidate, tell of it."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import subprocess
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
@@ -68,6 +70,28 @@ def default_threads() -> int:
     return int(named) if named.isdecimal() and int(named) else available
 
 
+def other_locale() -> str | None:
+    """Return a locale that sorts and writes numbers otherwise than the user's; None if there is no other here."""
+    if not is_plain(os.environ.get("LC_ALL") or os.environ.get("LANG") or "C"):
+        return "C"
+    if (program := shutil.which("locale")) is None:
+        return None
+    listed = subprocess.run(  # noqa: S603  # no shell, fixed arguments
+        [program, "-a"], capture_output=True, text=True, errors="replace", check=False
+    ).stdout
+    return next((name for name in listed.split() if not is_plain(name)), None)
+
+
+def is_plain(name: str) -> bool:
+    """Whether a locale is the standard's own, which sorts by code points and writes no language."""
+    return name.partition(".")[0] in {"C", "POSIX"}
+
+
+def find_unvaried(names: Iterable[str]) -> dict[str, str]:
+    """Return those of these variations that change nothing on this machine, each with the reason."""
+    return {"locale": "no locale but C is installed"} if "locale" in names and other_locale() is None else {}
+
+
 def surroundings_of(names: Iterable[str]) -> Surroundings:
     """Return what these variations, names of `NAMES`, change."""
     wanted = frozenset(names)
@@ -78,7 +102,8 @@ def surroundings_of(names: Iterable[str]) -> Surroundings:
     if "cpu-isa" in wanted:
         environment |= {"ATEN_CPU_CAPABILITY": "default", "ONEDNN_MAX_CPU_ISA": "SSE41", "MKL_CBWR": "COMPATIBLE"}
     if "locale" in wanted:
-        environment |= {"LC_ALL": "C", "LANG": "C"}
+        chosen = other_locale()
+        environment |= {"LC_ALL": chosen, "LANG": chosen} if chosen is not None else {}
     if "time" in wanted:
         environment |= {"TZ": FAR_ZONE if os.environ.get("TZ") != FAR_ZONE else "UTC"}
     return Surroundings(

@@ -32,7 +32,7 @@ class FrameBuilder:
 
     Attributes:
         step: 0-based index of the current step.
-        num_events: Events taken so far.
+        num_events: Events taken so far, but for those put at the front of a step: they tell nothing of when it was.
     """
 
     def __init__(self, writer: RankWriter, on_full: Callable[[OSError], None]) -> None:
@@ -110,12 +110,14 @@ class FrameBuilder:
         with self._lock:
             held = (self._ids, self._digests, self._values)
             self._ids, self._digests, self._values = [], [], []
+            num_events = self.num_events
             try:
                 yield
             finally:
                 self._values += [(position + len(self._ids), value) for position, value in held[2]]
                 self._ids += held[0]
                 self._digests += held[1]
+                self.num_events = num_events
 
     def skip(self, event: Event) -> None:
         """Add an event for which no digest could be taken; `event.skipped` says why."""

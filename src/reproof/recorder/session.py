@@ -180,7 +180,7 @@ class Recording:
 
         Effects: as `reproof.entropy.process.Taps`; the taps stay for the life of the process.
         """
-        self._taps = Taps(self.folder, str(rank_of_process()), plan)
+        self._taps = Taps(self.folder, str(rank_of_process()), plan, lambda: self.frames.num_events)
 
     def recompile(self, code: CodeType) -> CodeType:
         """Return the code of the script as an experiment wants it; as it is, in all other runs."""

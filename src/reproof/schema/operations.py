@@ -107,7 +107,7 @@ class UnstableOp:
 
     Attributes:
         step: The step in which it was executed.
-        num_events: Events that had been recorded before it.
+        num_events: Events other than initial states that had been recorded before it.
         name: Name with namespace, such as ``aten::index_put_``.
         overload: Its overload.
         phase: Phase of the step.

@@ -129,7 +129,7 @@ class Op(NamedTuple):
     Attributes:
         number: Position among the operations of its step.
         place: Which operation, called where.
-        num_events: Events that were recorded before it.
+        num_events: Events other than initial states that were recorded before it.
         arguments: Digest of its arguments that are no tensors.
         inputs: Tensors that it reads.
         outputs: Tensors that it returns or changes.

@@ -1,5 +1,5 @@
+import hashlib
 import tempfile
-import zlib
 from pathlib import Path
 
 import numpy as np
@@ -16,5 +16,5 @@ class Shards:
             np.save(path, part)
 
     def load(self):
-        ordered = sorted(self.paths, key=lambda path: zlib.crc32(str(path).encode()))
+        ordered = sorted(self.paths, key=lambda path: hashlib.sha256(str(path).encode()).digest())
         return np.concatenate([np.load(path) for path in ordered])

@@ -16,7 +16,7 @@ def arm(count):
 def main():
     torch.manual_seed(12)
     torch.set_num_threads(1)
-    rows = torch.from_numpy(Shards(arm(240), count=12).load())
+    rows = torch.from_numpy(Shards(arm(240), count=48).load())
     model = nn.Sequential(nn.Linear(6, 20), nn.Tanh(), nn.Linear(20, 3))
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
     for batch in rows.split(40):

@@ -8,7 +8,14 @@ import pytest
 
 from reproof.errors import UsageError
 from reproof.launch.processes import RunRequest
-from reproof.launch.variations import NAMES, Surroundings, parse_variations, surroundings_of, vary
+from reproof.launch.variations import (
+    NAMES,
+    Surroundings,
+    find_unvaried,
+    parse_variations,
+    surroundings_of,
+    vary,
+)
 
 REQUEST = RunRequest(command=("train.py",), folder=Path(), trace=Path("t"), level="steps")
 
@@ -42,6 +49,32 @@ def test_the_number_of_threads_is_another(monkeypatch: pytest.MonkeyPatch) -> No
     assert surroundings_of(["threads"]).environment["OMP_NUM_THREADS"] == "1"
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     assert surroundings_of(["threads"]).environment["OMP_NUM_THREADS"] == "2"
+
+
+@pytest.mark.parametrize(
+    ("own", "installed", "chosen"),
+    [
+        ("de_DE.UTF-8", "C\nPOSIX\n", "C"),
+        ("C.UTF-8", "C\nC.utf8\nPOSIX\nsv_SE.utf8\ntr_TR.utf8\n", "sv_SE.utf8"),
+        ("", "C\nsv_SE.utf8\n", "sv_SE.utf8"),
+        ("C", "C\nC.utf8\nPOSIX\n", None),
+        ("C", None, None),
+    ],
+)
+def test_the_locale_is_another_or_it_is_said_that_there_is_none(
+    own: str, installed: str | None, chosen: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """C for who has a language, any language for who has C; nothing is claimed where none is installed."""
+    if installed is not None:
+        program = tmp_path / "locale"
+        program.write_text(f"#!/bin/sh\necho '{installed}'\n")
+        program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("LANG", own)
+    monkeypatch.delenv("LC_ALL", raising=False)
+    environment = surroundings_of(["locale"]).environment
+    assert environment == ({} if chosen is None else {"LC_ALL": chosen, "LANG": chosen})
+    assert list(find_unvaried(["time", "locale"])) == ([] if chosen else ["locale"])
 
 
 @pytest.mark.parametrize(
