@@ -2,11 +2,13 @@
 
 The generator is what must be seeded, but the line shows what depends on it. The first line that draws may only make up
 a name for the run; so the draws of a line are perturbed while everything else is replayed, and only if the run then
-diverges is the line named. One that lets it diverge later than it did is named only if no other comes closer.
+diverges is the line named. One that lets it diverge later than it did is named only if no other comes closer; then all
+that changed nothing are tried a second time, since a shuffle may begin with the same sample by chance.
 """
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -39,24 +41,27 @@ def find_drawing_line(
         lines.reverse()
     if len(lines) + len(suspect.reads) < 2:  # noqa: PLR2004  # no choice
         return (place(suspect, lines[0]), "") if lines else (suspect, "")
-    later: list[tuple[int, int, Suspect]] = []
-    for line in lines:
-        try:
+    tried: set[Suspect] = set()
+    diverged: dict[Suspect, Trial] = {}
+    with contextlib.suppress(BudgetSpentError):
+        for line in (*lines, *(() if suspect.reads else lines)):
+            if line in diverged:
+                continue
             trial = perturb(laboratory, first, replica, suspect, line)
-        except BudgetSpentError:
-            break
-        if trial.agrees_through(first.step):
-            continue
-        later.append((trial.num_events_after(first), trial.number, line))
-        if later[-1][0] <= 0:
-            break
-    else:
-        if suspect.reads and not later:  # what was read of its state has become the seed of something else
-            return place(suspect, suspect.reads[0]), ""
-    if not later:
+            tried.add(line)
+            if not trial.agrees_through(first.step):
+                diverged[line] = trial
+                if trial.num_events_after(first) == 0:
+                    break
+    if diverged:
+        line, trial = min(diverged.items(), key=lambda found: found[1].num_events_after(first))
+        more = f"; with other numbers drawn on this line alone it diverges (experiment {trial.number})"
+        return place(suspect, line), more
+    if tried != set(lines):
         return place(suspect, lines[0]), "; of several lines that draw from it, this one was not tried by itself"
-    _, number, line = min(later, key=lambda found: found[0])
-    return place(suspect, line), f"; with other numbers drawn on this line alone it diverges (experiment {number})"
+    if suspect.reads:  # what was read of its state has become the seed of something else
+        return place(suspect, suspect.reads[0]), ""
+    return place(suspect, lines[0]), "; no line that draws from it makes it diverge by itself"
 
 
 def find_lines(replica: Trial, source: str, first: Difference) -> list[Suspect]:
