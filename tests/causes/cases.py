@@ -623,6 +623,13 @@ SURROUNDINGS = (
 
 SEVERAL = (
     _faulty(
+        "two_depths",
+        "batch/content",
+        _cause("unseeded-rng", ("train.py", "np.random.normal(0, 1e-3, positions.shape)")),
+        _cause("nondeterministic-op", ("train.py", "* self.stiffness)[self.bonds]")),
+        tags=("ordered",),
+    ),
+    _faulty(
         "two_generators",
         "batch/content",
         _cause("unseeded-generator", ("train.py", "self.sensor = np.random.default_rng()")),

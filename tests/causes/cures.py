@@ -23,6 +23,10 @@ CURES: Final[dict[str, tuple[Edit, ...]]] = {
     ),
     "rng_mixed": (("train.py", "    torch.manual_seed(14)", "    torch.manual_seed(14)\n    np.random.seed(14)"),),
     "rng_explorer": (("explorer.py", "        self.memory = []", "        self.memory = []\n        random.seed(8)"),),
+    "two_depths": (
+        ("train.py", "torch.set_num_threads(8)", "torch.set_num_threads(1)"),
+        ("train.py", "    torch.manual_seed(29)", "    torch.manual_seed(29)\n    np.random.seed(29)"),
+    ),
     "two_generators": (
         ("train.py", "self.rng = np.random.default_rng()", "self.rng = np.random.default_rng(1)"),
         ("train.py", "self.sensor = np.random.default_rng()", "self.sensor = np.random.default_rng(2)"),

@@ -74,10 +74,9 @@ class PairReader:
             num_elements=None if measured is None else measured.num_elements,
             max_abs=None if measured is None else measured.max_abs,
             max_ulp=None if measured is None else measured.max_ulp,
-            num_events=self._count_before(pair),
         )
 
-    def _count_before(self, pair: Pair) -> int:
+    def count_before(self, pair: Pair) -> int:
         """Return how many events, other than initial states, the baseline recorded before one.
 
         An initial state itself has its position in the frame: it was recorded at some time within the step.

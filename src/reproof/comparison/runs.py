@@ -202,10 +202,12 @@ class RunPair:
     def describe(self) -> tuple[Difference, ...]:
         """Describe the first differing events, in execution order."""
         ordered = sorted(self.differing, key=lambda found: found[1].step)  # stable: ranks stay in order within a step
-        return tuple(
-            PairReader(self.baseline.ranks[rank], self.candidate.ranks[rank]).describe(pair)
-            for rank, pair in ordered[: self.limit]
-        )
+        described: list[Difference] = []
+        for rank, pair in ordered[: self.limit]:
+            reader = PairReader(self.baseline.ranks[rank], self.candidate.ranks[rank])
+            count = None if described else reader.count_before(pair)  # asked for of the first alone, and not free
+            described.append(replace(reader.describe(pair), num_events=count))
+        return tuple(described)
 
     def name_op(self, first: Difference) -> Difference:
         """Return the first difference with the operation at which the runs part, where both recorded operations."""

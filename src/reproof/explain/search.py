@@ -132,6 +132,7 @@ class Search:
         self._candidate = candidate
         self._first = first
         self._replica: Trial | None = None
+        self._differs_anyway = False
         self._num_before = 0
         self._by_choice: dict[tuple[Suspect, ...], Trial] = {}
         self._earlier = tuple(list_files(laboratory.setting.overlay)) if laboratory.setting.overlay else ()
@@ -154,7 +155,10 @@ class Search:
         suspects = self._collect()
         replica = self._replica = self._replay_all(suspects)
         suspects += self._collect_orders(replica)
+        self._differs_anyway = not replica.agrees_through(self._first.step) and self._is_past_place(replica)
         causes = self._find_replayed(suspects, replica)
+        if causes and self._differs_anyway and replica.first is not None:
+            causes += find_computed_causes(self._laboratory, replica.first, replica)
         causes = causes or self._find_outside(replica)
         causes = causes or find_computed_causes(self._laboratory, self._first, replica)
         self.causes += causes if any(cause.confirmed for cause in causes) else [*self._suspect_timers(), *causes]
@@ -206,11 +210,19 @@ class Search:
 
     def _find_replayed(self, suspects: list[Suspect], replica: Trial) -> list[Cause]:
         """Return the causes that the baseline's values take away; none where replaying everything does not help."""
-        if not replica.agrees_through(self._first.step):
+        if not self._agrees(replica):
             return []
         arithmetic = [suspect for suspect in suspects if suspect.key in ARITHMETIC]
         sources = [suspect for suspect in suspects if suspect.key not in ARITHMETIC]
         return self._find_varied_op(arithmetic, replica) or self._find_sources(sources)
+
+    def _agrees(self, trial: Trial) -> bool:
+        """Whether a run does not have the divergence: nor any other in its step, unless the step differs anyway."""
+        return trial.agrees_through(self._first.step) or (self._differs_anyway and self._is_past_place(trial))
+
+    def _is_past_place(self, trial: Trial) -> bool:
+        """Whether a run agrees at the place of the divergence and diverges later."""
+        return trial.num_events_after(self._first) > 0
 
     def _find_outside(self, replica: Trial) -> list[Cause]:
         """Return the lines that read files outside of the folder, if the divergence goes when those are hidden."""
@@ -264,7 +276,7 @@ class Search:
         located = [self._locate(suspect) for suspect in needed]
         if not self._has_diverged and self._explains(()):
             return []  # even the candidate's own values do not bring the divergence back
-        if any(is_unseen(suspect) for suspect in needed) and not self._is_proven(needed):
+        if (self._differs_anyway or any(is_unseen(suspect) for suspect in needed)) and not self._is_proven(needed):
             return []
         proof = self._prove(needed)
         self._known += needed
@@ -272,10 +284,7 @@ class Search:
 
     def _is_for_later(self, suspect: Suspect) -> bool:
         """Whether the divergence is gone without this one, and only another one in the same step needs it."""
-        return any(
-            suspect not in chosen and trial.num_events_after(self._first) > 0
-            for chosen, trial in self._by_choice.items()
-        )
+        return any(suspect not in chosen and self._is_past_place(trial) for chosen, trial in self._by_choice.items())
 
     def _weigh(self, suspect: Suspect) -> Suspect:
         """Return a suspect with what its line, and the surroundings of the candidate, tell of it."""
@@ -289,11 +298,12 @@ class Search:
         """Whether these alone take the divergence away: that nothing else was seen to differ is no proof.
 
         The hash seed without a line that depends on it must do so twice, and the candidate's must give the candidate
-        again: it always differs, so that it is blamed where stray memory or a race has come out the same by chance.
+        again: it always differs, so that it is blamed where stray memory or a race has come out the same by chance. The
+        same holds where the rest of the step differs by computing.
         """
         trial = self._by_choice.get(needed)
-        agrees = self._explains(needed) if trial is None else trial.agrees_through(self._first.step)
-        is_seen = all(suspect.key != HASH_SEED for suspect in needed)
+        agrees = self._explains(needed) if trial is None else self._agrees(trial)
+        is_seen = all(suspect.key != HASH_SEED for suspect in needed) and not self._differs_anyway
         return agrees and (is_seen or (self._explains(needed) and self._gives_candidate()))
 
     def _gives_candidate(self) -> bool:
@@ -304,22 +314,22 @@ class Search:
             self._explains(())
         trial = self._by_choice[()]
         first = find_first(self._candidate, trial.trace) if trial.problem is None else self._first
-        return first is None or first.step > self._first.step
+        return self._agrees(replace(trial, first=first))
 
     @property
     def _has_diverged(self) -> bool:
         """Whether an experiment has shown the divergence again: then it does not come and go by itself."""
-        return any(not trial.agrees_through(self._first.step) for trial in self._laboratory.trials[self._num_before :])
+        return any(not self._agrees(trial) for trial in self._laboratory.trials[self._num_before :])
 
     def _explains(self, chosen: tuple[Suspect, ...]) -> bool:
         names = " and ".join(suspect.key for suspect in chosen)
         told = f"only {names} replayed from the baseline, all else" if names else "everything replayed"
         purpose = f"{told} from the candidate"
         trial = self._try(chosen, purpose, num_steps=self._num_steps)
-        while not trial.agrees_through(self._first.step) and self._reads_instead(chosen, trial):
+        while not self._agrees(trial) and self._reads_instead(chosen, trial):
             trial = self._try(chosen, f"{purpose}; gone is also what it read instead", num_steps=self._num_steps)
         self._by_choice[chosen] = trial
-        return trial.agrees_through(self._first.step)
+        return self._agrees(trial)
 
     def _reads_instead(self, chosen: tuple[Suspect, ...], trial: Trial) -> bool:
         """Whether a line read other files of an earlier run when its own were gone: they belong to it, too."""
@@ -372,9 +382,10 @@ class Search:
         number = "" if agreed is None else f" (experiment {agreed.number})"
         others = " while all other values were the candidate's" if alone is not None else ""
         which = "this value" if len(needed) == 1 else f"these {len(needed)} values"
-        diverged = [trial for trial in self._laboratory.trials if not trial.agrees_through(step)]
+        diverged = [trial for trial in self._laboratory.trials if not self._agrees(trial)]
+        extent = f"as far as {self._first.stage} {self._first.name} in" if self._differs_anyway else "through"
         without = f"; with the candidate's it diverges (experiment {diverged[-1].number})" if diverged else ""
-        return f"with {which} of the baseline{others} the run is identical to it through step {step}{number}{without}"
+        return f"with {which} of the baseline{others} the run is identical to it {extent} step {step}{number}{without}"
 
     def _name(self, suspect: Suspect, evidence: str) -> Cause:
         return name_cause(suspect, self._setting.request.folder, self._first.step, evidence, is_confirmed=True)

@@ -36,8 +36,8 @@ class Difference:
         max_abs: Largest absolute difference, where values were kept.
         max_ulp: Largest difference in units in the last place, where values were kept.
         op: The operation at which the runs part, where both recorded the operations of the step.
-        num_events: Events other than initial states that the process recorded before it in the baseline, or None if
-            that is unknown.
+        num_events: Of a first difference, the events other than initial states that the process recorded before it in
+            the baseline; None if that is unknown.
     """
 
     rank: int

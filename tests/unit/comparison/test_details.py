@@ -38,6 +38,25 @@ def first_difference(*folders: Any) -> Difference:
     return first
 
 
+@pytest.mark.parametrize(
+    ("step", "part", "count"), [(0, "init", 1), (0, "batch", 1), (0, "loss", 3), (1, "batch", 5), (1, "loss", 7)]
+)
+def test_the_events_before_a_divergence_are_counted(step: int, part: str, count: int, run: Any, say: Any) -> None:
+    """Without initial states, which are put before what was recorded earlier; those count only among themselves."""
+
+    def make(name: str, at: int) -> Any:
+        steps = []
+        for number in (0, 1):
+            content = {one: f"{one}{number}{name if (number, one) == (at, part) else ''}" for one in ("batch", "loss")}
+            own = name if (number, part) == (at, "init") else ""
+            initial = [say.named("w", "1", stage="init"), say.named("b", f"2{own}", stage="init")]
+            rest = [say.data(content["batch"]), say.label(1), say.named("loss", content["loss"], stage="loss")]
+            steps.append([*(initial if number == 0 else ()), say.order("", 1, 2), *rest])
+        return run(name, *steps)
+
+    assert first_difference(make("a", step), make("b", step)).num_events == count
+
+
 class TestOrder:
     """The loader drew other indices."""
 

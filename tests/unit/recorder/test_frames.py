@@ -59,6 +59,19 @@ def test_a_step_is_one_frame() -> None:
     assert (builder.step, builder.num_events) == (3, 4)
 
 
+def test_what_is_put_at_the_front_of_a_step_does_not_count() -> None:
+    """The number of events tells when something was: what comes to the front was recorded later than it stands."""
+    paper = Paper()
+    builder = make_builder(paper)
+    builder.add(0, DIGEST)
+    with builder.at_front():
+        builder.add(0, DIGEST)
+        builder.add_all([0, 0], [DIGEST, DIGEST])
+    builder.add(0, DIGEST)
+    builder.end_step()
+    assert (builder.num_events, paper.frames) == (2, [(5, 0, fmt.ENDS_STEP)])
+
+
 def test_nothing_recorded_is_nothing_written() -> None:
     """A run without events has no frames."""
     paper = Paper()
