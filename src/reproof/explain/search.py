@@ -272,7 +272,7 @@ class Search:
         ordered = rank(map(self._weigh, suspects), self._first.step)
         if not ordered:
             return []
-        needed = tuple(sorted(minimize(ordered, self._explains), key=self._is_for_later))
+        needed = self._order(minimize(ordered, self._explains))
         located = [self._locate(suspect) for suspect in needed]
         if not self._has_diverged and self._explains(()):
             return []  # even the candidate's own values do not bring the divergence back
@@ -281,6 +281,19 @@ class Search:
         proof = self._prove(needed)
         self._known += needed
         return [self._name(suspect, f"{proof}{more}") for suspect, more in located]
+
+    def _order(self, needed: tuple[Suspect, ...]) -> tuple[Suspect, ...]:
+        """Return causes in the order in which they are named: those that make the first divergence are first.
+
+        Of a clock that is read once and again and again, the line that takes the difference is the one to mend.
+        """
+        kinds = [suspect.kind for suspect in needed]
+
+        def place(suspect: Suspect) -> tuple[bool, int, int]:
+            num_reads = suspect.num_reads if suspect.kind == "wall-clock" else 0
+            return self._is_for_later(suspect), kinds.index(suspect.kind), -num_reads
+
+        return tuple(sorted(needed, key=place))
 
     def _is_for_later(self, suspect: Suspect) -> bool:
         """Whether the divergence is gone without this one, and only another one in the same step needs it."""

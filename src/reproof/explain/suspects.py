@@ -67,6 +67,7 @@ class Suspect:
         line: The line, or None.
         through: Package through which it was read, or None.
         first_step: Step of its first read.
+        num_reads: How often it was read, as far as values are kept.
         reads: Where the state of this global generator was read, as to put it back later: it follows from the first.
         files: Files of an earlier run that are read there, relative to the working folder.
         doubt: Added to the rank of its kind: what speaks against it.
@@ -80,6 +81,7 @@ class Suspect:
     line: int | None = None
     through: str | None = None
     first_step: int = 0
+    num_reads: int = 0
     reads: tuple[Suspect, ...] = ()
     files: tuple[str, ...] = ()
     doubt: int = 0
@@ -137,6 +139,7 @@ def make_suspect(source: Source, first_step: int) -> Suspect:
         line=source.line,
         through=source.through,
         first_step=first_step,
+        num_reads=len(source.values),
         order=int(source.source == "hash" and (source.function or "").endswith("__hash__")),
     )
 

@@ -53,3 +53,14 @@ def test_what_may_agree_by_chance_must_take_the_divergence_away_twice(
     search = ScriptedSearch(outcomes, differs_anyway=differs_anyway)
     assert search._is_proven((Suspect(key=key, kind="hash-order", source=key),)) is all(outcomes)
     assert next(search._outcomes, None) is None
+
+
+def test_the_line_that_reads_a_clock_more_often_is_named_first() -> None:
+    """It takes the time since the other; causes of other kinds keep their places."""
+    search = ScriptedSearch([], differs_anyway=False)
+    start = Suspect(key="a", kind="wall-clock", source="time.time", line=3, num_reads=1)
+    now = Suspect(key="b", kind="wall-clock", source="time.time", line=9, num_reads=40)
+    noise = Suspect(key="c", kind="unseeded-rng", source="random", line=1)
+    draws = Suspect(key="d", kind="os-entropy", source="os.urandom", line=2, num_reads=90)
+    assert search._order((noise, start, now, draws)) == (noise, now, start, draws)
+    assert search._order((start, now, noise)) == (now, start, noise)
