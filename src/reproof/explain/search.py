@@ -156,12 +156,13 @@ class Search:
         replica = self._replica = self._replay_all(suspects)
         suspects += self._collect_orders(replica)
         self._differs_anyway = not replica.agrees_through(self._first.step) and self._is_past_place(replica)
-        causes = self._find_replayed(suspects, replica)
-        if causes and self._differs_anyway and replica.first is not None:
-            causes += find_computed_causes(self._laboratory, replica.first, replica)
-        causes = causes or self._find_outside(replica)
-        causes = causes or find_computed_causes(self._laboratory, self._first, replica)
-        self.causes += causes if any(cause.confirmed for cause in causes) else [*self._suspect_timers(), *causes]
+        found = self._find_replayed(suspects, replica)
+        self.causes += found  # at once: the experiments may end below
+        if not found:
+            causes = self._find_outside(replica) or find_computed_causes(self._laboratory, self._first, replica)
+            self.causes += causes if any(cause.confirmed for cause in causes) else [*self._suspect_timers(), *causes]
+        elif self._differs_anyway and replica.first is not None:
+            self.causes += find_computed_causes(self._laboratory, replica.first, replica)
 
     def go_on(self) -> None:
         """Take away what was found and run to the end; search for what shows then, until nothing does."""

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from reproof.explain.laboratory import BudgetSpentError, Trial
 from reproof.explain.search import Search
 from reproof.explain.suspects import DISK, HASH_SEED, Suspect
+from reproof.launch.processes import FinishedRun
+from reproof.schema import Difference
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from reproof.schema import Cause
 
 
 class ScriptedSearch(Search):
@@ -64,3 +71,29 @@ def test_the_line_that_reads_a_clock_more_often_is_named_first() -> None:
     draws = Suspect(key="d", kind="os-entropy", source="os.urandom", line=2, num_reads=90)
     assert search._order((noise, start, now, draws)) == (noise, now, start, draws)
     assert search._order((start, now, noise)) == (now, start, noise)
+
+
+def test_what_was_found_is_kept_when_no_more_experiments_may_be_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A step that differs by what is read is searched for operations as well, which may cost more than there is."""
+    anything: Any = None
+    first = Difference(
+        rank=0, step=2, stage="batch", detail="content", name="x", baseline="a", candidate="b", num_events=7
+    )
+    run = FinishedRun(trace=anything, exit_code=0, seconds=1.0, changes=anything, output=None)
+    replica = Trial(number=1, purpose="", run=run, first=replace(first, num_events=9))
+    laboratory: Any = SimpleNamespace(
+        trials=[], setting=SimpleNamespace(overlay=None, request=SimpleNamespace(trace=anything))
+    )
+    cause: Any = SimpleNamespace(confirmed=True)
+    search = Search(laboratory, first, anything)
+    answers = {"_collect": [], "_replay_all": replica, "_collect_orders": [], "_find_replayed": [cause]}
+    for name, answer in answers.items():
+        monkeypatch.setattr(search, name, lambda *_, answer=answer: answer)
+
+    def spend(*_: Any) -> list[Cause]:
+        raise BudgetSpentError
+
+    monkeypatch.setattr("reproof.explain.search.find_computed_causes", spend)
+    with pytest.raises(BudgetSpentError):
+        search.run()
+    assert search.causes == [cause]
