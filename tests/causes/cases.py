@@ -608,6 +608,12 @@ SURROUNDINGS = (
     ),
     _faulty("environment_folder", "init", _cause("environment", ("settings.py", "zlib.crc32(os.getcwd()")), vary="cwd"),
     _faulty(
+        "environment_project",
+        "batch/content",
+        _cause("environment", ("train.py", "hashlib.sha256(str(Path.cwd())")),
+        vary="cwd",
+    ),
+    _faulty(
         "environment_temporary",
         "batch/content",
         _cause("environment", ("shards.py", "tempfile.gettempdir()"), ("shards.py", "hashlib.sha256(str(path)")),

@@ -106,6 +106,7 @@ CURES: Final[dict[str, tuple[Edit, ...]]] = {
     "workers_stream": (("train.py", "num_workers=args.workers", "num_workers=0"),),
     "workers_augment": (("plates.py", "torch.rand(1)", "torch.rand(1, generator=torch.Generator().manual_seed(n))"),),
     "environment_folder": (("settings.py", "zlib.crc32(os.getcwd().encode())", "1"),),
+    "environment_project": (("train.py", "str(Path.cwd())", 'str("pipes")'),),
     "environment_temporary": (("shards.py", "hashlib.sha256(str(path).encode()).digest()", "path.name"),),
     "environment_timezone": (
         ("demand.py", "import datetime", "import datetime, timezone"),

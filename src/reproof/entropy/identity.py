@@ -9,6 +9,7 @@ import socket
 import tempfile
 import threading
 import uuid
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from reproof.entropy.interception import Tap
@@ -44,18 +45,28 @@ def install(interceptor: Interceptor) -> None:
     A package that asks for its process number means the process, and must get the true one: `multiprocessing` tells a
     child from its parent by it.
 
-    Effects: replaces functions of `os`, `tempfile`, `threading`, `socket`, `platform` and `uuid`, and properties of
-        threads and processes.
+    Effects: replaces functions of `os`, `tempfile`, `pathlib`, `threading`, `socket`, `platform` and `uuid`, and
+        properties of threads and processes.
     """
     tap_properties(interceptor)
     for module, name in FUNCTIONS:
         if (original := getattr(module, name, None)) is not None:
             tap = Tap(source=f"{module.__name__}.{name}", kind="process-identity", libraries=False)
             setattr(module, name, liken(interceptor.tap(original, tap, module.__name__), original))
+    tap_path(interceptor)
     for module, name, decode in SURROUNDINGS:
         if (original := getattr(module, name, None)) is not None:
             tap = Tap(source=f"{module.__name__}.{name}", kind="environment", libraries=False, decode=decode)
             setattr(module, name, liken(interceptor.tap(original, tap, module.__name__), original))
+
+
+def tap_path(interceptor: Interceptor) -> None:
+    """Tap `Path.cwd`: in it `pathlib` asks for the folder, as it does for many other things."""
+    original = Path.__dict__["cwd"].__func__
+    tap = Tap(
+        source="Path.cwd", kind="environment", libraries=False, encode=str, decode=lambda value, kind: kind(value)
+    )
+    Path.cwd = classmethod(interceptor.tap(original, tap))  # type: ignore[method-assign,assignment]
 
 
 def tap_properties(interceptor: Interceptor) -> None:

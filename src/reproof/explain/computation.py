@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from reproof.explain.laboratory import Laboratory, Trial
-    from reproof.schema import Cause, Difference, OpDifference, UnstableOp
+    from reproof.schema import Cause, Difference, OpCause, OpDifference, UnstableOp
 
 
 MAX_PLACES: Final = 6
@@ -33,6 +33,15 @@ ALLOCATING: Final = ("empty", "Tensor(", "ndarray(", "resize", "where=")
 MAX_EARLIER_STEPS: Final = 3
 """Up to this step of a divergence the operations of all steps before it are recorded as well."""
 
+
+KINDS: Final[dict[OpCause, str]] = {
+    "computed": "nondeterministic-op",
+    "random": "unseeded-rng",
+    "argument": "data-change",
+    "outside": "data-change",
+    "uninitialized": "uninitialized-memory",
+}
+"""Kind of cause by what made an operation differ."""
 
 STARTED: Final = frozenset({"threading.Thread", "multiprocessing.Process"})
 """What runs beside the main thread, and may race with it."""
@@ -262,18 +271,17 @@ def name_op(laboratory: Laboratory, first: Difference, trial: Trial, found: OpDi
 
     That memory which nobody had written was read, and held other bits, is seen in the comparison itself. That an
     operation has no result of its own is only suspected, if it was stable when it was repeated. One that was given
-    other data is not suspected: the data are.
+    other data is not suspected: the data are; nor one that drew other numbers: the seed is.
     """
     is_uninitialized = found.cause == "uninitialized"
-    is_given = found.cause in ("outside", "argument")
     suspect = Suspect(
         key=f"{found.name}@{found.file}:{found.line}",
-        kind="uninitialized-memory" if is_uninitialized else "data-change" if is_given else "nondeterministic-op",
-        source=found.name,
+        kind=KINDS[found.cause],
+        source="torch" if found.cause == "random" else found.name,
         file=found.file or None,
         line=found.line or None,
     )
-    repeated = "" if is_uninitialized or is_given else "; it was stable when repeated"
+    repeated = "; it was stable when repeated" if found.cause == "computed" else ""
     evidence = f"with everything replayed, {found.explanation} (experiment {trial.number}){repeated}"
     return name_cause(suspect, laboratory.setting.request.folder, first.step, evidence, is_confirmed=is_uninitialized)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from reproof.explain.computation import judge_repetition, says_so
+from reproof.explain.computation import judge_repetition, name_op, says_so
 from reproof.schema import Difference, UnstableOp
 from reproof.trace.probes import RepetitionWriter
 
@@ -38,6 +38,30 @@ def make_op(num_events: int) -> UnstableOp:
         stable_with=("one thread",),
         raises_with=(),
     )
+
+
+@pytest.mark.parametrize(
+    ("made_by", "kind", "told"),
+    [
+        ("computed", "nondeterministic-op", "it was stable when repeated"),
+        ("random", "unseeded-rng", "torch.manual_seed(seed)"),
+        ("argument", "data-change", ""),
+        ("outside", "data-change", ""),
+        ("uninitialized", "uninitialized-memory", ""),
+    ],
+)
+def test_an_operation_is_suspected_only_of_what_it_made(made_by: Any, kind: str, told: str, tmp_path: Path) -> None:
+    """One that was given other data, or another state of the generator, computes as it did before."""
+    laboratory: Any = SimpleNamespace(setting=SimpleNamespace(request=SimpleNamespace(folder=tmp_path)))
+    trial: Any = SimpleNamespace(number=2)
+    found: Any = SimpleNamespace(
+        cause=made_by, name="aten::uniform_", file="train.py", line=4, explanation="something differs"
+    )
+    first = Difference(rank=0, step=0, stage="init", detail=None, name="x", baseline="a", candidate="b")
+    cause = name_op(laboratory, first, trial, found)
+    assert (cause.kind, cause.line, cause.confirmed) == (kind, 4, made_by == "uninitialized")
+    assert told in f"{cause.evidence} {cause.fix}"
+    assert ("stable" in cause.evidence) == (made_by == "computed")
 
 
 @pytest.mark.parametrize(("executed", "line"), [((EVENTS + 1,), None), ((EVENTS + 1, 3), 3), ((EVENTS,), EVENTS)])
