@@ -14,11 +14,16 @@ def mark(error: Exception) -> None:
         setattr(error, MARK, True)
 
 
+def is_by_handler(error: BaseException) -> bool:
+    """Whether a handler of the program's is known to have raised this error."""
+    return bool(getattr(error, MARK, False))
+
+
 def let_through(error: BaseException) -> None:
     """Raise an error that is none of ours, because a handler of the program's has raised it.
 
     Raises:
         Exception: That error.
     """
-    if getattr(error, MARK, False):
+    if is_by_handler(error):
         raise error

@@ -212,16 +212,17 @@ class Ledger:
             while data:
                 data = data[os.write(self._descriptor, data) :]
         except OSError as error:
-            self.add_problem(f"the entropy of this run is not recorded whole: {error.strerror}")
+            self.add_problem(f"the entropy of this run is not recorded whole: {error.strerror or error}")
             self.close()
+            let_through(error)
 
     def _is_ours(self, descriptor: int) -> bool:
         """Whether the file is still ours: daemons close all files, and the next one opened gets our number."""
         try:
             if identify(descriptor) == self._identity:
                 return True
-        except OSError:
-            pass
+        except OSError as error:
+            let_through(error)
         self._descriptor = None
         self.add_problem("the entropy of this run is not recorded whole: the program closed the file")
         return False

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from reproof.entropy.files import KIND, WRITE_FLAGS
+from reproof.entropy.handled import let_through
 
 if TYPE_CHECKING:
     from reproof.entropy.interception import Interceptor
@@ -84,7 +85,8 @@ class OutsideFiles:
     def _is_of_earlier(self, name: str) -> bool:
         try:
             status = self._stat(name)
-        except (OSError, ValueError):
+        except (OSError, ValueError) as error:
+            let_through(error)
             return False
         return stat.S_ISREG(status.st_mode) and self._since <= status.st_mtime < self._start
 

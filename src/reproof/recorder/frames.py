@@ -10,6 +10,7 @@ import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from reproof.entropy.handled import let_through
 from reproof.schema import NO_DIGEST, Event
 from reproof.trace import format as fmt
 
@@ -162,6 +163,7 @@ class FrameBuilder:
     def _give_up(self, error: OSError) -> None:
         self._broken = True
         self._on_full(error)
+        let_through(error)  # `TimeoutError` is an `OSError`, too, and a frame that it interrupts is not whole
 
 
 def pack_values(values: list[tuple[int, Value]]) -> bytes:

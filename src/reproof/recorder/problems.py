@@ -92,9 +92,14 @@ class Guard(contextlib.AbstractContextManager["Guard"]):
 
 
 def describe_error(error: BaseException) -> str:
-    """Return the type and text of an exception in one line, whatever its own methods do."""
+    """Return the type and text of an exception in one line, whatever its own methods do.
+
+    Raises:
+        Exception: One that a signal handler of the program's has raised meanwhile.
+    """
     try:
         text = " ".join(str(error).split())
-    except Exception:  # noqa: BLE001  # the exception is the user's
+    except Exception as failure:  # noqa: BLE001  # the exception is the user's
+        let_through(failure)
         text = ""
     return f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -19,6 +19,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NoReturn
 
+from reproof.entropy.handled import is_by_handler
 from reproof.entropy.process import Taps
 from reproof.environment import collect_environment, collect_torch_environment
 from reproof.errors import RecordingError, UsageError
@@ -379,7 +380,9 @@ class Recording:
         self._writer = None
 
     def _on_full(self, error: OSError) -> None:
-        problem = str(cannot_write(self.folder, error))
+        is_interrupted = is_by_handler(error)
+        told = f"the trace ends where a signal came while it was written: {describe_error(error)}"
+        problem = told if is_interrupted else str(cannot_write(self.folder, error))
         self.add_problem(problem)
         if not self._command:  # `reproof run` says it when the script has ended
             with contextlib.suppress(RuntimeWarning):  # raised where the script makes warnings errors

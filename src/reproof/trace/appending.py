@@ -70,6 +70,8 @@ class AppendedFile:
         if self._can_map and size >= PLAIN_BYTES:
             try:
                 self._make_room(size, len(data))
+            except TimeoutError:  # most likely of a signal handler of the program's
+                raise
             except (OSError, ValueError):  # refused, or short of space: the rest takes no more than it needs
                 self._can_map = False
                 self._leave_room()

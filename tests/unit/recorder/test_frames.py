@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from reproof.entropy.handled import mark
 from reproof.recorder.frames import FrameBuilder
 from reproof.schema import Event
 from reproof.trace import format as fmt
@@ -70,6 +71,26 @@ def test_what_is_put_at_the_front_of_a_step_does_not_count() -> None:
     builder.add(0, DIGEST)
     builder.end_step()
     assert (builder.num_events, paper.frames) == (2, [(5, 0, fmt.ENDS_STEP)])
+
+
+def test_an_error_of_a_handler_goes_through_where_a_full_disk_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A `TimeoutError` is an `OSError`, and may come while a frame is written: what is written is then not whole."""
+    paper = Paper()
+    complaints: list[OSError] = []
+    error = TimeoutError("time is up")
+    mark(error)
+
+    def interrupt(*_: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(paper, "append_frame", interrupt)
+    builder = make_builder(paper, complaints)
+    builder.add(0, DIGEST)
+    with pytest.raises(TimeoutError, match="time is up"):
+        builder.end_step()
+    assert complaints == [error]
+    builder.add(0, DIGEST)
+    builder.end_step()  # nothing more is recorded
 
 
 def test_nothing_recorded_is_nothing_written() -> None:
