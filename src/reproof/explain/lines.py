@@ -80,7 +80,7 @@ def is_after(read: Source, first: Difference) -> bool:
     """
     if first.stage == "init" or first.num_events is None:
         return False
-    counts = [note["num_events"] for note in read.notes if note.get("note") == FIRST_DRAW]
+    counts = [note.get("num_events") for note in read.notes if note.get("note") == FIRST_DRAW]
     return any(isinstance(n, int) and n > first.num_events for n in counts)
 
 

@@ -380,9 +380,10 @@ class Recording:
         self._writer = None
 
     def _on_full(self, error: OSError) -> None:
-        is_interrupted = is_by_handler(error)
-        told = f"the trace ends where a signal came while it was written: {describe_error(error)}"
-        problem = told if is_interrupted else str(cannot_write(self.folder, error))
+        if is_by_handler(error):
+            problem = f"the trace ends where a signal came while it was written: {describe_error(error)}"
+        else:
+            problem = str(cannot_write(self.folder, error))
         self.add_problem(problem)
         if not self._command:  # `reproof run` says it when the script has ended
             with contextlib.suppress(RuntimeWarning):  # raised where the script makes warnings errors

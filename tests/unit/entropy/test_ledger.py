@@ -8,16 +8,16 @@ import json
 import os
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from reproof.entropy import ledger as ledger_module
+from reproof.entropy.handled import mark
 from reproof.entropy.ledger import Ledger, LedgerReader, Place, ledger_name, read_ledger
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    import pytest
 
 
 def make_entry(key: str = "time.time@a.py:3") -> dict[str, Any]:
@@ -102,6 +102,22 @@ def test_a_full_disk_is_a_problem_and_not_an_error(tmp_path: Path, monkeypatch: 
         for number in range(1000):
             place.note(number)
     assert ledger.problems == ["the entropy of this run is not recorded whole: No space left on device"]
+
+
+@pytest.mark.parametrize("function", ["write", "fstat"])
+def test_an_error_of_a_handler_is_no_full_disk(function: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A `TimeoutError` is an `OSError`, too: one that a handler of the program's has raised is the program's."""
+    late = TimeoutError("time is up")
+    mark(late)
+
+    def interrupt(*_: object) -> int:
+        raise late
+
+    place = make_place(Ledger(tmp_path, "0"))
+    with monkeypatch.context() as patched:
+        patched.setattr(os, function, interrupt)
+        with pytest.raises(TimeoutError, match="time is up"):
+            place.note(1)
 
 
 def test_a_missing_folder_is_a_problem_and_not_an_error(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from reproof.entropy.handled import mark
 from reproof.recorder.problems import MAX_PROBLEMS, Problems, describe_error
 
 
@@ -28,6 +29,19 @@ class MuteError(Exception):
 def test_an_error_is_told_in_one_line(error: BaseException, text: str) -> None:
     """Type and text, whatever the exception does."""
     assert describe_error(error) == text
+
+
+def test_an_error_of_a_handler_is_not_swallowed_while_another_is_told() -> None:
+    """A signal may come while the text of an exception is made."""
+    late = TimeoutError("time is up")
+    mark(late)
+
+    class Interrupted(Exception):  # noqa: N818  # as it would be in a program
+        def __str__(self) -> str:
+            raise late
+
+    with pytest.raises(TimeoutError, match="time is up"):
+        describe_error(Interrupted())
 
 
 def test_problems_are_told_once_and_counted() -> None:

@@ -170,3 +170,14 @@ def test_an_existing_file_is_refused(path: Path) -> None:
     with pytest.raises(FileExistsError):
         AppendedFile(path, may_map=True)
     assert path.read_bytes() == b"x"
+
+
+def test_a_timeout_is_not_taken_for_a_refusal(file: AppendedFile, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A signal handler of the program's may raise one while room is made."""
+
+    def interrupt(*_: object) -> None:
+        raise TimeoutError("time is up")
+
+    monkeypatch.setattr(file, "_make_room", interrupt)
+    with pytest.raises(TimeoutError, match="time is up"):
+        append_blocks(file, 2 * PLAIN_BYTES)
