@@ -21,7 +21,7 @@ import xxhash
 from reproof.schema import NO_DIGEST, Event, RunHeader
 from reproof.trace import TraceWriter, open_trace
 from reproof.trace import format as fmt
-from reproof.trace.export import export_trace
+from reproof.trace.views.export import export_trace
 
 HEADER = RunHeader(
     run_id="00112233445566778899aabbccddeeff",

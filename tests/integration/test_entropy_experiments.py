@@ -187,7 +187,7 @@ def test_addresses_can_be_pinned(write: Callable[..., None], python: Command) ->
     write("""
         import os, sys
         if len(sys.argv) == 1:
-            from reproof.entropy.addresses import are_pinned, pin_addresses
+            from reproof.entropy.rewriting.addresses import are_pinned, pin_addresses
             if not pin_addresses():
                 sys.exit(77)
             os.execv(sys.executable, [sys.executable, __file__, "go"])

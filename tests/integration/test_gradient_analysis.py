@@ -16,7 +16,7 @@ import pytest
 import torch
 
 import reproof
-from reproof.trace.legacy import read_legacy
+from reproof.legacy.records import read_legacy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -14,8 +14,8 @@ import xxhash
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from reproof.closeness import measure, same_bits, ulp_distance
 from reproof.comparison import compare
-from reproof.comparison.details import measure, same_bits, ulp_distance
 from reproof.comparison.tables import count_equal_fields
 from reproof.errors import TraceError
 from reproof.schema import NO_DIGEST, Event, Numbers, RunHeader, Stage

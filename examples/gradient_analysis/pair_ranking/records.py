@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 import reproof
-from reproof.trace.legacy import LegacyBatch, legacy_path, write_legacy
+from reproof.legacy.records import LegacyBatch, legacy_path, write_legacy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

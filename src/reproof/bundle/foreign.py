@@ -127,7 +127,7 @@ def _read_weights_file(path: Path) -> tuple[WeightTensor, ...]:
         return tuple(read_weights(path))
     if path.suffix not in {".pt", ".pth"}:
         raise BundleError(f"{quote(path.name)} is no file of weights", "use .pt, .pth or .safetensors")
-    from reproof.recorder.artifact_formats import explain, read_pytorch, undisturbed
+    from reproof.recorder.artifacts.formats import explain, read_pytorch, undisturbed
 
     try:
         with undisturbed():

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from reproof.bundle.scalers import KNOWN, describe_plain_scaler, is_state
 from reproof.errors import BundleError, TraceError
-from reproof.trace.pickled_array import PickledArray, PickledDtype, RefusedError, quote
-from reproof.trace.restricted_pickle import PickledName, PlainMachine
+from reproof.legacy.pickled_array import PickledArray, PickledDtype, RefusedError, quote
+from reproof.legacy.restricted_pickle import PickledName, PlainMachine
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -8,7 +8,7 @@ import click
 
 from reproof.errors import UsageError
 from reproof.trace import open_trace
-from reproof.trace.export import ExportFormat, export_trace
+from reproof.trace.views.export import ExportFormat, export_trace
 
 FORMATS: dict[str, ExportFormat] = {".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet"}
 

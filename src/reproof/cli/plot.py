@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from reproof.trace.curves import Point
+    from reproof.trace.views.curves import Point
 
 QUARTERS: Final = {True: " ▘▝▀▖▌▞▛▗▚▐▜▄▙▟█", False: " '''.:::.:::.:::"}
 """By whether there is Unicode: a character per set of dots: 1 upper left, 2 upper right, 4 and 8 below them."""

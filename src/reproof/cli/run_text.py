@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from reproof.cli.screen import Screen
     from reproof.environment.highlights import Plain, RunCondition
     from reproof.schema import RunHeader
-    from reproof.trace.curves import Curve
-    from reproof.trace.steps import StepEvent, StepRecord
-    from reproof.trace.summary import EventCount, RunSummary
+    from reproof.trace.views.curves import Curve
+    from reproof.trace.views.steps import StepEvent, StepRecord
+    from reproof.trace.views.summary import EventCount, RunSummary
 
 PLOT_LINES: Final = 10
 MAX_CURVES: Final = 3

@@ -14,15 +14,15 @@ from reproof.cli.screen import find_screen
 from reproof.environment.highlights import select_conditions
 from reproof.errors import EXIT_ERROR, EXIT_SAME
 from reproof.schema import STAGES, Stage
-from reproof.trace.salvage import salvage_trace
-from reproof.trace.steps import read_steps
-from reproof.trace.summary import list_events, summarise
+from reproof.trace.views.salvage import salvage_trace
+from reproof.trace.views.steps import read_steps
+from reproof.trace.views.summary import list_events, summarise
 
 if TYPE_CHECKING:
     from reproof.cli.screen import Screen
     from reproof.environment.highlights import RunCondition
-    from reproof.trace.steps import StepRecord
-    from reproof.trace.summary import EventCount, RunSummary
+    from reproof.trace.views.steps import StepRecord
+    from reproof.trace.views.summary import EventCount, RunSummary
 
 SHOW_SCHEMA = 1
 """Version of the JSON that `reproof show --json` writes."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from reproof.schema import LossGap, RngGap
-from reproof.trace.steps import name_generator
+from reproof.trace.views.steps import name_generator
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

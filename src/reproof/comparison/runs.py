@@ -9,8 +9,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from reproof.closeness import agree_within
 from reproof.comparison.alignment import tally_differences
-from reproof.comparison.details import PairReader, agree_within
+from reproof.comparison.details import PairReader
 from reproof.comparison.growth import find_loss_gaps, find_rng_gaps
 from reproof.comparison.operations import Target, find_op_difference
 from reproof.comparison.structure import comes_before, describe_extra, find_first_extra
@@ -67,7 +68,7 @@ def compare(
     records = [path for path in paths if is_file(path)]
     if len(records) == len(paths):
         # Imported here: reading pickles is rarely asked for, and takes a tenth of the time of a whole comparison.
-        from reproof.comparison.legacy import compare_legacy
+        from reproof.legacy.comparison import compare_legacy
 
         return compare_legacy(*paths, tolerance=tolerance, max_differences=max_differences)
     traces = [open_trace(path) for path in paths if path not in records]
@@ -96,7 +97,7 @@ def find_newest_runs(folder: str | os.PathLike[str]) -> tuple[Path, Path]:
     if has_trace or not any(name.endswith(".pkl") for name in names):
         first, second = find_newest_traces(parent)
         return first, second
-    from reproof.trace.legacy import newest_legacy  # as above
+    from reproof.legacy.records import newest_legacy  # as above
 
     newest = newest_legacy(parent, count=2)
     if len(newest) < 2:  # noqa: PLR2004  # a pair

@@ -12,33 +12,27 @@ from typing import TYPE_CHECKING, Any, Final
 
 import wrapt
 
-from reproof.entropy import (
-    channels,
+from reproof.entropy.interception import Interceptor
+from reproof.entropy.plan import Plan, plan_from_json
+from reproof.entropy.races import channels, completion, pools, queues, signals, thread_events, turns
+from reproof.entropy.replacing import replace_function
+from reproof.entropy.rewriting.modules import Modules
+from reproof.entropy.rewriting.orders import OrderKeeper
+from reproof.entropy.sites import Base
+from reproof.entropy.sources import (
     clocks,
-    completion,
-    events,
     file_times,
     files,
-    identity,
     listings,
     outside,
-    pools,
     programs,
-    queues,
     randomness,
-    signals,
     states,
-    turns,
+    surroundings,
 )
-from reproof.entropy.draws import DrawWatcher
-from reproof.entropy.generators import Generators, NumpyGenerator, PythonGenerator, TorchGenerator
-from reproof.entropy.interception import Interceptor
-from reproof.entropy.loaders import tap_loaders
-from reproof.entropy.modules import Modules
-from reproof.entropy.orders import OrderKeeper
-from reproof.entropy.plan import Plan, plan_from_json
-from reproof.entropy.replacing import replace_function
-from reproof.entropy.sites import Base
+from reproof.entropy.sources.draws import DrawWatcher
+from reproof.entropy.sources.generators import Generators, NumpyGenerator, PythonGenerator, TorchGenerator
+from reproof.entropy.sources.loaders import tap_loaders
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -87,13 +81,13 @@ class Taps:
         self.generators.add(PythonGenerator())
         for room in (
             clocks,
-            identity,
+            surroundings,
             listings,
             channels,
             files,
             outside,
             file_times,
-            events,
+            thread_events,
             programs,
             signals,
             turns,
@@ -151,17 +145,17 @@ class Taps:
         tap_loaders(self.interceptor, module)
 
     def _tap_asyncio(self, _: ModuleType) -> None:
-        from reproof.entropy import event_loops  # imports what few scripts use
+        from reproof.entropy.races import event_loops  # imports what few scripts use
 
         event_loops.install(self.interceptor)
 
     def _tap_managers(self, module: ModuleType) -> None:
-        from reproof.entropy import managers  # as above
+        from reproof.entropy.races import managers  # as above
 
         managers.install(self.interceptor, module)
 
     def _tap_shared_values(self, module: ModuleType) -> None:
-        from reproof.entropy import shared_values  # as above
+        from reproof.entropy.races import shared_values  # as above
 
         shared_values.install(self.interceptor, module)
 

@@ -12,9 +12,9 @@ import contextlib
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from reproof.entropy.draws import FIRST_DRAW
 from reproof.entropy.ledger import read_ledgers
 from reproof.entropy.plan import Plan
+from reproof.entropy.sources.draws import FIRST_DRAW
 from reproof.explain.laboratory import BudgetSpentError
 from reproof.explain.suspects import collect_suspects
 

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, NoReturn
 
-from reproof.entropy.addresses import pin_addresses
+from reproof.entropy.rewriting.addresses import pin_addresses
 from reproof.launch.experiments import write_experiment
 from reproof.launch.folders import FolderChange, State, find_changes, read_state
 from reproof.launch.restart import MAX_HASH_SEED

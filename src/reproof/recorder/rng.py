@@ -16,7 +16,7 @@ import torch
 import xxhash
 
 from reproof.digest import digest_tensor
-from reproof.entropy.generator_memory import find_numpy_state, find_python_state
+from reproof.entropy.sources.generator_memory import find_numpy_state, find_python_state
 from reproof.schema import RNG_CUDA, RNG_LOADER
 
 PACK_PAIR: Final = struct.Struct("<Q8s").pack

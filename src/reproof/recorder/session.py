@@ -23,7 +23,7 @@ from reproof.entropy.handled import is_by_handler
 from reproof.entropy.process import Taps
 from reproof.environment import collect_environment, collect_torch_environment
 from reproof.errors import RecordingError, UsageError
-from reproof.recorder.artifacts import Artifacts
+from reproof.recorder.artifacts.paths import Artifacts
 from reproof.recorder.frames import FrameBuilder
 from reproof.recorder.patches import Patches
 from reproof.recorder.problems import Problems, describe_error
@@ -41,8 +41,8 @@ if TYPE_CHECKING:
     from reproof.recorder.evidence import EvidenceRecorder
     from reproof.recorder.loaders import LoaderHooks
     from reproof.recorder.models import ModelHooks
-    from reproof.recorder.operations import OperationHooks
-    from reproof.recorder.poison_hooks import PoisonHooks
+    from reproof.recorder.probes.operations import OperationHooks
+    from reproof.recorder.probes.poison_hooks import PoisonHooks
     from reproof.recorder.registry import Registry
     from reproof.recorder.rng import RngReader
     from reproof.recorder.state import StateRecorder
@@ -230,13 +230,13 @@ class Recording:
         if writer is None:
             return
         if self.records("ops") or probes.ops_steps is not None or probes.repeats_ops:
-            from reproof.recorder.operations import OperationHooks
+            from reproof.recorder.probes.operations import OperationHooks
 
             with self.guard("operations"):
                 header, rank = writer.header, writer.rank
                 self._probe_hooks.append(OperationHooks(self, self._problems, probes, header, rank))
         if probes.poisons:
-            from reproof.recorder.poison_hooks import PoisonHooks
+            from reproof.recorder.probes.poison_hooks import PoisonHooks
 
             with self.guard("poison"):
                 self._probe_hooks.append(PoisonHooks(self, probes, writer.rank))

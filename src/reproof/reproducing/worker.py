@@ -30,7 +30,7 @@ from reproof.launch.start import start_command
 from reproof.recorder.surroundings import require_device
 from reproof.reproducing.entry import find_entry, load_entry
 from reproof.trace import open_trace
-from reproof.trace.curves import find_frames, read_points
+from reproof.trace.views.curves import find_frames, read_points
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

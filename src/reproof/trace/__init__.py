@@ -1,4 +1,4 @@
-"""The file that a recorded run leaves: format, writer, reader, export, and the records of the hand-made check.
+"""The file that a recorded run leaves: format, writer, reader, and views of it.
 
 `docs/trace-format.md` is the normative description. Nothing here imports numpy or PyTorch to read a trace.
 """

@@ -42,7 +42,7 @@ class RankTrace:
             folder: Folder of the trace.
             rank: The process.
             run_id: The 16-byte ID of the run to which they must belong; None for the one that they agree on.
-            check_last: Check the last frame; false for who looks for the end of the damage (`reproof.trace.salvage`).
+            check_last: Check the last frame; false for who looks for the end of damage (`reproof.trace.views.salvage`).
 
         Raises:
             TraceError: If a file is missing, foreign, of a newer format, or damaged beyond its unfinished end.

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from reproof.cli.plot import draw_bars, draw_curve
-from reproof.trace.curves import Point
+from reproof.trace.views.curves import Point
 
 
 def points_of(*values: float) -> list[Point]:

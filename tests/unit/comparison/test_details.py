@@ -8,8 +8,7 @@ from typing import Any
 
 import pytest
 
-from reproof.comparison import compare
-from reproof.comparison.details import (
+from reproof.closeness import (
     agree_within,
     explain_exact,
     explain_order,
@@ -20,6 +19,7 @@ from reproof.comparison.details import (
     show_values,
     ulp_distance,
 )
+from reproof.comparison import compare
 from reproof.schema import Difference, Numbers
 
 NAN, INF = math.nan, math.inf

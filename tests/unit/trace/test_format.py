@@ -18,7 +18,7 @@ import xxhash
 from reproof.errors import TraceError
 from reproof.trace import format as fmt
 from reproof.trace import open_trace
-from reproof.trace.export import export_trace
+from reproof.trace.views.export import export_trace
 
 TESTS = Path(__file__).resolve().parents[2]
 GOLDEN = TESTS / "golden" / "trace-v1"

@@ -10,7 +10,7 @@ from reproof.comparison import compare
 from reproof.schema import Event
 from reproof.trace import count_recorded_steps, open_trace
 from reproof.trace import format as fmt
-from reproof.trace.salvage import salvage_trace
+from reproof.trace.views.salvage import salvage_trace
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -15,7 +15,7 @@ from reproof.comparison.structure import comes_before, describe_extra
 from reproof.comparison.tally import Extra
 from reproof.environment import compare_environments
 from reproof.schema import STAGES, Comparison, Difference, LossGap, RngGap, Skipped, StageCount
-from reproof.trace.steps import name_generator
+from reproof.trace.views.steps import name_generator
 
 if TYPE_CHECKING:
     from reproof.recorder.restorations import Restoration

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from reproof.checking.resuming.evidence import list_names
 from reproof.schema import RNG_LOADER
-from reproof.trace.steps import name_generator
+from reproof.trace.views.steps import name_generator
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

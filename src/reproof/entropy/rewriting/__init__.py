@@ -1,0 +1,8 @@
+"""What no function can stand in for: the user's modules are compiled anew so that it passes through us.
+
+- `modules`: which modules are compiled anew, when they are imported
+- `recompiling`: the changed syntax tree
+- `orders`: the order of sets and the results of `hash()`, line by line
+- `allocations`: memory that compiled types and ufuncs return unwritten
+- `addresses`: the addresses of objects, the same in every process
+"""

@@ -1,0 +1,15 @@
+"""What a run reads from the outside world, one kind of source in each module.
+
+- `clocks`: `time`, `datetime` and what reads them
+- `file_times`: times of files
+- `surroundings`: process number, host, user, current folder, temporary names
+- `listings`: the order in which folders are listed
+- `files`, `outside`: files that an earlier run wrote, in the working folder and elsewhere
+- `programs`: what other programs print
+- `randomness`: the operating system's random bytes, and generators that are made without a seed
+- `generators`: the global generators of Python, NumPy and PyTorch, and the state in which they start
+- `generator_memory`: where their states lie in memory
+- `states`: states and seeds of global generators that are read before anybody has seeded them
+- `draws`: the lines that draw from a global generator which nobody has seeded
+- `loaders`: the number of workers of a DataLoader
+"""

@@ -1,0 +1,137 @@
+"""Find the lines that draw from a global generator which nobody has seeded, by watching its state from line to line.
+
+Whatever draws (Python, a compiled extension, the initialisation of a layer), the state has changed when the next line
+of the user's begins. This slows a run down, and is done in experiments alone. In a second run the draws of one line can
+be *perturbed*: it finds the generator in another state, and leaves it in the state that it left in the first run, so
+that nothing else changes. If the run then diverges, that line's draws matter.
+"""
+
+from __future__ import annotations
+
+import secrets
+import sys
+import threading
+from typing import TYPE_CHECKING, Any, Final
+
+from reproof.entropy.sites import USER, Site, find_user_frame, owner_of, site_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from types import FrameType
+
+    from reproof.entropy.interception import Interceptor
+    from reproof.entropy.sources.generators import Generators, GlobalGenerator
+
+FIRST_DRAW: Final = "first draw"
+"""What is noted of a line besides its draws: how many events were recorded when it began for the first of them."""
+
+MAX_STATES: Final = 64
+"""Draws of each line of which the state is kept; those that come later are never perturbed."""
+
+
+class DrawWatcher:
+    """Watches some of the global generators in all threads of this process."""
+
+    def __init__(self, interceptor: Interceptor, generators: Generators) -> None:
+        """Watch what the plan names."""
+        self._interceptor = interceptor
+        self._generators = generators
+        self._names = interceptor.plan.watches
+        self._perturbed = frozenset(interceptor.plan.perturbs)
+        self._last: dict[str, Any] = {}
+        self._current: Site | None = None
+        self._num_events: int | None = None
+        self._under_way: dict[str, tuple[Any, str]] = {}
+        self._num_perturbed: dict[str, int] = {}
+        interceptor.on_child.append(self._enter_child)
+        generators.on_add.append(self._add)
+
+    def start(self) -> None:
+        """Begin.
+
+        Effects: sets the trace function of this thread and of those to come.
+        """
+        threading.settrace(self._on_call)
+        sys.settrace(self._on_call)
+
+    def _on_call(self, frame: FrameType, event: str, _argument: Any) -> Any:
+        if event != "call" or owner_of(frame.f_code.co_filename) != USER:
+            return None
+        self._move_to(frame)
+        return self._on_event
+
+    def _on_event(self, frame: FrameType, event: str, _argument: Any) -> Any:
+        if event == "line":
+            self._move_to(frame)
+        elif event == "return":
+            self._move_to(find_user_frame(frame.f_back))
+        return self._on_event
+
+    def _move_to(self, frame: FrameType | None) -> None:
+        """Go on to another line: what has changed since is the work of the one before."""
+        self._end_line()
+        self._current = None if frame is None else site_of(frame)
+        count = self._interceptor.count_events
+        self._num_events = None if count is None else count()
+        if self._perturbed and self._current is not None:
+            self._begin_perturbed(self._current, self._names)
+
+    def _add(self, generator: GlobalGenerator) -> None:
+        """Begin with a generator whose module is imported in the middle of a line, as NumPy's is when it is used."""
+        if generator.name in self._names:
+            self._last[generator.name] = generator.glance()
+            if self._current is not None:
+                self._begin_perturbed(self._current, (generator.name,))
+
+    def _end_line(self) -> None:
+        for name in self._names:
+            generator = self._generators.by_name.get(name)
+            if generator is None or not (name in self._under_way or self._generators.is_unseeded(name)):
+                continue
+            glance = generator.glance()
+            has_drawn = name in self._last and glance != self._last[name]
+            if name in self._under_way:
+                self._end_perturbed(name, has_drawn=has_drawn)
+                glance = generator.glance()
+            elif has_drawn and self._current is not None:
+                self._note(name, self._current)
+            self._last[name] = glance
+
+    def _note(self, name: str, site: Site) -> None:
+        place = self._interceptor.place_on(name, "unseeded-rng", site)
+        if place.num_reads == 0:
+            self._interceptor.ledger.note(FIRST_DRAW, key=place.key, num_events=self._num_events)
+        place.note(self._generators.by_name[name].read() if place.num_reads < MAX_STATES else None)
+
+    def _begin_perturbed(self, site: Site, names: Iterable[str]) -> None:
+        for name in names:
+            key = f"{name}@{site.file}:{site.line}"
+            if key not in self._perturbed or name not in self._generators.by_name:
+                continue
+            if self._generators.is_unseeded(name) and self._find_state(key) is not None:
+                generator = self._generators.by_name[name]
+                self._under_way[name] = (generator.read(), key)
+                generator.scramble(secrets.randbits(32))
+                self._last[name] = generator.glance()
+
+    def _find_state(self, key: str) -> Any:
+        """Return the state that a line left at its next draw in the run that was watched; None if that is not known."""
+        details = self._interceptor.details.get(self._interceptor.process, {}).get(key)
+        number = self._num_perturbed.get(key, 0)
+        return details.values[number] if details is not None and number < len(details.values) else None
+
+    def _end_perturbed(self, name: str, *, has_drawn: bool) -> None:
+        """Leave the generator as the line left it in the run that was watched."""
+        before, key = self._under_way.pop(name)
+        after = self._find_state(key)
+        if has_drawn:
+            self._num_perturbed[key] = self._num_perturbed.get(key, 0) + 1
+        self._generators.by_name[name].write(after if has_drawn else before)
+
+    def _enter_child(self) -> None:
+        """Begin anew in a forked child, whose generators have other states and which records nothing."""
+        self._interceptor.count_events = None
+        self._last.clear()
+        self._current = None
+        self._under_way.clear()
+        self._num_perturbed.clear()

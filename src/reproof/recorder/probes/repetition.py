@@ -1,0 +1,421 @@
+"""Execute each operation again on the same inputs: does it give the same bits, here and now?
+
+Two runs that differ show that something is not deterministic; this shows within one run which operation it is. Each
+operation is executed several times more, below autograd, at the threads as they are. One that gives other bits is
+executed under each condition that might make it stable. Operations that draw random numbers, only make views or talk to
+other processes are left out.
+
+The training goes on with its own result. Still this is an experiment: setting the number of threads changes how MKL
+chooses it from then on, which is done only after an operation was found to be unstable.
+"""
+
+from __future__ import annotations
+
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import torch
+
+from reproof.digest import CannotDigestError, digest_in_memory_order
+from reproof.recorder.probes.op_effects import Effects, fresh_tensors
+from reproof.schema import UnstableOp
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from reproof.recorder.probes.op_sites import Whereabouts
+    from reproof.recorder.problems import Problems
+    from reproof.trace.probes import RepetitionWriter
+
+NUM_REPETITIONS: Final = 8
+NUM_SUSPICIOUS: Final = 48
+"""Executions of an operation that other measures have shown to be suspicious."""
+
+NUM_DISTINCT_OF_COPY: Final = 2
+"""So many results come of an operation that is stable, but computes otherwise on the copy of what it changes."""
+
+NUM_CONFIRMING: Final = 16
+"""Executions at the least from which it is concluded that a condition makes an operation stable."""
+
+ALIGNMENT: Final = 64
+"""Bytes to which PyTorch aligns the memory that it allocates on the CPU."""
+
+MAX_BYTES: Final = 1 << 29
+MAX_UNSTABLE: Final = 200
+SECONDS: Final = 20.0
+
+NAMESPACES: Final = frozenset({"aten", "mkl", "mkldnn", "prims", "quantized", "torchvision"})
+"""Operations of others may have effects that no schema tells."""
+
+SUSPICIOUS: Final = (
+    "index_put",
+    "scatter",
+    "index_add",
+    "embedding_dense_backward",
+    "embedding_bag",
+    "bincount",
+    "histc",
+)
+"""Parts of names of operations that add to the same element more than once."""
+
+ONE_THREAD: Final = "one thread"
+DETERMINISTIC: Final = "deterministic algorithms"
+
+Results = tuple[bytes, ...]
+
+
+class Call(NamedTuple):
+    """A call of an operation that can be executed again: arguments that it changes are copies.
+
+    Attributes:
+        func: The operation.
+        effects: What it does to memory.
+        args: Its arguments.
+        kwargs: Those given by name.
+        is_differentiated: Whether gradients were recorded: some operations keep more then.
+    """
+
+    func: Any
+    effects: Effects
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    is_differentiated: bool
+
+    def execute(self) -> list[torch.Tensor]:
+        """Execute it on fresh copies of what it changes; return what it makes."""
+        mutated: list[torch.Tensor] = []
+
+        def fresh(position: int, value: Any) -> Any:
+            if position not in self.effects.mutated:
+                return value
+            copied = copy_tensors(value)
+            mutated.extend(tensors_in(copied))
+            return copied
+
+        positions = self.effects.positions
+        args = [fresh(i, value) for i, value in enumerate(self.args)]
+        kwargs = {name: fresh(positions.get(name, -1), value) for name, value in self.kwargs.items()}
+        with torch.set_grad_enabled(self.is_differentiated):  # below autograd, which records nothing here
+            result = self.func(*args, **kwargs)
+        return mutated + lasting_tensors(self.effects, result)
+
+
+class Repetition:
+    """Executes operations again, for one recording.
+
+    Attributes:
+        num_repeated: Operations executed again.
+        num_left_out: Operations that were not.
+        num_unstable: Operations that gave other bits.
+        step: The step under way, told by whoever asks for repetitions.
+        num_events: Events recorded so far, told likewise.
+    """
+
+    def __init__(self, writer: RepetitionWriter, problems: Problems, *, seconds: float = SECONDS) -> None:
+        """Write what is found to `writer`; spend so many seconds in all."""
+        self.num_repeated = 0
+        self.num_left_out = 0
+        self.num_unstable = 0
+        self.step = 0
+        self.num_events = 0
+        self._writer = writer
+        self._problems = problems
+        self._seconds_left = seconds
+        self._seconds = seconds
+
+    def close(self) -> None:
+        """Write how much was done."""
+        self._writer.close(self.num_repeated, self.num_left_out)
+
+    def around(self, func: Any, args: Any, kwargs: Any, effects: Effects, where: Whereabouts) -> Any:
+        """Execute an operation for the training, and again for us; return the training's result."""
+        call = None
+        try:
+            call = self._prepare(func, effects, args, kwargs)
+        except Exception as error:  # noqa: BLE001  # whatever it is, the training goes on
+            self._problems.add_error("repetition", error)
+        result = func(*args, **kwargs)
+        if call is not None:
+            try:
+                self._repeat(call, made_by(effects, args, kwargs, result), where)
+            except Exception as error:  # noqa: BLE001  # as above
+                self._problems.add_error("repetition", error)
+        return result
+
+    def _prepare(self, func: Any, effects: Effects, args: Any, kwargs: Any) -> Call | None:
+        """Copy what an operation will change; None if it is not executed again."""
+        if effects.is_view or effects.allocates or not (effects.fresh or effects.mutated):
+            return None
+        namespace = effects.name.partition("::")[0]
+        tensors = list(tensors_in((args, list(kwargs.values()))))
+        can = (
+            self._seconds_left > 0
+            and self.num_unstable < MAX_UNSTABLE
+            and namespace in NAMESPACES
+            and not effects.is_random
+            and not effects.resizes
+            and not any(isinstance(value, torch.Generator) for value in (*args, *kwargs.values()))
+            and all(is_plain(tensor) for tensor in tensors)
+            and sum(tensor.numel() * tensor.element_size() for tensor in tensors) <= MAX_BYTES
+        )
+        if not can or not effects.has_results or shares_what_it_changes(effects, args, kwargs):
+            self.num_left_out += bool(tensors)
+            return None
+        with isolated():
+            kept = [copy_tensors(value) if i in effects.mutated else value for i, value in enumerate(args)]
+            positions = effects.positions
+            kept_kwargs = {
+                name: copy_tensors(value) if positions.get(name) in effects.mutated else value
+                for name, value in kwargs.items()
+            }
+        return Call(func, effects, tuple(kept), kept_kwargs, torch.is_grad_enabled())
+
+    def _repeat(self, call: Call, made: list[torch.Tensor], where: Whereabouts) -> None:
+        if not made:
+            return
+        start = time.perf_counter()
+        try:
+            with isolated():
+                self.num_repeated += 1
+                first = results_of(made)
+                limit = NUM_REPETITIONS if self._seconds_left > self._seconds / 2 else NUM_REPETITIONS // 2
+                found, other = repeat(call, limit, first)
+                if len(found) == 1 and is_suspicious(call, first):
+                    found, other = repeat(call, NUM_SUSPICIOUS, first)
+                if (
+                    other is not None
+                    and call.effects.mutated
+                    and found[first] == 1
+                    and len(found) == NUM_DISTINCT_OF_COPY
+                ):
+                    found, other = repeat(call, NUM_SUSPICIOUS, None)
+                if other is not None:
+                    self._report(call, where, made, found, other)
+        except CannotDigestError:
+            self.num_left_out += 1
+        finally:
+            self._seconds_left -= time.perf_counter() - start
+
+    def _report(
+        self,
+        call: Call,
+        where: Whereabouts,
+        made: list[torch.Tensor],
+        found: dict[Results, int],
+        other: list[torch.Tensor],
+    ) -> None:
+        num_results = sum(found.values())
+        stable: list[str] = []
+        raises: list[str] = []
+        for name, condition in ((ONE_THREAD, one_thread), (DETERMINISTIC, deterministic_algorithms)):
+            try:
+                with condition():
+                    under = repeat(call, max(NUM_CONFIRMING, num_results), None)[0]
+            except RuntimeError:
+                raises.append(name)
+                continue
+            if len(under) == 1:
+                stable.append(name)
+        measured = [measure(x, y) for x, y in zip(made, other, strict=True)]
+        self.num_unstable += 1
+        self._writer.add(
+            UnstableOp(
+                step=self.step,
+                num_events=self.num_events,
+                name=call.effects.name,
+                overload=call.effects.overload,
+                phase=where.phase,
+                module=where.module,
+                file=where.site.file,
+                line=where.site.line,
+                function=where.site.function,
+                num_results=num_results,
+                num_distinct=len(found),
+                num_elements=sum(tensor.numel() for tensor in made),
+                num_differing=sum(m[0] for m in measured),
+                max_abs=max((m[1] for m in measured if m[1] is not None), default=None),
+                max_ulp=max((m[2] for m in measured if m[2] is not None), default=None),
+                stable_with=tuple(stable),
+                raises_with=tuple(raises),
+            )
+        )
+
+
+def repeat(call: Call, times: int, first: Results | None) -> tuple[dict[Results, int], list[torch.Tensor] | None]:
+    """Execute a call so often; return how often each result came, and the first that differs.
+
+    Args:
+        call: The call.
+        times: Executions.
+        first: The result of the training, which counts as one more; None to begin with the first of these.
+    """
+    found: dict[Results, int] = {} if first is None else {first: 1}
+    other = None
+    for _ in range(times):
+        made = call.execute()
+        results = results_of(made)
+        if found and results not in found and other is None:
+            other = made
+        found[results] = found.get(results, 0) + 1
+    return found, other
+
+
+def is_suspicious(call: Call, first: Results) -> bool:
+    """Whether more executions are worth while: by its name, or PyTorch computes it otherwise to be deterministic."""
+    if any(part in call.effects.name for part in SUSPICIOUS):
+        return True
+    try:
+        with deterministic_algorithms():
+            return results_of(call.execute()) != first
+    except RuntimeError:
+        return True  # PyTorch knows no deterministic way
+
+
+def results_of(tensors: list[torch.Tensor]) -> Results:
+    """Return the digests of tensors."""
+    return tuple(digest_in_memory_order(tensor) for tensor in tensors)
+
+
+def made_by(effects: Effects, args: Any, kwargs: Any, result: Any) -> list[torch.Tensor]:
+    """Return what a call has made: the arguments that it changed, and its results."""
+    positions = effects.positions
+    mutated = [value for i, value in enumerate(args) if i in effects.mutated]
+    mutated += [value for name, value in kwargs.items() if positions.get(name) in effects.mutated]
+    return [*tensors_in(mutated), *lasting_tensors(effects, result)]
+
+
+def lasting_tensors(effects: Effects, result: Any) -> list[torch.Tensor]:
+    """Return the tensors that an operation has returned, without those of which parts are never written."""
+    return [tensor for position, tensor in fresh_tensors(effects, result) if position not in effects.scratch]
+
+
+def shares_what_it_changes(effects: Effects, args: Any, kwargs: Any) -> bool:
+    """Whether a tensor that an operation changes shares memory with another argument: copies would not."""
+    if not effects.mutated:
+        return False
+    positions = effects.positions
+    changed: list[int] = []
+    others: set[int] = set()
+    for position, value in [*enumerate(args), *((positions.get(name), value) for name, value in kwargs.items())]:
+        addresses = [tensor.untyped_storage().data_ptr() for tensor in tensors_in(value) if tensor.numel()]
+        if position in effects.mutated:
+            changed += addresses
+        else:
+            others.update(addresses)
+    return len(set(changed)) < len(changed) or not others.isdisjoint(changed)
+
+
+def tensors_in(value: Any) -> Iterator[torch.Tensor]:
+    """Yield the tensors in nested lists and tuples."""
+    if isinstance(value, torch.Tensor):
+        yield value
+    elif isinstance(value, (list, tuple)):
+        for part in value:
+            yield from tensors_in(part)
+
+
+def copy_tensors(value: Any) -> Any:
+    """Return a value with copies of the tensors in it."""
+    if isinstance(value, torch.Tensor):
+        return copy_alike(value)
+    if isinstance(value, (list, tuple)):
+        return [copy_tensors(part) for part in value]
+    return value
+
+
+def copy_alike(tensor: torch.Tensor) -> torch.Tensor:
+    """Return a copy with the same strides and alignment: kernels compute otherwise on memory that lies otherwise."""
+    span = 1 + sum((size - 1) * stride for size, stride in zip(tensor.shape, tensor.stride(), strict=True))
+    has_own_layout = tensor.numel() and not tensor.is_conj() and not tensor.is_neg()
+    if not has_own_layout or span * tensor.element_size() > MAX_BYTES:
+        return tensor.clone()
+    offset = tensor.data_ptr() % ALIGNMENT // tensor.element_size()
+    memory = torch.empty(offset + span, dtype=tensor.dtype, device=tensor.device)
+    return memory.as_strided(tensor.shape, tensor.stride(), offset).copy_(tensor)
+
+
+def is_plain(tensor: torch.Tensor) -> bool:
+    """Whether a tensor is ordinary memory with elements, in which copies are like the original."""
+    return type(tensor) in (torch.Tensor, torch.nn.Parameter) and tensor.layout is torch.strided and not tensor.is_meta
+
+
+@contextmanager
+def isolated() -> Iterator[None]:
+    """Execute operations unseen by modes, transformations, autograd and the generator of random numbers."""
+    state = torch.default_generator.get_state()
+    try:
+        with (
+            torch._C.DisableTorchFunction(),  # noqa: SLF001  # modes too
+            torch._C._DisableTorchDispatch(),  # noqa: SLF001
+            torch._C._DisableFuncTorch(),  # noqa: SLF001
+            torch.no_grad(),
+        ):
+            yield
+    finally:
+        torch.default_generator.set_state(state)
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Compute with one thread.
+
+    Effects: sets the number of threads, and back.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@contextmanager
+def deterministic_algorithms() -> Iterator[None]:
+    """Have PyTorch use deterministic algorithms, or raise RuntimeError where it has none.
+
+    Effects: sets PyTorch's flag, and back.
+    """
+    before = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
+    set_flag: Callable[..., None] = torch._C._set_deterministic_algorithms  # noqa: SLF001  # the public one imports the compiler
+    set_flag(True, warn_only=False)
+    try:
+        yield
+    finally:
+        set_flag(before[0], warn_only=before[1])
+
+
+INTEGER_OF: Final = {
+    torch.float16: torch.int16,
+    torch.bfloat16: torch.int16,
+    torch.float32: torch.int32,
+    torch.float64: torch.int64,
+}
+
+
+def measure(x: torch.Tensor, y: torch.Tensor) -> tuple[int, float | None, int | None]:
+    """Return how many elements of two tensors differ in their bits, the largest absolute and the largest ulp distance.
+
+    The distances are those of finite elements, None if there are none that differ; complex numbers are taken as pairs.
+    """
+    if x.is_complex():
+        x, y = torch.view_as_real(x.resolve_conj()), torch.view_as_real(y.resolve_conj())
+    if x.dtype not in INTEGER_OF:
+        differing = (x != y).sum().item()
+        gap = (x.double() - y.double()).abs().max().item() if differing else None
+        return int(differing), gap, None
+    kind = INTEGER_OF[x.dtype]
+    p, q = x.contiguous().view(kind).long(), y.contiguous().view(kind).long()
+    num_differing = int((p != q).sum().item())
+    finite = (p != q) & x.isfinite() & y.isfinite()
+    if not finite.any():
+        return num_differing, None, None
+    gap = (x[finite].double() - y[finite].double()).abs().max().item()
+    ulp = (ordinals(p[finite], kind) - ordinals(q[finite], kind)).abs().max().item()
+    return num_differing, gap, int(ulp)
+
+
+def ordinals(bits: torch.Tensor, kind: torch.dtype) -> torch.Tensor:
+    """Number floats, given by their bits, in increasing order, with both zeros at 0."""
+    lowest = torch.iinfo(kind).min
+    return torch.where(bits >= 0, bits, lowest - bits)

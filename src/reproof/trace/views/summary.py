@@ -1,0 +1,265 @@
+"""What is in a trace, at a glance: sizes, counts per stage, what was skipped, losses and metrics.
+
+Left out: the conditions of the run (`reproof.environment.highlights`), a step in full (`reproof.trace.views.steps`),
+and how all of it is shown (`reproof.cli`).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from reproof.schema import STAGES, Event, Stage
+from reproof.trace import format as fmt
+from reproof.trace.files import list_folder
+from reproof.trace.rank import COLUMN_FRAMES
+from reproof.trace.reader import RECORDED
+from reproof.trace.views.curves import MAX_SAMPLED, SampledCurves, sample_curves
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from reproof.schema import RunHeader
+    from reproof.trace.rank import RankTrace
+    from reproof.trace.views.curves import Curve
+    from reproof.trace.views.salvage import SalvagedTrace
+
+MAX_METRIC_FRAMES: Final = 128
+"""Frames of which metrics are read: those of an evaluation can hold many numbers."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventCount:
+    """How often an event happened in a run, over all its processes."""
+
+    event: Event
+    times: int
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values that JSON can hold."""
+        return {**self.event._asdict(), "times": self.times}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageTotal:
+    """What was recorded of one stage.
+
+    Attributes:
+        stage: The stage.
+        num_events: Events, those that were skipped among them.
+        num_tensors: Tensors and arrays that they cover.
+        num_skipped: Events for which no digest could be taken.
+    """
+
+    stage: Stage
+    num_events: int
+    num_tensors: int
+    num_skipped: int
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values that JSON can hold."""
+        return {"events": self.num_events, "tensors": self.num_tensors, "skipped": self.num_skipped}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RankSummary:
+    """What one process recorded.
+
+    Attributes:
+        rank: The process.
+        num_frames: Frames that can be read.
+        num_steps: Steps that ended.
+        steps: First and last step of which something was recorded; None if nothing was. What came after the last
+            optimizer step counts as one more.
+        elapsed_seconds: Time from the start of the recording to the last frame.
+    """
+
+    rank: int
+    num_frames: int
+    num_steps: int
+    steps: tuple[int, int] | None
+    elapsed_seconds: float
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values that JSON can hold."""
+        return {
+            "rank": self.rank,
+            "frames": self.num_frames,
+            "steps": self.num_steps,
+            "elapsed_seconds": self.elapsed_seconds,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunSummary:
+    """What is in a trace.
+
+    Attributes:
+        folder: The folder, as the user named it.
+        header: What is known of the run once; None if it cannot be read.
+        num_bytes: Size of its files.
+        ranks: What each process recorded.
+        stages: What was recorded of each stage, in the order of a step, over all processes.
+        skipped: Events for which no digest could be taken, with the reasons.
+        losses: The losses of the first process, one curve per name.
+        metrics: Its metrics that are single numbers.
+        incomplete: Why this is not the record of a whole run, or None.
+        damage: What cannot be read, one line each. Only what was looked at: `SalvagedTrace.verify` looks at everything.
+    """
+
+    folder: str
+    header: RunHeader | None
+    num_bytes: int
+    ranks: tuple[RankSummary, ...] = ()
+    stages: tuple[StageTotal, ...] = ()
+    skipped: tuple[EventCount, ...] = ()
+    losses: tuple[Curve, ...] = ()
+    metrics: tuple[Curve, ...] = ()
+    incomplete: str | None = None
+    damage: tuple[str, ...] = ()
+
+    @property
+    def num_steps(self) -> int:
+        """Steps that ended, of the process with most of them."""
+        return max((rank.num_steps for rank in self.ranks), default=0)
+
+    @property
+    def num_frames(self) -> int:
+        """Frames of all processes."""
+        return sum(rank.num_frames for rank in self.ranks)
+
+    @property
+    def num_events(self) -> int:
+        """Events of all processes."""
+        return sum(stage.num_events for stage in self.stages)
+
+    @property
+    def num_tensors(self) -> int:
+        """Tensors and arrays that the events of all processes cover."""
+        return sum(stage.num_tensors for stage in self.stages)
+
+    @property
+    def elapsed_seconds(self) -> float:
+        """Time from the start of the recording to the last frame."""
+        return max((rank.elapsed_seconds for rank in self.ranks), default=0.0)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values that JSON can hold."""
+        return {
+            "run": self.folder,
+            **({} if self.header is None else _header_fields(self.header)),
+            "incomplete": self.incomplete,
+            "damage": list(self.damage),
+            "bytes": self.num_bytes,
+            "steps": self.num_steps,
+            "elapsed_seconds": self.elapsed_seconds,
+            "ranks": [rank.to_json() for rank in self.ranks],
+            "stages": {total.stage: total.to_json() for total in self.stages},
+            "skipped": [found.to_json() for found in self.skipped],
+            "losses": [curve.to_json() for curve in self.losses],
+            "metrics": [curve.to_json() for curve in self.metrics],
+        }
+
+
+def _header_fields(header: RunHeader) -> dict[str, Any]:
+    """Return what the header says of the run itself; its environment is a matter of its own."""
+    names = ("run_id", "status", "ended", "exit_code", "level", "num_batches", "statistics", "num_ranks", "created")
+    lists = {"command": list(header.command), "problems": list(header.problems)}
+    return {**{name: getattr(header, name) for name in names}, **lists}
+
+
+def summarise(trace: SalvagedTrace) -> RunSummary:
+    """Summarise a trace; the time that it takes hardly grows with the trace's length.
+
+    Raises:
+        TraceError: If its folder is gone meanwhile.
+    """
+    damage = list(trace.damage)
+    counts: Counter[Event] = Counter()
+    for rank in trace.ranks.values():
+        found, missing = count_events(rank)
+        counts += found
+        damage += [f"layout {number} of rank {rank.rank} is missing" for number in missing]
+    losses, metrics = _sample(trace, "loss"), _sample(trace, "metric", MAX_METRIC_FRAMES)
+    damage += [*losses.damage, *metrics.damage]
+    return RunSummary(
+        folder=str(trace.folder),
+        header=trace.header,
+        num_bytes=measure_files(trace.folder),
+        ranks=tuple(summarise_rank(rank) for rank in trace.ranks.values()),
+        stages=total_stages(counts),
+        skipped=tuple(EventCount(event=event, times=n) for event, n in counts.items() if event.skipped is not None),
+        losses=losses.curves,
+        metrics=metrics.curves,
+        incomplete=trace.explain_incomplete(),
+        damage=tuple(dict.fromkeys(damage)),
+    )
+
+
+def _sample(trace: SalvagedTrace, stage: Stage, max_frames: int = MAX_SAMPLED) -> SampledCurves:
+    first = next(iter(trace.ranks.values()), None)
+    return SampledCurves((), ()) if first is None else sample_curves(first, stage, max_frames)
+
+
+def count_events(rank: RankTrace) -> tuple[Counter[Event], list[int]]:
+    """Return how often each event happened, and the layouts that frames name and the trace lacks."""
+    times: Counter[int] = Counter()
+    for start in range(0, rank.num_frames, COLUMN_FRAMES):
+        times.update(rank.column("layout", start, min(start + COLUMN_FRAMES, rank.num_frames)))
+    total: Counter[Event] = Counter()
+    for number, num_frames in times.items():
+        for event in rank.layouts[number].events if number < len(rank.layouts) else ():
+            total[event] += num_frames
+    return total, [number for number in times if number >= len(rank.layouts)]
+
+
+def list_events(trace: SalvagedTrace, stage: Stage) -> tuple[EventCount, ...]:
+    """Return the events of one stage and how often each happened, over all processes, in the order of first sight."""
+    counts: Counter[Event] = Counter()
+    for rank in trace.ranks.values():
+        counts += count_events(rank)[0]
+    return tuple(EventCount(event=event, times=n) for event, n in counts.items() if event.stage == stage)
+
+
+def total_stages(counts: Mapping[Event, int]) -> tuple[StageTotal, ...]:
+    """Return the totals of every stage of which there are events."""
+    events, tensors, skipped = Counter[Stage](), Counter[Stage](), Counter[Stage]()
+    for event, times in counts.items():
+        events[event.stage] += times
+        tensors[event.stage] += times * event.num_tensors
+        skipped[event.stage] += times if event.skipped is not None else 0
+    return tuple(
+        StageTotal(stage=stage, num_events=events[stage], num_tensors=tensors[stage], num_skipped=skipped[stage])
+        for stage in STAGES
+        if events[stage]
+    )
+
+
+def summarise_rank(rank: RankTrace) -> RankSummary:
+    """Summarise what one process recorded."""
+    ends = None
+    elapsed_ms = 0
+    if rank.num_frames:
+        first, last = rank.record(0), rank.record(rank.num_frames - 1)
+        ends = (first.step, last.step)
+        elapsed_ms = last.elapsed_ms
+    return RankSummary(
+        rank=rank.rank,
+        num_frames=rank.num_frames,
+        num_steps=rank.num_steps,
+        steps=ends,
+        elapsed_seconds=elapsed_ms / 1000,
+    )
+
+
+def measure_files(folder: Path) -> int:
+    """Return the size of a trace's files in bytes; other files in its folder do not count.
+
+    Raises:
+        TraceError: If the folder is gone meanwhile.
+    """
+    names = list_folder(folder, "trace", RECORDED)
+    own = (folder / name for name in names if name == fmt.RUN_FILE or fmt.rank_of(name) is not None)
+    return sum(path.stat().st_size for path in own if path.is_file())
