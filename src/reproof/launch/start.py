@@ -11,8 +11,6 @@ import sys
 from pathlib import Path
 from typing import Final
 
-import reproof
-
 START: Final = """
 import sys
 has_folder = not getattr(sys.flags, "safe_path", False)
@@ -35,6 +33,6 @@ def start_command(module: str, *, replaces_first: bool = False) -> list[str]:
         replaces_first: Whether it replaces the first entry of `sys.path` by the folder of the user's script, as
             `reproof.launch.script` does. Until then our own file stands there, in which nothing can be found.
     """
-    package = str(Path(reproof.__file__))
+    package = str(Path(__file__).parents[1] / "__init__.py")
     place = [package] if replaces_first else []
     return [sys.executable, "-c", START.format(module=module, package=package, place=place)]

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from reproof import digest as digests
+from reproof.recorder.tracing import without_transforms
 from reproof.schema import Detail, Event, Stage
 
 if TYPE_CHECKING:
@@ -285,9 +286,7 @@ def digest_any_tensor(tensor: torch.Tensor) -> bytes:
     try:
         return digests.digest_tensor(tensor)
     except digests.CannotDigestError:
-        plain = tensor
-        while torch._C._functorch.is_functorch_wrapped_tensor(plain):  # noqa: SLF001  # no public test or getter
-            plain = torch._C._functorch.get_unwrapped(plain)  # noqa: SLF001
+        plain = without_transforms(tensor)
         if plain is tensor:
             raise
         return digests.digest_tensor(plain)

@@ -20,7 +20,9 @@ from reproof.recorder.batches import BatchRecorder
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from reproof.recorder.session import Recording
+    from reproof.recorder.by_hand import StepsByHand
+    from reproof.recorder.context import Context
+    from reproof.recorder.models import ModelHooks
 
 
 MIN_EXPLAINED: Final = 256
@@ -66,13 +68,15 @@ class IteratorState:
 class LoaderHooks:
     """The hooks on data loaders of one recording."""
 
-    def __init__(self, recording: Recording) -> None:
+    def __init__(self, context: Context, models: ModelHooks, by_hand: StepsByHand) -> None:
         """Hook all data loaders, those that exist and those to come."""
-        self._recording = recording
+        self._context = context
+        self._models = models
+        self._by_hand = by_hand
         self._numbers = itertools.count()
         self._loaders: weakref.WeakKeyDictionary[Any, LoaderState] = weakref.WeakKeyDictionary()
         self._attribute = f"_reproof_{id(self)}"
-        patches = recording.patches
+        patches = context.patches
         patches.replace(DataLoader, "__init__", self._wrap_loader_init)
         patches.replace(_BaseDataLoaderIter, "__init__", self._wrap_iterator_init)
         patches.replace(_BaseDataLoaderIter, "_next_index", self._wrap_next_index)
@@ -81,8 +85,8 @@ class LoaderHooks:
     def _wrap_loader_init(self, original: Callable[..., None]) -> Callable[..., None]:
         def init(loader: Any, *args: Any, **kwargs: Any) -> None:
             original(loader, *args, **kwargs)
-            if self._recording.is_active:
-                with self._recording.guard("loader"):
+            if self._context.is_active:
+                with self._context.problems.guard("loader"):
                     if loader not in self._loaders:
                         self._loaders[loader] = LoaderState(next(self._numbers))
 
@@ -90,12 +94,12 @@ class LoaderHooks:
 
     def _wrap_iterator_init(self, original: Callable[..., None]) -> Callable[..., None]:
         def init(iterator: Any, loader: Any, *args: Any, **kwargs: Any) -> None:
-            if self._recording.is_active:
+            if self._context.is_active:
                 # Before the original: a multiprocessing iterator draws its first indices while it is made.
-                with self._recording.guard("loader"):
+                with self._context.problems.guard("loader"):
                     state = self._state_of(loader)
                     if loader.generator is not None:
-                        self._recording.rng.note_loader(state.number, loader.generator)
+                        self._context.rng.note_loader(state.number, loader.generator)
                     setattr(iterator, self._attribute, IteratorState(state, draws=draws_indices(loader)))
             original(iterator, loader, *args, **kwargs)
 
@@ -120,14 +124,14 @@ class LoaderHooks:
             try:
                 batch = original(iterator)
             except BaseException:
-                with self._recording.guard("batch"):
+                with self._context.problems.guard("batch"):
                     self._forget_failed(iterator)
                 raise
-            if self._recording.is_active:
+            if self._context.is_active:
                 try:
                     self._record(iterator, batch)
                 except Exception as error:  # noqa: BLE001  # not `guard`, which takes a microsecond in each step
-                    self._recording.add_error("batch", error)
+                    self._context.problems.add_error("batch", error)
             return batch
 
         return next_batch
@@ -146,23 +150,32 @@ class LoaderHooks:
             own = IteratorState(LoaderState(next(self._numbers)), draws=False)
             own.loader.name = f"loader{own.loader.number}(iterator)"
             setattr(iterator, self._attribute, own)
-        if self._recording.thread.is_beside:  # the training gets the batch later, if it is one of its own
-            with self._recording.background.apart(str(own.loader.name), batch):
+        if self._context.thread.is_beside:  # the training gets the batch later, if it is one of its own
+            with self._context.background.apart(str(own.loader.name), batch):
                 self._record_batch(iterator, own, batch)
             return
-        if not self._recording.has_loader or self._recording.steps.awaits_update:
-            self._recording.note_loader_batch()
+        if not self._context.has_loader or self._by_hand.awaits_update:
+            self._note_batch()
         self._record_batch(iterator, own, batch)
+
+    def _note_batch(self) -> None:
+        """Note that a loader delivers the batches, and that a training by hand has come to the next one."""
+        if not self._context.has_loader:
+            self._context.has_loader = True
+            if not self._context.records("steps"):
+                self._models.remove()
+        if self._context.records("steps"):
+            self._by_hand.finish()
 
     def _record_batch(self, iterator: Any, own: IteratorState, batch: Any) -> None:
         state = own.loader
         state.num_batches += 1
         indices = take_indices(iterator, own.drawn) if own.drawn is not None else None
-        limit = self._recording.num_batches
+        limit = self._context.num_batches
         if limit is not None and state.num_batches > limit:
             return
         if state.recorder is None:
-            state.recorder = BatchRecorder(self._recording.evidence, str(state.name))
+            state.recorder = BatchRecorder(self._context.evidence, str(state.name))
         state.recorder.record(indices, batch, keep_numbers=state.affords_numbers())
 
     def _forget_failed(self, iterator: Any) -> None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from reproof.recorder.session import ACTIVE
 
 if TYPE_CHECKING:
+    from reproof.recorder.context import Context
     from reproof.recorder.session import Recording
 
 
@@ -38,13 +39,13 @@ def log(**values: Any) -> None:
 
 
 def _log_value(recording: Recording, name: str, value: Any) -> None:
-    if recording.is_active:
-        _record(recording, name, value)
+    if recording.context is not None and recording.context.is_active:
+        _record(name, value, recording.context)
     elif recording.is_open:  # the script has not imported PyTorch yet, and may change the value until it does
-        recording.await_torch(partial(_record, recording, name, copy.deepcopy(value)))
+        recording.await_torch(partial(_record, name, copy.deepcopy(value)))
 
 
-def _record(recording: Recording, name: str, value: Any) -> None:
+def _record(name: str, value: Any, context: Context) -> None:
     from reproof.recorder.metrics import record_metric
 
-    record_metric(recording.evidence, name, value)
+    record_metric(context.evidence, name, value)

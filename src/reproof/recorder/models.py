@@ -11,29 +11,33 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch._guards import TracingContext
 
 from reproof.recorder.patches import Patches
 from reproof.recorder.registry import unwrapped
+from reproof.recorder.tracing import is_tracing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from reproof.recorder.session import Recording
+    from reproof.recorder.by_hand import StepsByHand
+    from reproof.recorder.context import Context
+    from reproof.recorder.state import StateRecorder
     from reproof.schema import Detail, Stage
 
 
 class ModelHooks:
-    """The hook on module calls of one recording."""
+    """The hook on module calls of one context."""
 
-    def __init__(self, recording: Recording) -> None:
+    def __init__(self, context: Context, state: StateRecorder, by_hand: StepsByHand) -> None:
         """Hook all modules, those that exist and those to come."""
-        self._recording = recording
+        self._context = context
+        self._state = state
+        self._by_hand = by_hand
         self._is_wanted = True
         self._num_batches = 0
         self._patches = Patches()
         self._patches.replace(torch.nn.Module, "__call__", self._wrap_call)
-        recording.patches.on_restore(self.remove)
+        context.patches.on_restore(self.remove)
 
     def remove(self) -> None:
         """Take the hook out."""
@@ -41,8 +45,8 @@ class ModelHooks:
         self._is_wanted = False
 
     def _wrap_call(self, original: Callable[..., Any]) -> Callable[..., Any]:
-        thread = self._recording.thread
-        sees_all = self._recording.records("modules")
+        thread = self._context.thread
+        sees_all = self._context.records("modules")
 
         def call(module: torch.nn.Module, *args: Any, **kwargs: Any) -> Any:
             if thread.is_in_model and not sees_all:
@@ -52,7 +56,7 @@ class ModelHooks:
             if thread.is_beside:
                 if not torch.is_grad_enabled():
                     return self._call_beside(original, module, args, kwargs)
-                self._recording.begin_to_train()
+                self._context.begin_to_train()
             if thread.is_in_model:
                 return self._call_part(original, module, args, kwargs)
             return self._call_root(original, module, args, kwargs)
@@ -61,26 +65,26 @@ class ModelHooks:
 
     def _is_seen(self, module: torch.nn.Module) -> bool:
         """Whether this is a call of a model, outside of a compiler's tracing and of a recomputation in backward."""
-        if torch.compiler.is_compiling() or not self._recording.is_active or is_within_backward() or is_tracing():
+        if torch.compiler.is_compiling() or not self._context.is_active or is_within_backward() or is_tracing():
             return False
-        return self._recording.thread.is_in_model or (is_model(module) and torch._C._get_tracing_state() is None)  # noqa: SLF001  # no public test
+        return self._context.thread.is_in_model or (is_model(module) and torch._C._get_tracing_state() is None)  # noqa: SLF001  # no public test
 
     def _call_root(self, original: Callable[..., Any], module: torch.nn.Module, args: Any, kwargs: Any) -> Any:
-        recording = self._recording
-        recording.thread.is_in_model = True
+        context = self._context
+        context.thread.is_in_model = True
         try:
             try:
                 self._before_root(module, args, kwargs)
             except Exception as error:  # noqa: BLE001  # not `guard`, which takes a microsecond in each step
-                recording.add_error("input of a model", error)
+                context.problems.add_error("input of a model", error)
             output = original(module, *args, **kwargs)
-            if recording.records("steps"):
+            if context.records("steps"):
                 try:
                     self._after_root(module, output)
                 except Exception as error:  # noqa: BLE001  # as above
-                    recording.add_error("output of a model", error)
+                    context.problems.add_error("output of a model", error)
         finally:
-            recording.thread.is_in_model = False
+            context.thread.is_in_model = False
         return output
 
     def _call_beside(self, original: Callable[..., Any], module: torch.nn.Module, args: Any, kwargs: Any) -> Any:
@@ -88,74 +92,69 @@ class ModelHooks:
 
         It is called by its class: whether the training has met it before depends on who is faster.
         """
-        recording = self._recording
-        if recording.thread.is_in_model or not recording.records("steps"):
+        context = self._context
+        if context.thread.is_in_model or not context.records("steps"):
             return original(module, *args, **kwargs)
         name = f"{type(unwrapped(module)).__name__} in a thread"
-        recording.thread.is_in_model = True
+        context.thread.is_in_model = True
         try:
-            with recording.background.apart(name):
-                with recording.guard("input of a model"):
+            with context.background.apart(name):
+                with context.problems.guard("input of a model"):
                     self._record_inputs("metric", name, args, kwargs)
                 output = original(module, *args, **kwargs)
-                with recording.guard("output of a model"):
-                    recording.evidence.record_tree("metric", f"{name} output", output)
+                with context.problems.guard("output of a model"):
+                    context.evidence.record_tree("metric", f"{name} output", output)
         finally:
-            recording.thread.is_in_model = False
+            context.thread.is_in_model = False
         return output
 
     def _call_part(self, original: Callable[..., Any], module: torch.nn.Module, args: Any, kwargs: Any) -> Any:
         """Record the inputs and outputs of a module inside of a model (level ``modules``)."""
-        recording = self._recording
+        context = self._context
         stage: Stage = "forward" if torch.is_grad_enabled() else "metric"
-        with recording.guard("input of a module"):
-            self._record_inputs(stage, recording.registry.name_of(module), args, kwargs)
+        with context.problems.guard("input of a module"):
+            self._record_inputs(stage, context.registry.name_of(module), args, kwargs)
         output = original(module, *args, **kwargs)
-        with recording.guard("output of a module"):
-            recording.evidence.record_tree(stage, f"{recording.registry.name_of(module)} output", output)
+        with context.problems.guard("output of a module"):
+            context.evidence.record_tree(stage, f"{context.registry.name_of(module)} output", output)
         return output
 
     def _before_root(self, module: torch.nn.Module, args: Any, kwargs: Any) -> None:
-        recording = self._recording
+        context = self._context
         is_training = torch.is_grad_enabled()
-        recording.background.place_batches((args, kwargs))
-        if recording.records("steps"):
-            recording.steps.finish_hand_made_step()
-            recording.state.record_first_use(module)
+        context.background.place_batches((args, kwargs))
+        if context.records("steps"):
+            self._by_hand.finish()
+            self._state.record_first_use(module)
             if not is_training:
-                self._record_inputs("metric", recording.registry.name_of(module), args, kwargs)
-        if is_training and not recording.has_loader and self._is_within_limit():
-            self._record_inputs("batch", recording.registry.name_of(module), args, kwargs)
-        elif is_training and recording.records("modules"):
-            self._record_inputs("forward", recording.registry.name_of(module), args, kwargs)
+                self._record_inputs("metric", context.registry.name_of(module), args, kwargs)
+        if is_training and not context.has_loader and self._is_within_limit():
+            self._record_inputs("batch", context.registry.name_of(module), args, kwargs)
+        elif is_training and context.records("modules"):
+            self._record_inputs("forward", context.registry.name_of(module), args, kwargs)
 
     def _after_root(self, module: torch.nn.Module, output: Any) -> None:
-        recording = self._recording
-        if recording.state.uninitialized:
-            recording.state.record_initialized()
+        context = self._context
+        if self._state.uninitialized:
+            self._state.record_initialized()
         stage: Stage = "forward" if torch.is_grad_enabled() else "metric"
-        recording.evidence.record_tree(stage, f"{recording.registry.name_of(module)} output", output)
+        context.evidence.record_tree(stage, f"{context.registry.name_of(module)} output", output)
 
     def _is_within_limit(self) -> bool:
         self._num_batches += 1
-        return self._recording.num_batches is None or self._num_batches <= self._recording.num_batches
+        return self._context.num_batches is None or self._num_batches <= self._context.num_batches
 
     def _record_inputs(self, stage: Stage, name: str, args: Any, kwargs: Any) -> None:
         detail: Detail | None = "content" if stage == "batch" else None
         for i, value in enumerate(args):
-            self._recording.evidence.record_tree(stage, f"{name} input[{i}]", value, detail)
+            self._context.evidence.record_tree(stage, f"{name} input[{i}]", value, detail)
         for key, value in kwargs.items():
-            self._recording.evidence.record_tree(stage, f"{name} input[{key!r}]", value, detail)
+            self._context.evidence.record_tree(stage, f"{name} input[{key!r}]", value, detail)
 
 
 def is_within_backward() -> bool:
     """Whether autograd has called this, in its threads for devices too: it recomputes what was not kept."""
     return torch._C._current_graph_task_id() != -1  # noqa: SLF001  # no public test
-
-
-def is_tracing() -> bool:
-    """Whether a compiler's backend is at work: its tensors have no data."""
-    return TracingContext.try_get() is not None
 
 
 def is_model(module: torch.nn.Module) -> bool:

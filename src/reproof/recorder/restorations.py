@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from reproof.recorder.context import Context
     from reproof.recorder.session import Recording
 
 Action = Literal["made", "saved", "loaded"]
@@ -81,16 +82,23 @@ def read_restorations(path: Path) -> tuple[Restoration, ...] | None:
 class RestorationWatch:
     """Notes saving and loading for one recording, and writes the notes when it ends."""
 
+    _context: Context
+
     def __init__(self, recording: Recording, path: Path) -> None:
-        """Wait for PyTorch; `path` is the file of the notes."""
-        self._recording = recording
+        """Install the watch as soon as PyTorch is imported.
+
+        Args:
+            recording: The recording.
+            path: File of the notes.
+        """
         self._path = path.absolute()  # the script may change its working folder
         self._notes: dict[Restoration, None] = {}
         self._has_objects = False
         recording.await_torch(self._install)
 
-    def _install(self) -> None:
-        patches = self._recording.patches
+    def _install(self, context: Context) -> None:
+        self._context = context
+        patches = context.patches
         patches.on_restore(self._write)
         for piece, module, name in CLASSES:
             for owner in list_classes(getattr(importlib.import_module(module), name)):
@@ -126,8 +134,8 @@ class RestorationWatch:
         return wrap
 
     def _note(self, action: Action, piece: Piece, name: str) -> None:
-        if self._recording.is_active:
-            with self._recording.guard("restored state"):
+        if self._context.is_active:
+            with self._context.problems.guard("restored state"):
                 site = find_site()
                 where = (None, None) if site is None else (site.file, site.line)
                 self._notes[Restoration(action=action, piece=piece, name=name, file=where[0], line=where[1])] = None
@@ -137,7 +145,7 @@ class RestorationWatch:
         if self._has_objects:
             return
         self._has_objects = True
-        with self._recording.guard("restored state"):
+        with self._context.problems.guard("restored state"):
             classes = [(piece, getattr(sys.modules[module], name)) for piece, module, name in CLASSES]
             for thing in gc.get_objects():
                 for piece, owner in classes:
@@ -145,7 +153,7 @@ class RestorationWatch:
                         self._notes[Restoration(action="made", piece=piece, name=type(thing).__name__)] = None
 
     def _write(self) -> None:
-        with self._recording.guard("restored state"):
+        with self._context.problems.guard("restored state"):
             self._path.write_text(json.dumps([asdict(note) for note in self._notes]), encoding="utf-8")
 
 

@@ -17,13 +17,14 @@ import warnings
 import weakref
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from reproof.entropy.handled import is_by_handler
 from reproof.entropy.process import Taps
 from reproof.environment import collect_environment, collect_torch_environment
 from reproof.errors import RecordingError, UsageError
 from reproof.recorder.artifacts.paths import Artifacts
+from reproof.recorder.context import BESIDE, ThreadState
 from reproof.recorder.frames import FrameBuilder
 from reproof.recorder.patches import Patches
 from reproof.recorder.problems import Problems, describe_error
@@ -37,19 +38,8 @@ if TYPE_CHECKING:
     from types import CodeType, TracebackType
 
     from reproof.entropy.plan import Plan
-    from reproof.recorder.background import Background
-    from reproof.recorder.evidence import EvidenceRecorder
-    from reproof.recorder.loaders import LoaderHooks
-    from reproof.recorder.models import ModelHooks
-    from reproof.recorder.probes.operations import OperationHooks
-    from reproof.recorder.probes.poison_hooks import PoisonHooks
-    from reproof.recorder.registry import Registry
-    from reproof.recorder.rng import RngReader
-    from reproof.recorder.state import StateRecorder
-    from reproof.recorder.steps import StepHooks
+    from reproof.recorder.context import Context
     from reproof.schema import Level
-
-BESIDE: Final = "threads beside the training"
 
 
 def record(
@@ -94,19 +84,11 @@ class Recording:
 
     Attributes:
         folder: Folder of the trace.
-        is_active: Whether hooks record; false before the start, after the end, and in forked children.
-        num_batches: Limit on the batches of each loader, or None.
+        frames: The frame under way, once the trace is open.
+        context: What the hooks share, once PyTorch is imported; None before.
     """
 
     frames: FrameBuilder
-    evidence: EvidenceRecorder
-    background: Background
-    rng: RngReader
-    registry: Registry
-    state: StateRecorder
-    loaders: LoaderHooks
-    models: ModelHooks
-    steps: StepHooks
 
     def __init__(  # noqa: PLR0913  # the options of a recording
         self,
@@ -127,27 +109,23 @@ class Recording:
         if num_batches is not None and num_batches < 1:
             raise UsageError(f"num_batches is {num_batches}", "give a number of 1 or more, or leave it out for all")
         self.folder = Path(folder)
-        self.num_batches = num_batches
-        self.num_steps = num_steps
-        self.is_active = False
-        self.patches = Patches()
+        self.context: Context | None = None
+        self._num_batches = num_batches
+        self._num_steps = num_steps
         self._level: Level = level
-        self._levels = frozenset(LEVELS[: LEVELS.index(level) + 1])
         self._statistics = statistics
         self._artifacts = Artifacts(artifacts)
         self._force = force
         self._command = tuple(command)
+        self._probes = probes or Probes()
+        self._patches = Patches()
         self._problems = Problems(lambda: self.frames.step)
         self.guard = self._problems.guard
         self.add_problem = self._problems.add
-        self.add_error = self._problems.add_error
-        self._waiting: list[Callable[[], None]] = []
+        self._thread = ThreadState(threading.get_ident())
+        self._waiting: list[Callable[[Context], None]] = []
         self._writer: TraceWriter | None = None
         self._taps: Taps | None = None
-        self.thread = ThreadState(threading.get_ident())
-        self.has_loader = False
-        self.probes = probes or Probes()
-        self._probe_hooks: list[OperationHooks | PoisonHooks] = []
 
     def open(self) -> None:
         """Create the trace.
@@ -160,8 +138,8 @@ class Recording:
             status="running",
             level=self._level,
             command=self._command,
-            num_batches=self.num_batches,
-            num_steps=self.num_steps,
+            num_batches=self._num_batches,
+            num_steps=self._num_steps,
             statistics=self._statistics,
             created=datetime.datetime.now().astimezone().isoformat(),
             environment=collect_environment(self._command),
@@ -192,61 +170,44 @@ class Recording:
         """Whether the trace is being written by this process; false in a forked child."""
         return self._writer is not None
 
+    @property
+    def is_active(self) -> bool:
+        """Whether hooks record; false before PyTorch is imported, after the end, and in forked children."""
+        return self.context is not None and self.context.is_active
+
     def install(self) -> None:
         """Hook PyTorch, which must be importable.
 
         Effects: replaces functions of PyTorch until `close`.
         """
-        if not self.is_open:  # a forked child imports PyTorch
+        writer = self._writer
+        if writer is None:  # a forked child imports PyTorch
             return
-        from reproof.recorder.background import Background
-        from reproof.recorder.evidence import EvidenceRecorder
-        from reproof.recorder.loaders import LoaderHooks
-        from reproof.recorder.models import ModelHooks
-        from reproof.recorder.registry import Registry
-        from reproof.recorder.rng import RngReader
-        from reproof.recorder.state import StateRecorder
-        from reproof.recorder.steps import StepHooks
+        from reproof.recorder.hooks import install_hooks, install_probes, make_context
 
-        self.evidence = EvidenceRecorder(self.frames, statistics=self._statistics)
-        self.background = Background(self.frames, self.add_problem)
-        self.patches.replace(threading.Thread, "join", self._wrap_join)
-        self.rng = RngReader()
-        self.registry = Registry(self.patches)
-        self.state = StateRecorder(self)
-        self.loaders = LoaderHooks(self)
-        self.models = ModelHooks(self)
-        self.steps = StepHooks(self)
+        context = self.context = make_context(
+            folder=writer.folder,
+            levels=frozenset(LEVELS[: LEVELS.index(self._level) + 1]),
+            num_batches=self._num_batches,
+            statistics=self._statistics,
+            frames=self.frames,
+            patches=self._patches,
+            problems=self._problems,
+            thread=self._thread,
+        )
+        if self._taps is not None:
+            context.on_step.append(self._taps.begin_step)
+        install_hooks(context)
         self._artifacts.prepare()
-        self._install_probes()
-        self.is_active = True
+        install_probes(context, self._probes, writer.header.run_id, writer.rank)
+        context.on_step.append(self._stop_after_last)
+        context.is_active = True
         while self._waiting:
             with self.guard("logged value"):
-                self._waiting.pop(0)()
+                self._waiting.pop(0)(context)
 
-    def _install_probes(self) -> None:
-        """Begin what looks into operations; last, so that it sees none of the recorder's own."""
-        probes, writer = self.probes, self._writer
-        if writer is None:
-            return
-        if self.records("ops") or probes.ops_steps is not None or probes.repeats_ops:
-            from reproof.recorder.probes.operations import OperationHooks
-
-            with self.guard("operations"):
-                header, rank = writer.header, writer.rank
-                self._probe_hooks.append(OperationHooks(self, self._problems, probes, header, rank))
-        if probes.poisons:
-            from reproof.recorder.probes.poison_hooks import PoisonHooks
-
-            with self.guard("poison"):
-                self._probe_hooks.append(PoisonHooks(self, probes, writer.rank))
-
-    def _close_probes(self) -> None:
-        for hooks in reversed(self._probe_hooks):  # modes are left in the opposite order
-            hooks.close()
-
-    def await_torch(self, action: Callable[[], None]) -> None:
-        """Have something done as soon as PyTorch is there: the script has not imported it yet."""
+    def await_torch(self, action: Callable[[Context], None]) -> None:
+        """Have something done with the context as soon as PyTorch is there: the script has not imported it yet."""
         self._waiting.append(action)
 
     def import_torch(self, status: str) -> None:
@@ -277,16 +238,15 @@ class Recording:
             return
         if self._awaits_torch(status):
             self.add_problem("artifacts and logged values not recorded: PyTorch was never imported")
-        was_active = self.is_active
-        if was_active:
-            with self.guard("update"):
-                self.steps.finish_hand_made_step()
-        self.is_active = False
-        self._close_probes()
-        self.patches.restore()
+        context = self.context if self.is_active else None
+        if context is not None:
+            for finish in context.on_end:
+                finish()
+            context.is_active = False
+        self._patches.restore()
         ACTIVE.discard(self)
-        if was_active:
-            self._record_rest(status, self._writer.rank)
+        if context is not None:
+            self._record_rest(context, status, self._writer.rank)
         if self._taps is not None:
             with self.guard("entropy"):
                 self._taps.close()
@@ -312,14 +272,14 @@ class Recording:
         except OSError as error:
             self._on_full(error)
 
-    def _record_rest(self, status: str, rank: int) -> None:
-        """Record what comes after the last step."""
+    def _record_rest(self, context: Context, status: str, rank: int) -> None:
+        """Record what comes after the last step: no hook is in place any more."""
         if not self._has_all_steps:
             with self.guard(BESIDE):
-                self.background.place_rest()
+                context.background.place_rest()
         if rank == 0:  # one process looks at what all have left
             with self.guard("artifacts"):
-                self._artifacts.record_at_end(self, status)
+                self._artifacts.record_at_end(context, status)
         self.frames.finish()
 
     @property
@@ -327,26 +287,8 @@ class Recording:
         """Evidence that could not be taken, one line per kind of problem."""
         return self._problems.lines
 
-    def records(self, level: Level) -> bool:
-        """Whether this level of evidence is recorded: each level has all that the ones before it have."""
-        return level in self._levels
-
-    def note_loader_batch(self) -> None:
-        """Note that a loader delivers a batch: the inputs of the model are then no batches of their own."""
-        if not self.has_loader:
-            self.has_loader = True
-            if not self.records("steps"):
-                self.models.remove()
-        if self.records("steps"):
-            self.steps.finish_hand_made_step()
-
-    def end_step(self) -> None:
-        """End the current step; after the last one that was asked for, end the training."""
-        self.frames.end_step(self.rng.read() if self.records("steps") else b"")
-        if self._taps is not None:
-            self._taps.begin_step(self.frames.step)
-        for hooks in self._probe_hooks:
-            hooks.begin_step(self.frames.step)
+    def _stop_after_last(self, _step: int) -> None:
+        """End the training after the last of the steps that were asked for."""
         if self._has_all_steps and self.is_open:
             self.close("complete", exit_code=0)
             stop_process()
@@ -354,29 +296,14 @@ class Recording:
     @property
     def _has_all_steps(self) -> bool:
         """Whether the training is ended after the steps that were asked for: what is not waited for is cut off."""
-        return self.num_steps is not None and self.frames.step >= self.num_steps
-
-    def begin_to_train(self) -> None:
-        """Note that this thread, which was beside the training, trains itself."""
-        self.thread.is_beside = False
-        if self.is_active:
-            with self.guard(BESIDE):
-                self.background.place_own()
-
-    def _wrap_join(self, original: Callable[..., None]) -> Callable[..., None]:
-        def join(thread: threading.Thread, timeout: float | None = None) -> None:
-            original(thread, timeout)
-            if self.is_active and not self.thread.is_beside:
-                with self.guard(BESIDE):
-                    self.background.place_ended(thread)
-
-        return join
+        return self._num_steps is not None and self.frames.step >= self._num_steps
 
     def deactivate_after_fork(self) -> None:
         """Record nothing in a forked child: a worker's batches are seen where the training loop receives them."""
-        self.is_active = False
-        for hooks in self._probe_hooks:
-            hooks.deactivate()
+        if self.context is not None:
+            self.context.is_active = False
+            for deactivate in self.context.on_fork:
+                deactivate()
         self._writer = None
 
     def _on_full(self, error: OSError) -> None:
@@ -426,21 +353,6 @@ def stop_process() -> NoReturn:
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(0)  # SystemExit would end this thread alone
-
-
-class ThreadState(threading.local):
-    """What a thread of the training is in the middle of.
-
-    Attributes:
-        is_beside: Whether it is not known to train: what it records is kept apart (`background`).
-    """
-
-    is_in_model = False
-    is_in_backward = False
-
-    def __init__(self, owner: int) -> None:
-        """Begin in another thread; `owner` is the one in which the recording began."""
-        self.is_beside = threading.get_ident() not in {owner, threading.main_thread().ident}
 
 
 ACTIVE: weakref.WeakSet[Recording] = weakref.WeakSet()

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from reproof.recorder.evidence import EvidenceRecorder
     from reproof.recorder.frames import Value
-    from reproof.recorder.session import Recording
+    from reproof.recorder.registry import Registry
     from reproof.schema import Stage
 
 FROZEN_PERIOD: Final = 16
@@ -148,14 +148,15 @@ class StateRecorder:
         uninitialized: Parameters of lazy modules that have no data yet: name, where each is held, and its key there.
     """
 
-    def __init__(self, recording: Recording) -> None:
+    def __init__(self, evidence: EvidenceRecorder, registry: Registry) -> None:
         """Know no optimizer yet."""
-        self._recording = recording
+        self._evidence = evidence
+        self._registry = registry
         self._plans: weakref.WeakKeyDictionary[Optimizer, OptimizerPlan] = weakref.WeakKeyDictionary()
         self._optimizers: list[weakref.ref[Optimizer]] = []
         self._classes: Counter[str] = Counter()
         self._names: weakref.WeakKeyDictionary[Optimizer, str] = weakref.WeakKeyDictionary()
-        self._holdings = Holdings(recording)
+        self._holdings = Holdings(evidence, registry)
         self.uninitialized: list[tuple[str, dict[str, Any], str]] = []
 
     def add_optimizer(self, optimizer: Optimizer) -> None:
@@ -168,25 +169,24 @@ class StateRecorder:
 
         Its events go to the front of the step: the model had this state before anything else in the step happened.
         """
-        recording = self._recording
-        if not recording.registry.add_root(module):
+        if not self._registry.add_root(module):
             return
-        with recording.frames.at_front():
-            for name, held, key, _ in recording.registry.holdings(module):
+        with self._evidence.frames.at_front():
+            for name, held, key, _ in self._registry.holdings(module):
                 if is_lazy(held[key]):
                     self.uninitialized.append((name, held, key))
                 else:
-                    recording.evidence.record_tensor("init", name, held[key])
+                    self._evidence.record_tensor("init", name, held[key])
 
     def record_initialized(self) -> None:
         """Record the initial state of what lazy modules have made of their parameters in a call of their model."""
         waiting, self.uninitialized = self.uninitialized, []
-        with self._recording.frames.at_front():
+        with self._evidence.frames.at_front():
             for name, held, key in waiting:
                 if is_lazy(held[key]):
                     self.uninitialized.append((name, held, key))
                 else:
-                    self._recording.evidence.record_tensor("init", name, held[key])
+                    self._evidence.record_tensor("init", name, held[key])
 
     def record_before_step(self, optimizer: Optimizer) -> None:
         """Record gradients, and before them the initial state of parameters that belong to no called model."""
@@ -201,9 +201,9 @@ class StateRecorder:
 
     def _record_unseen(self, optimizer: Optimizer, plan: OptimizerPlan) -> None:
         parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
-        with self._recording.frames.at_front():
+        with self._evidence.frames.at_front():
             for position in plan.unseen:
-                self._recording.evidence.record_tensor("init", plan.names[position], parameters[position])
+                self._evidence.record_tensor("init", plan.names[position], parameters[position])
         plan.unseen = []
 
     def _record_gradients(self, optimizer: Optimizer, plan: OptimizerPlan) -> None:
@@ -212,13 +212,13 @@ class StateRecorder:
         if present != plan.with_gradient[0]:
             plan.with_gradient = (present, [plan.names[position] for position in present])
         found = [gradient for gradient in gradients if gradient is not None]
-        plan.gradients.record(plan.with_gradient[1], found, self._recording.evidence)
+        plan.gradients.record(plan.with_gradient[1], found, self._evidence)
 
     def record_hand_made_gradients(self, leaves: list[tuple[str, torch.Tensor]]) -> None:
         """Record the gradients of parameters that no optimizer will step."""
         for name, leaf in leaves:
             if leaf.grad is not None:
-                self._recording.evidence.record_tensor("gradient", name, leaf.grad)
+                self._evidence.record_tensor("gradient", name, leaf.grad)
 
     def record_update(self, optimizer: Optimizer) -> None:
         """Record what an optimizer step has changed: hyper-parameters, parameters, optimizer state, and the rest."""
@@ -234,7 +234,7 @@ class StateRecorder:
 
     def _record_updated(self, optimizer: Optimizer, plan: OptimizerPlan, parameters: list[torch.Tensor]) -> None:
         """Record the parameters and the tensors of their state together, and what else the state holds one by one."""
-        evidence = self._recording.evidence
+        evidence = self._evidence
         has_others = False
         if list(map(id, optimizer.state)) == list(map(id, parameters)):
             held = list(optimizer.state.values())
@@ -262,16 +262,14 @@ class StateRecorder:
         held: dict[Any, Any] = optimizer.state
         for key, value in held.items():
             if not isinstance(key, torch.Tensor):
-                self._recording.evidence.record_tree(
-                    "update", f"{self._name_of(optimizer)} state[{name_key(key)}]", value
-                )
+                self._evidence.record_tree("update", f"{self._name_of(optimizer)} state[{name_key(key)}]", value)
 
     def _record_hyperparameters(self, optimizer: Optimizer, plan: OptimizerPlan) -> None:
         """Record learning rate and the like: where they part, the update is explained."""
         known = plan.hyperparameters
         if known is None or not known.are_those_of(optimizer):
             known = plan.hyperparameters = Hyperparameters(f"{self._name_of(optimizer)} hyper-parameters", optimizer)
-        self._recording.evidence.record_digest("update", known.name, known.digest, values=known.values)
+        self._evidence.record_digest("update", known.name, known.digest, values=known.values)
 
     def _optimized_parameters(self) -> Iterator[torch.Tensor]:
         for reference in self._optimizers:
@@ -281,7 +279,7 @@ class StateRecorder:
                     yield from (p for p in group["params"] if not is_lazy(p))
 
     def _plan_of(self, optimizer: Optimizer) -> OptimizerPlan:
-        version = self._recording.registry.version
+        version = self._registry.version
         sizes = [len(group["params"]) for group in optimizer.param_groups]
         plan = self._plans.get(optimizer)
         if plan is None or plan.sizes != sizes or plan.version != version:
@@ -294,7 +292,7 @@ class StateRecorder:
 
         The names are those of the models, or the place in the optimizer.
         """
-        registry = self._recording.registry
+        registry = self._registry
         for root, _ in registry.roots:
             registry.add_names(root)
         owner = self._name_of(optimizer)
@@ -319,9 +317,10 @@ class StateRecorder:
 class Holdings:
     """Buffers, and parameters that no optimizer steps: frozen, averaged, or changed by hand."""
 
-    def __init__(self, recording: Recording) -> None:
+    def __init__(self, evidence: EvidenceRecorder, registry: Registry) -> None:
         """Know of none yet."""
-        self._recording = recording
+        self._evidence = evidence
+        self._registry = registry
         self._group = TensorGroup("update")
         self._version: tuple[int, int, int] | None = None
         self._places: list[tuple[dict[str, Any], str]] = []
@@ -334,25 +333,25 @@ class Holdings:
 
     def record(self, find_optimized: Callable[[], Iterable[torch.Tensor]]) -> None:
         """Record them, the large ones among them not at every step."""
-        registry = self._recording.registry
+        registry = self._registry
         version = (registry.version, registry.buffers_version, registry.num_roots)
         if version != self._version:
             self._version = version
             self._find(list(find_optimized()))
         if not self._places:
             return
-        if self._is_large and self._recording.frames.step % FROZEN_PERIOD:
+        if self._is_large and self._evidence.frames.step % FROZEN_PERIOD:
             return
         if any(held.get(key) is None for held, key in self._places):  # a buffer was taken away
             self._find(list(find_optimized()))
-        self._group.record(self._names, [held[key] for held, key in self._places], self._recording.evidence)
+        self._group.record(self._names, [held[key] for held, key in self._places], self._evidence)
 
     def _find(self, optimized: list[torch.Tensor]) -> None:
         seen = {id(parameter) for parameter in optimized}
         self._places, names = [], []
         num_bytes = 0
-        for module, _ in self._recording.registry.roots:
-            for name, held, key, _ in self._recording.registry.holdings(module):
+        for module, _ in self._registry.roots:
+            for name, held, key, _ in self._registry.holdings(module):
                 value = held[key]
                 if id(value) not in seen:
                     seen.add(id(value))

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import gc
 import sys
-import weakref
 from typing import TYPE_CHECKING, Any, Final
 
 import torch
@@ -20,52 +19,49 @@ from torch.optim.optimizer import (
     register_optimizer_step_pre_hook,
 )
 
-from reproof.recorder.models import is_tracing
+from reproof.recorder.tracing import is_transformed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from types import FrameType
 
-    from reproof.recorder.session import Recording
-    from reproof.schema import Stage
+    from reproof.recorder.by_hand import StepsByHand
+    from reproof.recorder.context import Context
+    from reproof.recorder.state import StateRecorder
 
 
 class StepHooks:
-    """The hooks on optimizers and gradients of one recording.
+    """The hooks on optimizers and gradients of one context."""
 
-    Attributes:
-        awaits_update: Whether a training by hand has called `backward()`, and what it makes of it is still to come.
-    """
-
-    def __init__(self, recording: Recording) -> None:
+    def __init__(self, context: Context, state: StateRecorder, by_hand: StepsByHand) -> None:
         """Hook all optimizers, those that exist and those to come."""
-        self._recording = recording
+        self._context = context
+        self._state = state
+        self._by_hand = by_hand
         self._has_optimizer = False
-        self.awaits_update = False
-        self._leaves: list[tuple[str, weakref.ref[torch.Tensor]]] = []
         self._num_inner_steps: dict[int, int] = {}
         for thing in gc.get_objects():
             if issubclass(type(thing), Optimizer):
                 self._add_optimizer(thing)
-        patches = recording.patches
+        patches = context.patches
         patches.replace(Optimizer, "__init__", self._wrap_optimizer_init)
         patches.replace(torch.autograd, "backward", self._wrap_backward)
         patches.on_restore(register_optimizer_step_pre_hook(self._before_step).remove)
         patches.on_restore(register_optimizer_step_post_hook(self._after_step).remove)
-        if recording.records("steps"):
+        if context.records("steps"):
             patches.replace(torch.autograd, "grad", self._wrap_grad)
             patches.replace(eager_transforms, "grad_and_value_impl", self._wrap_transform)
 
     def _add_optimizer(self, optimizer: Optimizer) -> None:
         self._has_optimizer = True
-        if self._recording.records("steps"):
-            self._recording.state.add_optimizer(optimizer)
+        if self._context.records("steps"):
+            self._state.add_optimizer(optimizer)
 
     def _wrap_optimizer_init(self, original: Callable[..., None]) -> Callable[..., None]:
         def init(optimizer: Optimizer, *args: Any, **kwargs: Any) -> None:
             original(optimizer, *args, **kwargs)
-            if self._recording.thread.is_beside:
-                self._recording.begin_to_train()
+            if self._context.thread.is_beside:
+                self._context.begin_to_train()
             self._add_optimizer(optimizer)
 
         return init
@@ -83,31 +79,31 @@ class StepHooks:
             self._record_after_step(optimizer, args, kwargs)
 
     def _record_before_step(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
-        recording = self._recording
-        if not recording.is_active or self._begins_inner_step(optimizer) or not recording.records("steps"):
+        context = self._context
+        if not context.is_active or self._begins_inner_step(optimizer) or not context.records("steps"):
             return
         if not has_closure(args, kwargs):
             try:
-                recording.state.record_before_step(optimizer)
+                self._state.record_before_step(optimizer)
             except Exception as error:  # noqa: BLE001  # not `guard`, which takes a microsecond in each step
-                recording.add_error("gradients", error)
+                context.problems.add_error("gradients", error)
 
     def _record_after_step(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
-        recording = self._recording
-        if not recording.is_active or self._ends_inner_step(optimizer):
+        context = self._context
+        if not context.is_active or self._ends_inner_step(optimizer):
             return
-        if recording.records("steps"):
+        if context.records("steps"):
             if has_closure(args, kwargs):  # the closure computes the gradients within the step
-                with recording.guard("gradients"):
-                    recording.state.record_gradients(optimizer)
+                with context.problems.guard("gradients"):
+                    self._state.record_gradients(optimizer)
             try:
-                recording.state.record_update(optimizer)
+                self._state.record_update(optimizer)
             except Exception as error:  # noqa: BLE001  # as above
-                recording.add_error("update", error)
+                context.problems.add_error("update", error)
         try:
-            recording.end_step()
+            context.end_step()
         except Exception as error:  # noqa: BLE001  # as above
-            recording.add_error("step", error)
+            context.problems.add_error("step", error)
 
     def _begins_inner_step(self, optimizer: Optimizer) -> bool:
         """Whether a step is the part of another that a derived optimizer leaves to its base class."""
@@ -126,85 +122,49 @@ class StepHooks:
 
     def _wrap_backward(self, original: Callable[..., None]) -> Callable[..., None]:
         def backward(*args: Any, **kwargs: Any) -> None:
-            thread = self._recording.thread
-            if not self._recording.is_active or thread.is_in_backward:
+            thread = self._context.thread
+            if not self._context.is_active or thread.is_in_backward:
                 original(*args, **kwargs)
                 return
             if thread.is_beside:
-                self._recording.begin_to_train()
+                self._context.begin_to_train()
             try:
                 self._before_backward(first_of(args, kwargs, "tensors"))
             except Exception as error:  # noqa: BLE001  # as above
-                self._recording.add_error("loss", error)
+                self._context.problems.add_error("loss", error)
             thread.is_in_backward = True
             try:
                 original(*args, **kwargs)
             finally:
                 thread.is_in_backward = False
             if not self._has_optimizer:
-                with self._recording.guard("gradients"):
-                    self._after_hand_made_backward()
+                with self._context.problems.guard("gradients"):
+                    self._by_hand.after_backward()
 
         return backward
 
     def _before_backward(self, tensors: Any) -> None:
-        recording = self._recording
-        if not recording.records("steps"):
+        if not self._context.records("steps"):
             return
         if not self._has_optimizer:
-            self.finish_hand_made_step()
-            if not recording.registry.roots:
-                self._take_leaves(tensors)
-        recording.evidence.record_tree("loss", "loss", tensors)
-
-    def _after_hand_made_backward(self) -> None:
-        recording = self._recording
-        if not recording.records("steps"):
-            recording.end_step()
-            return
-        known = [(name, p) for root, _ in recording.registry.roots for name, p in recording.registry.parameters(root)]
-        leaves = [(name, leaf) for name, reference in self._leaves if (leaf := reference()) is not None]
-        recording.state.record_hand_made_gradients(known or leaves)
-        self.awaits_update = True
-
-    def _take_leaves(self, tensors: Any) -> None:
-        """Note the tensors that a loss is derived from, where no module names them; record those not seen before."""
-        evidence = self._recording.evidence
-        known = {id(leaf) for _, reference in self._leaves if (leaf := reference()) is not None}
-        stage: Stage = "update" if self._leaves else "init"
-        found = [(f"parameter{i}", leaf) for i, leaf in enumerate(find_leaves(tensors))]
-        for name, leaf in found:
-            if id(leaf) not in known:
-                evidence.record_tensor(stage, name, leaf)
-        self._leaves = [(name, weakref.ref(leaf)) for name, leaf in found]
-
-    def finish_hand_made_step(self) -> None:
-        """Record what a training by hand has made of its parameters since `backward()`, and end the step."""
-        if not self.awaits_update:
-            return
-        self.awaits_update = False
-        recording = self._recording
-        recording.state.record_holdings()
-        for name, reference in self._leaves:
-            if (leaf := reference()) is not None:
-                recording.evidence.record_tensor("update", name, leaf)
-        recording.end_step()
+            self._by_hand.before_backward(tensors)
+        self._context.evidence.record_tree("loss", "loss", tensors)
 
     def _wrap_grad(self, original: Callable[..., Any]) -> Callable[..., Any]:
         def grad(*args: Any, **kwargs: Any) -> Any:
-            recording = self._recording
-            if not recording.is_active or recording.thread.is_in_backward or is_transformed():
+            context = self._context
+            if not context.is_active or context.thread.is_in_backward or is_transformed():
                 return original(*args, **kwargs)
-            with recording.guard("loss"):
-                recording.evidence.record_tree("loss", "loss", first_of(args, kwargs, "outputs"))
-            recording.thread.is_in_backward = True
+            with context.problems.guard("loss"):
+                context.evidence.record_tree("loss", "loss", first_of(args, kwargs, "outputs"))
+            context.thread.is_in_backward = True
             try:
                 gradients = original(*args, **kwargs)
             finally:
-                recording.thread.is_in_backward = False
-            with recording.guard("gradients"):
-                recording.evidence.record_tree("gradient", "grad", gradients)
-                self.awaits_update = not self._has_optimizer
+                context.thread.is_in_backward = False
+            with context.problems.guard("gradients"):
+                context.evidence.record_tree("gradient", "grad", gradients)
+                self._by_hand.awaits_update = not self._has_optimizer
             return gradients
 
         return grad
@@ -213,23 +173,18 @@ class StepHooks:
         """Record what `torch.func.grad` and `grad_and_value` compute, the outermost of them."""
 
         def transform(*args: Any, **kwargs: Any) -> Any:
-            recording = self._recording
-            if not recording.is_active or is_transformed():
+            context = self._context
+            if not context.is_active or is_transformed():
                 return original(*args, **kwargs)
             result = original(*args, **kwargs)
-            with recording.guard("gradients"):
+            with context.problems.guard("gradients"):
                 gradients, value = result
-                recording.evidence.record_tree("loss", "loss", value)
-                recording.evidence.record_tree("gradient", "grad", gradients)
-                self.awaits_update = not self._has_optimizer
+                context.evidence.record_tree("loss", "loss", value)
+                context.evidence.record_tree("gradient", "grad", gradients)
+                self._by_hand.awaits_update = not self._has_optimizer
             return result
 
         return transform
-
-
-def is_transformed() -> bool:
-    """Whether this happens within a `torch.func` transformation or a compiler's tracing: tensors have no data there."""
-    return torch._C._functorch.peek_interpreter_stack() is not None or is_tracing()  # noqa: SLF001  # no public test
 
 
 # Not the public `torch.compiler.disable`: that one imports the compiler at once, which takes a second.
@@ -263,19 +218,3 @@ def has_closure(args: Any, kwargs: dict[str, Any]) -> bool:
 def first_of(args: tuple[Any, ...], kwargs: dict[str, Any], name: str) -> Any:
     """Return the first argument of a call, however it was passed."""
     return args[0] if args else kwargs.get(name)
-
-
-def find_leaves(tensors: Any) -> Iterator[torch.Tensor]:
-    """Yield the leaves of an autograd graph that take gradients, in the graph's order, each once."""
-    roots = [tensors] if isinstance(tensors, torch.Tensor) else list(tensors)
-    stack = [tensor.grad_fn for tensor in reversed(roots)]
-    seen: set[Any] = set()
-    while stack:
-        node = stack.pop()
-        if node is None or node in seen:
-            continue
-        seen.add(node)
-        leaf = getattr(node, "variable", None)
-        if leaf is not None:
-            yield leaf
-        stack += [following for following, _ in reversed(node.next_functions)]

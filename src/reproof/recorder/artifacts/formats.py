@@ -2,7 +2,7 @@
 
 An archive holds times and names of storages that differ from one save to the next of the same tensors. Files of other
 formats are their bytes. Nothing in a file is executed: pickles go through PyTorch's restricted unpickler, and numpy's
-objects are refused. Left out: which files are read (`artifacts`).
+objects are refused. Left out: which files are read (`paths`).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Artifacts: files that a training leaves and its user names, such as a checkpoint or a table of results.
 
 They are found by patterns when the training is over, and each becomes events of stage ``metric``. Left out: how formats
-are read (`artifact_formats`), so that naming artifacts needs no PyTorch.
+are read (`formats`), so that naming artifacts needs no PyTorch.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from reproof.trace.writer import is_trace_file
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from reproof.recorder.session import Recording
+    from reproof.recorder.context import Context
 
 MAGIC: Final = re.compile(r"[*?\[]")
 ANY_DEPTH: Final = "**"
@@ -57,27 +57,27 @@ class Artifacts:
         if self.patterns:
             importlib.import_module("reproof.recorder.artifacts.formats")
 
-    def record_at_end(self, recording: Recording, status: str) -> None:
+    def record_at_end(self, context: Context, status: str) -> None:
         """Record the artifacts of a run that has come to its own end; of another, note that they are not read.
 
         Args:
-            recording: Where the events go.
+            context: Where the events go.
             status: How the run ended, as in its header.
         """
         if status == "complete":
-            self._record_found(recording)
+            self._record_found(context)
             return
         for pattern in self.patterns:
-            skip(recording, pattern, f"not read: the run is {status}")
+            skip(context, pattern, f"not read: the run is {status}")
 
-    def _record_found(self, recording: Recording) -> None:
+    def _record_found(self, context: Context) -> None:
         """Read the artifacts that exist by now, in the order of their names, and record what they hold.
 
         Effects: none but reading. Nothing in a file is executed, and no random number is drawn.
         """
         found: dict[str, Path] = {}
         missing: dict[str, str] = {}
-        own_folder = os.path.realpath(self._start / recording.folder)
+        own_folder = os.path.realpath(self._start / context.folder)
         for pattern in self.patterns:
             names = list(match_pattern(self._start, PurePath(pattern), missing))
             files = {name: path for name in names if not is_part_of_trace(path := self._start / name, own_folder)}
@@ -85,13 +85,13 @@ class Artifacts:
                 missing[pattern] = self._explain_absence(pattern)
             found |= files
         for name, why in missing.items():
-            skip(recording, name, why)
+            skip(context, name, why)
         if found:
             from reproof.recorder.artifacts.formats import record_file, undisturbed
 
             with undisturbed():
                 for name, path in sorted(found.items()):
-                    record_file(recording.evidence, f"artifact {name}", path)
+                    record_file(context.evidence, f"artifact {name}", path)
 
     def _explain_absence(self, pattern: str) -> str:
         try:
@@ -173,6 +173,6 @@ def is_part_of_trace(path: Path, own_folder: str) -> bool:
     )
 
 
-def skip(recording: Recording, name: str, why: str) -> None:
+def skip(context: Context, name: str, why: str) -> None:
     """Note that an artifact is not compared."""
-    recording.frames.skip(Event(stage="metric", name=f"artifact {name}", skipped=why))
+    context.frames.skip(Event(stage="metric", name=f"artifact {name}", skipped=why))

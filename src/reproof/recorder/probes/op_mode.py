@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 import torch
 from torch.nn.parameter import is_lazy
-from torch.utils._python_dispatch import TorchDispatchMode
 from xxhash import xxh3_64_intdigest
 
 from reproof.digest import CannotDigestError, copy_bytes, digest_in_memory_order
-from reproof.recorder.models import is_tracing
+from reproof.recorder.probes.modes import ProbeMode
 from reproof.recorder.probes.op_effects import Effects, effects_of, fresh_tensors
+from reproof.recorder.tracing import is_tracing
 from reproof.schema import NO_DIGEST
 from reproof.trace import op_format as fmt
 
@@ -85,7 +85,7 @@ class Outputs:
         self.kept: list[tuple[int, torch.Tensor]] = []
 
 
-class OpRecorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
+class OpRecorder(ProbeMode):
     """Records the operations of the steps of a window.
 
     Attributes:
@@ -93,8 +93,6 @@ class OpRecorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         keeps_values: Whether the elements of outputs are kept.
         repetition: Executes operations again where that is asked for, or None.
     """
-
-    supports_higher_order_operators = True
 
     def __init__(self, writer: OpWriter, sites: OpSites, frames: FrameBuilder, problems: Problems) -> None:
         """Record into `writer`."""
@@ -112,11 +110,6 @@ class OpRecorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self._storages: dict[int, int] = {}
         self._unwritten: set[int] = set()
         self._values_left = VALUES_BYTES
-
-    @classmethod
-    def ignore_compile_internals(cls) -> bool:
-        """Leave compiled regions compiled: else PyTorch would run them uncompiled, and compute other bits."""
-        return True
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Execute an operation, and record it."""
@@ -274,27 +267,3 @@ def address_of(tensor: torch.Tensor) -> int:
         return tensor.untyped_storage().data_ptr()
     except (RuntimeError, NotImplementedError):
         return 0
-
-
-def enter_mode(mode: TorchDispatchMode) -> None:
-    """Enter a dispatch mode that leaves compiled regions compiled.
-
-    Before `ignore_compile_internals` existed (PyTorch 2.9) the flag that a mode sets when it is entered kept the
-    compiler from compiling: there the mode is put on the stack without the flag.
-    """
-    if hasattr(TorchDispatchMode, "ignore_compile_internals"):
-        mode.__enter__()  # type: ignore[no-untyped-call]
-    else:
-        torch._C._push_on_torch_dispatch_stack(mode)  # noqa: SLF001
-
-
-def leave_mode(mode: Any) -> bool:
-    """Leave a dispatch mode if no other was entered after it; return whether it was left."""
-    count = torch._C._len_torch_dispatch_stack()  # noqa: SLF001  # no public test
-    if not count or torch._C._get_dispatch_stack_at(count - 1) is not mode:  # noqa: SLF001
-        return False
-    if hasattr(TorchDispatchMode, "ignore_compile_internals"):
-        mode.__exit__(None, None, None)
-    else:
-        torch._C._pop_torch_dispatch_stack(None)  # noqa: SLF001
-    return True

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from reproof.recorder.probes.op_mode import OpRecorder, enter_mode, leave_mode
+from reproof.recorder.probes.modes import enter_mode, leave_mode
+from reproof.recorder.probes.op_mode import OpRecorder
 from reproof.recorder.probes.op_sites import ModuleStack, OpSites
 from reproof.recorder.probes.repetition import Repetition
 from reproof.trace.format import MAX_STEP
@@ -17,37 +18,44 @@ from reproof.trace.probes import RepetitionWriter
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from reproof.recorder.problems import Problems
-    from reproof.recorder.session import Recording
-    from reproof.schema import Probes, RunHeader
+    from reproof.recorder.context import Context
+    from reproof.schema import Probes
 
 
 class OperationHooks:
     """The recording of operations of one recording, in the thread that started it."""
 
-    def __init__(self, recording: Recording, problems: Problems, probes: Probes, header: RunHeader, rank: int) -> None:
+    def __init__(self, context: Context, probes: Probes, run_id: str, rank: int) -> None:
         """Create the file, and begin if the window begins at once.
+
+        Args:
+            context: What the hooks of the recording share.
+            probes: The steps whose operations are recorded, and what is done with them.
+            run_id: Identifier of the run, as in the header of the trace.
+            rank: Rank of this process.
 
         Raises:
             RecordingError: If the file cannot be created.
         """
-        self._recording = recording
-        self._problems = problems
+        self._problems = problems = context.problems
         self._first, self._last = probes.ops_steps or (0, MAX_STEP)
         self._stack = ModuleStack()
-        self._sites = OpSites(recording.registry, self._stack)
-        self._writer = OpWriter(recording.folder, rank, header.run_id)
-        self._mode = OpRecorder(self._writer, self._sites, recording.frames, problems)
+        self._sites = OpSites(context.registry, self._stack)
+        self._writer = OpWriter(context.folder, rank, run_id)
+        self._mode = OpRecorder(self._writer, self._sites, context.frames, problems)
         self._mode.keeps_values = probes.keeps_op_values and sys.byteorder == "little"
         if probes.repeats_ops:
-            self._mode.repetition = Repetition(RepetitionWriter(recording.folder, rank), problems)
+            self._mode.repetition = Repetition(RepetitionWriter(context.folder, rank), problems)
         self._is_entered = False
-        recording.patches.replace(torch.nn.Module, "__call__", self._wrap_call)
-        self.begin_step(0)
+        context.patches.replace(torch.nn.Module, "__call__", self._wrap_call)
+        context.patches.on_restore(self._close)
+        context.on_step.append(self._begin_step)
+        context.on_fork.append(self._deactivate)
+        self._begin_step(0)
 
-    def begin_step(self, step: int) -> None:
+    def _begin_step(self, step: int) -> None:
         """Record the operations of a step if it lies within the window; called when the one before has ended."""
-        with self._recording.guard("operations"):
+        with self._problems.guard("operations"):
             self._writer.flush()
             self._sites.end_step()
             is_wanted = self._first <= step <= self._last
@@ -69,17 +77,17 @@ class OperationHooks:
         if self._is_entered and leave_mode(self._mode):
             self._is_entered = False
 
-    def close(self) -> None:
+    def _close(self) -> None:
         """Stop recording and close the file."""
         self._leave()
-        with self._recording.guard("operations"):
+        with self._problems.guard("operations"):
             self._writer.flush()
         self._writer.close()
         if self._mode.repetition is not None:
-            with self._recording.guard("repetition"):
+            with self._problems.guard("repetition"):
                 self._mode.repetition.close()
 
-    def deactivate(self) -> None:
+    def _deactivate(self) -> None:
         """Record nothing in a forked child."""
         self._mode.is_active = False
 

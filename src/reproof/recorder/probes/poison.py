@@ -21,12 +21,13 @@ import sys
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import torch
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from reproof.entropy.sites import Site, find_site
-from reproof.recorder.models import is_tracing
+from reproof.recorder.probes.modes import ProbeMode
 from reproof.recorder.probes.op_effects import effects_of, fresh_tensors
+from reproof.recorder.probes.op_sites import NOWHERE
 from reproof.recorder.probes.repetition import is_plain, isolated
+from reproof.recorder.tracing import is_tracing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -36,8 +37,6 @@ if TYPE_CHECKING:
 
 if sys.platform != "win32":
     import fcntl
-
-NOWHERE: Final = Site("", 0, "")
 
 
 class FloatCode(NamedTuple):
@@ -236,14 +235,12 @@ def other_code_of(dtype: torch.dtype, number: int) -> tuple[torch.dtype, int]:
     return dtype, number + 1 if dtype in INTEGERS else 1
 
 
-class PoisonMode(TorchDispatchMode):  # type: ignore[no-untyped-call]
+class PoisonMode(ProbeMode):
     """Fills the memory that PyTorch's factories of uninitialised tensors return.
 
     Attributes:
         is_active: Whether memory is filled.
     """
-
-    supports_higher_order_operators = True
 
     def __init__(self, poison: Poison, on_error: Callable[[str, Any], None]) -> None:
         """Number the places with `poison`; call `on_error` with the name and arguments of an operation that raises."""
@@ -251,11 +248,6 @@ class PoisonMode(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self.is_active = True
         self._poison = poison
         self._on_error = on_error
-
-    @classmethod
-    def ignore_compile_internals(cls) -> bool:
-        """Leave compiled regions compiled."""
-        return True
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Execute an operation; fill what it allocates."""

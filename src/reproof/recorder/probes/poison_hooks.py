@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING, Any, Final
 import torch
 
 from reproof.entropy.rewriting.allocations import FILLER
-from reproof.recorder.probes.op_mode import enter_mode, leave_mode
+from reproof.recorder.probes.modes import enter_mode, leave_mode
 from reproof.recorder.probes.poison import Poison, PoisonMode, fill_array, patch_numpy
 from reproof.recorder.probes.repetition import tensors_in
+from reproof.recorder.tracing import without_transforms
 from reproof.schema import PoisonedEvent
 from reproof.trace.probes import write_poisoned
 
 if TYPE_CHECKING:
-    from reproof.recorder.session import Recording
+    from reproof.recorder.context import Context
     from reproof.schema import Probes, Stage
 
 
@@ -25,21 +26,24 @@ PLACES: Final = "poison.places.jsonl"
 class PoisonHooks:
     """The probe for uninitialised memory of one recording, in the thread that started it."""
 
-    def __init__(self, recording: Recording, probes: Probes, rank: int) -> None:
+    def __init__(self, context: Context, probes: Probes, rank: int) -> None:
         """Begin to fill memory and to look at events.
 
-        Effects: enters a dispatch mode and replaces `numpy.empty` and `numpy.empty_like` until `close`.
+        Effects: enters a dispatch mode and replaces `numpy.empty` and `numpy.empty_like` until the patches of the
+        context are restored.
         """
-        self._recording = recording
+        self._context = context
         self._rank = rank
-        self._poison = Poison(probes.other_memory, recording.folder / PLACES)
+        self._poison = Poison(probes.other_memory, context.folder / PLACES)
         self._mode = PoisonMode(self._poison, self._on_error)
         self.first: PoisonedEvent | None = None
         self._is_child = False
-        patch_numpy(recording.patches, self._poison, lambda: self._mode.is_active)
-        recording.evidence.look = self.look
+        patch_numpy(context.patches, self._poison, lambda: self._mode.is_active)
+        context.evidence.look = self.look
         FILLER.fill = self._fill
         enter_mode(self._mode)
+        context.patches.on_restore(self._close)
+        context.on_fork.append(self._deactivate)
 
     def look(self, stage: Stage, name: str, value: Any) -> None:
         """Look for poison in what becomes an event, until it was found."""
@@ -53,35 +57,32 @@ class PoisonHooks:
         self.first = PoisonedEvent(
             stage=stage,
             name=name,
-            step=self._recording.frames.step,
+            step=self._context.frames.step,
             file=found.site.file,
             line=found.site.line,
             function=found.site.function,
             num_poisoned=found.num_poisoned,
             num_elements=tensor.numel(),
         )
-        write_poisoned(self._recording.folder, self._rank, self.first)
+        write_poisoned(self._context.folder, self._rank, self.first)
 
     def _on_error(self, name: str, values: Any) -> None:
         """Look at what an operation was given that raises: integers of poison are no good as indices."""
         for value in tensors_in(values):
             self.look("forward", f"input of {name}", value)
 
-    def begin_step(self, step: int) -> None:
-        """Do nothing: memory is poisoned in the whole run."""
-
-    def close(self) -> None:
+    def _close(self) -> None:
         """Stop; if no poison was found, write so, and where memory was filled."""
         self._mode.is_active = False
         FILLER.fill = None
         leave_mode(self._mode)
         if self.first is None:
-            with self._recording.guard("poison"):
+            with self._context.problems.guard("poison"):
                 self._poison.read_shared()
                 places = tuple((site.file, site.line) for site in self._poison.sites if site.file)
-                write_poisoned(self._recording.folder, self._rank, None, tuple(dict.fromkeys(places)))
+                write_poisoned(self._context.folder, self._rank, None, tuple(dict.fromkeys(places)))
 
-    def deactivate(self) -> None:
+    def _deactivate(self) -> None:
         """Only fill in a forked child: what it makes shows where the training gets it."""
         self._is_child = True
 
@@ -97,7 +98,4 @@ def as_tensor(value: Any) -> torch.Tensor | None:
             return torch.from_numpy(value)
         except (TypeError, ValueError):
             return None
-    tensor: torch.Tensor = value
-    while torch._C._functorch.is_functorch_wrapped_tensor(tensor):  # noqa: SLF001  # no public test or getter
-        tensor = torch._C._functorch.get_unwrapped(tensor)  # noqa: SLF001
-    return tensor
+    return without_transforms(value)

@@ -1,0 +1,93 @@
+"""Make all hooks of a recording: the one place that knows them, and in which order they are made.
+
+A hook is in place once it is made: it replaces functions through `Context.patches`, which undoes that at the end, and
+adds itself to the lists of a context if it has to know when a step or the recording ends. Whatever it calls of another
+hook is an argument here. This file imports PyTorch.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from reproof.recorder.background import Background
+from reproof.recorder.by_hand import StepsByHand
+from reproof.recorder.context import Context
+from reproof.recorder.evidence import EvidenceRecorder
+from reproof.recorder.joins import hook_joins
+from reproof.recorder.loaders import LoaderHooks
+from reproof.recorder.models import ModelHooks
+from reproof.recorder.registry import Registry
+from reproof.recorder.rng import RngReader
+from reproof.recorder.state import StateRecorder
+from reproof.recorder.steps import StepHooks
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from reproof.recorder.context import ThreadState
+    from reproof.recorder.frames import FrameBuilder
+    from reproof.recorder.patches import Patches
+    from reproof.recorder.problems import Problems
+    from reproof.schema import Level, Probes
+
+
+def make_context(  # the fields of a context that need no PyTorch
+    *,
+    folder: Path,
+    levels: frozenset[Level],
+    num_batches: int | None,
+    statistics: bool,
+    frames: FrameBuilder,
+    patches: Patches,
+    problems: Problems,
+    thread: ThreadState,
+) -> Context:
+    """Return the context of a recording, whose hooks are still to be made.
+
+    Args are as the attributes of `Context`; with `statistics`, summary statistics of floating-point tensors are kept.
+
+    Effects: registers hooks of PyTorch that count changes of modules, until `patches` are restored.
+    """
+    return Context(
+        folder=folder,
+        levels=levels,
+        num_batches=num_batches,
+        patches=patches,
+        problems=problems,
+        frames=frames,
+        evidence=EvidenceRecorder(frames, statistics=statistics),
+        background=Background(frames, problems.add),
+        registry=Registry(patches),
+        rng=RngReader(),
+        thread=thread,
+    )
+
+
+def install_hooks(context: Context) -> None:
+    """Hook loaders, modules, autograd and optimizers.
+
+    Effects: replaces functions of PyTorch and `threading.Thread.join` until `context.patches` are restored.
+    """
+    hook_joins(context)
+    state = StateRecorder(context.evidence, context.registry)
+    by_hand = StepsByHand(context, state)
+    models = ModelHooks(context, state, by_hand)
+    LoaderHooks(context, models, by_hand)
+    StepHooks(context, state, by_hand)
+
+
+def install_probes(context: Context, probes: Probes, run_id: str, rank: int) -> None:
+    """Begin what looks into operations and memory; after the hooks, so that it sees none of the recorder's own.
+
+    Effects: may enter dispatch modes of PyTorch until `context.patches` are restored.
+    """
+    if context.records("ops") or probes.ops_steps is not None or probes.repeats_ops:
+        from reproof.recorder.probes.operations import OperationHooks
+
+        with context.problems.guard("operations"):
+            OperationHooks(context, probes, run_id, rank)
+    if probes.poisons:
+        from reproof.recorder.probes.poison_hooks import PoisonHooks
+
+        with context.problems.guard("poison"):
+            PoisonHooks(context, probes, rank)
