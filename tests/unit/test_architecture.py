@@ -95,6 +95,18 @@ class TestContractsHold:
             pytest.param("errors.py", "import reproof.schema", "layers", id="an import that points up"),
             pytest.param("trace/__init__.py", "import reproof.environment", "layers", id="an import between siblings"),
             pytest.param("trace/format.py", "import reproof.trace.reader", "cycles", id="a cycle within a room"),
+            pytest.param(
+                "recorder/patches.py",
+                "if TYPE_CHECKING:\n    from reproof.recorder.session import Recording",
+                "cycles",
+                id="a cycle of types",
+            ),
+            pytest.param(
+                "digest/hashing.py",
+                "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import reproof.recorder",
+                "layers",
+                id="a type from above",
+            ),
             pytest.param("schema/events.py", "def f():\n    import torch", "tensors", id="torch in a function"),
             pytest.param("comparison/__init__.py", "import reproof.recorder", "reading", id="torch by a detour"),
             pytest.param("launch.py", "import click", "terminal", id="the terminal below the command line"),

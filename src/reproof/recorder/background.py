@@ -27,33 +27,38 @@ if TYPE_CHECKING:
     from reproof.recorder.frames import Entry, FrameBuilder
 
 MAX_PIECES: Final = 50_000
-"""Model calls and batches of one thread that are kept; of a thread that goes on, none is."""
+"""Model calls and batches that are kept of one thread; if it records more, none of them is kept."""
 
 MAX_TENSORS: Final = 1024
-"""Tensors of batches by which their loader is told when a model is given them: who runs ahead does so by a few."""
+"""Tensors of batches that are remembered until a model is given them. A thread that prefetches is ahead by a few."""
 
 
 class Piece:
-    """What one call of a model, or one batch, has left."""
+    """The events of one call of a model, or of one batch."""
 
     __slots__ = ("entries", "name")
 
     def __init__(self, name: str) -> None:
-        """Begin with no entries, under the name of the model or loader."""
+        """Start without events; `name` is that of the model or loader."""
         self.name = name
         self.entries: list[Entry] = []
 
     @property
     def order(self) -> tuple[str, list[bytes]]:
-        """What pieces are sorted by, so that it does not matter which thread of a pool was faster."""
+        """Key that sorts pieces by content, because which thread of a pool was faster is chance."""
         return self.name, [digest for _, digest, _ in self.entries]
 
 
 class Background:
-    """The pieces that wait for their place."""
+    """The pieces that are not part of a frame yet."""
 
     def __init__(self, frames: FrameBuilder, on_problem: Callable[[str], None]) -> None:
-        """Put pieces into `frames`."""
+        """Start without pieces.
+
+        Args:
+            frames: Where pieces are put in place.
+            on_problem: Called with the text of a problem.
+        """
         self._frames = frames
         self._on_problem = on_problem
         self._lock = threading.Lock()
@@ -63,11 +68,11 @@ class Background:
 
     @contextmanager
     def apart(self, name: str, batch: Any = None) -> Iterator[None]:
-        """Keep what this thread records within the context as one piece.
+        """Keep what the current thread records within the context as one piece.
 
         Args:
-            name: What is called or delivers.
-            batch: What a loader delivers: who gives it to a model has waited for it.
+            name: Name of the model or loader.
+            batch: What a loader delivers: once a model is given it, the training has waited for it.
         """
         piece = Piece(name)
         with self._frames.divert(piece.entries):
@@ -89,7 +94,7 @@ class Background:
                 del self._by_tensor[next(iter(self._by_tensor))]
 
     def place_batches(self, inputs: Any) -> None:
-        """Put batches in place that a model is given."""
+        """Put the batches among the inputs of a model in place."""
         if not self._by_tensor:
             return
         for leaf in find_tensors(inputs):
@@ -98,17 +103,17 @@ class Background:
                 self._take(known[1], known[2])
 
     def place_ended(self, thread: threading.Thread) -> None:
-        """Put in place what a thread has left that has been waited for; one of a pool waits for the others."""
+        """Put in place what a thread has recorded that was joined; a thread of a pool waits for the others."""
         if thread in self._pieces and not thread.is_alive() and not is_in_pool(thread):
             self._place(thread)
 
     def place_own(self) -> None:
-        """Put in place what this thread has left, which begins to train."""
+        """Put in place what the current thread has recorded before it began to train."""
         if threading.current_thread() in self._pieces:
             self._place(threading.current_thread())
 
     def place_rest(self) -> None:
-        """Put in place what threads have left that have ended, or belong to a pool."""
+        """Put in place what threads have recorded that have ended or belong to a pool."""
         threads = [thread for thread in list(self._pieces) if is_in_pool(thread) or not thread.is_alive()]
         if threads:
             self._place(*threads, is_sorted=True)
@@ -134,7 +139,7 @@ class Background:
 
 
 def is_in_pool(thread: threading.Thread) -> bool:
-    """Whether a thread does what is handed to one of several: which one did it tells nothing."""
+    """Whether a thread belongs to a pool: which of its threads does a piece of work is chance."""
     return (
         thread in concurrent.futures.thread._threads_queues  # noqa: SLF001  # no public list
         or type(thread).__module__ == "multiprocessing.dummy"

@@ -23,7 +23,12 @@ class BatchRecorder:
     """Records the batches of one loader."""
 
     def __init__(self, evidence: EvidenceRecorder, name: str) -> None:
-        """Record under the name of the loader."""
+        """Prepare to record.
+
+        Args:
+            evidence: Where the events go.
+            name: Name of the loader.
+        """
         self._evidence = evidence
         self._name = name
         self._event_ids: list[int] = []
@@ -40,9 +45,9 @@ class BatchRecorder:
             self._record_closely(indices, batch, keep_numbers=keep_numbers)
 
     def _record_in_place(self, indices: Any, batch: Any) -> bool:
-        """Record a flat list of plain tensors as the one before it; return False if it takes a closer look.
+        """Record a flat list of plain tensors like the one before it; return False if that is not possible.
 
-        In one function: a training leaves nothing in the caches of a core, so that each that is called costs anew.
+        All in one function: a training leaves the caches of a core cold, so that each function called costs anew.
         """
         if type(batch) not in FLAT or self._evidence.look is not None:
             return False
@@ -65,7 +70,7 @@ class BatchRecorder:
         return True
 
     def _record_closely(self, indices: Any, batch: Any, *, keep_numbers: bool) -> None:
-        """Record a batch the general way, and see whether the next may go the quick one."""
+        """Record a batch the general way, and find out whether the next one may go the quick way."""
         order = None if indices is None else self._evidence.record_indices(f"{self._name} indices", indices)
         self._event_ids = []
         if type(batch) in FLAT and len(batch) <= MAX_CHILDREN and all(type(leaf) is torch.Tensor for leaf in batch):

@@ -28,11 +28,11 @@ if TYPE_CHECKING:
 
 FLAT = (list, tuple)
 PLAIN_STAGES = frozenset({"init", "forward", "gradient", "update"})
-"""Stages whose tensors are told by digests alone, unless statistics are asked for."""
+"""Stages of whose tensors only digests are kept, unless statistics are asked for."""
 
 MAX_EXACT_BYTES = 512
 FINGERPRINT_BYTES = 4
-"""Integers are kept as they are where they take no more than so many bytes, or than fingerprints of the samples."""
+"""Integers are kept exactly if they take at most this many bytes, or at most what fingerprints of the samples take."""
 
 MAX_DEPTH = 16
 MAX_CHILDREN = 16
@@ -48,7 +48,7 @@ class EvidenceRecorder:
     Attributes:
         frames: Where the events go.
         keeps_statistics: Whether summary statistics of floating-point tensors are kept.
-        look: What looks at every value that becomes an event, in a run that probes for something; or None.
+        look: Called with stage, name and value of each event in a run that probes for something; else None.
     """
 
     def __init__(self, frames: FrameBuilder, *, statistics: bool = False) -> None:
@@ -86,7 +86,7 @@ class EvidenceRecorder:
             self.record_leaf(stage, path, leaf, detail)
 
     def _record_in_place(self, stage: Stage, name: str, tensor: torch.Tensor, detail: Detail | None) -> bool:
-        """Record the usual output or loss, which lies in host memory; return False if it takes a closer look."""
+        """Record the usual output or loss, which lies in host memory; return False if that is not possible."""
         found = digests.find_in_place(tensor)
         if found is None or self.keeps_statistics or self.look is not None:
             return False
@@ -232,7 +232,7 @@ def _walk_object(value: Any, name: str, depth: int, seen: dict[int, Any]) -> Ite
 
 
 def name_key(key: Any) -> str:
-    """Return how a key of a mapping is named: as it is written, unless that may tell where in memory it lies."""
+    """Return the name of a key of a mapping: its `repr`, unless that may contain an address in memory."""
     is_plain = all(isinstance(part, (*PLAIN, enum.Enum)) for part in (key if isinstance(key, tuple) else (key,)))
     return repr(key) if is_plain else type(key).__qualname__
 
@@ -260,7 +260,7 @@ def digest_leaf(leaf: Any) -> tuple[bytes, int]:
 
 
 def _digest_sequence(leaf: Any) -> tuple[bytes, int]:
-    """Digest a long sequence as one: the names and digests of all leaves, in order."""
+    """Return one digest for a long sequence, taken over the names and digests of all leaves in order."""
     parts: list[str] = []
     total = 0
     for i, child in enumerate(leaf):

@@ -1,7 +1,7 @@
 """Collect events into frames and count steps.
 
 This is the hot path of a recording: one call per event, one per step. Left out: what an event is made of
-(`evidence`), where it comes from (`loaders`, `inputs`, `steps`), and how a frame is stored (`reproof.trace`).
+(`evidence`), where it comes from (`loaders`, `models`, `steps`), and how a frame is stored (`reproof.trace`).
 """
 
 from __future__ import annotations
@@ -33,11 +33,16 @@ class FrameBuilder:
 
     Attributes:
         step: 0-based index of the current step.
-        num_events: Events taken so far, but for those put at the front of a step: they tell nothing of when it was.
+        num_events: Events taken so far, without those put at the front of a step.
     """
 
     def __init__(self, writer: RankWriter, on_full: Callable[[OSError], None]) -> None:
-        """Write to `writer`; call `on_full` once if the file system refuses, and collect nothing from then on."""
+        """Start with an empty frame.
+
+        Args:
+            writer: Where whole frames go.
+            on_full: Called once if the file system refuses; nothing is collected from then on.
+        """
         self._writer = writer
         self._on_full = on_full
         self._lock = threading.RLock()
@@ -78,7 +83,7 @@ class FrameBuilder:
                 self._flush(0)
 
     def add_all(self, event_ids: Sequence[int], digests: list[bytes], values: Sequence[tuple[int, Value]] = ()) -> None:
-        """Add several events to the current step; `values` are told by their position among them."""
+        """Add several events to the current step; each of the `values` comes with the position of its event."""
         if self._diverted and threading.get_ident() in self._diverted:
             for position, (event_id, digest) in enumerate(zip(event_ids, digests, strict=True)):
                 self.add(event_id, digest, tuple(value for place, value in values if place == position))
@@ -97,7 +102,7 @@ class FrameBuilder:
 
     @contextmanager
     def divert(self, entries: list[Entry]) -> Iterator[None]:
-        """Put the events that this thread adds within the context into a list instead."""
+        """Put the events that the current thread adds within the context into a list instead of the frame."""
         ident = threading.get_ident()
         self._diverted[ident] = entries
         try:

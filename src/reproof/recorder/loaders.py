@@ -29,14 +29,21 @@ MIN_EXPLAINED: Final = 256
 """Batches of each loader whose numbers are kept in any case."""
 
 MIN_INTERVAL_SECONDS: Final = 0.004
-"""A training that takes longer from batch to batch affords the numbers of all: those of 64 samples cost some 30 us."""
+"""If batches are further apart than this, the numbers of all are kept: those of 64 samples cost some 30 us."""
 
 
 class LoaderState:
-    """What is remembered of one loader: its name, and how many of its batches were seen."""
+    """What is known of one loader.
+
+    Attributes:
+        number: 0-based, in the order of creation.
+        name: Name of its events, once it is iterated.
+        recorder: Records its batches, once there are any.
+        num_batches: Batches seen so far.
+    """
 
     def __init__(self, number: int) -> None:
-        """Give the loader its number in the order of creation."""
+        """Start with no batch seen."""
         self.number = number
         self.name: str | None = None
         self.recorder: BatchRecorder | None = None
@@ -44,10 +51,10 @@ class LoaderState:
         self._last_batch_seconds = 0.0
 
     def affords_numbers(self) -> bool:
-        """Whether indices, labels and sample fingerprints cost little beside what happens between two batches.
+        """Whether indices, labels and sample fingerprints cost little compared with what happens between two batches.
 
-        The first batches of a loader always have them. They only explain a difference, the digests find it, so that it
-        does no harm if one of two runs lacks some.
+        They are kept of the first batches in any case. They only explain a difference, which digests find, so it does
+        no harm if one of two runs lacks some.
         """
         now = time.perf_counter()
         interval, self._last_batch_seconds = now - self._last_batch_seconds, now
@@ -55,12 +62,12 @@ class LoaderState:
 
 
 class IteratorState:
-    """What is remembered of one iterator, on the iterator itself: its loader, and the indices drawn ahead."""
+    """What is known of one iterator, kept on the iterator itself: its loader, and the indices drawn ahead."""
 
     __slots__ = ("drawn", "loader")
 
     def __init__(self, loader: LoaderState, *, draws: bool) -> None:
-        """Remember indices by the number of their task if any are drawn."""
+        """Start with no indices; `draws` tells whether the loader draws any."""
         self.loader = loader
         self.drawn: dict[int, Any] | None = {} if draws else None
 
@@ -159,7 +166,7 @@ class LoaderHooks:
         self._record_batch(iterator, own, batch)
 
     def _note_batch(self) -> None:
-        """Note that a loader delivers the batches, and that a training by hand has come to the next one."""
+        """Note that a loader delivers batches, and that a training by hand goes on to the next one."""
         if not self._context.has_loader:
             self._context.has_loader = True
             if not self._context.records("steps"):
@@ -207,7 +214,7 @@ def draws_indices(loader: Any) -> bool:
 
 
 def takes_all_samples_as_they_come(loader: Any) -> bool:
-    """Whether the loader has an iterable data set: nothing is drawn then, there is no order apart from the content."""
+    """Whether the loader has an iterable data set: then it draws no indices, and order is part of the content."""
     return bool(loader._dataset_kind == _DatasetKind.Iterable)  # noqa: SLF001
 
 

@@ -1,7 +1,7 @@
-"""`reproof.log`: values that a script itself wants compared.
+"""`reproof.log`: record values that a script itself wants compared.
 
-Free of PyTorch until a recording has it: a script may log before it imports PyTorch, and a script that is run without a
-recording must pay nothing for its calls.
+PyTorch is not imported before a recording has it: a script may log before it imports PyTorch, and in a script that runs
+without a recording, the calls must cost nothing.
 """
 
 from __future__ import annotations

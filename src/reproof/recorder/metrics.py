@@ -1,7 +1,7 @@
-"""Values that a user chose to have compared, logged ones and those in artifacts, to events of stage ``metric``.
+"""Record values that a user chose to have compared (logged ones, and those in artifacts) in stage ``metric``.
 
-They are what a person looks at when two runs differ. So small ones are kept as numbers beside their digests, of more
-kinds than evidence that is taken at every step: whole numbers, and short lists and tensors of floats.
+A person looks at them when two runs differ. So small values are kept as numbers beside their digests, of more kinds
+than in evidence that is taken at every step: also whole numbers, and short lists and tensors of floats.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     from reproof.recorder.evidence import EvidenceRecorder
 
 MAX_FLOATS: Final = 256
-"""Floats in a list, tensor or array that are kept as numbers; of more, the digest alone."""
+"""Up to so many floats in a list, tensor or array are kept as numbers; of more, only the digest."""
 
 NAMED: Final = (torch.dtype, torch.device, torch.layout, torch.memory_format)
-"""Types of values that are what they are called."""
+"""Types of values that are recorded by their names."""
 
 USUAL: Final = frozenset({bool, int, float, str, torch.Tensor})
-"""Types that are leaves and most often logged: they are spared the walk."""
+"""Types that are leaves and often logged: they need no `walk`."""
 
 _CODES: Final = {"float16": "e", "float32": "f", "float64": "d"}
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class ModelHooks:
-    """The hook on module calls of one context."""
+    """The hook on module calls of one recording."""
 
     def __init__(self, context: Context, state: StateRecorder, by_hand: StepsByHand) -> None:
         """Hook all modules, those that exist and those to come."""
@@ -49,10 +49,12 @@ class ModelHooks:
         sees_all = self._context.records("modules")
 
         def call(module: torch.nn.Module, *args: Any, **kwargs: Any) -> Any:
+            # First the usual case, a part of a model: this runs in every call of every module.
             if thread.is_in_model and not sees_all:
                 return original(module, *args, **kwargs)
             if not self._is_wanted or not self._is_seen(module):
                 return original(module, *args, **kwargs)
+            # Without gradients, a thread beside the training evaluates; with them, it has begun to train itself.
             if thread.is_beside:
                 if not torch.is_grad_enabled():
                     return self._call_beside(original, module, args, kwargs)
@@ -88,9 +90,9 @@ class ModelHooks:
         return output
 
     def _call_beside(self, original: Callable[..., Any], module: torch.nn.Module, args: Any, kwargs: Any) -> Any:
-        """Record what a model is given and returns in a thread beside the training.
+        """Record inputs and outputs of a model that is called in a thread beside the training.
 
-        It is called by its class: whether the training has met it before depends on who is faster.
+        Its events are named after its class, because it depends on timing whether the model has a name by now.
         """
         context = self._context
         if context.thread.is_in_model or not context.records("steps"):
@@ -153,17 +155,17 @@ class ModelHooks:
 
 
 def is_within_backward() -> bool:
-    """Whether autograd has called this, in its threads for devices too: it recomputes what was not kept."""
+    """Whether autograd calls this, to recompute what was not kept; also in autograd's threads for devices."""
     return torch._C._current_graph_task_id() != -1  # noqa: SLF001  # no public test
 
 
 def is_model(module: torch.nn.Module) -> bool:
-    """Whether a module has parameters: a loss function called like a model is none, nor a replica of `DataParallel`."""
+    """Whether a module is a model: it has parameters (a loss function has none) and is no replica of `DataParallel`."""
     return "_is_replica" not in module.__dict__ and has_parameters(module)
 
 
 def has_parameters(module: torch.nn.Module) -> bool:
-    """Whether a module has parameters. The usual answers are at hand, and `Module.parameters` takes 3 us."""
+    """Whether a module has parameters. The usual cases are told without `Module.parameters`, which takes 3 us."""
     parts = module._modules  # noqa: SLF001
     if has_own_parameters(module) or any(part is not None and has_own_parameters(part) for part in parts.values()):
         return True

@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 
 RETIRED: weakref.WeakSet[Callable[..., Any]] = weakref.WeakSet()
-"""Replacements of recordings that are over, some of them still in place below another."""
+"""Replacements of recordings that have ended; some are still in place, because a later one wraps them."""
 
 
 class Patches:
     """Replacements made by one recording, undone together."""
 
     def __init__(self) -> None:
-        """Start with none."""
+        """Start without replacements."""
         self._replaced: list[tuple[Any, str, Any]] = []
         self._undo: list[Callable[[], None]] = []
 
@@ -32,6 +32,7 @@ class Patches:
 
         Effects: changes `owner` until `restore`.
         """
+        # `wraps` makes the replacement look like the original, and sets the `__wrapped__` that `restore` follows.
         original = getattr(owner, name)
         replacement = functools.wraps(original)(make(original))
         setattr(owner, name, replacement)
@@ -42,10 +43,12 @@ class Patches:
         self._undo.append(undo)
 
     def restore(self) -> None:
-        """Undo everything, newest first; what somebody has wrapped since is undone when that one is restored."""
+        """Undo everything, newest first: first the replacements, then what `on_restore` was given."""
         while self._replaced:
             owner, name, replacement = self._replaced.pop()
             RETIRED.add(replacement)
+            # Another recording may have wrapped our replacement since. Then it stays, passes everything on, and is
+            # taken out together with that wrapper: whoever comes last unwraps all that are retired by then.
             current = found = getattr(owner, name)
             while current in RETIRED:
                 current = current.__wrapped__

@@ -1,4 +1,4 @@
-"""Errors of the recorder itself: written down, never passed on to the training."""
+"""Write down errors of the recorder itself, which are never passed on to the training."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 MAX_PROBLEMS: Final = 20
-"""More kinds of problems than these are counted, not told."""
+"""Kinds of problems that are written out; further ones are only counted."""
 
 
 class Problems:
-    """Evidence that could not be taken: with any of it, a trace cannot prove that a run is identical."""
+    """Evidence that could not be taken. A trace with any problem cannot prove that a run is identical."""
 
     def __init__(self, current_step: Callable[[], int]) -> None:
-        """Ask for the step when a problem is met."""
+        """Start without problems; `current_step` returns the 0-based step under way."""
         self._current_step = current_step
         self._found: dict[str, Occurrences] = {}
         self._num_untold = 0
         self._guards: dict[str, Guard] = {}
 
     def add(self, problem: str) -> None:
-        """Write down a problem."""
+        """Write down a problem, which is made one line."""
         line = " ".join(problem.split())
         if line not in self._found and len(self._found) >= MAX_PROBLEMS:
             self._num_untold += 1  # a text that is another each time must not fill the memory
@@ -65,7 +65,7 @@ class Occurrences:
         self.times = 0
 
     def __str__(self) -> str:
-        """Say it in a few words."""
+        """Return it in a few words."""
         return f"in step {self.step}" if self.times == 1 else f"{self.times} times, first in step {self.step}"
 
 
@@ -78,7 +78,7 @@ class Guard(contextlib.AbstractContextManager["Guard"]):
         self._what = what
 
     def __enter__(self) -> Guard:  # noqa: PYI034  # not meant to be derived from
-        """Enter."""
+        """Enter the context."""
         return self
 
     def __exit__(

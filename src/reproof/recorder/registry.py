@@ -25,11 +25,11 @@ WRAPPED: Final = re.compile(r"(?:^|(?<=\.))(?:_orig_mod|_checkpoint_wrapped_modu
 """Parts of names that PyTorch adds where it wraps a module: they are not the model's own."""
 
 MAX_NUMBERED = 32
-"""More models of one class share a name: a training may make one in each step, and names are kept for ever."""
+"""Models of one class that get a name each; further ones share the last, as names are kept for ever."""
 
 
 class Registry:
-    """What the models of a process are called, and what they hold.
+    """Names of the models of a process, and of what they hold.
 
     Attributes:
         version: Grows whenever a module gains a parameter or a part: lists made before are out of date.
@@ -37,7 +37,10 @@ class Registry:
     """
 
     def __init__(self, patches: Patches) -> None:
-        """Know no model yet."""
+        """Start without models.
+
+        Effects: registers hooks of PyTorch until `patches` are restored.
+        """
         self.version = 0
         self.buffers_version = 0
         self._roots: weakref.WeakKeyDictionary[torch.nn.Module, str] = weakref.WeakKeyDictionary()
@@ -83,7 +86,7 @@ class Registry:
         return kind if number == 1 else f"{kind}#{number}"
 
     def add_names(self, module: torch.nn.Module) -> None:
-        """Name what a model holds by now."""
+        """Name the modules and parameters that a model holds now."""
         name = self._roots[module]
         self._parts.setdefault(module, name)
         for path, part in unwrapped(module).named_modules():
@@ -92,17 +95,16 @@ class Registry:
             self.name_parameter(parameter, f"{name}.{own_path(path)}")
 
     def name_parameter(self, parameter: torch.Tensor, name: str) -> str:
-        """Return the name of a parameter, which is `name` unless it was met before."""
-        known = self._parameters.get(id(parameter))
-        if known is not None and known[0]() is parameter:
-            return known[1]
+        """Return the name of a parameter, which is `name` unless it has one already."""
+        known = self.find_parameter_name(parameter)
+        if known is not None:
+            return known
         self._parameters[id(parameter)] = (weakref.ref(parameter), name)
         return name
 
     def knows_parameter(self, parameter: torch.Tensor) -> bool:
         """Whether a parameter has a name."""
-        known = self._parameters.get(id(parameter))
-        return known is not None and known[0]() is parameter
+        return self.find_parameter_name(parameter) is not None
 
     def find_parameter_name(self, parameter: torch.Tensor) -> str | None:
         """Return the name of a parameter, or None if it has none."""
@@ -114,7 +116,7 @@ class Registry:
         return self._parts.get(module)
 
     def name_of(self, module: torch.nn.Module) -> str:
-        """Return the name of a module; one that belongs to no known model is taken for a model."""
+        """Return the name of a module; a module that belongs to no known model becomes a model."""
         name = self._parts.get(module)
         if name is None:  # a part that a known model gained since, or a model of its own
             for root, _ in self.roots:

@@ -1,7 +1,7 @@
 """Note what a training saves of its state and what it loads again: optimizers, schedulers, scalers, random generators.
 
-For `reproof resume-check` alone. Digests prove that a piece of state is missing after resuming; these notes tell which
-of two pieces it is where the digests fit both, and where in the script the missing call belongs.
+Only `reproof resume-check` uses it. Digests prove that a piece of state is missing after resuming; these notes say
+which of two pieces it is if the digests fit both, and where in the script the missing call belongs.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ class Restoration:
 
 
 def read_restorations(path: Path) -> tuple[Restoration, ...] | None:
-    """Return what a run has noted, or None if it left nothing: then nothing is known."""
+    """Return the notes of a run, or None if there are none that can be read."""
     try:
         return tuple(Restoration(**entry) for entry in json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):

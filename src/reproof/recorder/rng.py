@@ -1,4 +1,4 @@
-"""Digests of the states of the random number generators, taken at every step.
+"""Digest the states of the random number generators at every step.
 
 The public getters of Python and NumPy build tuples of 625 numbers and cost more than a small training step can bear
 (24 and 39 us). The same bytes lie in memory: NumPy publishes the address of its state, and CPython's is found behind
@@ -29,13 +29,13 @@ class RngReader:
     """Reads the states of the global generators, and of those that loaders were given."""
 
     def __init__(self) -> None:
-        """Find the states in memory where they can be read there."""
+        """Find the states that can be read from memory."""
         self._python = PythonState()
         self._numpy = NumpyState()
         self._loaders: list[tuple[int, torch.Generator]] = []
 
     def note_loader(self, number: int, generator: torch.Generator) -> None:
-        """Have the generator of a loader, of which an iterator is about to be made, read with the next states."""
+        """Read the generator of a loader together with the next states: an iterator is about to draw from it."""
         self._loaders.append((RNG_LOADER + number, generator))
 
     def read(self) -> bytes:
@@ -60,7 +60,7 @@ class PythonState:
     """Reads the state of the generator behind the functions of `random`."""
 
     def __init__(self) -> None:
-        """Find the state in memory; without it (another interpreter), the public getter serves."""
+        """Find the state in memory; where that fails (another interpreter), the public getter is used."""
         self._generator: random.Random = random._inst  # noqa: SLF001
         self._memory = find_python_state(self._generator)
 
@@ -80,7 +80,7 @@ class NumpyState:
     """
 
     def __init__(self) -> None:
-        """Look at nothing yet: the script may not use NumPy."""
+        """Start without a generator: the script may not use NumPy."""
         self._bit_generator: Any = None
         self._memory: Any = None
 

@@ -1,4 +1,4 @@
-"""A recording: from the first hook to the closed trace.
+"""Open and close a recording; what happens in between is seen by hooks (`hooks`).
 
 Importing this module does not import PyTorch, so that `reproof run` can wait for the script to do it: a script that
 sets `OMP_NUM_THREADS` before `import torch` must find the same PyTorch as without us.
@@ -247,15 +247,32 @@ class Recording:
         ACTIVE.discard(self)
         if context is not None:
             self._record_rest(context, status, self._writer.rank)
-        if self._taps is not None:
-            with self.guard("entropy"):
-                self._taps.close()
-            if self._taps.problem is not None:
-                self.add_problem(self._taps.problem)
+        self._close_taps()
         writer, self._writer = self._writer, None
         writer.close()
-        if writer.rank != 0:
+        if writer.rank == 0:
+            self._write_outcome(writer, status, ended, exit_code)
+
+    def _record_rest(self, context: Context, status: str, rank: int) -> None:
+        """Record what comes after the last step: no hook is in place any more."""
+        if not self._has_all_steps:
+            with self.guard(BESIDE):
+                context.background.place_rest()
+        if rank == 0:  # one process looks at what all have left
+            with self.guard("artifacts"):
+                self._artifacts.record_at_end(context, status)
+        self.frames.finish()
+
+    def _close_taps(self) -> None:
+        if self._taps is None:
             return
+        with self.guard("entropy"):
+            self._taps.close()
+        if self._taps.problem is not None:
+            self.add_problem(self._taps.problem)
+
+    def _write_outcome(self, writer: TraceWriter, status: str, ended: str | None, exit_code: int | None) -> None:
+        """Write the header again, with how the run ended and what is known of the environment by now."""
         environment = dict(writer.header.environment)
         with self.guard("environment"):
             environment |= collect_torch_environment()
@@ -271,16 +288,6 @@ class Recording:
             writer.write_header(header)
         except OSError as error:
             self._on_full(error)
-
-    def _record_rest(self, context: Context, status: str, rank: int) -> None:
-        """Record what comes after the last step: no hook is in place any more."""
-        if not self._has_all_steps:
-            with self.guard(BESIDE):
-                context.background.place_rest()
-        if rank == 0:  # one process looks at what all have left
-            with self.guard("artifacts"):
-                self._artifacts.record_at_end(context, status)
-        self.frames.finish()
 
     @property
     def problems(self) -> tuple[str, ...]:

@@ -15,76 +15,36 @@ from typing import TYPE_CHECKING, Any, Final
 import torch
 from torch.nn.parameter import is_lazy
 
-from reproof.digest import CannotDigestError, RepeatedDigests, digest_plain
+from reproof.digest import digest_plain
 from reproof.recorder.evidence import name_key
+from reproof.recorder.holdings import Holdings, TensorGroup
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterator
 
     from torch.optim.optimizer import Optimizer
 
     from reproof.recorder.evidence import EvidenceRecorder
     from reproof.recorder.frames import Value
     from reproof.recorder.registry import Registry
-    from reproof.schema import Stage
-
-FROZEN_PERIOD: Final = 16
-FROZEN_SHARE: Final = 4
-"""State outside of every optimizer that is more than so many times the optimized parameters is read every 16th step.
-
-Otherwise a large frozen backbone would cost more to digest than the training of its small head.
-"""
 
 HYPERPARAMETERS: Final = (type(None), bool, int, float, complex, str, tuple, torch.Tensor)
-"""Types of values in a parameter group that are hyper-parameters; others (functions, lists of names) steer nothing."""
+"""Types of values in a parameter group that are hyper-parameters; others (functions, lists of names) have no effect."""
 
 PLAIN_TENSOR: Final = frozenset({torch.Tensor})
 
-FROZEN_BYTES: Final = 64 << 20
-"""State outside of every optimizer up to this size is read at every step in any case."""
-
-
-class TensorGroup:
-    """Tensors that are recorded together at every step: their events, and what is known of where they lie."""
-
-    def __init__(self, stage: Stage) -> None:
-        """Know no tensor yet; they become events of this stage."""
-        self._stage = stage
-        self._names: list[str] = []
-        self._event_ids: list[int] = []
-        self._digests = RepeatedDigests()
-
-    def record(self, names: list[str], tensors: list[torch.Tensor], evidence: EvidenceRecorder) -> None:
-        """Record tensors under their names.
-
-        Args:
-            names: One per tensor; the same list object as long as nothing has changed, which is what makes it quick.
-            tensors: The tensors.
-            evidence: Where they go.
-        """
-        if names is not self._names:
-            self._names, self._event_ids = names, []
-        if not self._event_ids:
-            numbers = [evidence.record_tensor(self._stage, *named) for named in zip(names, tensors, strict=True)]
-            if None not in numbers and not evidence.keeps_statistics and evidence.look is None:
-                self._event_ids = [number for number in numbers if number is not None]
-            return
-        try:
-            digests = self._digests.digest(tensors)
-        except CannotDigestError:
-            for named in zip(names, tensors, strict=True):
-                evidence.record_tensor(self._stage, *named)
-        else:
-            evidence.frames.add_all(self._event_ids, digests)
-
 
 class OptimizerPlan:
-    """What to read of an optimizer at every step."""
+    """The list of what to read of an optimizer at every step."""
 
     def __init__(self, version: int, sizes: list[int], names: list[str], unseen: list[int]) -> None:
-        """Hold names of the parameters, valid for this version of the registry and these sizes of groups.
+        """Start with what depends on the parameters alone.
 
-        `unseen` are the places of those that no model has that was called.
+        Args:
+            version: Version of the registry for which the names are valid.
+            sizes: Numbers of parameters per group for which they are valid.
+            names: Names of the parameters, over all groups.
+            unseen: Positions of parameters whose initial state is still to be recorded: no called model has them.
         """
         self.version = version
         self.sizes = sizes
@@ -109,7 +69,7 @@ class Hyperparameters:
     """
 
     def __init__(self, name: str, optimizer: Optimizer) -> None:
-        """Digest what the parameter groups hold now."""
+        """Digest the current hyper-parameters; `name` is that of their event."""
         self.name = name
         now = [
             {key: value for key, value in group.items() if isinstance(value, HYPERPARAMETERS) and key != "params"}
@@ -126,13 +86,13 @@ class Hyperparameters:
             self._ids = []
 
     def are_those_of(self, optimizer: Optimizer) -> bool:
-        """Whether the optimizer still has them."""
+        """Whether the optimizer still has the same hyper-parameters."""
         is_same = list(map(id, list_options(optimizer))) == self._ids
         return is_same and list(map(tuple, optimizer.param_groups)) == self._keys
 
 
 def list_options(optimizer: Optimizer) -> list[Any]:
-    """Return what is in the groups of an optimizer, the lists of parameters among it."""
+    """Return all values in the groups of an optimizer, including the lists of parameters."""
     return list(chain.from_iterable(map(dict.values, optimizer.param_groups)))
 
 
@@ -149,7 +109,12 @@ class StateRecorder:
     """
 
     def __init__(self, evidence: EvidenceRecorder, registry: Registry) -> None:
-        """Know no optimizer yet."""
+        """Start without optimizers.
+
+        Args:
+            evidence: Where the events go.
+            registry: Names and holdings of the models.
+        """
         self._evidence = evidence
         self._registry = registry
         self._plans: weakref.WeakKeyDictionary[Optimizer, OptimizerPlan] = weakref.WeakKeyDictionary()
@@ -160,14 +125,14 @@ class StateRecorder:
         self.uninitialized: list[tuple[str, dict[str, Any], str]] = []
 
     def add_optimizer(self, optimizer: Optimizer) -> None:
-        """Note that an optimizer exists: its parameters are its own to record."""
+        """Note an optimizer: its parameters are recorded with its steps."""
         self._optimizers.append(weakref.ref(optimizer))
         self._holdings.forget()
 
     def record_first_use(self, module: torch.nn.Module) -> None:
         """Record the initial state of a model that is called for the first time.
 
-        Its events go to the front of the step: the model had this state before anything else in the step happened.
+        Its events go to the front of the step, because the model had this state before anything else happened in it.
         """
         if not self._registry.add_root(module):
             return
@@ -179,7 +144,7 @@ class StateRecorder:
                     self._evidence.record_tensor("init", name, held[key])
 
     def record_initialized(self) -> None:
-        """Record the initial state of what lazy modules have made of their parameters in a call of their model."""
+        """Record the initial state of parameters of lazy modules, which the call of their model has initialized."""
         waiting, self.uninitialized = self.uninitialized, []
         with self._evidence.frames.at_front():
             for name, held, key in waiting:
@@ -233,7 +198,7 @@ class StateRecorder:
         self._holdings.record(self._optimized_parameters)
 
     def _record_updated(self, optimizer: Optimizer, plan: OptimizerPlan, parameters: list[torch.Tensor]) -> None:
-        """Record the parameters and the tensors of their state together, and what else the state holds one by one."""
+        """Record the parameters and the tensors of their state as one group, and other parts of the state singly."""
         evidence = self._evidence
         has_others = False
         if list(map(id, optimizer.state)) == list(map(id, parameters)):
@@ -265,7 +230,7 @@ class StateRecorder:
                 self._evidence.record_tree("update", f"{self._name_of(optimizer)} state[{name_key(key)}]", value)
 
     def _record_hyperparameters(self, optimizer: Optimizer, plan: OptimizerPlan) -> None:
-        """Record learning rate and the like: where they part, the update is explained."""
+        """Record learning rate and the like: if they differ, they explain why the update differs."""
         known = plan.hyperparameters
         if known is None or not known.are_those_of(optimizer):
             known = plan.hyperparameters = Hyperparameters(f"{self._name_of(optimizer)} hyper-parameters", optimizer)
@@ -288,7 +253,7 @@ class StateRecorder:
         return plan
 
     def _name_parameters(self, optimizer: Optimizer) -> tuple[list[str], list[int]]:
-        """Return the names of an optimizer's parameters, and which of them no called model has.
+        """Return the names of an optimizer's parameters, and the positions of those that no called model has.
 
         The names are those of the models, or the place in the optimizer.
         """
@@ -305,59 +270,10 @@ class StateRecorder:
         return [registry.name_parameter(*place) for place in places], unseen
 
     def _name_of(self, optimizer: Optimizer) -> str:
-        """Return the class of an optimizer, numbered from the second of the class on."""
+        """Return the name of an optimizer: its class, with a number from the second of the class on."""
         name = self._names.get(optimizer)
         if name is None:
             kind = type(optimizer).__name__
             self._classes[kind] += 1
             name = self._names[optimizer] = kind if self._classes[kind] == 1 else f"{kind}#{self._classes[kind]}"
         return name
-
-
-class Holdings:
-    """Buffers, and parameters that no optimizer steps: frozen, averaged, or changed by hand."""
-
-    def __init__(self, evidence: EvidenceRecorder, registry: Registry) -> None:
-        """Know of none yet."""
-        self._evidence = evidence
-        self._registry = registry
-        self._group = TensorGroup("update")
-        self._version: tuple[int, int, int] | None = None
-        self._places: list[tuple[dict[str, Any], str]] = []
-        self._names: list[str] = []
-        self._is_large = False
-
-    def forget(self) -> None:
-        """Have what models hold found out anew: it has changed which parameters optimizers step."""
-        self._version = None
-
-    def record(self, find_optimized: Callable[[], Iterable[torch.Tensor]]) -> None:
-        """Record them, the large ones among them not at every step."""
-        registry = self._registry
-        version = (registry.version, registry.buffers_version, registry.num_roots)
-        if version != self._version:
-            self._version = version
-            self._find(list(find_optimized()))
-        if not self._places:
-            return
-        if self._is_large and self._evidence.frames.step % FROZEN_PERIOD:
-            return
-        if any(held.get(key) is None for held, key in self._places):  # a buffer was taken away
-            self._find(list(find_optimized()))
-        self._group.record(self._names, [held[key] for held, key in self._places], self._evidence)
-
-    def _find(self, optimized: list[torch.Tensor]) -> None:
-        seen = {id(parameter) for parameter in optimized}
-        self._places, names = [], []
-        num_bytes = 0
-        for module, _ in self._registry.roots:
-            for name, held, key, _ in self._registry.holdings(module):
-                value = held[key]
-                if id(value) not in seen:
-                    seen.add(id(value))
-                    self._places.append((held, key))
-                    names.append(name)
-                    num_bytes += 0 if is_lazy(value) else value.nbytes
-        if names != self._names:  # else the same list, by which the group knows that nothing has changed
-            self._names = names
-        self._is_large = num_bytes > max(FROZEN_BYTES, FROZEN_SHARE * sum(p.nbytes for p in optimized))

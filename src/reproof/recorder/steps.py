@@ -1,8 +1,6 @@
 """Count the steps of a training and record what each of them does: loss, gradients, update.
 
-A step ends when an optimizer has stepped. Without any `torch.optim` optimizer in the process, the training changes its
-parameters by hand after `backward()`: then a step begins with what comes next, a batch, a call of the model or another
-`backward()`, and what the parameters hold by then is the update.
+A step ends when an optimizer has stepped. A process without any `torch.optim` optimizer trains by hand (`by_hand`).
 """
 
 from __future__ import annotations
@@ -123,10 +121,11 @@ class StepHooks:
     def _wrap_backward(self, original: Callable[..., None]) -> Callable[..., None]:
         def backward(*args: Any, **kwargs: Any) -> None:
             thread = self._context.thread
+            # A call within backward, as checkpointing makes it, computes a part of the gradients of the outer call.
             if not self._context.is_active or thread.is_in_backward:
                 original(*args, **kwargs)
                 return
-            if thread.is_beside:
+            if thread.is_beside:  # a thread that computes gradients trains
                 self._context.begin_to_train()
             try:
                 self._before_backward(first_of(args, kwargs, "tensors"))

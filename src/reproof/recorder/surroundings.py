@@ -1,4 +1,4 @@
-"""What a recording must know of its process before it starts: is there PyTorch, and which rank is this?"""
+"""Find out what a recording must know of its process before it starts: is there PyTorch, and which rank is it."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def _environment_number(name: str, default: int) -> int:
 
 
 def require_device(name: str) -> None:
-    """Refuse a device that this machine does not have: a training that ignores it would be judged as if it had it.
+    """Check that a device can be used: a training that ignores a missing one would be judged as if it had run there.
 
     Raises:
         UsageError: If PyTorch does not know the device, or nothing can be put on it.

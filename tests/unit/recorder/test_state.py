@@ -12,7 +12,7 @@ from torch import nn
 
 import reproof
 from reproof.digest import digest_plain, digest_tensor
-from reproof.recorder import state
+from reproof.recorder import holdings
 from reproof.trace import open_trace
 
 if TYPE_CHECKING:
@@ -425,8 +425,8 @@ class TestHoldings:
     @pytest.fixture
     def is_large(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         """Have a few hundred bytes count as a large model."""
-        monkeypatch.setattr(state, "FROZEN_BYTES", 256)
-        monkeypatch.setattr(state, "FROZEN_SHARE", 1)
+        monkeypatch.setattr(holdings, "FROZEN_BYTES", 256)
+        monkeypatch.setattr(holdings, "FROZEN_SHARE", 1)
         return
 
     @pytest.mark.usefixtures("is_large")

@@ -1,4 +1,4 @@
-"""Files that a training leaves and its user names: found, read, and made into events.
+"""Find files that a training leaves and its user names, and record what they hold.
 
 - `paths`: which files, and when
 - `formats`: what is in one, by its format

@@ -1,8 +1,8 @@
-"""What is in an artifact: tensors by their names, never the bytes of the archive around them.
+"""Record what is in an artifact: tensors by their names, not the bytes of the archive around them.
 
 An archive holds times and names of storages that differ from one save to the next of the same tensors. Files of other
-formats are their bytes. Nothing in a file is executed: pickles go through PyTorch's restricted unpickler, and numpy's
-objects are refused. Left out: which files are read (`paths`).
+formats are recorded by their bytes. Nothing in a file is executed: pickles go through PyTorch's restricted unpickler,
+and numpy's objects are refused. Left out: which files are read (`paths`).
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def record_file(evidence: EvidenceRecorder, name: str, path: Path) -> None:
 
 @contextmanager
 def undisturbed() -> Iterator[None]:
-    """Keep what the script has set (modes, default device, filters of warnings) out of what is read within.
+    """Read without what the script has set: modes, default device, filters of warnings.
 
     Effects: within the context, no mode or autograd of PyTorch is on, and no warning is shown.
     """
@@ -153,7 +153,7 @@ READERS: Final[dict[str, Reader]] = {
 
 
 def digest_file(path: Path) -> bytes:
-    """Return the digest of the bytes of a file, of which a megabyte at a time is in memory."""
+    """Return the digest of the bytes of a file, reading a megabyte at a time."""
     hasher = xxh3_128(seed=seed_of("file", ()))
     with path.open("rb", buffering=0) as file:
         while chunk := file.read(CHUNK_BYTES):
@@ -162,7 +162,7 @@ def digest_file(path: Path) -> bytes:
 
 
 def explain(error: Exception) -> str:
-    """Say in one line why a file, or a part of it, could not be read."""
+    """Return in one line why a file, or a part of it, could not be read."""
     text = str(error)
     if isinstance(error, CannotDigestError):
         return error.problem

@@ -1,7 +1,7 @@
-"""Artifacts: files that a training leaves and its user names, such as a checkpoint or a table of results.
+"""Find artifacts: files that a training leaves and its user names, such as a checkpoint or a table of results.
 
-They are found by patterns when the training is over, and each becomes events of stage ``metric``. Left out: how formats
-are read (`formats`), so that naming artifacts needs no PyTorch.
+They are found by patterns when the training is over, and each is recorded as events of stage ``metric``. Left out:
+how formats are read (`formats`), so that naming artifacts needs no PyTorch.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ class Artifacts:
     """The artifacts of one recording.
 
     A pattern is one of the shell: ``*``, ``?``, ``[ab]``, and ``**`` for any number of folders. Names that begin with a
-    dot are matched only by a part that does so too. ``**`` follows no symbolic link to a folder, so that it comes to an
-    end; files may be links.
+    dot are matched only by a part that does so too. ``**`` follows no symbolic link to a folder, as links may form a
+    circle; files may be links.
     """
 
     def __init__(self, patterns: Sequence[str] | str) -> None:
@@ -48,17 +48,17 @@ class Artifacts:
             check_pattern(pattern)
 
     def note_folder(self) -> None:
-        """Take patterns as relative to the working folder of now: the script may change it."""
+        """Make patterns relative to the current working folder, which the script may change later."""
         if self.patterns:
             self._start = Path.cwd()
 
     def prepare(self) -> None:
-        """Import what reads the formats, as soon as PyTorch is there: the script may replace functions of it."""
+        """Import what reads the formats as soon as PyTorch is there, before the script can replace functions of it."""
         if self.patterns:
             importlib.import_module("reproof.recorder.artifacts.formats")
 
     def record_at_end(self, context: Context, status: str) -> None:
-        """Record the artifacts of a run that has come to its own end; of another, note that they are not read.
+        """Record the artifacts of a run that is complete; of another, note that they are not read.
 
         Args:
             context: Where the events go.
@@ -166,7 +166,7 @@ def fits(name: str, part: str) -> bool:
 
 
 def is_part_of_trace(path: Path, own_folder: str) -> bool:
-    """Whether a file belongs to a trace, the one in `own_folder` or another: no two traces are the same."""
+    """Whether a file belongs to a trace, the one in `own_folder` or another; no two traces are the same."""
     folder = Path(os.path.realpath(path.parent))
     return folder.is_relative_to(own_folder) or (
         is_trace_file(path.name) and (folder / fmt.file_name(0, "frames")).is_file()

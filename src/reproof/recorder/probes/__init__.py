@@ -1,9 +1,13 @@
-"""What only experiments switch on: every operation, its repetition, and marks in uninitialised memory.
+"""Look into single operations and uninitialised memory, which only level ``ops`` and experiments switch on.
 
-- `operations`: when operations are recorded, and which module is under way
-- `op_mode`: every operation that PyTorch dispatches
+- `operations`: the hook that records operations for a window of steps
+- `op_mode`: record every operation that PyTorch dispatches
 - `op_effects`: what an operation does to memory
 - `op_sites`: phase, module and user's line of an operation
-- `repetition`: the same operation again, on the same inputs
-- `poison`, `poison_hooks`: marks in memory that nobody has written, and the first event that shows one
+- `repetition`: execute an operation again on the same inputs
+- `poison_hooks`: the hook that looks for poison in what is recorded
+- `poison`: fill uninitialised memory with poison, and find it again
+- `copies`: tensors in arguments, and copies of them
+- `conditions`: one thread, deterministic algorithms, without modes and autograd
+- `modes`: dispatch modes that leave compiled regions compiled
 """

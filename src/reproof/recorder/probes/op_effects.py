@@ -1,4 +1,4 @@
-"""What an operation does to memory, as its schema tells: which arguments it changes, what it returns.
+"""Read from the schema of an operation what it does to memory: which arguments it changes, what it returns.
 
 Left out: what it computes.
 """
@@ -54,7 +54,8 @@ ADOPTING: Final = frozenset({"set_", "set_data"})
 """Operations that make a tensor a view of other memory: they compute nothing."""
 
 COPYING_VIEWS: Final = frozenset({"lift_fresh", "lift"})
-"""Operations that say that they return their argument: it is where the data of `torch.tensor` comes in."""
+"""Operations whose schema says that they return their argument, but whose result counts as new: `torch.tensor` makes
+its data known through them."""
 
 SCRATCH: Final = {
     "mkldnn_rnn_layer": {3},
@@ -68,10 +69,10 @@ SCRATCH: Final = {
     "_scaled_dot_product_flash_attention": {1, 6, 7, 8},
     "_scaled_dot_product_cudnn_attention": {1, 6, 7, 8},
 }
-"""Results that only their own backward reads, of which parts are never written: workspaces, paddings, unused tables."""
+"""Positions of results of which parts are never written: workspaces, paddings and tables that only backward reads."""
 
 STATISTICS: Final = frozenset({"running_mean", "running_var"})
-"""Arguments that batch normalisation changes in training, which its schema does not say."""
+"""Arguments that batch normalisation changes in training, although its schema does not say so."""
 
 
 class Effects:
@@ -80,7 +81,7 @@ class Effects:
     Attributes:
         name: Name with namespace, such as ``aten::mm``.
         overload: Its overload, such as ``default``.
-        is_ignored: Whether it is none that computes.
+        is_ignored: Whether it computes nothing and is not recorded.
         is_view: Whether it only returns other views of its arguments.
         allocates: Whether its result is uninitialised memory.
         resizes: Whether it changes the size of its first argument.
@@ -125,11 +126,14 @@ class Effects:
         self.is_random = torch.Tag.nondeterministic_seeded in tags
         self.positions = {argument.name: i for i, argument in enumerate(arguments)}
         self.mutated = frozenset(i for i, argument in enumerate(arguments) if self._is_changed(argument, short))
+        # An `out=` argument is written and not read. Not every supported PyTorch has the tag for it, so names tell
+        # as well.
         is_out = torch.Tag.out in tags if hasattr(torch.Tag, "out") else False
         if is_out or short.endswith("_out") or self.overload.endswith("out"):
             self.overwritten = frozenset(i for i in self.mutated if arguments[i].kwarg_only)
         else:
             self.overwritten = frozenset({0} & self.mutated) if short in OVERWRITING else frozenset()
+        # A result that aliases an argument and is not written is a view, unless the operation changes an argument.
         aliases = [result.alias_info for result in returns]
         self.is_view = (namespace == "aten" and short in ADOPTING) or (
             any(aliases)
@@ -137,10 +141,10 @@ class Effects:
             and not self.mutated
             and short not in COPYING_VIEWS
         )
+        # A result that is written is the argument that was changed. Without a schema, the first result counts as new.
         self.fresh = frozenset(i for i, alias in enumerate(aliases) if alias is None or not alias.is_write) or (
             frozenset() if schema is not None else frozenset({0})
         )
-
         self.scratch = frozenset(SCRATCH.get(short, ()) if namespace == "aten" else ())
         self.has_results = bool(self.mutated) or any("Tensor" in str(result.type) for result in returns)
 
@@ -155,7 +159,7 @@ _KNOWN: Final[dict[Any, Effects]] = {}
 
 
 def effects_of(func: Any) -> Effects:
-    """Return the effects of an operation, found out once."""
+    """Return the effects of an operation, which are kept once found."""
     known = _KNOWN.get(func)
     if known is None:
         known = _KNOWN[func] = Effects(func)

@@ -1,4 +1,4 @@
-"""See every operation that PyTorch dispatches, below autograd, and write down what it reads and what it makes.
+"""Record every operation that PyTorch dispatches, below autograd: what it reads and what it makes.
 
 `OpRecorder` is a dispatch mode: PyTorch hands it each operation of the thread that entered it, and of autograd's
 threads that work for that one. It executes the operation as it was called and returns what it returned. Memory is what
@@ -33,10 +33,10 @@ if TYPE_CHECKING:
 
 MAX_STORAGES: Final = 1 << 20
 VALUES_BYTES: Final = 256 << 20
-"""Outputs are kept up to so many bytes in all, where they are asked for."""
+"""Elements of outputs are kept, where that is asked for, up to so many bytes in all."""
 
 NO_SHAPE: Final = torch.Size()
-"""What stands for the shape of a parameter of a lazy module, which has none yet."""
+"""Shape written for a parameter of a lazy module, which has none yet."""
 
 PLAIN: Final = (
     bool,
@@ -58,7 +58,7 @@ class Observation:
     __slots__ = ("arguments", "effects", "inputs", "mutated", "num_bytes", "num_events", "where")
 
     def __init__(self, effects: Effects, where: Whereabouts, num_events: int) -> None:
-        """Know no input yet."""
+        """Start without inputs."""
         self.effects = effects
         self.where = where
         self.num_events = num_events
@@ -68,7 +68,7 @@ class Observation:
         self.num_bytes: int | None = None  # of what is to be resized
 
     def has_grown(self) -> bool:
-        """Whether a tensor was resized to have memory that nothing has written."""
+        """Whether a tensor was resized, and has memory now that nothing has written."""
         return self.num_bytes is not None and any(
             tensor.untyped_storage().nbytes() > self.num_bytes for _, tensor in self.mutated
         )
@@ -80,7 +80,7 @@ class Outputs:
     __slots__ = ("kept", "packed")
 
     def __init__(self) -> None:
-        """Begin with nothing."""
+        """Start without outputs."""
         self.packed: list[bytes] = []
         self.kept: list[tuple[int, torch.Tensor]] = []
 
@@ -95,7 +95,14 @@ class OpRecorder(ProbeMode):
     """
 
     def __init__(self, writer: OpWriter, sites: OpSites, frames: FrameBuilder, problems: Problems) -> None:
-        """Record into `writer`."""
+        """Prepare to record.
+
+        Args:
+            writer: Where operations go.
+            sites: Finds where an operation belongs.
+            frames: Number of the step and of the events so far.
+            problems: Takes what could not be recorded.
+        """
         super().__init__()  # type: ignore[no-untyped-call]
         self.is_active = False
         self.keeps_values = False
@@ -112,7 +119,7 @@ class OpRecorder(ProbeMode):
         self._values_left = VALUES_BYTES
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        """Execute an operation, and record it."""
+        """Execute an operation and record it."""
         kwargs = kwargs or {}
         if not self.is_active:
             return func(*args, **kwargs)
@@ -248,7 +255,7 @@ class OpRecorder(ProbeMode):
 
 
 def place_of(effects: Effects, where: Whereabouts) -> fmt.OpPlace:
-    """Return the place of an operation as the trace has it."""
+    """Return the place of an operation in the form of the trace."""
     return fmt.OpPlace(
         name=effects.name,
         overload=effects.overload,
@@ -262,7 +269,7 @@ def place_of(effects: Effects, where: Whereabouts) -> fmt.OpPlace:
 
 
 def address_of(tensor: torch.Tensor) -> int:
-    """Return where the memory of a tensor begins; 0 if it has none that can be told."""
+    """Return the address at which the memory of a tensor begins; 0 if it has none, or none that can be read."""
     try:
         return tensor.untyped_storage().data_ptr()
     except (RuntimeError, NotImplementedError):

@@ -1,8 +1,8 @@
-"""Where an operation belongs: phase, module and the user's line.
+"""Find where an operation belongs: phase, module and the user's line.
 
-In backward, autograd calls from C++ and no line of the user's is under way but that of `backward()` itself. The node
-that is evaluated has the sequence number that it got when the forward operation made it: what was noted under that
-number then is where the operation of backward belongs.
+In backward, autograd calls from C++, and the only line of the user's on the stack is that of `backward()` itself. But
+the node that is evaluated has the sequence number that it got when the forward operation made it: the place that was
+noted under that number then is where the operation of backward belongs.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
     from reproof.schema import OpPhase
 
 MAX_NODES: Final = 1 << 19
-"""Nodes of autograd whose places are kept: a graph may outlive its step."""
+"""Nodes of autograd whose places are kept at most: a graph may outlive its step."""
 
 MAX_FRAMES_ABOVE: Final = 8
-"""So far above the user's frame is looked whether an optimizer of the user's own has called it."""
+"""Frames above the user's in which the `step` of an optimizer of the user's own is looked for."""
 
 GENERATED: Final = "torchinductor_"
-"""Part of the paths of what PyTorch's compiler writes."""
+"""Part of the paths of files that PyTorch's compiler writes."""
 
 NOWHERE: Final = Site("", 0, "")
 ENGINE_CODE: Final = getattr(getattr(graph, "_engine_run_backward", None), "__code__", None)
@@ -53,7 +53,7 @@ class ModuleStack(threading.local):
     """The modules that a thread is in, innermost last: each with its name once it is known."""
 
     def __init__(self) -> None:
-        """Be in none."""
+        """Start outside of all modules."""
         self.entries: list[list[Any]] = []
 
 
@@ -61,7 +61,12 @@ class OpSites:
     """Finds where operations belong, for one recording."""
 
     def __init__(self, registry: Registry, stack: ModuleStack) -> None:
-        """Ask `registry` for names."""
+        """Start without nodes of autograd.
+
+        Args:
+            registry: Names of modules and parameters.
+            stack: The modules that the current thread is in.
+        """
         self._registry = registry
         self._stack = stack
         self._by_node: dict[int, tuple[str, Site]] = {}
@@ -70,26 +75,30 @@ class OpSites:
         self._thread = 0
 
     def start(self) -> None:
-        """Begin to note what this thread makes of autograd's graph."""
+        """Begin to note the nodes of autograd that the current thread makes."""
         self._thread = threading.get_ident()
         self._next = 0 if _next_sequence_number is None else _next_sequence_number()
 
     def end_step(self) -> None:
-        """Forget the oldest nodes, should there be too many."""
+        """Forget the oldest nodes if there are too many."""
         if len(self._by_node) > MAX_NODES:
             for number in list(self._by_node)[: MAX_NODES // 2]:
                 del self._by_node[number]
 
     def locate(self) -> Whereabouts:
-        """Return where the operation under way belongs."""
+        """Return where the operation under way belongs; called by `OpRecorder._before`."""
         frame, found_inside, in_step = self._find_frame(sys._getframe(2))  # noqa: SLF001  # the documented way
         site = NOWHERE if frame is None else site_of(frame)
         module = self._current_module()
-        if _graph_task() != -1:
+        if _graph_task() != -1:  # autograd evaluates a graph
+            # A frame of the user's inside of backward is one of a custom function or hook, and the place itself.
+            # Else the frame is that which called `backward()`, and the place is that of the forward operation.
             if not found_inside:
                 module, site = self._place_of_node(site)
             self._note_nodes((module, site))
             return Whereabouts("backward", module, site)
+        # An operation that makes no node and is in no module may still be an optimizer's. The search up the stack ends
+        # at the user's frame, and the `step` of an optimizer that the user has written is above it.
         made_node = self._note_nodes((module, site))
         if in_step or (frame is not None and not torch.is_grad_enabled() and is_in_step(frame)):
             return Whereabouts("optimizer", module, site)
@@ -155,7 +164,7 @@ class OpSites:
 
 
 def is_in_step(frame: FrameType) -> bool:
-    """Whether an optimizer of the user's own is at work: PyTorch's wrapper of `step` is just above the user's frame."""
+    """Whether the user's frame belongs to an optimizer of their own: PyTorch's wrapper of `step` is just above it."""
     above = frame.f_back
     for _ in range(MAX_FRAMES_ABOVE):
         if above is None:

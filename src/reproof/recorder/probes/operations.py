@@ -1,4 +1,4 @@
-"""When operations are recorded: enter the dispatch mode for a window of steps, and know which module is under way."""
+"""Record operations for a window of steps: enter the dispatch mode, and keep track of the module under way."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class OperationHooks:
-    """The recording of operations of one recording, in the thread that started it."""
+    """The hook that records operations for one recording, in the thread that started it."""
 
     def __init__(self, context: Context, probes: Probes, run_id: str, rank: int) -> None:
         """Create the file, and begin if the window begins at once.
@@ -72,7 +72,7 @@ class OperationHooks:
             self._is_entered = True
 
     def _leave(self) -> None:
-        """Stop recording; a mode that the user has entered since stays above ours, which passes everything on then."""
+        """Stop recording; below a mode that the user has entered since, our mode stays and passes everything on."""
         self._mode.is_active = False
         if self._is_entered and leave_mode(self._mode):
             self._is_entered = False
@@ -92,7 +92,7 @@ class OperationHooks:
         self._mode.is_active = False
 
     def _wrap_call(self, original: Callable[..., Any]) -> Callable[..., Any]:
-        stack, mode = self._stack, self._mode
+        stack, mode = self._stack, self._mode  # looked up once, not in each call of a module
 
         def call(module: torch.nn.Module, *args: Any, **kwargs: Any) -> Any:
             if torch.compiler.is_compiling() or not mode.is_active:

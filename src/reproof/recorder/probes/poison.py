@@ -23,10 +23,11 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import torch
 
 from reproof.entropy.sites import Site, find_site
+from reproof.recorder.probes.conditions import isolated
+from reproof.recorder.probes.copies import is_plain
 from reproof.recorder.probes.modes import ProbeMode
 from reproof.recorder.probes.op_effects import effects_of, fresh_tensors
 from reproof.recorder.probes.op_sites import NOWHERE
-from reproof.recorder.probes.repetition import is_plain, isolated
 from reproof.recorder.tracing import is_tracing
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ FLOATS: Final = {
     torch.float16: FloatCode(torch.int16, 0x7E00, 0x80, 0x7F),
     torch.bfloat16: FloatCode(torch.int16, 0x7FC0, 0x20, 0x1F),
 }
-"""A payload of zero is that of the NaNs that arithmetic makes; these begin far from it."""
+"""NaNs that arithmetic makes have a payload of zero; these begin far from it."""
 
 COMPLEX: Final = {torch.complex128: torch.float64, torch.complex64: torch.float32, torch.complex32: torch.float16}
 
@@ -95,7 +96,12 @@ class Poison:
     """The places that have allocated uninitialised memory in this process, by number from 1."""
 
     def __init__(self, other: tuple[str, int] | None = None, shared: Path | None = None) -> None:
-        """Know none; fill what this file and line allocate with other values; number places in a shared file."""
+        """Start without places.
+
+        Args:
+            other: File and line whose memory is filled with other values, or None.
+            shared: File in which all processes number the places, or None for this process alone.
+        """
         self.sites: list[Site] = [NOWHERE]
         self._other = other
         self._numbers: dict[Site, int] = {}
@@ -118,14 +124,14 @@ class Poison:
         return known
 
     def read_shared(self) -> None:
-        """Learn the places that other processes have numbered."""
+        """Read the places that other processes have numbered."""
         if self._shared is not None and os.path.exists(self._shared) and os.path.getsize(self._shared) > self._num_read:  # noqa: PTH110, PTH202  # asked often
             with self._locked():
                 pass
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[int]:
-        """Hold the shared file, read to its end; -1 if there is none."""
+        """Lock the shared file and read it to its end; yield its descriptor, or -1 if there is none."""
         if self._shared is None or sys.platform == "win32":
             yield -1
             return
@@ -146,7 +152,7 @@ class Poison:
         return number
 
     def fill(self, tensor: torch.Tensor, number: int, start: int = 0) -> None:
-        """Fill all memory of a tensor, or what comes after so many bytes; its type tells with what.
+        """Fill all memory of a tensor, or from byte `start` on, with a value that depends on its type.
 
         Effects: writes to the memory, also where it is not part of the tensor.
         """
@@ -213,7 +219,7 @@ def payload_shift(dtype: torch.dtype, narrow: FloatCode) -> int:
 
 
 def code_of(dtype: torch.dtype, number: int) -> tuple[torch.dtype, int] | None:
-    """Return with which integers memory of a type is filled, or None if it is left as it is."""
+    """Return the integer type and value with which memory of a type is filled, or None if it is left as it is."""
     dtype = COMPLEX.get(dtype, dtype)
     if dtype in FLOATS:
         code = FLOATS[dtype]
@@ -226,9 +232,9 @@ def code_of(dtype: torch.dtype, number: int) -> tuple[torch.dtype, int] | None:
 
 
 def other_code_of(dtype: torch.dtype, number: int) -> tuple[torch.dtype, int]:
-    """Return with what memory is filled instead: a number small enough to compute with, also as an index.
+    """Return what memory is filled with instead: a number small enough to compute with, also as an index.
 
-    What is left of the pattern in an integer after `% n` is mostly the number of the place: this is another.
+    After `% n`, what is left of the pattern in an integer is mostly the number of the place; so this uses another.
     """
     if dtype is torch.bool:
         return torch.uint8, 0
@@ -274,7 +280,7 @@ def count_bytes(tensor: Any) -> int | None:
 
 
 def fill_array(poison: Poison, array: Any, unwritten: Any = None) -> None:
-    """Fill an array of numpy, or those of its elements that are told, and that nothing has written.
+    """Fill an array of numpy that nothing has written, or only its elements at `unwritten`.
 
     A type that PyTorch does not have is filled byte by byte. One that holds objects, or memory that is not whole, is
     left as it is.

@@ -1,4 +1,4 @@
-"""The recording of a poisoned run: every event is looked at, and the first that shows poison is written down."""
+"""Look for poison in every event of a poisoned run, and write down the first that shows it."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, Final
 import torch
 
 from reproof.entropy.rewriting.allocations import FILLER
+from reproof.recorder.probes.copies import tensors_in
 from reproof.recorder.probes.modes import enter_mode, leave_mode
 from reproof.recorder.probes.poison import Poison, PoisonMode, fill_array, patch_numpy
-from reproof.recorder.probes.repetition import tensors_in
 from reproof.recorder.tracing import without_transforms
 from reproof.schema import PoisonedEvent
 from reproof.trace.probes import write_poisoned
@@ -67,12 +67,12 @@ class PoisonHooks:
         write_poisoned(self._context.folder, self._rank, self.first)
 
     def _on_error(self, name: str, values: Any) -> None:
-        """Look at what an operation was given that raises: integers of poison are no good as indices."""
+        """Look at the arguments of an operation that raises: integers of poison, for instance, are no valid indices."""
         for value in tensors_in(values):
             self.look("forward", f"input of {name}", value)
 
     def _close(self) -> None:
-        """Stop; if no poison was found, write so, and where memory was filled."""
+        """Stop; if no poison was found, write that, and the places whose memory was filled."""
         self._mode.is_active = False
         FILLER.fill = None
         leave_mode(self._mode)
@@ -83,7 +83,7 @@ class PoisonHooks:
                 write_poisoned(self._context.folder, self._rank, None, tuple(dict.fromkeys(places)))
 
     def _deactivate(self) -> None:
-        """Only fill in a forked child: what it makes shows where the training gets it."""
+        """Go on filling in a forked child, but look at nothing: poison shows where the training receives its data."""
         self._is_child = True
 
     def _fill(self, array: Any, unwritten: Any) -> None:

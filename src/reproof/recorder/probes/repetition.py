@@ -1,4 +1,4 @@
-"""Execute each operation again on the same inputs: does it give the same bits, here and now?
+"""Execute each operation again on the same inputs, and see whether it gives the same bits.
 
 Two runs that differ show that something is not deterministic; this shows within one run which operation it is. Each
 operation is executed several times more, below autograd, at the threads as they are. One that gives other bits is
@@ -12,18 +12,17 @@ chooses it from then on, which is done only after an operation was found to be u
 from __future__ import annotations
 
 import time
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import torch
 
 from reproof.digest import CannotDigestError, digest_in_memory_order
+from reproof.recorder.probes.conditions import deterministic_algorithms, isolated, one_thread
+from reproof.recorder.probes.copies import MAX_BYTES, copy_tensors, is_plain, tensors_in
 from reproof.recorder.probes.op_effects import Effects, fresh_tensors
 from reproof.schema import UnstableOp
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
     from reproof.recorder.probes.op_sites import Whereabouts
     from reproof.recorder.problems import Problems
     from reproof.trace.probes import RepetitionWriter
@@ -33,20 +32,16 @@ NUM_SUSPICIOUS: Final = 48
 """Executions of an operation that other measures have shown to be suspicious."""
 
 NUM_DISTINCT_OF_COPY: Final = 2
-"""So many results come of an operation that is stable, but computes otherwise on the copy of what it changes."""
+"""Number of distinct results of an operation that is stable, but computes otherwise on copies of what it changes."""
 
 NUM_CONFIRMING: Final = 16
-"""Executions at the least from which it is concluded that a condition makes an operation stable."""
+"""Executions needed at least to conclude that a condition makes an operation stable."""
 
-ALIGNMENT: Final = 64
-"""Bytes to which PyTorch aligns the memory that it allocates on the CPU."""
-
-MAX_BYTES: Final = 1 << 29
 MAX_UNSTABLE: Final = 200
 SECONDS: Final = 20.0
 
 NAMESPACES: Final = frozenset({"aten", "mkl", "mkldnn", "prims", "quantized", "torchvision"})
-"""Operations of others may have effects that no schema tells."""
+"""Namespaces that are repeated: operations of others may have effects that their schemas do not tell."""
 
 SUSPICIOUS: Final = (
     "index_put",
@@ -113,7 +108,13 @@ class Repetition:
     """
 
     def __init__(self, writer: RepetitionWriter, problems: Problems, *, seconds: float = SECONDS) -> None:
-        """Write what is found to `writer`; spend so many seconds in all."""
+        """Start with nothing repeated.
+
+        Args:
+            writer: Where unstable operations go.
+            problems: Takes what could not be repeated.
+            seconds: Time to spend in all.
+        """
         self.num_repeated = 0
         self.num_left_out = 0
         self.num_unstable = 0
@@ -129,7 +130,7 @@ class Repetition:
         self._writer.close(self.num_repeated, self.num_left_out)
 
     def around(self, func: Any, args: Any, kwargs: Any, effects: Effects, where: Whereabouts) -> Any:
-        """Execute an operation for the training, and again for us; return the training's result."""
+        """Execute an operation for the training, then again to compare; return the training's result."""
         call = None
         try:
             call = self._prepare(func, effects, args, kwargs)
@@ -144,7 +145,7 @@ class Repetition:
         return result
 
     def _prepare(self, func: Any, effects: Effects, args: Any, kwargs: Any) -> Call | None:
-        """Copy what an operation will change; None if it is not executed again."""
+        """Copy what an operation will change; return None if it cannot be executed again."""
         if effects.is_view or effects.allocates or not (effects.fresh or effects.mutated):
             return None
         namespace = effects.name.partition("::")[0]
@@ -179,10 +180,13 @@ class Repetition:
             with isolated():
                 self.num_repeated += 1
                 first = results_of(made)
+                # Once half of the time is spent, fewer repetitions let the rest reach more operations.
                 limit = NUM_REPETITIONS if self._seconds_left > self._seconds / 2 else NUM_REPETITIONS // 2
                 found, other = repeat(call, limit, first)
                 if len(found) == 1 and is_suspicious(call, first):
                     found, other = repeat(call, NUM_SUSPICIOUS, first)
+                # The training computed on the original, all repetitions on copies. If only its result is another, the
+                # difference may come from the copying: compare repetitions among themselves.
                 if (
                     other is not None
                     and call.effects.mutated
@@ -243,7 +247,7 @@ class Repetition:
 
 
 def repeat(call: Call, times: int, first: Results | None) -> tuple[dict[Results, int], list[torch.Tensor] | None]:
-    """Execute a call so often; return how often each result came, and the first that differs.
+    """Execute a call several times; return how often each result came, and the first that differs.
 
     Args:
         call: The call.
@@ -262,14 +266,14 @@ def repeat(call: Call, times: int, first: Results | None) -> tuple[dict[Results,
 
 
 def is_suspicious(call: Call, first: Results) -> bool:
-    """Whether more executions are worth while: by its name, or PyTorch computes it otherwise to be deterministic."""
+    """Whether more executions are worthwhile: by its name, or because PyTorch has a deterministic algorithm for it."""
     if any(part in call.effects.name for part in SUSPICIOUS):
         return True
     try:
         with deterministic_algorithms():
             return results_of(call.execute()) != first
     except RuntimeError:
-        return True  # PyTorch knows no deterministic way
+        return True  # PyTorch has no deterministic algorithm for it
 
 
 def results_of(tensors: list[torch.Tensor]) -> Results:
@@ -304,85 +308,6 @@ def shares_what_it_changes(effects: Effects, args: Any, kwargs: Any) -> bool:
         else:
             others.update(addresses)
     return len(set(changed)) < len(changed) or not others.isdisjoint(changed)
-
-
-def tensors_in(value: Any) -> Iterator[torch.Tensor]:
-    """Yield the tensors in nested lists and tuples."""
-    if isinstance(value, torch.Tensor):
-        yield value
-    elif isinstance(value, (list, tuple)):
-        for part in value:
-            yield from tensors_in(part)
-
-
-def copy_tensors(value: Any) -> Any:
-    """Return a value with copies of the tensors in it."""
-    if isinstance(value, torch.Tensor):
-        return copy_alike(value)
-    if isinstance(value, (list, tuple)):
-        return [copy_tensors(part) for part in value]
-    return value
-
-
-def copy_alike(tensor: torch.Tensor) -> torch.Tensor:
-    """Return a copy with the same strides and alignment: kernels compute otherwise on memory that lies otherwise."""
-    span = 1 + sum((size - 1) * stride for size, stride in zip(tensor.shape, tensor.stride(), strict=True))
-    has_own_layout = tensor.numel() and not tensor.is_conj() and not tensor.is_neg()
-    if not has_own_layout or span * tensor.element_size() > MAX_BYTES:
-        return tensor.clone()
-    offset = tensor.data_ptr() % ALIGNMENT // tensor.element_size()
-    memory = torch.empty(offset + span, dtype=tensor.dtype, device=tensor.device)
-    return memory.as_strided(tensor.shape, tensor.stride(), offset).copy_(tensor)
-
-
-def is_plain(tensor: torch.Tensor) -> bool:
-    """Whether a tensor is ordinary memory with elements, in which copies are like the original."""
-    return type(tensor) in (torch.Tensor, torch.nn.Parameter) and tensor.layout is torch.strided and not tensor.is_meta
-
-
-@contextmanager
-def isolated() -> Iterator[None]:
-    """Execute operations unseen by modes, transformations, autograd and the generator of random numbers."""
-    state = torch.default_generator.get_state()
-    try:
-        with (
-            torch._C.DisableTorchFunction(),  # noqa: SLF001  # modes too
-            torch._C._DisableTorchDispatch(),  # noqa: SLF001
-            torch._C._DisableFuncTorch(),  # noqa: SLF001
-            torch.no_grad(),
-        ):
-            yield
-    finally:
-        torch.default_generator.set_state(state)
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Compute with one thread.
-
-    Effects: sets the number of threads, and back.
-    """
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
-@contextmanager
-def deterministic_algorithms() -> Iterator[None]:
-    """Have PyTorch use deterministic algorithms, or raise RuntimeError where it has none.
-
-    Effects: sets PyTorch's flag, and back.
-    """
-    before = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
-    set_flag: Callable[..., None] = torch._C._set_deterministic_algorithms  # noqa: SLF001  # the public one imports the compiler
-    set_flag(True, warn_only=False)
-    try:
-        yield
-    finally:
-        set_flag(before[0], warn_only=before[1])
 
 
 INTEGER_OF: Final = {

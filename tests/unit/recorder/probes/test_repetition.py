@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from reproof.recorder import Recording
-from reproof.recorder.probes.repetition import ALIGNMENT, copy_alike, measure
+from reproof.recorder.probes.copies import ALIGNMENT, copy_alike
+from reproof.recorder.probes.repetition import measure
 from reproof.schema import Probes
 from reproof.trace.probes import read_repetitions
 
