@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 class StepHooks:
-    """The hooks on optimizers and gradients of one context."""
+    """The hooks on optimizers and gradients of one recording."""
 
     def __init__(self, context: Context, state: StateRecorder, by_hand: StepsByHand) -> None:
         """Hook all optimizers, those that exist and those to come."""
