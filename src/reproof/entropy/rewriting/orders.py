@@ -225,6 +225,12 @@ class OrderKeeper:
         return True, details.values[position]
 
 
+def install(interceptor: Interceptor) -> None:
+    """Note or replay orders, if the plan says so."""
+    if interceptor.plan.watches_orders:
+        OrderKeeper(interceptor).install()
+
+
 class Text(str):
     """The text of a set, which is also what `repr` returns of it."""
 

@@ -238,11 +238,6 @@ def call(function: str, arguments: list[ast.expr], where: ast.expr) -> ast.Call:
     return ast.copy_location(ast.Call(func=name, args=arguments, keywords=[]), where)
 
 
-def compile_reordered(source: bytes | str, path: str) -> CodeType:
-    """Compile a module of the user's so that its sets pass through the functions of these names."""
-    return compile_changed(source, path, Reordering())
-
-
 def compile_changed(source: bytes | str, path: str, *changes: ast.NodeTransformer) -> CodeType:
     """Compile a module of the user's with a changed syntax tree."""
     tree: ast.AST = ast.parse(source, path)

@@ -1,5 +1,6 @@
 """What a run reads from the outside world, one kind of source in each module.
 
+- `table`: the taps of this wing, one row each
 - `clocks`: `time`, `datetime` and what reads them
 - `file_times`: times of files
 - `surroundings`: process number, host, user, current folder, temporary names

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
     from reproof.entropy.interception import Interceptor
 
-KIND: Final = "wall-clock"
 TIMES: Final = ("st_atime", "st_mtime", "st_ctime")
 """Attributes of a `stat_result` that are read from the clock, each with a twin in nanoseconds."""
 
@@ -57,7 +56,7 @@ def tap_getter(
         return read(stat(filename))
 
     get.__name__ = get.__qualname__ = name
-    tap = Tap(source=f"os.path.{name}", kind=KIND, libraries=False)
+    tap = Tap(source=f"os.path.{name}", kind="wall-clock", libraries=False)
     replace_function(os.path, name, interceptor.tap(get, tap))
 
 
@@ -67,7 +66,7 @@ def tap_status(interceptor: Interceptor, source: str, original: Callable[..., An
     def decode(times: list[int], *args: Any, **kwargs: Any) -> os.stat_result:
         return set_times(original(*args, **kwargs), times)
 
-    tap = Tap(source=source, kind=KIND, libraries=False, encode=read_times, decode=decode)
+    tap = Tap(source=source, kind="wall-clock", libraries=False, encode=read_times, decode=decode)
     tapped = interceptor.tap(original, tap, home)
     for abilities in (os.supports_dir_fd, os.supports_fd, os.supports_follow_symlinks):
         if original in abilities:

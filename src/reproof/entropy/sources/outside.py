@@ -11,21 +11,18 @@ import errno
 import os
 import stat
 import sys
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from reproof.entropy.handled import let_through
 from reproof.entropy.sources.files import KIND, WRITE_FLAGS
+from reproof.entropy.untapped import read_time
 
 if TYPE_CHECKING:
     from reproof.entropy.interception import Interceptor
 
 LAG_SECONDS: Final = 0.05
 """The clock of a file system is behind by less."""
-
-read_clock: Final = time.time
-"""The clock itself: the name in its module is tapped."""
 
 
 class OutsideFiles:
@@ -34,7 +31,7 @@ class OutsideFiles:
     def __init__(self, interceptor: Interceptor, since: float) -> None:
         """Look for files that were written after `since`, in seconds, and before now."""
         self._interceptor = interceptor
-        self._since, self._start = since, read_clock() - LAG_SECONDS
+        self._since, self._start = since, read_time() - LAG_SECONDS
         self._hidden = frozenset(interceptor.plan.hides)
         self._inside = f"{Path.cwd()}{os.sep}"
         self._stat = os.stat

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from reproof.entropy.interception import Tap
 from reproof.entropy.replacing import liken, replace_function, replace_method
-from reproof.entropy.sources.generators import CUDA, NUM_SEED_BYTES, UNTAPPED_URANDOM, TorchGenerator
+from reproof.entropy.sources.generators import CUDA, NUM_SEED_BYTES, TorchGenerator
+from reproof.entropy.untapped import draw_bytes
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -68,7 +69,7 @@ def tap_python_generators(interceptor: Interceptor, generators: Generators) -> N
 
     def read(generator: random.Random) -> str:
         """Seed with fewer bytes than Python would take: thousands of generators have their values in the ledger."""
-        drawn = UNTAPPED_URANDOM(NUM_SEED_BYTES).hex()
+        drawn = draw_bytes(NUM_SEED_BYTES).hex()
         seed(generator, int(drawn, 16))
         return drawn
 
@@ -134,7 +135,7 @@ def tap_numpy(interceptor: Interceptor, generators: Generators, module: ModuleTy
 def draw_bits(count: int) -> int:
     """Return so many random bits, as `secrets.randbits` does."""
     num_bytes = (count + 7) // 8
-    return int.from_bytes(UNTAPPED_URANDOM(num_bytes), "big") >> (num_bytes * 8 - count)
+    return int.from_bytes(draw_bytes(num_bytes), "big") >> (num_bytes * 8 - count)
 
 
 def note_before(generators: Generators, name: str, original: Any) -> Any:
