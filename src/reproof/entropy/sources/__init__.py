@@ -6,6 +6,7 @@
 - `surroundings`: process number, host, user, current folder, temporary names
 - `listings`: the order in which folders are listed
 - `files`, `outside`: files that an earlier run wrote, in the working folder and elsewhere
+- `file_access`: who opens or looks for a file, for these two
 - `programs`: what other programs print
 - `randomness`: the operating system's random bytes, and generators that are made without a seed
 - `generators`: the global generators of Python, NumPy and PyTorch, and the state in which they start

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from reproof.entropy.interception import Interceptor
-from reproof.entropy.ledger import Place
 from reproof.entropy.plan import Plan
 from reproof.entropy.races.arrivals import Arrivals, KeptSet, is_partition, rank_parts
+
+if TYPE_CHECKING:
+    from reproof.entropy.ledger import Place
 
 
 @pytest.fixture
