@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from reproof.entropy.interception import Interceptor
     from reproof.entropy.sources.generators import Generators
+    from reproof.schema import CauseKind
 
 
 GENERATOR: Final = "unseeded-generator"
@@ -77,7 +78,7 @@ def tap_python_generators(interceptor: Interceptor, generators: Generators) -> N
         seed(generator, int(drawn, 16))
         return drawn
 
-    def tap_for(source: str, kind: str) -> Any:
+    def tap_for(source: str, kind: CauseKind) -> Any:
         tap = Tap(source=source, kind=kind, python=ASKING, decode=decode, stands_in=True)
         return interceptor.tap(read, tap)
 
@@ -102,7 +103,7 @@ def tap_numpy(interceptor: Interceptor, generators: Generators, module: ModuleTy
     bit_generator, mtrand = module.bit_generator, module.mtrand
     thread = threading.local()
 
-    def tap_for(source: str, kind: str) -> Any:
+    def tap_for(source: str, kind: CauseKind) -> Any:
         tap = Tap(
             source=source,
             kind=kind,
