@@ -72,7 +72,11 @@ def test_each_module_exists(page: Path) -> None:
 def test_each_file_exists(page: Path) -> None:
     """What is written as a path below one of the project's folders is a file or folder there."""
     folders = "|".join(map(re.escape, FOLDERS))
-    paths = {path for code in find_code(page) for path in re.findall(rf"(?<![\w./-])(?:{folders})/[\w./-]+", code)}
+    paths = {
+        path
+        for code in find_code(page)
+        for path in re.findall(rf"(?<![\w./-])(?:{folders})/[\w./-]+(?![\w./<-])", code)
+    }
     assert sorted(path for path in paths if not (ROOT / path).exists()) == []
 
 
