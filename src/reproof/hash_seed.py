@@ -1,4 +1,4 @@
-"""Whether this interpreter hashes text as one does that was started with a given hash seed.
+"""The seed by which this interpreter hashes text, and the environment variables that it was started with.
 
 No variable and no flag tells for certain: ``os.environ["PYTHONHASHSEED"] = "0"`` changes nothing in a running
 interpreter, ``python -I``, ``-E`` and ``-R`` ignore the variable. What tells is a hash: CPython derives the key of
@@ -10,13 +10,60 @@ Sources: https://docs.python.org/3/using/cmdline.html#envvar-PYTHONHASHSEED, htt
 
 from __future__ import annotations
 
+import os
 import sys
+from pathlib import Path
 from typing import Final
 
 _WORD: Final = (1 << 64) - 1
 _PROBE: Final = b"reproof: is the hash seed pinned?"  # longer than CPython's cutoff for short texts
 _ROUNDS: Final = {"siphash13": (1, 3), "siphash24": (2, 4)}
 _HASH_BITS: Final = 64
+
+
+HASH_SEED: Final = "PYTHONHASHSEED"
+_MAX_DIGITS: Final = 10
+
+
+def _read_variables_at_start() -> dict[str, str] | None:
+    """Return the block of variables that Linux keeps of the start of a process; None on other systems."""
+    try:
+        items = Path("/proc/self/environ").read_bytes().split(b"\0")
+    except OSError:
+        return None
+    pairs = (os.fsdecode(item).partition("=") for item in items)
+    return {name: value for name, _, value in pairs}
+
+
+# Read now: programs that give themselves a title (setproctitle) overwrite this memory later.
+variables_at_start: Final = _read_variables_at_start()
+
+
+def started_with(name: str) -> str | None:
+    """Return a variable as this process was started with it, or as it is now where that is not known."""
+    return os.environ.get(name) if variables_at_start is None else variables_at_start.get(name)
+
+
+def pinned_hash_seed() -> int | None:
+    """Return the seed that this interpreter's hashes are made with, or None if it is random.
+
+    `sys.flags.hash_randomization` is 1 both for a random seed and for a pinned one other than 0. So a seed that a
+    variable names is believed only if the interpreter hashes with it.
+    """
+    if not sys.flags.hash_randomization:
+        return 0
+    at_start = parse_seed(started_with(HASH_SEED))
+    if hashes_with(0) is None:  # what this interpreter hashes with cannot be computed here
+        return None if sys.flags.ignore_environment else at_start
+    candidates = (at_start, parse_seed(os.environ.get(HASH_SEED)))
+    return next((seed for seed in candidates if seed is not None and hashes_with(seed)), None)
+
+
+def parse_seed(text: str | None) -> int | None:
+    """Return the seed that a value of ``PYTHONHASHSEED`` pins, or None if it pins none."""
+    if text is None or not text.isascii() or not text.isdecimal() or len(text.lstrip("0")) > _MAX_DIGITS:
+        return None
+    return int(text)
 
 
 def hashes_with(seed: int) -> bool | None:

@@ -79,6 +79,18 @@ class TestContractsNameWhatExists:
         text = str([contract for name, contract in read_contracts().items() if name != "layers"])
         assert set(re.findall(r"reproof\.(\w+)", text)) - required - planned == set()
 
+    def test_each_room_is_in_the_table(self) -> None:
+        """docs/architecture.md has a row for each layer and room, those in parentheses too, in the contract's order."""
+        text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+        rows = re.findall(r"^\| (\d+) \| (\(?)`(\w+)`", text, flags=re.MULTILINE)
+        layers = read_contracts()["layers"]["layers"]
+        expected = {
+            (str(len(layers) - number), "(" if "(" in name else "", name.strip(" ()"))
+            for number, layer in enumerate(layers)
+            for name in layer.split("|")
+        }
+        assert set(rows) == expected
+
 
 class TestContractsHold:
     """`lint-imports` passes on the package as it is tested, and fails on a package with one fault."""

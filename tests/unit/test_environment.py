@@ -153,7 +153,10 @@ class TestCollecting:
 class TestHashSeed:
     """The seed of string hashes that holds, whatever the variable says later."""
 
-    SHOW = "from reproof.environment.hash_seed import hash_seed; print(hash_seed())"
+    SHOW = (
+        "from reproof.environment.interpreter import describe_interpreter;"
+        "print(describe_interpreter()['python']['hash_seed'])"
+    )
 
     @pytest.mark.parametrize("seed", ["0", "1", "42", "4294967295", "random", "", None])
     def test_the_seed_given_at_the_start_is_told(self, seed: str | None) -> None:

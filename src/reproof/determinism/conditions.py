@@ -13,17 +13,16 @@ from typing import Any, Final
 import torch
 import torch.utils.deterministic
 
-from reproof.determinism.hash_seed import describe_hash_seed, pinned_hash_seed
+from reproof.determinism.hash_seed import describe_hash_seed
 from reproof.determinism.precision import cudnn_uses_tf32, read_matmul_precision
 from reproof.determinism.request import in_force
 from reproof.determinism.variables import (
     CUBLAS_WORKSPACE,
     DETERMINISTIC_WORKSPACES,
-    HASH_SEED,
     THREAD_COUNTS,
     notice_workspace,
-    started_with,
 )
+from reproof.hash_seed import HASH_SEED, pinned_hash_seed, started_with
 
 _TORCH_DOCS: Final = "https://docs.pytorch.org/docs/stable"
 

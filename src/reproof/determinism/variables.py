@@ -2,43 +2,27 @@
 
 A variable that is read once (the hash seed when Python starts, the cuBLAS workspace when CUDA does) says nothing by
 its present value. So this module keeps what it was: from the block of variables that Linux keeps of the start of a
-process, and from looking before CUDA is initialised.
+process (`reproof.hash_seed`), and from looking before CUDA is initialised.
 """
 
 from __future__ import annotations
 
 import os
-from contextlib import ExitStack, suppress
-from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import torch
 
-HASH_SEED: Final = "PYTHONHASHSEED"
+from reproof.hash_seed import HASH_SEED, variables_at_start
+
+if TYPE_CHECKING:
+    from contextlib import ExitStack
+
 CUBLAS_WORKSPACE: Final = "CUBLAS_WORKSPACE_CONFIG"
 THREAD_COUNTS: Final = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
 DETERMINISTIC_WORKSPACES: Final = (":4096:8", ":16:8")
 """The two values that NVIDIA names: https://docs.nvidia.com/cuda/cublas/index.html#results-reproducibility."""
 
-
-def _read_variables_at_start() -> dict[str, str] | None:
-    """Return those variables that this process was started with; None where the system does not keep them."""
-    known = (HASH_SEED, CUBLAS_WORKSPACE, *THREAD_COUNTS)
-    with suppress(OSError):
-        items = Path("/proc/self/environ").read_bytes().split(b"\0")
-        pairs = (os.fsdecode(item).partition("=") for item in items)
-        return {name: value for name, _, value in pairs if name in known}
-    return None
-
-
-# Read now: programs that give themselves a title (setproctitle) overwrite this memory later.
-_variables_at_start: Final = _read_variables_at_start()
-_workspace_before_cuda: str | None = None if _variables_at_start is None else _variables_at_start.get(CUBLAS_WORKSPACE)
-
-
-def started_with(name: str) -> str | None:
-    """Return a variable as this process was started with it, or as it is now where that is not known."""
-    return os.environ.get(name) if _variables_at_start is None else _variables_at_start.get(name)
+_workspace_before_cuda: str | None = (variables_at_start or {}).get(CUBLAS_WORKSPACE)
 
 
 def notice_workspace() -> str | None:

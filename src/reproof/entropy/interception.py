@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from types import CodeType, FrameType
 
     from reproof.entropy.plan import Plan
+    from reproof.schema import CauseKind
 
 INFRASTRUCTURE: Final = frozenset({"torch", "numpy", "wrapt", "xxhash", "_pytest"})
 """Packages whose own reads do not reach the training: time stamps of profilers, identities of processes."""
@@ -60,7 +61,7 @@ class Tap:
     """
 
     source: str
-    kind: str
+    kind: CauseKind
     python: frozenset[str] = frozenset()
     libraries: bool = True
     applies: Callable[..., bool] | None = None
@@ -208,7 +209,7 @@ class Interceptor:
             return "*" in tap.python or all(name in tap.python for name in find_packages(frame))
         return tap.libraries and package_of(frame) not in INFRASTRUCTURE
 
-    def place_of(self, source: str, kind: str, frame: FrameType | None) -> Place | None:
+    def place_of(self, source: str, kind: CauseKind, frame: FrameType | None) -> Place | None:
         """Return the place of a read by the user's line that a frame was called from; None without such a line."""
         user = find_user_frame(frame)
         if user is None:
@@ -222,7 +223,7 @@ class Interceptor:
             frame = frame.f_back
         return self.place_at(source, kind, user, through)
 
-    def place_of_caller(self, source: str, kind: str, frame: FrameType | None, within: str) -> Place | None:
+    def place_of_caller(self, source: str, kind: CauseKind, frame: FrameType | None, within: str) -> Place | None:
         """Return the place of a call, if it comes from the user's own line and not by a package.
 
         Args:
@@ -242,12 +243,12 @@ class Interceptor:
         """Whether a frame is of the user's code."""
         return owner_of(frame.f_code.co_filename) == USER
 
-    def place_at(self, source: str, kind: str, frame: FrameType, through: str | None = None) -> Place:
+    def place_at(self, source: str, kind: CauseKind, frame: FrameType, through: str | None = None) -> Place:
         """Return the place of a source at the line of the user's where a frame is."""
         return self.place_on(source, kind, site_of(frame), through, frame)
 
     def place_on(
-        self, source: str, kind: str, site: Site, through: str | None = None, frame: FrameType | None = None
+        self, source: str, kind: CauseKind, site: Site, through: str | None = None, frame: FrameType | None = None
     ) -> Place:
         """Return the place of a source on a line of the user's."""
         key = f"{source}@{site.file}:{site.line}"

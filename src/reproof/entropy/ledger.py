@@ -18,11 +18,11 @@ import itertools
 import json
 import os
 import threading
-import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from reproof.entropy.handled import let_through
+from reproof.entropy.untapped import read_clock
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,9 +37,6 @@ FLUSH_SECONDS: Final = 1.0
 MAX_PROBLEMS: Final = 20
 MAX_AHEAD: Final = 10_000
 """Values to come among which one is looked for."""
-
-read_clock: Final = time.monotonic
-"""The clock itself: the name in its module is tapped."""
 
 STEP_MARK: Final = -1
 

@@ -10,33 +10,21 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-import wrapt
-
 from reproof.entropy.interception import Interceptor
 from reproof.entropy.plan import Plan, plan_from_json
-from reproof.entropy.races import channels, completion, pools, queues, signals, thread_events, turns
+from reproof.entropy.races.table import RACES
+from reproof.entropy.races.workers import Workers
+from reproof.entropy.registry import install_rows
 from reproof.entropy.replacing import replace_function
-from reproof.entropy.rewriting.modules import Modules
-from reproof.entropy.rewriting.orders import OrderKeeper
+from reproof.entropy.rewriting.modules import compile_module
+from reproof.entropy.rewriting.table import REWRITING
 from reproof.entropy.sites import Base
-from reproof.entropy.sources import (
-    clocks,
-    file_times,
-    files,
-    listings,
-    outside,
-    programs,
-    randomness,
-    states,
-    surroundings,
-)
-from reproof.entropy.sources.draws import DrawWatcher
-from reproof.entropy.sources.generators import Generators, NumpyGenerator, PythonGenerator, TorchGenerator
-from reproof.entropy.sources.loaders import tap_loaders
+from reproof.entropy.sources.generators import Generators
+from reproof.entropy.sources.table import SOURCES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from types import CodeType, ModuleType
+    from types import CodeType
 
 
 FORKSERVER: Final = "ignore"
@@ -78,41 +66,11 @@ class Taps:
         self.interceptor = Interceptor(folder, process, plan, count_events)
         self._thread = threading.local()
         self.generators = Generators(self.interceptor)
-        self.generators.add(PythonGenerator())
-        for room in (
-            clocks,
-            surroundings,
-            listings,
-            channels,
-            files,
-            outside,
-            file_times,
-            thread_events,
-            programs,
-            signals,
-            turns,
-        ):
-            room.install(self.interceptor)
-        workers = queues.Workers()
-        workers.install()
-        completion.install(self.interceptor, workers)
-        queues.install(self.interceptor, workers)
-        pools.install(self.interceptor, self.generators)
-        wrapt.when_imported("asyncio")(self._tap_asyncio)
-        wrapt.when_imported("multiprocessing.managers")(self._tap_managers)
-        wrapt.when_imported("multiprocessing.sharedctypes")(self._tap_shared_values)
-        randomness.install(self.interceptor, self.generators)
-        states.install(self.interceptor, self.generators)
-        wrapt.when_imported("numpy.random")(self._tap_numpy)
-        wrapt.when_imported("torch")(self._tap_torch)
+        install_rows(
+            (*SOURCES, *RACES, *REWRITING),
+            {"interceptor": self.interceptor, "generators": self.generators, "workers": Workers()},
+        )
         self._follow_children()
-        self._modules = Modules(self.interceptor)
-        self._modules.install()
-        if plan.watches_orders:
-            OrderKeeper(self.interceptor).install()
-        if plan.watches:
-            self._watcher = DrawWatcher(self.interceptor, self.generators)
-            self._watcher.start()
 
     @property
     def problem(self) -> str | None:
@@ -121,7 +79,7 @@ class Taps:
 
     def recompile(self, code: CodeType) -> CodeType:
         """Return the code of the script, compiled anew if some of its calls have to pass through us."""
-        return self._modules.recompile(code)
+        return compile_module(code.co_filename, self.interceptor.plan) or code
 
     def begin_step(self, step: int) -> None:
         """Note that a step of the training begins."""
@@ -132,32 +90,6 @@ class Taps:
         self.generators.close()
         self.interceptor.ledger.flush()
         self.interceptor.ledger.close()
-
-    def _tap_numpy(self, module: ModuleType) -> None:
-        self.generators.add(NumpyGenerator(module))
-        randomness.tap_numpy(self.interceptor, self.generators, module)
-        states.tap_numpy_state(self.interceptor, self.generators, module)
-
-    def _tap_torch(self, module: ModuleType) -> None:
-        self.generators.add(TorchGenerator(module))
-        randomness.tap_torch(self.interceptor, self.generators, module)
-        states.tap_torch_state(self.interceptor, self.generators, module)
-        tap_loaders(self.interceptor, module)
-
-    def _tap_asyncio(self, _: ModuleType) -> None:
-        from reproof.entropy.races import event_loops  # imports what few scripts use
-
-        event_loops.install(self.interceptor)
-
-    def _tap_managers(self, module: ModuleType) -> None:
-        from reproof.entropy.races import managers  # as above
-
-        managers.install(self.interceptor, module)
-
-    def _tap_shared_values(self, module: ModuleType) -> None:
-        from reproof.entropy.races import shared_values  # as above
-
-        shared_values.install(self.interceptor, module)
 
     def _follow_children(self) -> None:
         os.register_at_fork(before=self._count_child, after_in_child=self._enter_child)

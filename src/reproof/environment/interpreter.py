@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from reproof.environment.hash_seed import hash_seed
+from reproof.hash_seed import pinned_hash_seed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -76,13 +76,14 @@ def select_variables(environment: Mapping[str, str] | None = None) -> dict[str, 
 
 
 def _describe_python() -> dict[str, Any]:
+    seed = pinned_hash_seed()
     is_gil_enabled = getattr(sys, "_is_gil_enabled", None)  # new in 3.13, where the lock can be absent
     return {
         "version": sys.version.split()[0],
         "implementation": sys.implementation.name,
         "build": " ".join(sys.version.split()),
         "executable": sys.executable or None,
-        "hash_seed": hash_seed(),
+        "hash_seed": "random" if seed is None else str(seed),
         "gil": True if is_gil_enabled is None else is_gil_enabled(),
         "flags": {name: getattr(sys.flags, name) for name in sys.flags.__match_args__},
     }

@@ -18,6 +18,7 @@ from __future__ import annotations
 from reproof.schema.causes import (
     CAUSE_KINDS,
     Cause,
+    CauseKind,
 )
 from reproof.schema.comparison import (
     JSON_SCHEMA,
@@ -77,6 +78,7 @@ __all__ = [
     "STAGES",
     "STATISTICS",
     "Cause",
+    "CauseKind",
     "Comparison",
     "Condition",
     "Detail",

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Literal, get_args
 
-CAUSE_KINDS: Final = (
+CauseKind = Literal[
     "unseeded-rng",
     "unseeded-generator",
     "worker-seeding",
@@ -23,7 +23,9 @@ CAUSE_KINDS: Final = (
     "environment",
     "code-change",
     "data-change",
-)
+]
+
+CAUSE_KINDS: Final[tuple[CauseKind, ...]] = get_args(CauseKind)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Final, Literal, NamedTuple
+from typing import Final, Literal, NamedTuple, get_args
 
 Stage = Literal["init", "batch", "forward", "loss", "gradient", "update", "metric"]
-STAGES: Final[tuple[Stage, ...]] = ("init", "batch", "forward", "loss", "gradient", "update", "metric")
+STAGES: Final[tuple[Stage, ...]] = get_args(Stage)
 
 Detail = Literal["order", "content"]
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, get_args
 
 if TYPE_CHECKING:
     from reproof.schema.events import Stage
 
 OpPhase = Literal["forward", "backward", "optimizer", "other"]
-OP_PHASES: Final[tuple[OpPhase, ...]] = ("forward", "backward", "optimizer", "other")
+OP_PHASES: Final[tuple[OpPhase, ...]] = get_args(OpPhase)
 
 OpCause = Literal["computed", "random", "argument", "outside", "uninitialized"]
 

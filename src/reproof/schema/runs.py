@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, get_args
 
 Level = Literal["batches", "steps", "modules", "ops"]
-LEVELS: Final[tuple[Level, ...]] = ("batches", "steps", "modules", "ops")
+LEVELS: Final[tuple[Level, ...]] = get_args(Level)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,11 +14,12 @@ import multiprocessing.queues
 import queue
 import sys
 import threading
-import time
 from typing import TYPE_CHECKING, Any, Final
 
 from reproof.entropy.interception import Tap
+from reproof.entropy.races.waiting import PATIENCE_SECONDS, PAUSE_SECONDS
 from reproof.entropy.replacing import replace_function
+from reproof.entropy.untapped import read_clock, sleep
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,13 +27,8 @@ if TYPE_CHECKING:
     from reproof.entropy.interception import Interceptor
     from reproof.entropy.ledger import Place
 
-KIND: Final = "concurrency"
-PATIENCE_SECONDS: Final = 5.0
-PAUSE_SECONDS: Final = 0.002
 MARK: Final = b"#reproof"
 LENGTH_BYTES: Final = 2
-read_clock: Final = time.monotonic
-sleep: Final = time.sleep
 
 
 def add_tag(data: Any, tag: str) -> bytes:
@@ -156,7 +152,7 @@ def tap_queue(interceptor: Interceptor) -> None:
 
     def get_tapped(self: Any, block: bool = True, timeout: float | None = None) -> Any:  # noqa: FBT001, FBT002
         frame = sys._getframe(1)  # noqa: SLF001
-        place = interceptor.place_of_caller("multiprocessing.Queue.get", KIND, frame, "multiprocessing")
+        place = interceptor.place_of_caller("multiprocessing.Queue.get", "concurrency", frame, "multiprocessing")
         local.place = place
         flush_in_child(interceptor)
         try:
@@ -173,7 +169,7 @@ def tap_queue(interceptor: Interceptor) -> None:
     replace_function(kind, "_reset", reset_tapped)
     replace_function(kind, "get", get_tapped)
     for name in ("empty", "qsize", "full"):
-        tap = Tap(source=f"multiprocessing.Queue.{name}", kind=KIND, libraries=False)
+        tap = Tap(source=f"multiprocessing.Queue.{name}", kind="concurrency", libraries=False)
         setattr(kind, name, interceptor.tap(getattr(kind, name), tap))
 
 
@@ -204,7 +200,7 @@ def tap_simple_queue(interceptor: Interceptor) -> None:
         frame = sys._getframe(2)  # noqa: SLF001
         if not interceptor.is_user(frame):  # a pool's own: its workers take from one queue what comes
             return None
-        return interceptor.place_of_caller(source, KIND, frame, "multiprocessing")
+        return interceptor.place_of_caller(source, "concurrency", frame, "multiprocessing")
 
     def get_tapped(self: Any) -> Any:
         place = find_place("multiprocessing.SimpleQueue.get")

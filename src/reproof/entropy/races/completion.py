@@ -7,8 +7,6 @@ import itertools
 import multiprocessing.connection
 import multiprocessing.pool
 import sys
-import threading
-import time
 import weakref
 from concurrent.futures import _base
 from dataclasses import dataclass
@@ -16,21 +14,20 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from reproof.entropy.interception import Tap
+from reproof.entropy.races.arrivals import Arrivals, KeptSet, is_partition, rank_parts
+from reproof.entropy.races.waiting import PATIENCE_SECONDS
 from reproof.entropy.replacing import replace_function
+from reproof.entropy.untapped import read_clock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from reproof.entropy.interception import Interceptor
     from reproof.entropy.ledger import Place
-    from reproof.entropy.races.queues import Workers
+    from reproof.entropy.races.workers import Workers
 
-KIND: Final = "concurrency"
-PATIENCE_SECONDS: Final = 5.0
 ENDINGS: Final = frozenset({"multiprocessing.popen_fork", "multiprocessing.popen_forkserver", "multiprocessing.pool"})
 """Modules that wait for the end of a process, as a pool does that is left: nobody learns anything by it."""
-
-read_clock: Final = time.monotonic
 
 
 def install(interceptor: Interceptor, workers: Workers) -> None:
@@ -87,7 +84,7 @@ def tap_futures(interceptor: Interceptor, futures: Futures, workers: Workers) ->
         workers.run_as(f"future{futures.number(self.future)}", lambda: run(self))
 
     def as_completed_tapped(fs: Any, timeout: float | None = None) -> Iterator[Any]:
-        place = interceptor.place_of("concurrent.futures.as_completed", KIND, sys._getframe(1))  # noqa: SLF001
+        place = interceptor.place_of("concurrent.futures.as_completed", "concurrency", sys._getframe(1))  # noqa: SLF001
         if place is None:
             return taps.as_completed(fs, timeout)
         ranked = futures.rank(set(fs))
@@ -95,7 +92,7 @@ def tap_futures(interceptor: Interceptor, futures: Futures, workers: Workers) ->
         return note_ranks(place, ranked, find(ranked.values(), timeout))
 
     def wait_tapped(fs: Any, timeout: float | None = None, return_when: str = _base.ALL_COMPLETED) -> Any:
-        place = interceptor.place_of("concurrent.futures.wait", KIND, sys._getframe(1))  # noqa: SLF001
+        place = interceptor.place_of("concurrent.futures.wait", "concurrency", sys._getframe(1))  # noqa: SLF001
         if place is None:
             return taps.wait(fs, timeout, return_when)
         return wait_noted(place, futures.rank(set(fs)), taps, (timeout, return_when))
@@ -110,7 +107,7 @@ def tap_futures(interceptor: Interceptor, futures: Futures, workers: Workers) ->
     replace_function(_base, "as_completed", as_completed_tapped)
     replace_function(_base, "wait", wait_tapped)
     concurrent.futures.as_completed, concurrent.futures.wait = _base.as_completed, _base.wait
-    tap = Tap(source="Future.done", kind=KIND, libraries=False, decode=decode_done)
+    tap = Tap(source="Future.done", kind="concurrency", libraries=False, decode=decode_done)
     _base.Future.done = interceptor.tap(done, tap)  # type: ignore[method-assign]
 
 
@@ -150,41 +147,8 @@ def wait_noted(place: Place, ranked: dict[int, Any], taps: Originals, arguments:
         place.note(recorded)
         return _base.DoneAndNotDoneFutures(KeptSet(done), KeptSet(pending))
     found = taps.wait(ranked.values(), *arguments)
-    rank_of = {id(future): rank for rank, future in ranked.items()}
-    place.note([[rank_of[id(future)] for future in part] for part in found])
+    place.note(rank_parts(found, ranked))
     return found
-
-
-def is_partition(recorded: Any, ranked: dict[int, Any]) -> bool:
-    """Whether two lists of an earlier run are about the same number of futures."""
-    return (
-        isinstance(recorded, list)
-        and len(recorded) == 2  # noqa: PLR2004  # those that are done and those that are not
-        and all(isinstance(part, list) for part in recorded)
-        and sorted(recorded[0] + recorded[1]) == sorted(ranked)
-    )
-
-
-class KeptSet(set[Any]):
-    """A set that is iterated over in a given order: futures lie in a set by their addresses."""
-
-    def __init__(self, items: Iterable[Any]) -> None:
-        """Hold these."""
-        self._items = list(items)
-        super().__init__(self._items)
-
-    def __iter__(self) -> Iterator[Any]:
-        """Go through what is still in it in the order in which it came in."""
-        kept = [item for item in self._items if item in self]
-        known = set(map(id, kept))
-        return iter(kept + [item for item in super().__iter__() if id(item) not in known])
-
-    def pop(self) -> Any:
-        """Take the first."""
-        for item in self:
-            self.remove(item)
-            return item
-        return super().pop()
 
 
 def tap_connections(interceptor: Interceptor) -> None:
@@ -202,7 +166,7 @@ def tap_connections(interceptor: Interceptor) -> None:
         frame = sys._getframe(1)  # noqa: SLF001
         if frame.f_globals.get("__name__") in ENDINGS:
             return wait(object_list, timeout)
-        place = interceptor.place_of_caller("multiprocessing.connection.wait", KIND, frame, "multiprocessing")
+        place = interceptor.place_of_caller("multiprocessing.connection.wait", "concurrency", frame, "multiprocessing")
         if place is None:
             return wait(object_list, timeout)
         items = list(object_list)
@@ -226,7 +190,7 @@ def tap_pools(interceptor: Interceptor) -> None:
 
     def init_tapped(self: Any, pool: Any) -> None:
         init(self, pool)
-        place = interceptor.place_of("multiprocessing.Pool.imap_unordered", KIND, sys._getframe(1))  # noqa: SLF001
+        place = interceptor.place_of("multiprocessing.Pool.imap_unordered", "concurrency", sys._getframe(1))  # noqa: SLF001
         if place is not None:
             arrivals[self] = Arrivals(place)
 
@@ -235,7 +199,7 @@ def tap_pools(interceptor: Interceptor) -> None:
             set_result(self, number, result)
             return
         with arrived.lock:
-            for task, ready in arrived.add(number, result, self._length):
+            for task, ready in (*arrived.add(number, result), *arrived.release(self._length)):
                 set_result(self, task, ready)
 
     def set_length_tapped(self: Any, length: int) -> None:
@@ -248,44 +212,3 @@ def tap_pools(interceptor: Interceptor) -> None:
     replace_function(kind, "__init__", init_tapped)
     replace_function(kind, "_set", set_tapped)
     replace_function(kind, "_set_length", set_length_tapped)
-
-
-class Arrivals:
-    """The results of one `imap_unordered`: noted as they come, or held back until it is their turn.
-
-    Attributes:
-        lock: To be held by whoever uses it: one thread of the pool brings results, another tells how many there are.
-    """
-
-    def __init__(self, place: Place) -> None:
-        """Note them at this place."""
-        self._place = place
-        self._held: dict[int, Any] = {}
-        self._wanted: int | None = None
-        self._num_passed = 0
-        self.lock = threading.RLock()
-
-    def add(self, number: int, result: Any, length: int | None) -> list[tuple[int, Any]]:
-        """Take a result, and return those whose turn it is."""
-        self._held[number] = result
-        ready = []
-        while self._held:
-            if self._wanted is None:
-                is_replayed, wanted = self._place.take()
-                self._wanted = wanted if is_replayed and isinstance(wanted, int) else next(iter(self._held))
-            if self._wanted not in self._held:
-                break
-            ready.append(self._pass(self._wanted))
-            self._wanted = None
-        return ready + self.release(length)
-
-    def release(self, length: int | None) -> list[tuple[int, Any]]:
-        """Return what is held back although all have come: the earlier run had other tasks."""
-        if length is None or self._num_passed + len(self._held) < length:
-            return []
-        return [self._pass(number) for number in sorted(self._held)]
-
-    def _pass(self, number: int) -> tuple[int, Any]:
-        self._num_passed += 1
-        self._place.note(number)
-        return number, self._held.pop(number)

@@ -10,9 +10,10 @@ from __future__ import annotations
 import asyncio
 import functools
 import sys
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
-from reproof.entropy.races.completion import KeptSet, is_partition
+from reproof.entropy.races.arrivals import Arrivals, KeptSet, is_partition, rank_parts
+from reproof.entropy.races.waiting import PATIENCE_SECONDS
 from reproof.entropy.replacing import replace_function
 
 if TYPE_CHECKING:
@@ -20,9 +21,6 @@ if TYPE_CHECKING:
 
     from reproof.entropy.interception import Interceptor
     from reproof.entropy.ledger import Place
-
-KIND: Final = "concurrency"
-PATIENCE_SECONDS: Final = 5.0
 
 
 def install(interceptor: Interceptor) -> None:
@@ -34,7 +32,7 @@ def install(interceptor: Interceptor) -> None:
     interceptor.on_child.append(lines.clear)
 
     def find_line(source: str, depth: int) -> Line | None:
-        place = interceptor.place_of_caller(source, KIND, sys._getframe(depth), "asyncio")  # noqa: SLF001
+        place = interceptor.place_of_caller(source, "concurrency", sys._getframe(depth), "asyncio")  # noqa: SLF001
         return None if place is None else lines.setdefault(place, Line(place))
 
     tap_threads(find_line)
@@ -50,8 +48,7 @@ class Line:
         """Note it at this place."""
         self.place = place
         self._num_begun = 0
-        self._held: dict[int, Callable[[], None]] = {}
-        self._wanted: Any = None
+        self._arrivals = Arrivals(place)
 
     def begin(self) -> int:
         """Return the number of what is waited for from now on."""
@@ -70,28 +67,15 @@ class Line:
         return outer
 
     def _arrive(self, number: int, future: asyncio.Future[Any], outer: asyncio.Future[Any]) -> None:
-        self._held[number] = lambda: pass_on(future, outer)
-        self._release()
-        if self._held:
+        for _, futures in self._arrivals.add(number, (future, outer)):
+            pass_on(*futures)
+        if number in self._arrivals:
             future.get_loop().call_later(PATIENCE_SECONDS, self._lose_patience, number)
 
-    def _release(self) -> None:
-        """Let go of those whose turn it is."""
-        while self._held:
-            if self._wanted is None:
-                is_replayed, wanted = self.place.take()
-                self._wanted = wanted if is_replayed and isinstance(wanted, int) else next(iter(self._held))
-            if self._wanted not in self._held:
-                return
-            number, self._wanted = self._wanted, None
-            self.place.note(number)
-            self._held.pop(number)()
-
     def _lose_patience(self, number: int) -> None:
-        if number in self._held:
-            self.place.give_up()
-            self._wanted = None
-            self._release()
+        if number in self._arrivals:
+            for _, futures in self._arrivals.give_up():
+                pass_on(*futures)
 
 
 def pass_on(future: asyncio.Future[Any], outer: asyncio.Future[Any]) -> None:
@@ -239,8 +223,7 @@ def tap_wait(find_line: Callable[[str, int], Line | None]) -> None:
             place.note(recorded)
             return KeptSet(done), KeptSet(pending)
         found = await wait(list(ranked.values()), **options)
-        rank_of = {id(task): rank for rank, task in ranked.items()}
-        place.note([[rank_of[id(task)] for task in part] for part in found])
+        place.note(rank_parts(found, ranked))
         return found
 
     def wait_tapped(fs: Any, **options: Any) -> Any:

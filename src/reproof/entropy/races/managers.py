@@ -13,8 +13,10 @@ import sys
 import threading
 from typing import TYPE_CHECKING, Any, Final
 
-from reproof.entropy.races.channels import KIND, PAUSE_SECONDS, Inbox, sleep
+from reproof.entropy.races.channels import Inbox
+from reproof.entropy.races.waiting import PAUSE_SECONDS
 from reproof.entropy.replacing import replace_function
+from reproof.entropy.untapped import sleep
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -78,7 +80,7 @@ def install(interceptor: Interceptor, module: Any) -> None:
             frame: Any = sys._getframe(1)  # noqa: SLF001
             while frame.f_back is not None and is_made_of_text(frame):  # as the methods of a proxy are
                 frame = frame.f_back
-            place = interceptor.place_of_caller(f"Manager.Queue.{methodname}", KIND, frame, "multiprocessing")
+            place = interceptor.place_of_caller(f"Manager.Queue.{methodname}", "concurrency", frame, "multiprocessing")
         if place is None:
             return call(self, methodname, args, kwds or {})
         if methodname in STATES:

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from reproof.entropy.ledger import Place
     from reproof.entropy.sources.generators import Generators
 
-KIND: Final = "concurrency"
 SOURCE: Final = "multiprocessing.Process"
 HOST: Final = frozenset({"random", "numpy.random", "torch"})
 """Generators that a forked worker has from its parent."""
@@ -84,7 +83,7 @@ def tap_pool(interceptor: Interceptor, generators: Generators) -> None:
         def init_noted(self: Any, pool: Any, *args: Any, **kwargs: Any) -> None:
             init(self, pool, *args, **kwargs)
             frame = sys._getframe(1)  # noqa: SLF001  # the documented way to the stack
-            note_task(self._job, interceptor.place_of(SOURCE, KIND, frame))
+            note_task(self._job, interceptor.place_of(SOURCE, "concurrency", frame))
 
         return init_noted
 
@@ -109,7 +108,7 @@ def tap_executor(interceptor: Interceptor, generators: Generators) -> None:
 
     def submit_noted(self: Any, fn: Any, /, *args: Any, **kwargs: Any) -> Any:
         frame = sys._getframe(1)  # noqa: SLF001  # the documented way to the stack
-        note_task(f"future{self._queue_count}", interceptor.place_of(SOURCE, KIND, frame))
+        note_task(f"future{self._queue_count}", interceptor.place_of(SOURCE, "concurrency", frame))
         return submit(self, fn, *args, **kwargs)
 
     replace_function(module, "_process_worker", worker_tapped)

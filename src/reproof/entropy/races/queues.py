@@ -7,73 +7,25 @@ that keep another order than that of arrival.
 
 from __future__ import annotations
 
-import itertools
 import queue
 import sys
 import threading
-import time
 from collections import deque
 from typing import TYPE_CHECKING, Any, Final
 
 from reproof.entropy.interception import Tap
+from reproof.entropy.races.waiting import PATIENCE_SECONDS
 from reproof.entropy.replacing import replace_function
+from reproof.entropy.untapped import read_clock
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from reproof.entropy.interception import Interceptor
     from reproof.entropy.ledger import Place
+    from reproof.entropy.races.workers import Workers
 
-KIND: Final = "concurrency"
-PATIENCE_SECONDS: Final = 5.0
-"""How long a consumer waits for the item of the earlier run before it takes any."""
 
 TAGS: Final = "_reproof_tags"
 COUNTS: Final = "_reproof_counts"
-read_clock: Final = time.monotonic
-
-
-class Workers:
-    """Names for whoever does something: threads by who started them, tasks of a pool by their numbers."""
-
-    def __init__(self) -> None:
-        """Name this thread."""
-        self._local = threading.local()
-        self._local.name = "main"
-
-    def install(self) -> None:
-        """Name threads as they are started.
-
-        Effects: replaces `Thread.start`.
-        """
-        start = threading.Thread.start
-
-        def start_named(thread: threading.Thread) -> None:
-            thread.__dict__["_reproof_name"] = f"{self.name}.{self.count('started')}"
-            start(thread)
-
-        replace_function(threading.Thread, "start", start_named)
-
-    @property
-    def name(self) -> str:
-        """Name of the task or thread that asks."""
-        known = self._local.__dict__.get("name")
-        if known is None:
-            known = self._local.name = getattr(threading.current_thread(), "_reproof_name", "?")
-        return str(known)
-
-    def run_as(self, name: str, action: Callable[[], Any]) -> Any:
-        """Do something under another name."""
-        before, self._local.name = self.name, name
-        try:
-            return action()
-        finally:
-            self._local.name = before
-
-    def count(self, what: str) -> int:
-        """Return how often this worker has asked for this number before."""
-        counters = self._local.__dict__.setdefault("counters", {})
-        return int(next(counters.setdefault((self.name, what), itertools.count())))
 
 
 class Playback:
@@ -171,14 +123,14 @@ def install(interceptor: Interceptor, workers: Workers) -> None:
     def get_tapped(self: Any, block: bool = True, timeout: float | None = None) -> Any:  # noqa: FBT001, FBT002
         place = None
         if type(self) is kind:
-            place = interceptor.place_of_caller("queue.Queue.get", KIND, sys._getframe(1), "queue")  # noqa: SLF001
+            place = interceptor.place_of_caller("queue.Queue.get", "concurrency", sys._getframe(1), "queue")  # noqa: SLF001
         return get(self, block, timeout) if place is None else queues.get(self, block, timeout, place)
 
     replace_function(kind, "_put", put_tagged)
     replace_function(kind, "_get", get_tagged)
     replace_function(kind, "get", get_tapped)
     for name in ("empty", "qsize", "full"):
-        tap = Tap(source=f"queue.Queue.{name}", kind=KIND, libraries=False)
+        tap = Tap(source=f"queue.Queue.{name}", kind="concurrency", libraries=False)
         setattr(kind, name, interceptor.tap(getattr(kind, name), tap))
 
 

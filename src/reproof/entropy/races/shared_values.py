@@ -5,23 +5,16 @@ Left out: shared arrays, numbers without a lock and tensors in shared memory, al
 
 from __future__ import annotations
 
-import time
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from reproof.entropy.interception import Tap
+from reproof.entropy.races.waiting import PATIENCE_SECONDS, POLL_SECONDS
+from reproof.entropy.untapped import read_clock, sleep
 
 if TYPE_CHECKING:
     from types import ModuleType
 
     from reproof.entropy.interception import Interceptor
-
-KIND: Final = "concurrency"
-PATIENCE_SECONDS: Final = 5.0
-"""How long all reads of a process together wait for the number that was there in the earlier run."""
-
-PAUSE_SECONDS: Final = 0.001
-read_clock: Final = time.monotonic
-sleep: Final = time.sleep
 
 
 def install(interceptor: Interceptor, module: ModuleType) -> None:
@@ -40,14 +33,14 @@ def install(interceptor: Interceptor, module: ModuleType) -> None:
         """Wait until another process has come as far: it may have done more than count."""
         begun = now = read_clock()
         while read(self) != recorded and now - begun < patience[0]:
-            sleep(PAUSE_SECONDS)
+            sleep(POLL_SECONDS)
             now = read_clock()
         patience[0] -= now - begun
         return recorded
 
     tap = Tap(
         source="multiprocessing.Value",
-        kind=KIND,
+        kind="concurrency",
         libraries=False,
         applies=lambda self: type(self._obj.value) in {int, float, bool},
         decode=decode,

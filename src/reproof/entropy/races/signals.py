@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from reproof.entropy.interception import Interceptor
     from reproof.entropy.ledger import Place
 
-KIND: Final = "wall-clock"
 HANDLER: Final = "_reproof_handler"
 TIMERS: Final = {"alarm": "SIGALRM", "setitimer": "SIGALRM"}
 """Functions of `signal` that start a timer, and the signal that it sends; not on Windows."""
@@ -71,7 +70,7 @@ def tap_timer(interceptor: Interceptor, name: str, places: dict[int, Place], num
         if name == "alarm" or args[:1] == (signal.ITIMER_REAL,):
             places.pop(number, None)
             is_started = any(args if name == "alarm" else args[1:2])
-            place = interceptor.place_of(f"signal.{name}", KIND, sys._getframe(1)) if is_started else None  # noqa: SLF001
+            place = interceptor.place_of(f"signal.{name}", "wall-clock", sys._getframe(1)) if is_started else None  # noqa: SLF001
             if place is not None:
                 places[number] = place
         return original(*args)

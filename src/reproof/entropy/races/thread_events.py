@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from reproof.entropy.interception import Tap
+from reproof.entropy.races.waiting import PATIENCE_SECONDS
 from reproof.entropy.replacing import replace_function
 
 if TYPE_CHECKING:
     from reproof.entropy.interception import Interceptor
-
-KIND: Final = "concurrency"
-PATIENCE_SECONDS: Final = 5.0
 
 
 def install(interceptor: Interceptor) -> None:
@@ -27,5 +25,5 @@ def install(interceptor: Interceptor) -> None:
             wait(event, PATIENCE_SECONDS)  # whoever sets it has done its work
         return is_set_earlier
 
-    tap = Tap(source="threading.Event.is_set", kind=KIND, libraries=False, decode=answer)
+    tap = Tap(source="threading.Event.is_set", kind="concurrency", libraries=False, decode=answer)
     replace_function(threading.Event, "is_set", interceptor.tap(is_set, tap))

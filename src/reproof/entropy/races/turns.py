@@ -31,8 +31,9 @@ if TYPE_CHECKING:
 
     from reproof.entropy.interception import Interceptor
 
-KIND: Final = "concurrency"
-PATIENCE_SECONDS: Final = 20.0
+TURN_SECONDS: Final = 20.0
+"""How long a thread waits for its turn."""
+
 PROCESS_SECONDS: Final = 5.0
 """How long a process that was started has for itself: one that waits for its parent gets no further alone."""
 
@@ -52,7 +53,7 @@ def install(interceptor: Interceptor) -> None:
         frame = leave_own(sys._getframe(1))  # noqa: SLF001  # the documented way to the stack
         owner = OURS if frame is None else owner_of(frame.f_code.co_filename)
         if owner == USER or (frame is not None and owner == PYTHON and is_worker(self, frame)):
-            place = interceptor.place_of("threading.Thread", KIND, frame)
+            place = interceptor.place_of("threading.Thread", "concurrency", frame)
             if place is not None:
                 place.note(1)
         start(self)
@@ -87,7 +88,7 @@ def tap_processes(interceptor: Interceptor) -> None:
         if frame is not None and (
             interceptor.is_user(frame) or str(frame.f_globals.get("__name__", "")).startswith(STARTERS)
         ):
-            place = interceptor.place_of("multiprocessing.Process", KIND, frame)
+            place = interceptor.place_of("multiprocessing.Process", "concurrency", frame)
         if place is not None:
             place.note(1)
         start(self)
@@ -270,7 +271,7 @@ class Turns:
             self._announce(number)
             gate = self._ready.get(number)
         if gate is not None:
-            gate.acquire(timeout=PATIENCE_SECONDS)
+            gate.acquire(timeout=TURN_SECONDS)
 
     def _pass_on(self, number: int) -> None:
         """End the turn of this thread."""
@@ -288,7 +289,7 @@ class Turns:
             gate.acquire()
             self._holder = following
             self._ready.pop(following).release()
-        gate.acquire(timeout=PATIENCE_SECONDS)
+        gate.acquire(timeout=TURN_SECONDS)
         return True
 
     def _choose(self) -> None:

@@ -1,5 +1,6 @@
 """What no function can stand in for: the user's modules are compiled anew so that it passes through us.
 
+- `table`: the taps of this wing, one row each
 - `modules`: which modules are compiled anew, when they are imported
 - `recompiling`: the changed syntax tree
 - `orders`: the order of sets and the results of `hash()`, line by line

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from types import CodeType
 
     from reproof.entropy.interception import Interceptor
+    from reproof.entropy.plan import Plan
 
 MOMENT: Final = "__reproof_moment__"
 OPENED: Final = "__reproof_opened__"
@@ -75,8 +76,8 @@ class Openings(ast.NodeTransformer):
         return call(OPENED, [node], node) if last_name(node.func) == self.NAME else node
 
 
-class Modules:
-    """Compiles the user's modules."""
+class Calls:
+    """What recompiled modules call in the place of `numpy.datetime64` and `open`."""
 
     def __init__(self, interceptor: Interceptor) -> None:
         """Tap what they call."""
@@ -91,39 +92,13 @@ class Modules:
         self._read_moment = interceptor.tap(self._make_moment, tap)
 
     def install(self) -> None:
-        """Have modules compiled here.
+        """Provide what recompiled modules call.
 
-        Effects: adds names to `builtins`, replaces the method by which source files are compiled.
+        Effects: adds names to `builtins`.
         """
         vars(builtins).update(
             {MOMENT: self._pass_moment, OPENED: self._pass_opened, ALLOCATING: FILLER.pass_allocating}
         )
-        loader = importlib.machinery.SourceFileLoader
-        get_code = loader.get_code
-
-        def get_code_changed(self_: Any, fullname: str) -> CodeType | None:
-            return self._compile(self_.get_filename(fullname)) or get_code(self_, fullname)
-
-        loader.get_code = get_code_changed  # type: ignore[method-assign,assignment]
-
-    def recompile(self, code: CodeType) -> CodeType:
-        """Return the code of the script, compiled anew if it has to be changed."""
-        return self._compile(code.co_filename) or code
-
-    def _compile(self, path: str) -> CodeType | None:
-        """Compile a module that has to be changed; None for all others."""
-        if owner_of(path) != USER:
-            return None
-        try:
-            source = Path(path).read_bytes()
-        except OSError:
-            return None  # the import system, or whoever runs it, has its own error
-        changes: list[ast.NodeTransformer] = [kind() for kind in (Moments, Openings) if kind.is_in(source)]
-        if self._interceptor.plan.watches_orders:
-            changes.append(Reordering())
-        if self._interceptor.plan.watches_memory:
-            changes.append(Allocations())
-        return compile_changed(source, path, *changes) if changes else None
 
     def _pass_moment(self, kind: Any) -> Any:
         """Return what reads the clock by `numpy.datetime64`; all else as it is."""
@@ -180,3 +155,34 @@ class Device:
     def __getattr__(self, name: str) -> Any:
         """Return what the file has."""
         return getattr(self._file, name)
+
+
+def install(interceptor: Interceptor) -> None:
+    """Have the user's modules compiled anew when they are imported, if they have to be changed.
+
+    Effects: adds names to `builtins`, replaces the method by which source files are compiled.
+    """
+    Calls(interceptor).install()
+    loader = importlib.machinery.SourceFileLoader
+    get_code = loader.get_code
+
+    def get_code_changed(self: Any, fullname: str) -> CodeType | None:
+        return compile_module(self.get_filename(fullname), interceptor.plan) or get_code(self, fullname)
+
+    loader.get_code = get_code_changed  # type: ignore[method-assign]
+
+
+def compile_module(path: str, plan: Plan) -> CodeType | None:
+    """Compile a module or script of the user's that has to be changed; return None for all others."""
+    if owner_of(path) != USER:
+        return None
+    try:
+        source = Path(path).read_bytes()
+    except OSError:
+        return None  # the import system, or whoever runs it, has its own error
+    changes: list[ast.NodeTransformer] = [kind() for kind in (Moments, Openings) if kind.is_in(source)]
+    if plan.watches_orders:
+        changes.append(Reordering())
+    if plan.watches_memory:
+        changes.append(Allocations())
+    return compile_changed(source, path, *changes) if changes else None

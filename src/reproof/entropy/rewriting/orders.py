@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from reproof.entropy.interception import Interceptor
     from reproof.entropy.ledger import Place
     from reproof.entropy.sites import Site
+    from reproof.schema import CauseKind
 
 HASHED: Final = "hash-order"
 ADDRESSED: Final = "process-identity"
@@ -191,7 +192,7 @@ class OrderKeeper:
         if len(items) < 2 or len(items) > MAX_ITEMS or is_unseeded(items):  # noqa: PLR2004  # nothing to order
             return items
         canonical = find_canonical_order(items)
-        kind = ADDRESSED if canonical is None or any(has_address(item) for item in items) else HASHED
+        kind: CauseKind = ADDRESSED if canonical is None or any(has_address(item) for item in items) else HASHED
         place = self._place_on("set", kind, site)
         if place.key in self._perturbed:
             secrets.SystemRandom().shuffle(items)
@@ -210,7 +211,7 @@ class OrderKeeper:
         total = self._num_ranks[place.key] = self._num_ranks.get(place.key, 0) + count
         return total <= MAX_RANKS
 
-    def _place_on(self, source: str, kind: str, site: Site) -> Place:
+    def _place_on(self, source: str, kind: CauseKind, site: Site) -> Place:
         return self._interceptor.place_on(source, kind, site)
 
     def _find(self, place: Place) -> tuple[bool, Any]:
@@ -223,6 +224,12 @@ class OrderKeeper:
         if details is None or position >= len(details.values):
             return False, None
         return True, details.values[position]
+
+
+def install(interceptor: Interceptor) -> None:
+    """Note or replay orders, if the plan says so."""
+    if interceptor.plan.watches_orders:
+        OrderKeeper(interceptor).install()
 
 
 class Text(str):

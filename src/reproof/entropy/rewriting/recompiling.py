@@ -93,51 +93,37 @@ class Reordering(ast.NodeTransformer):
 
     def visit_For(self, node: ast.For) -> ast.AST:
         """Pass what a loop iterates over."""
-        return self._pass_iterated(node)
+        return self._pass(node, "iter", ORDER)
 
     def visit_comprehension(self, node: ast.comprehension) -> ast.AST:
         """Pass what a comprehension iterates over."""
-        if node.is_async:
-            return self.generic_visit(node)
-        return self._pass_iterated(node)
-
-    def _pass_iterated(self, node: ast.For | ast.comprehension) -> ast.AST:
-        self.generic_visit(node)
-        node.iter = wrap(ORDER, node.iter)
-        return node
+        return self.generic_visit(node) if node.is_async else self._pass(node, "iter", ORDER)
 
     def visit_YieldFrom(self, node: ast.YieldFrom) -> ast.AST:
         """Pass what a generator delegates to."""
-        self.generic_visit(node)
-        node.value = wrap(ORDER, node.value)
-        return node
+        return self._pass(node, "value", ORDER)
 
     def visit_Starred(self, node: ast.Starred) -> ast.AST:
         """Pass what a star unpacks."""
-        self.generic_visit(node)
-        if isinstance(node.ctx, ast.Load):
-            node.value = wrap(ORDER, node.value)
-        return node
+        return self._pass(node, "value", ORDER) if isinstance(node.ctx, ast.Load) else self.generic_visit(node)
 
     def visit_Assign(self, node: ast.Assign) -> ast.AST:
         """Pass what is unpacked into several targets, or put into a slice."""
-        self.generic_visit(node)
-        if any(is_unpacking(target) for target in node.targets):
-            node.value = wrap(ORDER, node.value)
-        return node
+        return self._pass(node, "value", ORDER) if any(map(is_unpacking, node.targets)) else self.generic_visit(node)
 
     def visit_AugAssign(self, node: ast.AugAssign) -> ast.AST:
         """Pass what is added to a list."""
-        self.generic_visit(node)
-        if isinstance(node.op, ast.Add):
-            node.value = wrap(ORDER, node.value)
-        return node
+        return self._pass(node, "value", ORDER) if isinstance(node.op, ast.Add) else self.generic_visit(node)
 
     def visit_FormattedValue(self, node: ast.FormattedValue) -> ast.AST:
         """Pass what becomes text."""
+        is_plain = node.format_spec is None and node.conversion in {-1, ord("s"), ord("r")}
+        return self._pass(node, "value", TEXT) if is_plain else self.generic_visit(node)
+
+    def _pass(self, node: ast.AST, field: str, function: str) -> ast.AST:
+        """Pass one expression of a node through a function of ours, once what lies below is changed."""
         self.generic_visit(node)
-        if node.format_spec is None and node.conversion in {-1, ord("s"), ord("r")}:
-            node.value = wrap(TEXT, node.value)
+        setattr(node, field, wrap(function, getattr(node, field)))
         return node
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
@@ -236,11 +222,6 @@ def call(function: str, arguments: list[ast.expr], where: ast.expr) -> ast.Call:
     """Return a call of one of our functions at the position of another node."""
     name = ast.copy_location(ast.Name(id=function, ctx=ast.Load()), where)
     return ast.copy_location(ast.Call(func=name, args=arguments, keywords=[]), where)
-
-
-def compile_reordered(source: bytes | str, path: str) -> CodeType:
-    """Compile a module of the user's so that its sets pass through the functions of these names."""
-    return compile_changed(source, path, Reordering())
 
 
 def compile_changed(source: bytes | str, path: str, *changes: ast.NodeTransformer) -> CodeType:

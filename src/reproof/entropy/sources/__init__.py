@@ -1,10 +1,12 @@
 """What a run reads from the outside world, one kind of source in each module.
 
+- `table`: the taps of this wing, one row each
 - `clocks`: `time`, `datetime` and what reads them
 - `file_times`: times of files
 - `surroundings`: process number, host, user, current folder, temporary names
 - `listings`: the order in which folders are listed
 - `files`, `outside`: files that an earlier run wrote, in the working folder and elsewhere
+- `file_access`: who opens or looks for a file, for these two
 - `programs`: what other programs print
 - `randomness`: the operating system's random bytes, and generators that are made without a seed
 - `generators`: the global generators of Python, NumPy and PyTorch, and the state in which they start

@@ -135,3 +135,9 @@ class DrawWatcher:
         self._current = None
         self._under_way.clear()
         self._num_perturbed.clear()
+
+
+def install(interceptor: Interceptor, generators: Generators) -> None:
+    """Watch the global generators that the plan names, if it names any."""
+    if interceptor.plan.watches:
+        DrawWatcher(interceptor, generators).start()

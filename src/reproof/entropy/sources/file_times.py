@@ -13,17 +13,17 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from reproof.entropy.interception import Tap
 from reproof.entropy.replacing import replace_function, replace_method
+from reproof.entropy.sources.clocks import NANOSECONDS
+from reproof.entropy.sources.file_access import share_abilities
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from reproof.entropy.interception import Interceptor
 
-KIND: Final = "wall-clock"
 TIMES: Final = ("st_atime", "st_mtime", "st_ctime")
 """Attributes of a `stat_result` that are read from the clock, each with a twin in nanoseconds."""
 
-NANOSECONDS: Final = 1_000_000_000
 read_times: Final = attrgetter(*(f"{name}_ns" for name in TIMES))
 NUM_PLAIN: Final = 7
 """Entries of a `stat_result` before the three times in whole seconds."""
@@ -57,7 +57,7 @@ def tap_getter(
         return read(stat(filename))
 
     get.__name__ = get.__qualname__ = name
-    tap = Tap(source=f"os.path.{name}", kind=KIND, libraries=False)
+    tap = Tap(source=f"os.path.{name}", kind="wall-clock", libraries=False)
     replace_function(os.path, name, interceptor.tap(get, tap))
 
 
@@ -67,11 +67,9 @@ def tap_status(interceptor: Interceptor, source: str, original: Callable[..., An
     def decode(times: list[int], *args: Any, **kwargs: Any) -> os.stat_result:
         return set_times(original(*args, **kwargs), times)
 
-    tap = Tap(source=source, kind=KIND, libraries=False, encode=read_times, decode=decode)
+    tap = Tap(source=source, kind="wall-clock", libraries=False, encode=read_times, decode=decode)
     tapped = interceptor.tap(original, tap, home)
-    for abilities in (os.supports_dir_fd, os.supports_fd, os.supports_follow_symlinks):
-        if original in abilities:
-            abilities.add(tapped)  # who asks, as `shutil` does, gets the answer of the original
+    share_abilities(original, tapped)
     return tapped
 
 

@@ -7,14 +7,15 @@ child. That state is what a run without a seed depends on.
 from __future__ import annotations
 
 import ctypes
-import os
 import random
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from reproof.entropy.sources.generator_memory import find_numpy_state, find_python_state
+from reproof.entropy.untapped import draw_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from types import ModuleType
 
     from reproof.entropy.interception import Interceptor
     from reproof.entropy.ledger import Place
@@ -26,7 +27,6 @@ CUDA: Final = "torch.cuda"
 INHERITED: Final = "as the parent's"
 """What is noted as the first state of a generator that a forked child goes on with."""
 
-UNTAPPED_URANDOM: Final = os.urandom
 NUM_SEED_BYTES: Final = 32
 """Bytes from the operating system that a generator without a seed is given."""
 
@@ -227,6 +227,21 @@ class Generators:
         self._first.clear()
         for name, generator in self.by_name.items():
             if name == PythonGenerator.name:
-                self._begin(generator, UNTAPPED_URANDOM(NUM_SEED_BYTES).hex())
+                self._begin(generator, draw_bytes(NUM_SEED_BYTES).hex())
             elif name in unseeded and not name.startswith(CUDA):  # CUDA does not survive a fork
                 self._begin(generator, INHERITED)
+
+
+def add_python(generators: Generators) -> None:
+    """Begin with the generator of `random`."""
+    generators.add(PythonGenerator())
+
+
+def add_numpy(generators: Generators, module: ModuleType) -> None:
+    """Begin with the generator of `numpy.random`, once it is there."""
+    generators.add(NumpyGenerator(module))
+
+
+def add_torch(generators: Generators, torch: ModuleType) -> None:
+    """Begin with the generator of PyTorch on the CPU, once it is there."""
+    generators.add(TorchGenerator(torch))

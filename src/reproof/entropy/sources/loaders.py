@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from reproof.entropy.interception import Interceptor
 
 
-def tap_loaders(interceptor: Interceptor, torch: ModuleType) -> None:
+def install(interceptor: Interceptor, torch: ModuleType) -> None:
     """Note the number of workers of each loader, or replay or change it.
 
     Effects: replaces `DataLoader.__init__`.

@@ -19,12 +19,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from reproof.entropy.interception import Interceptor
+    from reproof.schema import CauseKind
 
 MAX_CHARACTERS: Final = 1 << 20
 """More than that is not kept, and cannot be replayed."""
 
 ASKING: Final = frozenset({"subprocess", "os"})
-KINDS: Final = {
+KINDS: Final[dict[CauseKind, tuple[str, ...]]] = {
     "wall-clock": ("date", "uptime", "stat", "time", "datetime"),
     "process-identity": ("hostname", "getpid"),
     "listing-order": ("ls", "find"),
@@ -32,11 +33,11 @@ KINDS: Final = {
 }
 """What a program reads, by the words of its command; any other may have drawn random numbers."""
 
-DEFAULT_KIND: Final = "os-entropy"
+DEFAULT_KIND: Final[CauseKind] = "os-entropy"
 KIND_OF: Final = {word: kind for kind, words in KINDS.items() for word in words}
 
 
-def find_kind(command: Any) -> str:
+def find_kind(command: Any) -> CauseKind:
     """Return the kind of cause that the output of a command would be."""
     if isinstance(command, (str, bytes, os.PathLike)):
         words = re.findall(r"[\w./-]+", os.fsdecode(command))
@@ -66,7 +67,7 @@ def tap_communicate(interceptor: Interceptor) -> None:
         found = original(process, *args, **kwargs)
         return tuple(None if one is None else to_output(text) for one, text in zip(found, recorded, strict=True))
 
-    def make(kind: str) -> Callable[..., Any]:
+    def make(kind: CauseKind) -> Callable[..., Any]:
         tap = Tap(
             source="subprocess",
             kind=kind,

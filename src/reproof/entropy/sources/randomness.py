@@ -16,13 +16,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 from reproof.entropy.interception import Tap
 from reproof.entropy.replacing import liken, replace_function, replace_method
-from reproof.entropy.sources.generators import CUDA, NUM_SEED_BYTES, UNTAPPED_URANDOM, TorchGenerator
+from reproof.entropy.sources.generators import CUDA, NUM_SEED_BYTES, TorchGenerator
+from reproof.entropy.untapped import draw_bytes
 
 if TYPE_CHECKING:
     from types import ModuleType
 
     from reproof.entropy.interception import Interceptor
     from reproof.entropy.sources.generators import Generators
+    from reproof.schema import CauseKind
 
 
 GENERATOR: Final = "unseeded-generator"
@@ -68,7 +70,7 @@ def tap_python_generators(interceptor: Interceptor, generators: Generators) -> N
 
     def read(generator: random.Random) -> str:
         """Seed with fewer bytes than Python would take: thousands of generators have their values in the ledger."""
-        drawn = UNTAPPED_URANDOM(NUM_SEED_BYTES).hex()
+        drawn = draw_bytes(NUM_SEED_BYTES).hex()
         seed(generator, int(drawn, 16))
         return drawn
 
@@ -76,7 +78,7 @@ def tap_python_generators(interceptor: Interceptor, generators: Generators) -> N
         seed(generator, int(drawn, 16))
         return drawn
 
-    def tap_for(source: str, kind: str) -> Any:
+    def tap_for(source: str, kind: CauseKind) -> Any:
         tap = Tap(source=source, kind=kind, python=ASKING, decode=decode, stands_in=True)
         return interceptor.tap(read, tap)
 
@@ -101,7 +103,7 @@ def tap_numpy(interceptor: Interceptor, generators: Generators, module: ModuleTy
     bit_generator, mtrand = module.bit_generator, module.mtrand
     thread = threading.local()
 
-    def tap_for(source: str, kind: str) -> Any:
+    def tap_for(source: str, kind: CauseKind) -> Any:
         tap = Tap(
             source=source,
             kind=kind,
@@ -134,7 +136,7 @@ def tap_numpy(interceptor: Interceptor, generators: Generators, module: ModuleTy
 def draw_bits(count: int) -> int:
     """Return so many random bits, as `secrets.randbits` does."""
     num_bytes = (count + 7) // 8
-    return int.from_bytes(UNTAPPED_URANDOM(num_bytes), "big") >> (num_bytes * 8 - count)
+    return int.from_bytes(draw_bytes(num_bytes), "big") >> (num_bytes * 8 - count)
 
 
 def note_before(generators: Generators, name: str, original: Any) -> Any:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import random
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from reproof.entropy.interception import Tap
 from reproof.entropy.replacing import replace_function
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from reproof.entropy.interception import Interceptor
     from reproof.entropy.sources.generators import Generators
 
-KIND: Final = "unseeded-rng"
-
 
 def install(interceptor: Interceptor, generators: Generators) -> None:
     """Tap `random.getstate`.
@@ -29,7 +27,7 @@ def install(interceptor: Interceptor, generators: Generators) -> None:
     """
     tap = Tap(
         source="random.getstate",
-        kind=KIND,
+        kind="unseeded-rng",
         libraries=False,
         applies=lambda: generators.is_unseeded("random"),
         encode=lambda state: [state[0], list(state[1]), state[2]],
@@ -53,7 +51,12 @@ def tap_numpy_state(interceptor: Interceptor, generators: Generators, module: An
         return (state[0], make_words(state[1], dtype="uint32"), *state[2:])
 
     tap = Tap(
-        source="numpy.random.get_state", kind=KIND, libraries=False, applies=applies, encode=encode, decode=decode
+        source="numpy.random.get_state",
+        kind="unseeded-rng",
+        libraries=False,
+        applies=applies,
+        encode=encode,
+        decode=decode,
     )
     original = module.get_state
 
@@ -76,7 +79,9 @@ def tap_torch_state(interceptor: Interceptor, generators: Generators, torch: Any
         return torch.frombuffer(bytearray.fromhex(state), dtype=torch.uint8).clone()
 
     def put(name: str, encode: Callable[[Any], Any] | None = None, decode: Callable[..., Any] | None = None) -> None:
-        tap = Tap(source=f"torch.{name}", kind=KIND, libraries=False, applies=applies, encode=encode, decode=decode)
+        tap = Tap(
+            source=f"torch.{name}", kind="unseeded-rng", libraries=False, applies=applies, encode=encode, decode=decode
+        )
         tapped = interceptor.tap(getattr(torch.random, name), tap)
         setattr(torch, name, tapped)
         setattr(torch.random, name, tapped)

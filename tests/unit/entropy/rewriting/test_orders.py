@@ -15,7 +15,7 @@ from reproof.entropy.interception import Interceptor
 from reproof.entropy.ledger import Source, read_ledgers
 from reproof.entropy.plan import Plan
 from reproof.entropy.rewriting.orders import MAX_ITEMS, OrderKeeper, find_canonical_order, is_set, is_unseeded, name_of
-from reproof.entropy.rewriting.recompiling import CALL, FUNCTION, HASH, ORDER, POP, TEXT, compile_reordered
+from reproof.entropy.rewriting.recompiling import CALL, FUNCTION, HASH, ORDER, POP, TEXT, Reordering, compile_changed
 
 WORDS = ("alpha", "beta", "gamma", "delta", "epsilon", "zeta")
 
@@ -45,7 +45,7 @@ class Play:
             TEXT: keeper.pass_text,
         }
         exec(  # noqa: S102  # what an experiment does
-            compile_reordered(text, str(self.folder / "train.py")), space
+            compile_changed(text, str(self.folder / "train.py"), Reordering()), space
         )
         interceptor.flush()
         return space
@@ -250,7 +250,7 @@ def test_any_source_compiles_and_keeps_its_positions() -> None:
     """Each expression that was there is where it was; checked on the tests of this project."""
     for path in random.Random(0).sample(OWN_SOURCES, 25):
         source = path.read_text(encoding="utf-8")
-        code = compile_reordered(source, str(path))
+        code = compile_changed(source, str(path), Reordering())
         plain = compile(source, str(path), "exec", dont_inherit=True)
         assert lines_of(code) == lines_of(plain)
         assert code.co_flags == plain.co_flags
