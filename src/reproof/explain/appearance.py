@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from reproof.schema import CauseKind
+
 TELLING: Final = frozenset(
     {"print", "info", "debug", "warning", "error", "log", "basicConfig", "strftime", "isoformat"}
 )
@@ -30,7 +32,7 @@ LISTING: Final = frozenset({"listdir", "scandir", "glob", "iglob", "rglob", "ite
 """What lists folders, by `os.listdir` or `os.scandir`."""
 
 
-def looks_harmless(path: Path, line: int, kind: str, source: str) -> bool:
+def looks_harmless(path: Path, line: int, kind: CauseKind, source: str) -> bool:
     """Whether what is called on a line seems to be told, to name something, or to lose its order.
 
     Args:
@@ -59,7 +61,7 @@ def is_within(node: ast.AST, outer: ast.AST) -> bool:
     return any(part is node for part in ast.walk(outer))
 
 
-def is_harmless(path: Path, call: ast.Call, kind: str) -> bool:
+def is_harmless(path: Path, call: ast.Call, kind: CauseKind) -> bool:
     """Whether what a call returns goes into a text, is told, or loses its order, within its statement."""
     parents = read_parents(path)
     node: ast.AST | None = call
@@ -70,7 +72,7 @@ def is_harmless(path: Path, call: ast.Call, kind: str) -> bool:
     return False
 
 
-def is_harmless_call(call: ast.Call, kind: str) -> bool:
+def is_harmless_call(call: ast.Call, kind: CauseKind) -> bool:
     """Whether a call tells, names or orders what it is given."""
     name = last_name(call.func)
     if kind == "listing-order":

@@ -42,7 +42,7 @@ def collect_leftovers(ledgers: Ledgers, overlay: Path | None, last_step: int) ->
             chosen.setdefault(source.key, (source, []))[1].append(file)
     order = {key: -number for number, key in enumerate(dict.fromkeys(source.key for source, _ in reads))}
     suspects = [
-        replace(make_suspect(source, source.steps[0]), key=f"{DISK}:{key}", files=tuple(found), order=order[key])
+        replace(make_suspect(source, KIND, source.steps[0]), key=f"{DISK}:{key}", files=tuple(found), order=order[key])
         for key, (source, found) in chosen.items()
     ]
     if unread:  # compiled code may have read them

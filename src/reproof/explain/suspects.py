@@ -5,28 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
+from reproof.explain.kinds import KINDS
+from reproof.schema import parse_kind
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from reproof.entropy.ledger import Ledgers, Source
-
-RANKS: Final = {
-    "state-on-disk": 0,
-    "worker-seeding": 0,
-    "unseeded-generator": 1,
-    "unseeded-rng": 1,
-    "concurrency": 1,
-    "listing-order": 2,
-    "worker-count": 2,
-    "os-entropy": 2,
-    "hash-order": 3,
-    "process-identity": 4,
-    "wall-clock": 5,
-    "environment": 6,
-}
-"""How likely a kind is the cause, by how often such values only name a file or stamp a log line."""
+    from reproof.schema import CauseKind
 
 THROUGH_LIBRARY: Final = 4
+"""Less likely by so much: it was read through a package."""
+
 FOLDER_ALONE: Final = 3
 """Less likely by so much: of what an earlier run wrote only the folder was listed, as by who writes it anew."""
 
@@ -51,8 +41,13 @@ STATE_READS: Final = {
 """What reads the state of a global generator, without drawing from it."""
 
 HASH_SEED: Final = "hash-seed"
+"""Key of PYTHONHASHSEED as a whole."""
+
 DISK: Final = "disk"
+"""Key of the files of an earlier run, and start of the keys of the lines that read them."""
+
 VARIATION: Final = "vary:"
+"""Start of the keys of varied surroundings."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +70,7 @@ class Suspect:
     """
 
     key: str
-    kind: str
+    kind: CauseKind
     source: str
     file: str | None = None
     line: int | None = None
@@ -107,9 +102,10 @@ def collect_suspects(baseline: Ledgers, candidate: Ledgers, last_step: int) -> l
         known = a or b
         if known is None or known.key in found or known.key in unused or not differs(a, b):
             continue
+        kind = parse_kind(known.kind)
         first_step = min(source.steps[0] for source in (a, b) if source is not None and source.steps)
-        if first_step <= last_step:
-            found[known.key] = make_suspect(known, first_step)
+        if kind is not None and first_step <= last_step:
+            found[known.key] = make_suspect(known, kind, first_step)
     return fold_state_reads(list(found.values()))
 
 
@@ -129,11 +125,11 @@ def fold_state_reads(suspects: list[Suspect]) -> list[Suspect]:
     ]
 
 
-def make_suspect(source: Source, first_step: int) -> Suspect:
+def make_suspect(source: Source, kind: CauseKind, first_step: int) -> Suspect:
     """Return the suspect that a source is."""
     return Suspect(
         key=source.key,
-        kind=source.kind,
+        kind=kind,
         source=source.source,
         file=source.file,
         line=source.line,
@@ -178,7 +174,7 @@ def rank(suspects: Iterable[Suspect], step: int) -> list[Suspect]:
 
     def order(suspect: Suspect) -> tuple[int, int, int, str]:
         is_named = suspect.files and suspect.line is not None  # the user's line names the file that a library opens
-        likely = RANKS.get(suspect.kind, 7) + (THROUGH_LIBRARY if suspect.through and not is_named else 0)
+        likely = KINDS[suspect.kind].rank + (THROUGH_LIBRARY if suspect.through and not is_named else 0)
         likely += suspect.doubt
         likely += FOLDER_ALONE if suspect.source.endswith(OF_EARLIER) else 0
         return (0 if step > 0 and suspect.first_step == step else 1, likely, suspect.order, suspect.key)

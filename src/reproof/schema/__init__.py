@@ -18,6 +18,8 @@ from __future__ import annotations
 from reproof.schema.causes import (
     CAUSE_KINDS,
     Cause,
+    CauseKind,
+    parse_kind,
 )
 from reproof.schema.comparison import (
     JSON_SCHEMA,
@@ -77,6 +79,7 @@ __all__ = [
     "STAGES",
     "STATISTICS",
     "Cause",
+    "CauseKind",
     "Comparison",
     "Condition",
     "Detail",
@@ -102,5 +105,6 @@ __all__ = [
     "StageCount",
     "UnstableOp",
     "Verdict",
+    "parse_kind",
     "relative_to_here",
 ]
