@@ -70,5 +70,5 @@ def instruct(row: KindRow, source: str, code: str) -> str:
 
 
 def is_on(word: str, code: str) -> bool:
-    """Whether a word is on a line: as a whole (``set`` is not in ``offset``) or as the start of a variable (``LC_``)."""
+    """Whether a word is on a line: as a whole (``set`` is not in ``offset``) or as a variable's start (``LC_``)."""
     return re.search(rf"\b{re.escape(word)}" + ("" if word.isupper() else r"\b"), code) is not None

@@ -50,6 +50,8 @@ def read_names(text: str, line: int) -> Names:
         tree = ast.parse(text)
     except (SyntaxError, ValueError):
         return SCRIPTLESS
+    if not tree.body:  # nor one that is not there
+        return SCRIPTLESS
     around = [node for node in ast.walk(tree) if isinstance(node, Function) and spans(node, line)]
     nodes = [node for scope in (*reversed(around), tree) for node in walk_scope(scope) if not spans(node, line)]
     visible = frozenset(name for node in nodes for name in bound_names(node))
