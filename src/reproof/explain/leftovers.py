@@ -1,4 +1,4 @@
-"""Which of the files that an earlier run left behind may matter: one suspect for each line that reads some of them."""
+"""Find the files of an earlier run that may matter: one suspect for each line that reads some of them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from reproof.entropy.ledger import Ledgers, Source
 
 OPENING: Final = frozenset({"open", "sqlite3.connect"})
-"""Reads that tell most: of a file's content, before that it exists."""
+"""Reads of a file's content: they say more than a look whether it exists."""
 
 KIND: Final = "state-on-disk"
 

@@ -1,4 +1,4 @@
-"""What may have made two runs differ: the sources of entropy from which they read other values, likeliest first."""
+"""The suspects of a divergence: the sources of entropy from which two runs read other values, likeliest first."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ THROUGH_LIBRARY: Final = 4
 """Less likely by so much: it was read through a package."""
 
 FOLDER_ALONE: Final = 3
-"""Less likely by so much: of what an earlier run wrote only the folder was listed, as by who writes it anew."""
+"""Less likely by so much: of what an earlier run wrote only the folder was listed, as before it is written again."""
 
 LOOKS_HARMLESS: Final = 6
-"""Less likely by so much: the line seems only to name something, or to tell it."""
+"""Less likely by so much: the line seems only to name something, or to print it."""
 
 VARIED: Final = -4
-"""Likelier by so much: what is read so was varied."""
+"""Likelier by so much: the candidate ran under a variation of what it reads."""
 
 OF_EARLIER: Final = "of earlier files"
 """End of the name under which it is noted that a folder with files of an earlier run is listed."""
@@ -38,7 +38,7 @@ STATE_READS: Final = {
     "torch.get_rng_state": "torch",
     "torch.initial_seed": "torch",
 }
-"""What reads the state of a global generator, without drawing from it."""
+"""Calls that read the state of a global generator, without drawing from it, and the generator."""
 
 HASH_SEED: Final = "hash-seed"
 """Key of PYTHONHASHSEED as a whole."""
@@ -65,8 +65,8 @@ class Suspect:
         num_reads: How often it was read, as far as values are kept.
         reads: Where the state of this global generator was read, as to put it back later: it follows from the first.
         files: Files of an earlier run that are read there, relative to the working folder.
-        doubt: Added to the rank of its kind: what speaks against it.
-        order: Rank among those that are as likely.
+        doubt: Added to the rank of its kind; the more, the less likely.
+        order: Rank among those that are equally likely.
     """
 
     key: str
@@ -126,7 +126,7 @@ def fold_state_reads(suspects: list[Suspect]) -> list[Suspect]:
 
 
 def make_suspect(source: Source, kind: CauseKind, first_step: int) -> Suspect:
-    """Return the suspect that a source is."""
+    """Return a source as a suspect of a kind."""
     return Suspect(
         key=source.key,
         kind=kind,

@@ -76,4 +76,4 @@ def locate(suspect: Suspect, inquiry: Inquiry) -> tuple[Suspect, str]:
     """Return a suspect with its line, and how that was found, as the end of a sentence."""
     if not suspect.key.endswith(START):
         return suspect, ""
-    return find_drawing_line(inquiry.laboratory, inquiry.first, inquiry.replica, suspect)
+    return find_drawing_line(inquiry, suspect)
