@@ -26,14 +26,16 @@ class ScriptedLaboratory:
     def __init__(self, folder: Path, results: list[Difference | None]) -> None:
         """Take the results of the experiments after the replica."""
         request = SimpleNamespace(trace=folder, folder=folder)
-        self.setting = SimpleNamespace(request=request, overlay=None, variations=())
+        self.setting = SimpleNamespace(request=request, overlay=None, variations=(), since=None)
         self.trials: list[Trial] = []
+        self.plans: list[Any] = []
         self.candidate_again: Difference | None = None
         self._folder = folder
         self._results = iter(results)
 
-    def run(self, purpose: str, _plan: Any, **_: Any) -> Trial:
+    def run(self, purpose: str, plan: Any, **_: Any) -> Trial:
         """Make the next experiment."""
+        self.plans.append(plan)
         for first in self._results:
             return self.add(purpose, first)
         raise BudgetSpentError

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from reproof.explain.replays import Replays
+from reproof.explain.replays import Replays, replay
 from reproof.explain.suspects import DISK, HASH_SEED, Suspect
 
 if TYPE_CHECKING:
@@ -66,3 +66,19 @@ def test_a_run_that_parts_later_in_the_step_agrees_only_where_the_step_differs_a
         later = make_inquiry(differs_anyway=True).replica
         assert inquiry.agrees(later) is differs_anyway
         assert not inquiry.agrees(inquiry.laboratory.add("diverges", first))
+
+
+def test_an_order_that_was_found_before_is_replayed_with_every_later_choice(make_inquiry: Callable[..., Any]) -> None:
+    """It stays taken away, although only something else is tried now."""
+    inquiry = make_inquiry(None, None)
+    clock = Suspect(key="time.time@a.py:3", kind="wall-clock", source="time.time")
+    replay(inquiry, (clock,), "before", num_steps=3)
+    inquiry.removals.add(Suspect(key="set@a.py:9", kind="hash-order", source="set"))
+    replay(inquiry, (clock,), "after", num_steps=3)
+    before, after = inquiry.laboratory.plans
+    assert (before.keys, before.watches_orders, before.details) == ((clock.key,), False, None)
+    assert (after.keys, after.watches_orders, after.details) == (
+        ("set@a.py:9", clock.key),
+        True,
+        str(inquiry.replica.trace),
+    )
