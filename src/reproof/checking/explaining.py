@@ -14,16 +14,17 @@ from reproof.checking.workplace import keep_folder
 from reproof.comparison import compare_traces
 from reproof.errors import UsageError
 from reproof.explain.laboratory import Setting
-from reproof.explain.remedies import remedy_for
+from reproof.explain.naming import name_cause
 from reproof.explain.search import Explanation, explain_divergence
+from reproof.explain.suspects import Suspect
 from reproof.launch.processes import RunProcess, RunRequest
-from reproof.schema import LEVELS, Cause
+from reproof.schema import LEVELS
 from reproof.trace import Trace, open_trace
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from reproof.schema import Comparison, Difference, Level
+    from reproof.schema import Cause, Comparison, Difference, Level
 
 
 def explain_runs(
@@ -137,21 +138,12 @@ def find_code_change(first: Difference, baseline: Trace, candidate: Trace) -> Ca
     codes = [trace.header.environment.get("code") or {} for trace in (baseline, candidate)]
     if codes[0].get("script_sha256") == codes[1].get("script_sha256"):
         return None
-    remedy = remedy_for("code-change", "code", "")
     script = str(codes[0].get("script") or "")
-    return Cause(
-        kind="code-change",
-        source="code",
-        file=os.path.relpath(script) if script else None,
-        line=None,
-        text="",
-        confirmed=False,
-        step=first.step,
-        evidence="the script had other contents in the two runs; no experiment was made",
-        fix=remedy.fix,
-        reason=remedy.reason,
-        link=remedy.link,
+    suspect = Suspect(
+        key="code", kind="code-change", source="code", file=os.path.relpath(script) if script else None, line=None
     )
+    evidence = "the script had other contents in the two runs; no experiment was made"
+    return name_cause(suspect, Path.cwd(), first.step, evidence, is_confirmed=False)
 
 
 def hash_seed_of(trace: Trace) -> int | None:

@@ -1,6 +1,6 @@
-"""How a line looks to a reader: whether what it reads seems only to name a run, to be told, or to be put in order.
+"""Tell by its text whether a line seems only to name a run, to print or log, or to sort what it reads.
 
-It decides nothing but which experiment is made first.
+This decides only which experiment is made first.
 """
 
 from __future__ import annotations
@@ -15,23 +15,25 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from reproof.schema import CauseKind
+
 TELLING: Final = frozenset(
     {"print", "info", "debug", "warning", "error", "log", "basicConfig", "strftime", "isoformat"}
 )
-"""What is called with what is told or written down."""
+"""Calls whose arguments are printed, logged or made into text."""
 
 TEMPORARY: Final = frozenset({"TemporaryDirectory", "NamedTemporaryFile", "TemporaryFile", "mkdtemp", "mkstemp"})
-"""What draws a name that only has to be new."""
+"""Calls that draw a name which only has to be new."""
 
 ORDERING: Final = frozenset({"sorted", "len", "set", "frozenset", "sum", "max", "min", "any", "all"})
-"""What gives the same for whatever order it is given, unless it has a key."""
+"""Calls whose result does not depend on the order of their argument, unless they have a key."""
 
 LISTING: Final = frozenset({"listdir", "scandir", "glob", "iglob", "rglob", "iterdir", "walk"})
-"""What lists folders, by `os.listdir` or `os.scandir`."""
+"""Calls that list folders, by `os.listdir` or `os.scandir`."""
 
 
-def looks_harmless(path: Path, line: int, kind: str, source: str) -> bool:
-    """Whether what is called on a line seems to be told, to name something, or to lose its order.
+def looks_harmless(path: Path, line: int, kind: CauseKind, source: str) -> bool:
+    """Whether the value read on a line seems to be printed, to name something, or to lose its order.
 
     Args:
         path: The script or module; one that cannot be read looks like any other.
@@ -48,7 +50,7 @@ def looks_harmless(path: Path, line: int, kind: str, source: str) -> bool:
 
 
 def find_calls(path: Path, line: int) -> Iterator[ast.Call]:
-    """Yield the calls that a line has a part of."""
+    """Yield the calls of which a part stands on a line."""
     for node in read_parents(path):
         if isinstance(node, ast.Call) and node.lineno <= line <= (node.end_lineno or node.lineno):
             yield node
@@ -59,8 +61,8 @@ def is_within(node: ast.AST, outer: ast.AST) -> bool:
     return any(part is node for part in ast.walk(outer))
 
 
-def is_harmless(path: Path, call: ast.Call, kind: str) -> bool:
-    """Whether what a call returns goes into a text, is told, or loses its order, within its statement."""
+def is_harmless(path: Path, call: ast.Call, kind: CauseKind) -> bool:
+    """Whether the value of a call goes into a text, is printed, or loses its order, within its statement."""
     parents = read_parents(path)
     node: ast.AST | None = call
     while node is not None and not isinstance(node, ast.stmt):
@@ -70,8 +72,8 @@ def is_harmless(path: Path, call: ast.Call, kind: str) -> bool:
     return False
 
 
-def is_harmless_call(call: ast.Call, kind: str) -> bool:
-    """Whether a call tells, names or orders what it is given."""
+def is_harmless_call(call: ast.Call, kind: CauseKind) -> bool:
+    """Whether a call prints, names or sorts what it is given."""
     name = last_name(call.func)
     if kind == "listing-order":
         return name in ORDERING and not any(keyword.arg == "key" for keyword in call.keywords)

@@ -56,7 +56,7 @@ class Setting:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trial:
-    """One experiment and what came of it.
+    """One experiment and its result.
 
     Attributes:
         number: Its number among the experiments, from 1.
@@ -109,7 +109,7 @@ class Laboratory:
     """
 
     def __init__(self, setting: Setting, watch: Callable[[list[RunProcess]], None] = lambda _: None) -> None:
-        """Make none yet.
+        """Prepare for a search; no experiment is made.
 
         Args:
             setting: Where the experiments start from.
@@ -172,7 +172,7 @@ class Laboratory:
             shutil.rmtree(folder.parent, ignore_errors=True)
         other = compare_with or setting.request.trace
         try:
-            first, problem = find_first(other, run.trace), None
+            first, problem = self.compare(other, run.trace), None
             if first is None and has_failed(run.trace) and not has_failed(other):
                 problem = f"it failed: {'; '.join(run.last_lines(1))}"
         except TraceError as error:
@@ -180,6 +180,16 @@ class Laboratory:
         trial = Trial(number=number, purpose=purpose, run=run, first=first, problem=problem)
         self.trials.append(trial)
         return trial
+
+    @staticmethod
+    def compare(baseline: Path, trace: Path) -> Difference | None:
+        """Return the first divergence of an experiment; None if it agrees with the baseline as far as it goes.
+
+        Raises:
+            TraceError: If one of them cannot be read.
+        """
+        comparison = compare_traces(open_trace(baseline), open_trace(trace), max_differences=1, is_same_program=True)
+        return comparison.first
 
     def _make_temporary(self) -> Path:
         """Return the folder for temporary files that the candidate had, as empty as it was."""
@@ -221,9 +231,3 @@ def relative_command(command: tuple[str, ...], folder: Path) -> tuple[str, ...]:
 def has_failed(trace: Path) -> bool:
     """Whether a run ended by an error: what it has recorded until then may agree and says nothing of the rest."""
     return open_trace(trace).header.status == "failed"
-
-
-def find_first(baseline: Path, trace: Path) -> Difference | None:
-    """Return the first divergence of an experiment; None if it agrees with the baseline as far as it goes."""
-    comparison = compare_traces(open_trace(baseline), open_trace(trace), max_differences=1, is_same_program=True)
-    return comparison.first

@@ -1,4 +1,4 @@
-"""Which of the files that an earlier run left behind may matter: one suspect for each line that reads some of them."""
+"""Find the files of an earlier run that may matter: one suspect for each line that reads some of them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from reproof.entropy.ledger import Ledgers, Source
 
 OPENING: Final = frozenset({"open", "sqlite3.connect"})
-"""Reads that tell most: of a file's content, before that it exists."""
+"""Reads of a file's content: they say more than a look whether it exists."""
 
 KIND: Final = "state-on-disk"
 
@@ -42,7 +42,7 @@ def collect_leftovers(ledgers: Ledgers, overlay: Path | None, last_step: int) ->
             chosen.setdefault(source.key, (source, []))[1].append(file)
     order = {key: -number for number, key in enumerate(dict.fromkeys(source.key for source, _ in reads))}
     suspects = [
-        replace(make_suspect(source, source.steps[0]), key=f"{DISK}:{key}", files=tuple(found), order=order[key])
+        replace(make_suspect(source, KIND, source.steps[0]), key=f"{DISK}:{key}", files=tuple(found), order=order[key])
         for key, (source, found) in chosen.items()
     ]
     if unread:  # compiled code may have read them

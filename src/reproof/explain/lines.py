@@ -1,9 +1,9 @@
 """Find the line that draws from a global generator which nobody has seeded.
 
 The generator is what must be seeded, but the line shows what depends on it. The first line that draws may only make up
-a name for the run; so the draws of a line are perturbed while everything else is replayed, and only if the run then
-diverges is the line named. One that lets it diverge later than it did is named only if no other comes closer; then all
-that changed nothing are tried a second time, since a shuffle may begin with the same sample by chance.
+a name for the run. So the draws of one line are perturbed while everything else is replayed, and the line is named only
+if the run then diverges. A line that makes it diverge later than it did is named only if no other comes closer. Lines
+that changed nothing are then tried a second time, since a shuffle may begin with the same sample by chance.
 """
 
 from __future__ import annotations
@@ -20,23 +20,21 @@ from reproof.explain.suspects import collect_suspects
 
 if TYPE_CHECKING:
     from reproof.entropy.ledger import Source
-    from reproof.explain.laboratory import Laboratory, Trial
+    from reproof.explain.inquiry import Inquiry
+    from reproof.explain.laboratory import Trial
     from reproof.explain.suspects import Suspect
     from reproof.schema import Difference
 
 
-def find_drawing_line(
-    laboratory: Laboratory, first: Difference, replica: Trial, suspect: Suspect
-) -> tuple[Suspect, str]:
+def find_drawing_line(inquiry: Inquiry, suspect: Suspect) -> tuple[Suspect, str]:
     """Return the suspect with the line whose draws matter, and how that was found, as the end of a sentence.
 
     Args:
-        laboratory: Where experiments are made.
-        first: The divergence.
-        replica: The run in which the lines were watched.
+        inquiry: The divergence; the lines were watched in its replica.
         suspect: The first state of a global generator.
     """
-    lines = find_lines(replica, suspect.source, first)
+    first = inquiry.first
+    lines = find_lines(inquiry.replica, suspect.source, first)
     if first.stage != "init":
         lines.reverse()
     if len(lines) + len(suspect.reads) < 2:  # noqa: PLR2004  # no choice
@@ -47,7 +45,7 @@ def find_drawing_line(
         for line in (*lines, *(() if suspect.reads else lines)):
             if line in diverged:
                 continue
-            trial = perturb(laboratory, first, replica, suspect, line)
+            trial = perturb(inquiry, suspect, line)
             tried.add(line)
             if not trial.agrees_through(first.step):
                 diverged[line] = trial
@@ -89,16 +87,16 @@ def place(suspect: Suspect, line: Suspect) -> Suspect:
     return replace(suspect, file=line.file, line=line.line)
 
 
-def perturb(laboratory: Laboratory, first: Difference, replica: Trial, suspect: Suspect, line: Suspect) -> Trial:
+def perturb(inquiry: Inquiry, suspect: Suspect, line: Suspect) -> Trial:
     """Replay everything but the draws of one line."""
     plan = Plan(
-        baseline=str(laboratory.setting.request.trace),
-        details=str(replica.trace),
+        baseline=inquiry.baseline,
+        details=str(inquiry.replica.trace),
         watches=(suspect.source,),
         perturbs=(line.key,),
     )
-    return laboratory.run(
+    return inquiry.laboratory.run(
         f"everything replayed but the numbers drawn from {suspect.source} at {line.file}:{line.line}",
         plan,
-        num_steps=first.step + 1,
+        num_steps=inquiry.num_steps,
     )

@@ -6,6 +6,7 @@ import linecache
 from typing import TYPE_CHECKING
 
 from reproof.explain.remedies import remedy_for
+from reproof.explain.script import SCRIPTLESS, read_names
 from reproof.schema import Cause
 
 if TYPE_CHECKING:
@@ -24,8 +25,12 @@ def name_cause(suspect: Suspect, folder: Path, step: int, evidence: str, *, is_c
         evidence: The experiment and its result.
         is_confirmed: Whether an experiment has shown it.
     """
-    text = "" if suspect.file is None else linecache.getline(str(folder / suspect.file), suspect.line or 0).strip()
-    remedy = remedy_for(suspect.kind, suspect.source, text)
+    text, names = "", SCRIPTLESS
+    if suspect.file is not None and suspect.line is not None:
+        path = str(folder / suspect.file)
+        text = linecache.getline(path, suspect.line).strip()
+        names = read_names("".join(linecache.getlines(path)), suspect.line)
+    remedy = remedy_for(suspect.kind, suspect.source, text, names)
     return Cause(
         kind=suspect.kind,
         source=suspect.source,

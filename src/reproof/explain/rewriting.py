@@ -1,7 +1,7 @@
 """Rules that write a line otherwise, so that a cause is gone: one call is replaced, all else stays as it stands.
 
-A rule looks at one line and knows nothing of the rest of the script. A rewritten line ends in a comment that says what
-else it needs.
+A rule looks at one line, and knows of the rest of the script only which names it has there. A rewritten line ends in a
+comment that says what else it needs. Which kind of cause has which rules is in `reproof.explain.kinds`.
 """
 
 from __future__ import annotations
@@ -50,23 +50,12 @@ DRAWS: Final = {
 """Draws of the operating system, and the same from a seeded `random.Random`."""
 
 
-def rewrite(kind: str, line: Line, source: str) -> str | None:
-    """Return what should stand in a line's place; None where the line alone does not tell.
-
-    Args:
-        kind: Kind of the cause.
-        line: The line to blame.
-        source: What was called on it, such as ``numpy.random.default_rng``.
-    """
-    return next((fix for rule in RULES.get(kind, ()) if (fix := rule(line, source))), None)
-
-
 def seed_generator(line: Line, source: str) -> str | None:
     """`default_rng()` -> `default_rng(seed)`; the same for `seed()` and for a seed of None."""
     names = GENERATORS | ({"seed"} if "torch" not in source else set())
     for call in line.calls(names):
         if all(is_none(getattr(node, "value", None) or node) for node in sort_arguments(call)):
-            return line.give(call, "seed", "pass the run's seed")
+            return line.give_seed(call)
     return None
 
 
@@ -77,7 +66,8 @@ def seed_torch(line: Line, source: str) -> str | None:
         return None
     for call in line.calls({"seed"}):
         if "torch" in source and not call.args and isinstance(call.func, ast.Attribute):
-            return line.replace(call, f"{line.text_of(call.func.value)}.manual_seed(seed)", "pass the run's seed")
+            text = f"{line.text_of(call.func.value)}.manual_seed({line.names.seed})"
+            return line.replace(call, text, "pass the run's seed")
     return None
 
 
@@ -97,7 +87,7 @@ def seed_argument(line: Line, source: str) -> str | None:
     """`torch.manual_seed(int(time.time()))` -> `torch.manual_seed(seed)`: a seed that comes from a source."""
     for call in line.calls(SEEDING):
         if any(contains(node, short_name(source)) for node in sort_arguments(call)):
-            return line.give(call, "seed", "pass the run's seed")
+            return line.give_seed(call)
     return None
 
 
@@ -114,15 +104,15 @@ def fix_state(line: Line, _: str) -> str | None:
     """`train_test_split(x, y)` -> `train_test_split(x, y, random_state=seed)`."""
     for call in line.calls(SPLITTERS):
         if all(keyword.arg != "random_state" for keyword in call.keywords):
-            return line.add(call, "random_state=seed", "pass the run's seed")
+            return line.add(call, f"random_state={line.names.seed}", "pass the run's seed")
     return None
 
 
 def draw_seeded(line: Line, _: str) -> str | None:
     """`secrets.randbelow(9)` -> `rng.randrange(9)`, with a generator that is made once."""
-    made = "with rng = random.Random(seed), made once"
+    made = f"with rng = random.Random({line.names.seed}), made once"
     for call in line.calls({"SystemRandom"}):
-        return line.give(call, "seed", "pass the run's seed").replace("SystemRandom(", "Random(")
+        return line.give_seed(call).replace("SystemRandom(", "Random(")
     for call in line.calls(DRAWS):
         arguments = ", ".join(line.text_of(node) for node in sort_arguments(call))
         if arguments or "{}" not in DRAWS[last_name(call.func)]:
@@ -259,6 +249,21 @@ def choose_algorithm(line: Line, _: str) -> str | None:
     return None
 
 
+def select_in_order(line: Line, source: str) -> str | None:
+    """`table[index]` -> what has its gradient added in order, where that of indexing is to blame."""
+    if "index_put" not in source:
+        return None
+    for node in line.nodes:
+        is_read = isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Load)
+        if is_read and isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Name | ast.Attribute):
+            selected = f"torch.index_select({line.text_of(node.value)}, 0, {line.text_of(node.slice)})"
+            return (
+                "torch.use_deterministic_algorithms(True)    # in the first lines; or, without its cost elsewhere and "
+                f"where the index has one dimension, {selected} in place of {line.text_of(node)}"
+            )
+    return None
+
+
 def fix_number(line: Line, _: str) -> str | None:
     """`num_workers=os.cpu_count()` -> `num_workers=2`; the same for `torch.set_num_threads(...)`."""
     for call in line.calls({"set_num_threads"}):
@@ -271,37 +276,16 @@ def fix_number(line: Line, _: str) -> str | None:
 
 
 def ask_to_resume(line: Line, _: str) -> str | None:
-    """`if path.exists():` -> `if args.resume and path.exists():`."""
+    """`if path.exists():` -> `if args.resume and path.exists():`, or `resume` where there are no `args`."""
+    asked = "args.resume" if "args" in line.names.visible else "resume"
     for node in line.nodes:
         names = ("exists", "isfile", "is_file")
         is_asked = isinstance(node, ast.If) and isinstance(node.test, ast.Call) and last_name(node.test.func) in names
         if is_asked and isinstance(node, ast.If):
-            return line.replace(node.test, f"args.resume and {line.text_of(node.test)}", "only if it was asked for")
+            return line.replace(node.test, f"{asked} and {line.text_of(node.test)}", "only if it was asked for")
     return None
 
 
 def short_name(source: str) -> str:
     """Return the last part of the name of a source."""
     return source.rpartition(".")[2]
-
-
-_OUTSIDE: Final = (seed_argument, seed_outcome)
-
-RULES: Final[dict[str, tuple[Rule, ...]]] = {
-    "unseeded-rng": (fix_state, seed_outcome, seed_torch, seed_generator),
-    "unseeded-generator": (seed_outcome, seed_torch, seed_generator),
-    "worker-seeding": (seed_worker,),
-    "os-entropy": (*_OUTSIDE, draw_seeded, seed_generator),
-    "wall-clock": (*_OUTSIDE, count_steps),
-    "process-identity": _OUTSIDE,
-    "hash-order": (*_OUTSIDE, hash_stably, pop_least, sort_made, sort_walk),
-    "listing-order": (sort_listing,),
-    "state-on-disk": (ask_to_resume,),
-    "concurrency": (keep_order,),
-    "uninitialized-memory": (fill_memory,),
-    "nondeterministic-op": (choose_algorithm,),
-    "thread-count": (fix_number,),
-    "worker-count": (fix_number,),
-    "environment": _OUTSIDE,
-}
-"""Rules of each kind, the most specific first."""

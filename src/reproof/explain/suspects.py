@@ -1,40 +1,30 @@
-"""What may have made two runs differ: the sources of entropy from which they read other values, likeliest first."""
+"""The suspects of a divergence: the sources of entropy from which two runs read other values, likeliest first."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
+from reproof.explain.kinds import KINDS
+from reproof.schema import parse_kind
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from reproof.entropy.ledger import Ledgers, Source
-
-RANKS: Final = {
-    "state-on-disk": 0,
-    "worker-seeding": 0,
-    "unseeded-generator": 1,
-    "unseeded-rng": 1,
-    "concurrency": 1,
-    "listing-order": 2,
-    "worker-count": 2,
-    "os-entropy": 2,
-    "hash-order": 3,
-    "process-identity": 4,
-    "wall-clock": 5,
-    "environment": 6,
-}
-"""How likely a kind is the cause, by how often such values only name a file or stamp a log line."""
+    from reproof.schema import CauseKind
 
 THROUGH_LIBRARY: Final = 4
+"""Less likely by so much: it was read through a package."""
+
 FOLDER_ALONE: Final = 3
-"""Less likely by so much: of what an earlier run wrote only the folder was listed, as by who writes it anew."""
+"""Less likely by so much: of what an earlier run wrote only the folder was listed, as before it is written again."""
 
 LOOKS_HARMLESS: Final = 6
-"""Less likely by so much: the line seems only to name something, or to tell it."""
+"""Less likely by so much: the line seems only to name something, or to print it."""
 
 VARIED: Final = -4
-"""Likelier by so much: what is read so was varied."""
+"""Likelier by so much: the candidate ran under a variation of what it reads."""
 
 OF_EARLIER: Final = "of earlier files"
 """End of the name under which it is noted that a folder with files of an earlier run is listed."""
@@ -48,11 +38,16 @@ STATE_READS: Final = {
     "torch.get_rng_state": "torch",
     "torch.initial_seed": "torch",
 }
-"""What reads the state of a global generator, without drawing from it."""
+"""Calls that read the state of a global generator, without drawing from it, and the generator."""
 
 HASH_SEED: Final = "hash-seed"
+"""Key of PYTHONHASHSEED as a whole."""
+
 DISK: Final = "disk"
+"""Key of the files of an earlier run, and start of the keys of the lines that read them."""
+
 VARIATION: Final = "vary:"
+"""Start of the keys of varied surroundings."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,12 +65,12 @@ class Suspect:
         num_reads: How often it was read, as far as values are kept.
         reads: Where the state of this global generator was read, as to put it back later: it follows from the first.
         files: Files of an earlier run that are read there, relative to the working folder.
-        doubt: Added to the rank of its kind: what speaks against it.
-        order: Rank among those that are as likely.
+        doubt: Added to the rank of its kind; the more, the less likely.
+        order: Rank among those that are equally likely.
     """
 
     key: str
-    kind: str
+    kind: CauseKind
     source: str
     file: str | None = None
     line: int | None = None
@@ -107,9 +102,10 @@ def collect_suspects(baseline: Ledgers, candidate: Ledgers, last_step: int) -> l
         known = a or b
         if known is None or known.key in found or known.key in unused or not differs(a, b):
             continue
+        kind = parse_kind(known.kind)
         first_step = min(source.steps[0] for source in (a, b) if source is not None and source.steps)
-        if first_step <= last_step:
-            found[known.key] = make_suspect(known, first_step)
+        if kind is not None and first_step <= last_step:
+            found[known.key] = make_suspect(known, kind, first_step)
     return fold_state_reads(list(found.values()))
 
 
@@ -129,11 +125,11 @@ def fold_state_reads(suspects: list[Suspect]) -> list[Suspect]:
     ]
 
 
-def make_suspect(source: Source, first_step: int) -> Suspect:
-    """Return the suspect that a source is."""
+def make_suspect(source: Source, kind: CauseKind, first_step: int) -> Suspect:
+    """Return a source as a suspect of a kind."""
     return Suspect(
         key=source.key,
-        kind=source.kind,
+        kind=kind,
         source=source.source,
         file=source.file,
         line=source.line,
@@ -178,7 +174,7 @@ def rank(suspects: Iterable[Suspect], step: int) -> list[Suspect]:
 
     def order(suspect: Suspect) -> tuple[int, int, int, str]:
         is_named = suspect.files and suspect.line is not None  # the user's line names the file that a library opens
-        likely = RANKS.get(suspect.kind, 7) + (THROUGH_LIBRARY if suspect.through and not is_named else 0)
+        likely = KINDS[suspect.kind].rank + (THROUGH_LIBRARY if suspect.through and not is_named else 0)
         likely += suspect.doubt
         likely += FOLDER_ALONE if suspect.source.endswith(OF_EARLIER) else 0
         return (0 if step > 0 and suspect.first_step == step else 1, likely, suspect.order, suspect.key)

@@ -11,6 +11,8 @@ import io
 import tokenize
 from typing import TYPE_CHECKING, NamedTuple
 
+from reproof.explain.script import SCRIPTLESS, Names
+
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator
 
@@ -21,16 +23,18 @@ class Line(NamedTuple):
     Attributes:
         code: The line without its indentation and its comment.
         nodes: Its syntax, outer nodes before inner ones; empty for a part of a longer statement.
+        names: The names that the script has on this line.
     """
 
     code: str
     nodes: tuple[ast.AST, ...]
+    names: Names
 
     @classmethod
-    def read(cls, text: str) -> Line | None:
+    def read(cls, text: str, names: Names = SCRIPTLESS) -> Line | None:
         """Read a line; None if there is nothing on it."""
         code = cut_comment(text.strip())
-        return cls(code, tuple(ast.walk(parse(code)))) if code else None
+        return cls(code, tuple(ast.walk(parse(code))), names) if code else None
 
     @property
     def statement(self) -> ast.AST | None:
@@ -56,6 +60,10 @@ class Line(NamedTuple):
     def give(self, call: ast.Call, arguments: str, comment: str = "") -> str:
         """Return the line with other arguments in a call."""
         return self.replace(call, f"{self.text_of(call.func)}({arguments})", comment)
+
+    def give_seed(self, call: ast.Call) -> str:
+        """Return the line with the seed of the script as the only argument of a call."""
+        return self.give(call, self.names.seed, "pass the run's seed")
 
     def add(self, call: ast.Call, argument: str, comment: str = "") -> str:
         """Return the line with one more argument in a call."""

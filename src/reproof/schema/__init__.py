@@ -19,6 +19,7 @@ from reproof.schema.causes import (
     CAUSE_KINDS,
     Cause,
     CauseKind,
+    parse_kind,
 )
 from reproof.schema.comparison import (
     JSON_SCHEMA,
@@ -104,5 +105,6 @@ __all__ = [
     "StageCount",
     "UnstableOp",
     "Verdict",
+    "parse_kind",
     "relative_to_here",
 ]

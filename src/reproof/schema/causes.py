@@ -1,4 +1,4 @@
-"""Why two runs differ: the kinds of causes, and what is said of one."""
+"""Why two runs differ: the kinds of causes, and the record of one cause."""
 
 from __future__ import annotations
 
@@ -24,8 +24,14 @@ CauseKind = Literal[
     "code-change",
     "data-change",
 ]
+"""What is known of each kind is in `reproof.explain.kinds`."""
 
 CAUSE_KINDS: Final[tuple[CauseKind, ...]] = get_args(CauseKind)
+
+
+def parse_kind(text: str) -> CauseKind | None:
+    """Return the kind of cause with this name; None if there is none, as in a file of a later version."""
+    return next((kind for kind in CAUSE_KINDS if kind == text), None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +39,7 @@ class Cause:
     """Why two runs differ.
 
     Attributes:
-        kind: One of `CAUSE_KINDS`.
+        kind: Kind of the cause.
         source: What was called, such as ``numpy.random.default_rng``.
         file: The user's file, relative to the working folder if it is below; None if no line is known.
         line: 1-based, or None.
@@ -46,7 +52,7 @@ class Cause:
         link: Page about causes of this kind.
     """
 
-    kind: str
+    kind: CauseKind
     source: str
     file: str | None
     line: int | None

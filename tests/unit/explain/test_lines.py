@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from reproof.explain.inquiry import Inquiry
 from reproof.explain.laboratory import BudgetSpentError, Trial
 from reproof.explain.lines import find_drawing_line, find_lines
 from reproof.explain.suspects import START, Suspect
@@ -88,7 +89,8 @@ def test_the_line_is_named_that_brings_the_divergence_back_to_its_place(
     """Not one of which only something later depends; one that changed nothing has a second chance."""
     replica = write_ledger(tmp_path, l5=0, l9=3)
     laboratory: Any = ScriptedLaboratory(tmp_path, outcomes)
-    found, more = find_drawing_line(laboratory, FIRST, replica, GENERATOR)
+    inquiry = Inquiry(first=FIRST, replica=replica, laboratory=laboratory, candidate=tmp_path)
+    found, more = find_drawing_line(inquiry, GENERATOR)
     assert (found.line, words in more, laboratory.is_done) == (line, True, True)
 
 

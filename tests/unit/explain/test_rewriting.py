@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import ast
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from reproof.explain.rewriting import rewrite
+from reproof.explain.kinds import KINDS
 from reproof.explain.syntax import Line
+
+if TYPE_CHECKING:
+    from reproof.schema import CauseKind
 
 REWRITTEN = """
 # generators without a seed
@@ -177,23 +180,22 @@ def read_table(table: str) -> list[Any]:
     return [pytest.param(*names, text, "\n".join(lines), id=text) for *names, text, lines in cases]
 
 
-def rewrite_text(kind: str, source: str, text: str) -> str:
+def rewrite_text(kind: CauseKind, source: str, text: str) -> str:
     """Return the rewritten line without its comment."""
     line = Line.read(text)
     assert line is not None
-    fix = rewrite(kind, line, source)
-    assert fix is not None
+    fix = next(fix for rule in KINDS[kind].rules if (fix := rule(line, source)) is not None)
     return fix.split("    # ")[0]
 
 
 @pytest.mark.parametrize(("kind", "source", "text", "expected"), read_table(REWRITTEN))
-def test_a_line_is_rewritten(kind: str, source: str, text: str, expected: str) -> None:
+def test_a_line_is_rewritten(kind: CauseKind, source: str, text: str, expected: str) -> None:
     """One call is replaced and all else stays as it stands; what the new line needs is said in its comment."""
     assert rewrite_text(kind, source, f"    {text}") == expected
 
 
 @pytest.mark.parametrize(("kind", "source", "text", "expected"), read_table(REWRITTEN))
-def test_a_rewritten_line_is_python(kind: str, source: str, text: str, expected: str) -> None:
+def test_a_rewritten_line_is_python(kind: CauseKind, source: str, text: str, expected: str) -> None:
     """What should stand there can be parsed, if need be as the head of a block or an argument."""
     fix = rewrite_text(kind, source, text).removesuffix(",")
     body = "" if "\n" in fix else " pass" if fix.endswith(":") else ""

@@ -1,18 +1,21 @@
-"""What is concluded from one experiment on a computation; whole searches are tests of real runs (`tests/causes`)."""
+"""Of what an operation is suspected; whole searches are tests of real runs (`tests/causes`)."""
 
 from __future__ import annotations
 
-from types import SimpleNamespace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from reproof.explain.computation import judge_repetition, name_op, says_so
-from reproof.schema import Difference, UnstableOp
+from reproof.explain.hypotheses.operations import PartingOperation, UnstableOperation
+from reproof.schema import UnstableOp
 from reproof.trace.probes import RepetitionWriter
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
+
+    from reproof.schema import Difference
 
 EVENTS = 7
 
@@ -50,40 +53,35 @@ def make_op(num_events: int) -> UnstableOp:
         ("uninitialized", "uninitialized-memory", ""),
     ],
 )
-def test_an_operation_is_suspected_only_of_what_it_made(made_by: Any, kind: str, told: str, tmp_path: Path) -> None:
+def test_an_operation_is_suspected_only_of_what_it_made(
+    made_by: Any, kind: str, told: str, first: Difference, make_inquiry: Callable[..., Any]
+) -> None:
     """One that was given other data, or another state of the generator, computes as it did before."""
-    laboratory: Any = SimpleNamespace(setting=SimpleNamespace(request=SimpleNamespace(folder=tmp_path)))
-    trial: Any = SimpleNamespace(number=2)
-    found: Any = SimpleNamespace(
-        cause=made_by, name="aten::uniform_", file="train.py", line=4, explanation="something differs"
-    )
-    first = Difference(rank=0, step=0, stage="init", detail=None, name="x", baseline="a", candidate="b")
-    cause = name_op(laboratory, first, trial, found)
+    found: Any = OpDifferenceLike(made_by)
+    [cause] = PartingOperation().test(make_inquiry(replace(first, op=found)))
     assert (cause.kind, cause.line, cause.confirmed) == (kind, 4, made_by == "uninitialized")
     assert told in f"{cause.evidence} {cause.fix}"
     assert ("stable" in cause.evidence) == (made_by == "computed")
 
 
+class OpDifferenceLike:
+    """An operation at which two runs part."""
+
+    name, file, line, explanation = "aten::uniform_", "train.py", 4, "something differs"
+
+    def __init__(self, cause: str) -> None:
+        """Take what made it differ."""
+        self.cause = cause
+
+
 @pytest.mark.parametrize(("executed", "line"), [((EVENTS + 1,), None), ((EVENTS + 1, 3), 3), ((EVENTS,), EVENTS)])
 def test_what_came_after_the_divergence_is_not_to_blame(
-    executed: tuple[int, ...], line: int | None, tmp_path: Path
+    executed: tuple[int, ...], line: int | None, make_inquiry: Callable[..., Any], tmp_path: Path
 ) -> None:
     """An operation of the model does not make the batch that it is given."""
     writer = RepetitionWriter(tmp_path, 0)
     for num_events in executed:
         writer.add(make_op(num_events))
     writer.close(9, 0)
-    laboratory: Any = SimpleNamespace(setting=SimpleNamespace(request=SimpleNamespace(folder=tmp_path)))
-    trial: Any = SimpleNamespace(trace=tmp_path, number=2)
-    first = Difference(
-        rank=0, step=0, stage="batch", detail="content", name="x", baseline="a", candidate="b", num_events=EVENTS
-    )
-    cause = judge_repetition(laboratory, first, trial, None)
-    assert (None if cause is None else cause.line) == line
-
-
-def test_lines_that_say_that_they_allocate_are_known(tmp_path: Path) -> None:
-    """By the words of the functions that leave memory unwritten."""
-    lines = ["np.log(x, where=x > 0)", "nn.Linear(3, 4)", "self.store.resize_(9)"]
-    (tmp_path / "train.py").write_text("\n".join(lines), encoding="utf-8")
-    assert [says_so(tmp_path, "train.py", n) for n in (1, 2, 3)] == [True, False, True]
+    causes = UnstableOperation().test(make_inquiry(None))
+    assert [cause.line for cause in causes] == ([] if line is None else [line])

@@ -1,0 +1,56 @@
+"""The hypotheses about a divergence, in the order in which they are tested.
+
+    hypothesis   what a hypothesis is: when it applies, its experiments, and the causes that they show
+    variations   an operation computes otherwise in varied surroundings
+    sources      values that the two runs read differently, files of an earlier run among them
+    outside      files that an earlier run left outside of the working folder
+    races        threads or processes race, or a timer interrupts the run
+    addresses    objects are ordered by where they lie in memory
+    operations   an operation does not give the same bits twice, or is where two runs part
+    memory       memory is read before anything has written it
+
+To add a hypothesis, write it in a file of its own and give it a place in the tuples below.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from reproof.explain.hypotheses.addresses import Addresses
+from reproof.explain.hypotheses.memory import DecidingMemory, MarkedMemory
+from reproof.explain.hypotheses.operations import PartingOperation, UnstableOperation
+from reproof.explain.hypotheses.outside import FilesOutside
+from reproof.explain.hypotheses.races import Race, suspect_timers
+from reproof.explain.hypotheses.sources import DifferingSources
+from reproof.explain.hypotheses.variations import VariedOperation
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from reproof.explain.hypotheses.hypothesis import Hypothesis
+    from reproof.explain.inquiry import Inquiry
+    from reproof.schema import Cause
+
+__all__ = ["BY_COMPUTING", "BY_READING", "FILES_OUTSIDE", "find_causes", "suspect_timers"]
+
+BY_READING: Final[tuple[Hypothesis[Any], ...]] = (VariedOperation(), DifferingSources())
+"""Those where the divergence is gone when everything is replayed."""
+
+FILES_OUTSIDE: Final = FilesOutside()
+
+BY_COMPUTING: Final[tuple[Hypothesis[Any], ...]] = (
+    Race(has_several=True),
+    Addresses(),
+    MarkedMemory(is_initial=True),
+    UnstableOperation(),
+    MarkedMemory(is_initial=False),
+    DecidingMemory(),
+    PartingOperation(),
+    Race(has_several=False),
+)
+"""Those where it shows although everything is replayed."""
+
+
+def find_causes(hypotheses: Iterable[Hypothesis[Any]], inquiry: Inquiry) -> list[Cause]:
+    """Return the causes that the first hypothesis finds that finds any; none if none does."""
+    return next((causes for hypothesis in hypotheses if (causes := hypothesis.test(inquiry))), [])

@@ -1,0 +1,133 @@
+"""Memory is read before anything has written it."""
+
+from __future__ import annotations
+
+import linecache
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from reproof.entropy.plan import Plan
+from reproof.explain.hypotheses.hypothesis import Hypothesis
+from reproof.explain.hypotheses.operations import is_uninitialized
+from reproof.explain.suspects import Suspect
+from reproof.schema import Probes
+from reproof.trace.probes import read_poisoned, read_poisoned_places
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from reproof.explain.inquiry import Inquiry
+    from reproof.explain.laboratory import Trial
+    from reproof.schema import Cause, PoisonedEvent
+
+MAX_PLACES: Final = 6
+"""So many places that allocate memory are tried one after the other."""
+
+ALLOCATING: Final = ("empty", "Tensor(", "ndarray(", "resize", "where=")
+"""Parts of lines that leave memory unwritten, as most people write them: those lines are tried first."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MarkedMemory(Hypothesis["PoisonedEvent"]):
+    """A value from memory that nothing has written reaches the divergence.
+
+    Attributes:
+        is_initial: Whether it is about initial states, where this is the likeliest, or about what comes after.
+    """
+
+    is_initial: bool
+
+    def applies(self, inquiry: Inquiry) -> bool:
+        """Whether the divergence is in an initial state, or is not."""
+        return (inquiry.first.stage == "init") == self.is_initial
+
+    def experiments(self, inquiry: Inquiry) -> PoisonedEvent | None:
+        """Mark all new memory, and return the first event that holds marks, if it is not after the divergence."""
+        found = read_poisoned(inquiry.marked.trace, inquiry.first.rank)
+        return found if found is not None and found.step <= inquiry.step and found.file else None
+
+    def causes(self, inquiry: Inquiry, found: PoisonedEvent) -> list[Cause]:
+        """Name the line that allocated the memory."""
+        evidence = (
+            f"memory that was allocated on this line and never written reaches {found.stage} {found.name} in step "
+            f"{found.step}: {found.num_poisoned} of its {found.num_elements} elements come from the marks that "
+            f"experiment {inquiry.marked.number} had put there"
+        )
+        return [inquiry.name(allocated_on(found.file, found.line), evidence)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decided:
+    """A line whose new memory decides what is computed, and the experiments with the same and with other values."""
+
+    file: str
+    line: int
+    same: Trial
+    other: Trial
+
+
+class DecidingMemory(Hypothesis[Decided]):
+    """Memory that nothing has written decides what is computed, but no mark is left of it (`nan_to_num`).
+
+    Two runs with the same marks must be identical, and other values in the memory of one line alone must change them.
+    """
+
+    def experiments(self, inquiry: Inquiry) -> Decided | None:
+        """Mark new memory once more, then put other values in that of one line after the other.
+
+        Not if marks were seen, or if it is known already which operation reads such memory.
+        """
+        if is_uninitialized(inquiry) or read_poisoned(inquiry.marked.trace, inquiry.first.rank) is not None:
+            return None
+        places = find_places(inquiry)
+        if not places:
+            return None
+        same = mark_again(inquiry, "the same once more", None)
+        if not same.agrees_through(inquiry.step):
+            return None
+        for file, line in places[:MAX_PLACES]:
+            told = f"the same with other values in the memory that {file}:{line} allocates"
+            other = mark_again(inquiry, told, (file, line))
+            if other.problem is None and not other.agrees_through(inquiry.step):
+                return Decided(file=file, line=line, same=same, other=other)
+        return None
+
+    def causes(self, inquiry: Inquiry, found: Decided) -> list[Cause]:
+        """Name the line that allocated the memory."""
+        evidence = (
+            f"what the memory holds that this line allocates decides what is computed: two runs with the same values "
+            f"in it are identical through step {inquiry.step} (experiments {inquiry.marked.number} and "
+            f"{found.same.number}), other values make it diverge (experiment {found.other.number})"
+        )
+        return [inquiry.name(allocated_on(found.file, found.line), evidence)]
+
+
+def find_places(inquiry: Inquiry) -> list[tuple[str, int]]:
+    """Return the lines (file and number) that allocate memory: first those that seem to leave it unwritten."""
+    folder = inquiry.setting.request.folder
+    places = read_poisoned_places(inquiry.marked.trace, inquiry.first.rank)
+    return sorted(places, key=lambda place: not looks_unwritten(folder, *place))
+
+
+def mark_again(inquiry: Inquiry, purpose: str, other_memory: tuple[str, int] | None) -> Trial:
+    """Run with marks in new memory, with other ones in that of one line, and compare with the run that has the same."""
+    return inquiry.laboratory.run(
+        purpose,
+        Plan(baseline=inquiry.baseline, watches_memory=True),
+        num_steps=inquiry.num_steps,
+        probes=Probes(poisons=True, other_memory=other_memory),
+        compare_with=inquiry.marked.trace,
+    )
+
+
+def looks_unwritten(folder: Path, file: str, line: int) -> bool:
+    """Whether a line seems to allocate memory without writing it: most others call what writes it."""
+    text = linecache.getline(str(folder / file), line)
+    return any(word in text for word in ALLOCATING)
+
+
+def allocated_on(file: str, line: int) -> Suspect:
+    """Return the memory that a line allocates as a suspect."""
+    return Suspect(
+        key=f"torch.empty@{file}:{line}", kind="uninitialized-memory", source="torch.empty", file=file, line=line
+    )

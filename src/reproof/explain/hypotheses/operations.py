@@ -1,0 +1,94 @@
+"""An operation does not give the same bits twice, or is where two runs part although everything is replayed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from reproof.explain.hypotheses.hypothesis import Hypothesis
+from reproof.explain.suspects import Suspect
+from reproof.trace.probes import read_repetitions
+
+if TYPE_CHECKING:
+    from reproof.explain.inquiry import Inquiry
+    from reproof.schema import Cause, CauseKind, Difference, OpCause, OpDifference, UnstableOp
+
+KINDS_BY_ORIGIN: Final[dict[OpCause, CauseKind]] = {
+    "computed": "nondeterministic-op",
+    "random": "unseeded-rng",
+    "argument": "data-change",
+    "outside": "data-change",
+    "uninitialized": "uninitialized-memory",
+}
+"""Kind of cause by what made an operation differ."""
+
+
+class UnstableOperation(Hypothesis["UnstableOp"]):
+    """An operation gives different bits for the same inputs within one run."""
+
+    def experiments(self, inquiry: Inquiry) -> UnstableOp | None:
+        """Repeat each operation; return an unstable one before the divergence.
+
+        Of several, return that at which the runs part, if it is among them.
+        """
+        repetitions = read_repetitions(inquiry.repeated.trace, inquiry.first.rank)
+        if repetitions is None or is_uninitialized(inquiry):
+            return None
+        unstable = [op for op in repetitions.unstable if is_before(op, inquiry.first)]
+        found = parting_op(inquiry)
+        same = [op for op in unstable if found is not None and (op.name, op.line) == (found.name, found.line)]
+        return next(iter(same or unstable), None)
+
+    def causes(self, inquiry: Inquiry, found: UnstableOp) -> list[Cause]:
+        """Name the operation."""
+        names = found.stable_with
+        removed = f"with {' or with '.join(names)} always the same" if names else "no condition helped"
+        evidence = (
+            f"{found.name} ({found.phase}) gave {found.num_distinct} different results in {found.num_results} "
+            f"executions on the same inputs (experiment {inquiry.repeated.number}); {removed}"
+        )
+        return [inquiry.name(at_operation(found, "nondeterministic-op", found.name), evidence)]
+
+
+class PartingOperation(Hypothesis["OpDifference"]):
+    """Two runs part at an operation although everything was replayed.
+
+    That memory which nothing had written was read, and held other bits, is seen in the comparison itself. That an
+    operation has no result of its own is only suspected, if it was stable when it was repeated. One that was given
+    other data is not suspected: the data are; nor one that drew other numbers: the seed is.
+    """
+
+    def experiments(self, inquiry: Inquiry) -> OpDifference | None:
+        """Return the first operation that differs between the replica and the run that repeats operations."""
+        return parting_op(inquiry)
+
+    def causes(self, inquiry: Inquiry, found: OpDifference) -> list[Cause]:
+        """Name what made the operation differ."""
+        source = "torch" if found.cause == "random" else found.name
+        suspect = at_operation(found, KINDS_BY_ORIGIN[found.cause], source)
+        repeated = "; it was stable when repeated" if found.cause == "computed" else ""
+        evidence = f"with everything replayed, {found.explanation} (experiment {inquiry.repeated.number}){repeated}"
+        return [inquiry.name(suspect, evidence, is_confirmed=found.cause == "uninitialized")]
+
+
+def parting_op(inquiry: Inquiry) -> OpDifference | None:
+    """Return the operation at which the run that repeats operations parts from the replica, if one is known."""
+    first = inquiry.repeated.first
+    return None if first is None else first.op
+
+
+def is_uninitialized(inquiry: Inquiry) -> bool:
+    """Whether that operation read memory which nothing had written."""
+    found = parting_op(inquiry)
+    return found is not None and found.cause == "uninitialized"
+
+
+def is_before(op: UnstableOp, first: Difference) -> bool:
+    """Whether an operation was executed before the divergence: what comes after has not made it."""
+    return first.num_events is None or op.num_events <= first.num_events
+
+
+def at_operation(op: UnstableOp | OpDifference, kind: CauseKind, source: str) -> Suspect:
+    """Return a suspect on the line of an operation."""
+    return Suspect(
+        key=f"{op.name}@{op.file}:{op.line}", kind=kind, source=source, file=op.file or None, line=op.line or None
+    )

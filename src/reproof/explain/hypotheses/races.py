@@ -1,0 +1,76 @@
+"""Threads or processes race, or a timer interrupts the run: the order in which things happen is not fixed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from reproof.entropy.ledger import read_ledgers
+from reproof.entropy.plan import Plan
+from reproof.explain.hypotheses.hypothesis import Hypothesis
+from reproof.explain.suspects import Suspect, collect_suspects
+
+if TYPE_CHECKING:
+    from reproof.explain.inquiry import Inquiry
+    from reproof.explain.laboratory import Trial
+    from reproof.schema import Cause
+
+STARTED: Final = frozenset({"threading.Thread", "multiprocessing.Process"})
+"""What runs beside the main thread, and may race with it."""
+
+TIMERS: Final = frozenset({"signal.alarm", "signal.setitimer"})
+"""Sources that are noted when they interrupt a run."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Race(Hypothesis[tuple["Trial", "Trial"]]):
+    """Several threads or processes race with each other, or a single one with the main thread.
+
+    Attributes:
+        has_several: Which of both; several are likelier to race, and are tried earlier.
+    """
+
+    has_several: bool
+
+    def applies(self, inquiry: Inquiry) -> bool:
+        """Whether so many threads or processes were started."""
+        num_started = len(find_started(inquiry))
+        return num_started > 1 if self.has_several else num_started == 1
+
+    def experiments(self, inquiry: Inquiry) -> tuple[Trial, Trial] | None:
+        """Let threads take turns, twice; return both runs if they are identical to each other."""
+        plan = Plan(baseline=inquiry.baseline, serializes=True)
+        run, num_steps = inquiry.laboratory.run, inquiry.num_steps
+        one = run("everything replayed, threads take turns", plan, num_steps=num_steps)
+        two = run("the same once more", plan, num_steps=num_steps, compare_with=one.trace)
+        return (one, two) if two.agrees_through(inquiry.step) else None
+
+    def causes(self, inquiry: Inquiry, found: tuple[Trial, Trial]) -> list[Cause]:
+        """Name the line that started the first of them."""
+        one, two = found
+        evidence = (
+            f"two runs with everything replayed in which threads take turns are identical through step {inquiry.step} "
+            f"(experiments {one.number} and {two.number}); with everything replayed but threads running freely they "
+            "differ"
+        )
+        return [inquiry.name(find_started(inquiry)[0], evidence)]
+
+
+def find_started(inquiry: Inquiry) -> list[Suspect]:
+    """Return the lines that started threads or processes before the divergence, once for each that was started."""
+    found = []
+    for sources in read_ledgers(inquiry.replica.trace).values():
+        for source in sources.values():
+            if source.source in STARTED and source.steps and source.steps[0] <= inquiry.step:
+                suspect = Suspect(
+                    key=source.key, kind="concurrency", source=source.source, file=source.file, line=source.line
+                )
+                found += [suspect] * len(source.values)
+    return found
+
+
+def suspect_timers(inquiry: Inquiry) -> list[Cause]:
+    """Return the lines that started a timer which has interrupted the run: nothing can replay that."""
+    timers = collect_suspects(read_ledgers(inquiry.candidate), {}, inquiry.step)
+    evidence = "a timer interrupted the run before it diverged; no experiment can have it do so at the same moment"
+    return [inquiry.name(timer, evidence, is_confirmed=False) for timer in timers if timer.source in TIMERS]

@@ -1,0 +1,94 @@
+"""Which names a script has where a line is: a fix that names the script's seed must name one that exists.
+
+Names are read from the text of one file. Left out: names that only exist in a class, and whether a name has its value
+before the line is reached.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+FIXED_SEED: Final = "42"
+"""What stands for the seed in a fix for a script that has none."""
+
+SEED_NAME: Final = re.compile(r"(.*_)?seed", re.IGNORECASE)
+
+Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Names:
+    """The names that can be used on a line.
+
+    Attributes:
+        seed: What the script calls its seed, such as ``SEED`` or ``args.seed``; a number if it has none.
+        visible: Names of variables, arguments and imports.
+    """
+
+    seed: str
+    visible: frozenset[str] = frozenset()
+
+
+SCRIPTLESS: Final = Names(seed="seed", visible=frozenset({"args"}))
+"""Where no script is known: the names that most scripts have."""
+
+
+def read_names(text: str, line: int) -> Names:
+    """Return the names that can be used on a line of a script; what the line itself makes is not among them.
+
+    Args:
+        text: The script or module; one that cannot be read counts as unknown.
+        line: 1-based.
+    """
+    try:
+        tree = ast.parse(text)
+    except (SyntaxError, ValueError):
+        return SCRIPTLESS
+    if not tree.body:  # nor one that is not there
+        return SCRIPTLESS
+    around = [node for node in ast.walk(tree) if isinstance(node, Function) and spans(node, line)]
+    nodes = [node for scope in (*reversed(around), tree) for node in walk_scope(scope) if not spans(node, line)]
+    visible = frozenset(name for node in nodes for name in bound_names(node))
+    called = {ast.unparse(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
+    seeds = [name for node in nodes for name in seed_names(node) if name.partition(".")[0] in visible]
+    seeds = [name for name in seeds if name not in called]
+    seeds.sort(key=lambda name: name.rpartition(".")[2].lower() != "seed")  # `seed` before `data_seed`
+    return Names(seed=seeds[0] if seeds else FIXED_SEED, visible=visible)
+
+
+def spans(node: ast.AST, line: int) -> bool:
+    """Whether a line is one of those on which a node stands."""
+    first: int | None = getattr(node, "lineno", None)
+    return first is not None and first <= line <= (getattr(node, "end_lineno", None) or first)
+
+
+def walk_scope(scope: ast.AST) -> Iterator[ast.AST]:
+    """Yield the nodes of a module or a function in their order, without what is inside its functions and classes."""
+    for node in ast.iter_child_nodes(scope):
+        yield node
+        if not isinstance(node, Function | ast.ClassDef):
+            yield from walk_scope(node)
+
+
+def bound_names(node: ast.AST) -> Iterator[str]:
+    """Yield the name that a node gives to something."""
+    if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+        yield node.id
+    elif isinstance(node, ast.arg):
+        yield node.arg
+    elif isinstance(node, ast.alias):
+        yield node.asname or node.name.partition(".")[0]
+
+
+def seed_names(node: ast.AST) -> Iterator[str]:
+    """Yield what a node calls a seed: a variable, or a field such as ``args.seed``."""
+    if isinstance(node, ast.Attribute) and SEED_NAME.fullmatch(node.attr):
+        text = ast.unparse(node)
+        yield from [text] if text.replace(".", "").isidentifier() else []
+    yield from (name for name in bound_names(node) if SEED_NAME.fullmatch(name))

@@ -1,0 +1,44 @@
+"""When threads are said to race; real races are in `tests/causes`."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from reproof.explain.hypotheses.races import Race
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from reproof.schema import Difference
+
+
+def start_threads(folder: Path, num_threads: int) -> None:
+    """Write the ledger of a run that started so many threads on line 3."""
+    place = {"place": 0, "key": "threading.Thread@a.py:3", "kind": "concurrency", "source": "threading.Thread"}
+    entries: list[Any] = [{**place, "file": "a.py", "line": 3, "function": "f", "through": None}]
+    entries += [[[0, 1] for _ in range(num_threads)]]
+    (folder / "rank0.entropy").write_text("\n".join(map(json.dumps, entries)))
+
+
+@pytest.mark.parametrize("is_fixed", [True, False])
+def test_threads_race_if_taking_turns_takes_the_divergence_away(
+    tmp_path: Path, first: Difference, make_inquiry: Callable[..., Any], *, is_fixed: bool
+) -> None:
+    """Two runs in which they take turns are identical to each other; whether to the baseline does not matter."""
+    start_threads(tmp_path, 2)
+    causes = Race(has_several=True).test(make_inquiry(first, None if is_fixed else first))
+    assert [(cause.kind, cause.line, cause.confirmed) for cause in causes] == [("concurrency", 3, True)] * is_fixed
+
+
+@pytest.mark.parametrize(("num_threads", "several", "one"), [(0, False, False), (1, False, True), (2, True, False)])
+def test_one_thread_is_tried_apart_from_several(
+    num_threads: int, tmp_path: Path, make_inquiry: Callable[..., Any], *, several: bool, one: bool
+) -> None:
+    """It only races with the main thread, and is tried last."""
+    start_threads(tmp_path, num_threads)
+    applies = [Race(has_several=has_several).applies(make_inquiry()) for has_several in (True, False)]
+    assert applies == [several, one]
