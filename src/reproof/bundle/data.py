@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 NUM_BLOCKS: Final = 128
 """Blocks of rows of which each has a digest of its own."""
 
-ROW_DIGEST_BYTES: Final = 16
-
 
 def describe_data_file(path: Path, project: Path) -> tuple[str, dict[str, Any]]:
     """Return how a file is called within the project, and its size and sha256.

@@ -86,10 +86,3 @@ def check_metrics(metrics: Mapping[str, Mapping[str, Any]]) -> Metrics:
     if not found:
         raise ValueError("there are no metrics")
     return found
-
-
-def same_bits(first: float, second: float) -> bool:
-    """Whether two floats are the same number, -0.0 apart from 0.0; two NaN are the same."""
-    if math.isnan(first) or math.isnan(second):
-        return math.isnan(first) and math.isnan(second)
-    return first == second and math.copysign(1.0, first) == math.copysign(1.0, second)

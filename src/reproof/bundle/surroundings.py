@@ -73,12 +73,14 @@ def find_imported() -> list[str]:
 
 
 def grade_environment(original: dict[str, Any], here: dict[str, Any]) -> tuple[EnvironmentRow, ...]:
-    """Return the circumstances that differ, those that matter first.
+    """Return the circumstances that differ, those that matter first; none if those of the original are not known.
 
     Args:
-        original: The environment of a bundle.
+        original: The environment of a bundle, or nothing.
         here: `describe_surroundings` of the re-run.
     """
+    if not original:
+        return ()
     imported = set(original.get("imported", ())) | set(here.get("imported", ()))
     sides = [{name: value for name, value in side.items() if name != "imported"} for side in (original, here)]
     rows = [

@@ -12,7 +12,8 @@ from reproof.cli.cause_text import cause_lines
 from reproof.cli.comparison_text import printable, section
 from reproof.cli.json_output import REPRODUCTION, JsonFile, json_option, write_json
 from reproof.cli.options import pass_options, project_option, quiet_option
-from reproof.reproducing.workflow import ReproduceRequest, Reproduction, run_reproduction
+from reproof.reproducing.job import ReproduceRequest
+from reproof.reproducing.workflow import Reproduction, run_reproduction
 
 if TYPE_CHECKING:
     from reproof.bundle.surroundings import EnvironmentRow

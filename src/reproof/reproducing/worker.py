@@ -40,7 +40,6 @@ if TYPE_CHECKING:
 RESULT: Final = "result.json"
 TRACE: Final = "trace"
 OUTPUT: Final = "output.txt"
-MAX_RESULT_BYTES: Final = 256 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
