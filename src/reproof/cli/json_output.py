@@ -7,16 +7,15 @@ import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from reproof.cli.options import option
 from reproof.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-Decorated = TypeVar("Decorated", bound="Callable[..., Any]")
+    from reproof.cli.options import Parameter
 
 STANDARD_OUTPUT: Final = "-"
 
@@ -95,19 +94,13 @@ class JsonFile:
         return UsageError(f"cannot write {self.path}: {error.strerror}", "choose another file for --json")
 
 
-def json_option(keys: frozenset[str]) -> Callable[[Decorated], Decorated]:
-    """Return what adds ``--json`` to a command whose results have these keys."""
+def json_option(keys: frozenset[str]) -> Parameter:
+    """Return the option ``--json`` of a command whose results have these keys."""
 
     def read(_context: click.Context, _option: click.Parameter, path: str | None) -> JsonFile | None:
         return None if path is None else JsonFile(path=path, keys=keys)
 
-    return click.option(
-        "--json",
-        "json_file",
-        metavar="FILE",
-        callback=read,
-        help="Write the result as JSON ('-' for standard output).",
-    )
+    return option("--json", metavar="FILE", callback=read, help="Write the result as JSON ('-' for standard output).")
 
 
 def write_json(result: dict[str, Any], target: JsonFile | None) -> bool:

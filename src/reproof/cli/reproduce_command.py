@@ -4,14 +4,27 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import click
 
 from reproof.cli.cause_text import cause_lines
 from reproof.cli.comparison_text import printable, section
 from reproof.cli.json_output import REPRODUCTION, JsonFile, json_option, write_json
-from reproof.cli.options import pass_options, project_option, quiet_option
+from reproof.cli.options import (
+    COUNT,
+    PATH,
+    POSITIVE,
+    Folder,
+    Options,
+    Quiet,
+    entry_option,
+    explain_option,
+    flag,
+    option,
+    pass_options,
+    project_option,
+)
 from reproof.reproducing.job import ReproduceRequest
 from reproof.reproducing.workflow import Reproduction, run_reproduction
 
@@ -24,20 +37,24 @@ COLORS = {"identical": "green", "equivalent": "green", "not-reproduced": "red"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ReproduceOptions:
+class ReproduceOptions(Options):
     """The options of `reproof reproduce`, as its help tells them."""
 
-    bundle: Path
-    num_seeds: int
-    device: str | None
-    threads: int | None
-    project: Path
-    entry: str | None
-    out: Path | None
-    anyway: bool
-    diagnoses: bool
-    json_file: JsonFile | None
-    quiet: bool
+    bundle: Folder
+    num_seeds: Annotated[
+        int, option("--seeds", type=COUNT, default=0, show_default=False, help="Train with N fresh seeds besides.")
+    ]
+    device: Annotated[str | None, option("--device", help="Train on another device than the bundle's, e.g. cuda.")]
+    threads: Annotated[
+        int | None, option("--threads", type=POSITIVE, help="Threads of one CPU operation.  [default: the bundle's]")
+    ]
+    project: Annotated[Path, project_option("the project whose training the bundle names")]
+    entry: Annotated[str | None, entry_option(help="Another training than the bundle names.")]
+    out: Annotated[Path | None, option("-o", "--out", type=PATH, help="Folder for traces and certificate.json.")]
+    anyway: Annotated[bool, flag("--anyway", help="Run although data or code differ from the bundle's.")]
+    diagnoses: Annotated[bool, explain_option(help="Search for the reason by experiment, or not.")]
+    json_file: Annotated[JsonFile | None, json_option(REPRODUCTION)]
+    quiet: Quiet
 
     def to_request(self) -> ReproduceRequest:
         """Return what is to be reproduced.
@@ -59,17 +76,6 @@ class ReproduceOptions:
 
 
 @click.command("reproduce")
-@click.argument("bundle", metavar="DIR", type=click.Path(path_type=Path))
-@click.option("--seeds", "num_seeds", type=click.IntRange(min=0), default=0, help="Train with N fresh seeds besides.")
-@click.option("--device", help="Train on another device than the bundle's, e.g. cuda.")
-@click.option("--threads", type=click.IntRange(min=1), help="Threads of one CPU operation.  [default: the bundle's]")
-@project_option("the project whose training the bundle names")
-@click.option("--entry", metavar="FILE.py:FUNCTION", help="Another training than the bundle names.")
-@click.option("-o", "--out", type=click.Path(path_type=Path), help="Folder for traces and certificate.json.")
-@click.option("--anyway", is_flag=True, help="Run although data or code differ from the bundle's.")
-@click.option("--explain/--no-explain", "diagnoses", default=True, help="Search for the reason by experiment, or not.")
-@json_option(REPRODUCTION)
-@quiet_option
 @pass_options(ReproduceOptions)
 def command(options: ReproduceOptions) -> int:
     """Verify the bundle DIR, train it again in a fresh process, and say whether it reproduces.
