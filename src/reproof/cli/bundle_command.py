@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from reproof.bundle import open_bundle
-from reproof.cli.comparison_text import plural, printable, section
+from reproof.cli.lines import plural, printable, section
 from reproof.cli.options import PATH, entry_option
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from reproof.cli.comparison_text import limit, printable, section
+from reproof.cli.lines import limit, printable, section
 from reproof.cli.suggestions import suggest
 from reproof.launch.variations import find_unvaried
 

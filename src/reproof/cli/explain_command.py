@@ -10,8 +10,9 @@ import click
 from reproof.checking.explaining import explain_runs
 from reproof.checking.workflow import DEFAULT_MAX_RUNS
 from reproof.cli.check_progress import RunProgress
-from reproof.cli.comparison_text import draw_comparison, printable, section
+from reproof.cli.comparison_text import draw_comparison
 from reproof.cli.json_output import COMPARISON, JsonFile, json_option, write_json
+from reproof.cli.lines import printable, section
 from reproof.cli.options import POSITIVE, Options, Quiet, Run, UntilIdentical, option, pass_options
 
 

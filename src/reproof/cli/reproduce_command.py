@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import click
 
 from reproof.cli.cause_text import cause_lines
-from reproof.cli.comparison_text import printable, section
 from reproof.cli.json_output import REPRODUCTION, JsonFile, json_option, write_json
+from reproof.cli.lines import printable, section
 from reproof.cli.options import (
     COUNT,
     PATH,
@@ -25,15 +25,24 @@ from reproof.cli.options import (
     pass_options,
     project_option,
 )
+from reproof.cli.table import Column, draw_table
 from reproof.reproducing.job import ReproduceRequest
 from reproof.reproducing.workflow import Reproduction, run_reproduction
 
 if TYPE_CHECKING:
     from reproof.bundle.surroundings import EnvironmentRow
-    from reproof.reproducing.evidence import TargetRow
+    from reproof.reproducing.evidence import Gate, TargetRow
 
 MAX_ROWS = 12
 COLORS = {"identical": "green", "equivalent": "green", "not-reproduced": "red"}
+METRIC_COLUMNS: tuple[Column[TargetRow], ...] = (
+    Column(title="target", show=lambda row: printable(row.target)),
+    Column(title="metric", show=lambda row: printable(row.metric)),
+    Column(title="original", show=lambda row: f"{row.original:.9g}", width=14, is_right=True),
+    Column(title="reproduced", show=lambda row: f"{row.reproduced:.9g}", width=14, is_right=True),
+    Column(title="difference", show=lambda row: f"{row.difference:.2e}", width=11, is_right=True),
+    Column(title="", show=lambda row: row.finding),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,8 +114,8 @@ def draw(reproduction: Reproduction, *, quiet: bool) -> list[str]:
     lines = [
         f"trial {trial.number} of study {printable(trial.study)}, best of the {trial.num_trials} until then: {verdict}",
         *section("Why", [printable(reason) for reason in judgement.reasons]),
-        *section("Must be the same", [_draw_gate(gate.name, gate.state, gate.detail) for gate in judgement.gates]),
-        *section("Metrics", draw_metrics(judgement.per_target)),
+        *section("Must be the same", [draw_gate(gate) for gate in judgement.gates]),
+        *section("Metrics", draw_table(METRIC_COLUMNS, judgement.per_target)),
         *section("Surroundings", draw_environment(reproduction.environment, reproduction.num_same)),
     ]
     if reproduction.diagnosis is not None:
@@ -122,25 +131,13 @@ def draw(reproduction: Reproduction, *, quiet: bool) -> list[str]:
     return [*lines, "", f"certificate: {reproduction.certificate}"]
 
 
-def _draw_gate(name: str, state: str, detail: str) -> str:
-    return printable(f"{name:<14} {state:<10} {detail}".rstrip())
-
-
-def draw_metrics(rows: tuple[TargetRow, ...]) -> list[str]:
-    """Return the table of metrics, original beside reproduced."""
-    width = max([6, *(len(row.target) for row in rows)])
-    head = f"{'target':<{width}}  {'metric':<6}  {'original':>14}  {'reproduced':>14}  {'difference':>11}"
-    return [head] + [
-        printable(
-            f"{row.target:<{width}}  {row.metric:<6}  {row.original:>14.9g}  {row.reproduced:>14.9g}  "
-            f"{row.difference:>11.2e}  {row.finding}"
-        )
-        for row in rows
-    ]
+def draw_gate(gate: Gate) -> str:
+    """Return a line about something that must be the same."""
+    return printable(f"{gate.name:<14} {gate.state:<10} {gate.detail}".rstrip())
 
 
 def draw_environment(rows: tuple[EnvironmentRow, ...], num_same: int) -> list[str]:
-    """Return the table of circumstances that differ."""
+    """Return a line for each circumstance that differs."""
     shown = [
         printable(f"{row.grade:<9} {row.name}: {row.original[:60]} in the bundle, {row.here[:60]} here")
         for row in rows[:MAX_ROWS]

@@ -12,8 +12,9 @@ import click
 from reproof.checking.resuming import ResumeRequest, ResumeResult, run_resume_check
 from reproof.cli.check_progress import RunProgress
 from reproof.cli.check_text import describe_changes, describe_failures
-from reproof.cli.comparison_text import COLOURS, body, limit, plural, printable, section
+from reproof.cli.comparison_text import COLOURS, body
 from reproof.cli.json_output import COMPARISON, JsonFile, json_option, write_json
+from reproof.cli.lines import limit, plural, printable, section
 from reproof.cli.options import (
     POSITIVE,
     MaxDifferences,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import click
 
-from reproof.cli.comparison_text import plural, printable
+from reproof.cli.lines import plural, printable
 from reproof.cli.options import (
     COUNT,
     PATH,

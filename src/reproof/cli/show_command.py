@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any
 
 import click
 
-from reproof.cli.comparison_text import plural
 from reproof.cli.json_output import OVERVIEW, JsonFile, json_option, write_json
+from reproof.cli.lines import plural
 from reproof.cli.options import Options, Run, flag, option, pass_options
 from reproof.cli.run_text import Line, describe_bytes, draw_damage, draw_overview, draw_stage, draw_steps
 from reproof.cli.screen import find_screen
@@ -77,8 +77,9 @@ def look(options: ShowOptions) -> View:
     )
 
 
-class Verification(NamedTuple):
-    """What came of checking every byte: the first thing that is damaged, or None."""
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """The result of checking every byte: the first thing that is damaged, or None."""
 
     finding: str | None
 
@@ -93,7 +94,7 @@ class View:
         steps: The step that was asked for, as each process recorded it; None for the whole run.
         stage: The only stage to show, or None.
         events: Its events, where no step was asked for.
-        verification: What came of checking every byte; None if that was not asked for.
+        verification: The result of checking every byte; None if that was not asked for.
     """
 
     summary: RunSummary
@@ -138,7 +139,7 @@ class View:
 
 
 def draw_verification(summary: RunSummary, finding: str | None) -> list[Line]:
-    """Say what came of checking every byte."""
+    """Return the lines about the check of every byte."""
     if finding is not None:
         return [Line(""), Line(f"damaged: {finding}", "red", is_bold=True)]
     amount = f"{plural(summary.num_frames, 'frame')}, {describe_bytes(summary.num_bytes)}"

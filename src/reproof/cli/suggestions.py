@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING, Final, Protocol
 
-from reproof.cli.comparison_text import printable
+from reproof.cli.lines import printable
 
 if TYPE_CHECKING:
     from reproof.checking import CheckRequest, CheckResult
