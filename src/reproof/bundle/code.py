@@ -9,10 +9,11 @@ from __future__ import annotations
 import ast
 import hashlib
 import os
-import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+
+from reproof.environment.git import DIFF, finish_git, start_git
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,7 +24,6 @@ MAX_SOURCE_BYTES: Final = 16 << 20
 
 _OUTSIDE: Final = frozenset({"site-packages", "dist-packages", "__pycache__"})
 _LEFT_OUT: Final = frozenset({"ctx", "kind", "type_comment"})
-_DIFF: Final = ("diff", "HEAD", "--full-index", "--no-ext-diff", "--no-textconv", "--no-color")
 
 
 def describe_code(project: Path, entry: str | None = None) -> dict[str, Any]:
@@ -115,7 +115,7 @@ def _describe_git(project: Path) -> dict[str, Any] | None:
     commit = _ask_git(project, "rev-parse", "HEAD")
     if commit is None:
         return None
-    diff = _ask_git(project, *_DIFF)
+    diff = _ask_git(project, *DIFF)
     if diff is None:
         return {"commit": commit.decode("ascii", "replace").strip(), "diff": None, "diff_sha256": None}
     text = diff.decode("utf-8", "replace") if len(diff) <= MAX_DIFF_BYTES else None  # of a larger one the digest
@@ -127,22 +127,7 @@ def _describe_git(project: Path) -> dict[str, Any] | None:
 
 
 def _ask_git(project: Path, *arguments: str) -> bytes | None:
-    # Nothing is written (optional locks) and no program of the repository runs (file-system monitor).
-    command = ["git", "-c", "core.fsmonitor=false", "-C", str(project), *arguments]
-    variables = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
-    variables |= {"GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"}
-    try:
-        done = subprocess.run(  # noqa: S603  # no shell, fixed arguments
-            command,
-            env=variables,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=GIT_TIMEOUT_SECONDS,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return done.stdout if done.returncode == 0 else None
+    return finish_git(start_git(project, arguments), GIT_TIMEOUT_SECONDS)
 
 
 def compare_code(original: dict[str, Any], here: dict[str, Any]) -> tuple[list[str], list[str]]:

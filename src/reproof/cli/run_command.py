@@ -28,8 +28,9 @@ from reproof.cli.options import (
     steps_option,
 )
 from reproof.errors import EXIT_ERROR
+from reproof.hash_seed import MAX_HASH_SEED
 from reproof.launch.experiments import read_experiment
-from reproof.launch.restart import MAX_HASH_SEED, restart_with_hash_seed
+from reproof.launch.restart import restart_with_hash_seed
 from reproof.launch.script import Outcome, Target, record_target, reserve_folder
 from reproof.recorder import Recording
 from reproof.recorder.restorations import RestorationWatch

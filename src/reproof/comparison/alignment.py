@@ -45,7 +45,7 @@ def tally_differences(a: RankTrace, b: RankTrace, limit: int) -> Tally:
         TraceError: If a frame that is looked at is damaged.
     """
     tally = Tally(limit)
-    first = tally.num_frames_equal = find_first_difference(a, b)
+    first = find_first_difference(a, b)
     for trace in (a, b):
         if first < len(trace):
             trace.check_frame(first)

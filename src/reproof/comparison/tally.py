@@ -37,7 +37,6 @@ class Tally:
     """What a comparison of one process has counted.
 
     Attributes:
-        num_frames_equal: Frames at the start that are equal in every bit.
         num_tensors: Tensors in the events compared.
         compared: Events compared, per stage.
         differing: Events that differ, per stage.
@@ -51,7 +50,6 @@ class Tally:
     def __init__(self, limit: int) -> None:
         """Keep the first `limit` differing events."""
         self.limit = limit
-        self.num_frames_equal = 0
         self.num_tensors = 0
         self.compared: Counter[Stage] = Counter()
         self.differing: Counter[Stage] = Counter()

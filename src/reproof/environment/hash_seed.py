@@ -12,11 +12,9 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from reproof.hash_seed import hashes_with
+from reproof.hash_seed import MAX_HASH_SEED, hashes_with
 
 RANDOM: Final = "random"
-
-_MAX_SEED: Final = 0xFFFFFFFF
 
 
 def hash_seed() -> str:
@@ -24,7 +22,7 @@ def hash_seed() -> str:
     if not sys.flags.hash_randomization:
         return "0"
     for value in (_variable_at_start(), os.environ.get("PYTHONHASHSEED")):
-        if value and value.isascii() and value.isdigit() and int(value) <= _MAX_SEED and _is_in_force(int(value)):
+        if value and value.isascii() and value.isdigit() and int(value) <= MAX_HASH_SEED and _is_in_force(int(value)):
             return str(int(value))
     return RANDOM
 

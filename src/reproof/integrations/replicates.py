@@ -24,7 +24,7 @@ from reproof.bundle.reader import open_bundle
 from reproof.bundle.records import REFERENCE, Bundle, Perturbation, Reference, Replicate
 from reproof.bundle.writer import write_reference
 from reproof.errors import LaunchError, ReproofError
-from reproof.integrations.trial_queue import DEFAULT_LEASE_SECONDS, Attempt, TrialQueue, open_storage
+from reproof.integrations.trial_queue import DEFAULT_LEASE_SECONDS, POLL_SECONDS, Attempt, TrialQueue, open_storage
 from reproof.launch.processes import signals_as_exit
 from reproof.reproducing.entry import find_entry
 from reproof.reproducing.gates import check_files, check_result
@@ -38,8 +38,6 @@ if TYPE_CHECKING:
 
 DEFAULT_REPLICATES: Final = 10
 DEFAULT_PERTURBATIONS: Final = 5
-MAX_SEED: Final = 2**32 - 1
-POLL_SECONDS: Final = 0.5
 
 SEED_FREE_GATES: Final = frozenset({"code", "data files"})
 """What is the same whatever the seed; arrays after the split and the scaler fitted to them need not be."""

@@ -23,20 +23,21 @@ import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from reproof.errors import DependencyError, LaunchError, ReproofError, UsageError
 from reproof.integrations.optuna import BestTrialBundle
 from reproof.integrations.trial_queue import (
     DEFAULT_LEASE_SECONDS,
     ERROR,
+    POLL_SECONDS,
     TASK,
     TrialQueue,
     open_storage,
     read_attempt,
 )
 from reproof.launch.parent import die_with_parent
-from reproof.launch.processes import signals_as_exit
+from reproof.launch.processes import GRACE_SECONDS, signals_as_exit
 from reproof.launch.start import start_command
 
 try:
@@ -50,10 +51,6 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     from reproof.bundle.training import TrainingRun
-
-POLL_SECONDS: Final = 0.5
-GRACE_SECONDS: Final = 10.0
-"""How long workers have, once interrupted, to give their trials back and remove what these had prepared."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,7 +168,7 @@ def start_worker(command: Sequence[str]) -> subprocess.Popen[bytes]:
 
 
 def end_workers(workers: Sequence[subprocess.Popen[bytes]]) -> None:
-    """Interrupt the workers that are left, and kill those that take too long."""
+    """Interrupt the workers that are left, so that they give back their trials; kill those that take too long."""
     deadline = time.monotonic() + GRACE_SECONDS
     try:
         for worker in workers:

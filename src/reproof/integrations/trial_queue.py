@@ -49,6 +49,9 @@ ERROR: Final = "reproof:error"
 
 DEFAULT_LEASE_SECONDS: Final = 60.0
 BEATS_PER_LEASE: Final = 6
+POLL_SECONDS: Final = 0.5
+"""How often a worker without a run looks whether there is one."""
+
 MAX_FIRST_LINE: Final = 2**20
 MAX_ATTEMPTS: Final = 5
 """A run with which so many workers died is not tried again: it may be what kills them."""

@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from reproof.entropy.rewriting.addresses import pin_addresses
+from reproof.hash_seed import MAX_HASH_SEED
 from reproof.launch.experiments import write_experiment
 from reproof.launch.folders import FolderChange, State, find_changes, read_state
-from reproof.launch.restart import MAX_HASH_SEED
 from reproof.launch.start import start_command
 from reproof.trace import count_recorded_steps
 

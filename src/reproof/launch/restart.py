@@ -8,9 +8,7 @@ import sys
 from typing import Final
 
 from reproof.errors import UsageError
-
-MAX_HASH_SEED: Final = 4294967295
-"""The largest PYTHONHASHSEED (https://docs.python.org/3/using/cmdline.html#envvar-PYTHONHASHSEED)."""
+from reproof.hash_seed import MAX_HASH_SEED
 
 RESTARTED: Final = "REPROOF_RESTARTED"
 """Set for the moment of a restart, so that it happens once."""

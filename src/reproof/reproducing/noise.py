@@ -13,10 +13,12 @@ import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from reproof.bundle.records import NUM_KEPT_LOSSES
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-EARLY_STEPS: Final = 20
+EARLY_STEPS: Final = NUM_KEPT_LOSSES
 """Losses of so many steps are compared: later, a changed learning rate is no longer told from rounding."""
 
 NUM_ULP: Final = 8

@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from statistics import fmean, stdev, variance
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+from reproof.bundle.records import DEFAULT_ALPHA
 from reproof.errors import DependencyError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-ALPHA: Final = 0.05
 POWER: Final = 0.8
 MAX_REPLICATES: Final = 1000
 """Beyond so many replicates no number is named: a wider margin or less noise is needed, not more runs."""
@@ -68,7 +68,7 @@ class EquivalenceTest:
 
 
 def predict_interval(
-    values: Sequence[float], *, num_ulp_bits: int | None = None, alpha: float = ALPHA, num_intervals: int = 1
+    values: Sequence[float], *, num_ulp_bits: int | None = None, alpha: float = DEFAULT_ALPHA, num_intervals: int = 1
 ) -> Interval:
     """Return the (1 - alpha) prediction interval of one more value: mean ± t(n-1) * s * sqrt(1 + 1/n).
 
@@ -164,7 +164,7 @@ def adjust_for_many(p_values: Sequence[float]) -> list[float]:
 
 
 def plan_pairs(
-    spread: float, margin: float, shift: float = 0.0, alpha: float = ALPHA, power: float = POWER
+    spread: float, margin: float, shift: float = 0.0, alpha: float = DEFAULT_ALPHA, power: float = POWER
 ) -> int | None:
     """Return how many pairs decide between equivalence and its opposite, if the shift is truly this one.
 
@@ -187,7 +187,7 @@ def plan_groups(
     *,
     num_reference: int | None,
     shift: float = 0.0,
-    alpha: float = ALPHA,
+    alpha: float = DEFAULT_ALPHA,
     power: float = POWER,
 ) -> int | None:
     """Return how many runs of the reproduction decide, beside so many of the reference.

@@ -19,7 +19,7 @@ from reproof.bundle.config import read_seed, with_seed
 from reproof.bundle.manifest import dump_json, parse_json
 from reproof.bundle.numbers import read_float, read_metrics, spell_hex
 from reproof.bundle.reader import open_bundle
-from reproof.bundle.records import NUM_KEPT_LOSSES, Bundle
+from reproof.bundle.records import NUM_KEPT_LOSSES, TRACE, Bundle
 from reproof.bundle.training import TrainingOutcome, TrainingRequest
 from reproof.bundle.training import run_training as run_here
 from reproof.bundle.weights import digest_weights
@@ -38,7 +38,6 @@ if TYPE_CHECKING:
     from reproof.bundle.records import Metrics
 
 RESULT: Final = "result.json"
-TRACE: Final = "trace"
 OUTPUT: Final = "output.txt"
 
 

@@ -42,25 +42,6 @@ VIEW: Final = 8
 WITHOUT_DIGEST: Final = UNWRITTEN | UNREADABLE | VIEW
 
 MAX_TENSORS: Final = 2**16 - 1
-ELEMENT_BYTES: Final = {
-    "bool": 1,
-    "uint8": 1,
-    "int8": 1,
-    "int16": 2,
-    "uint16": 2,
-    "int32": 4,
-    "uint32": 4,
-    "int64": 8,
-    "uint64": 8,
-    "float16": 2,
-    "bfloat16": 2,
-    "float32": 4,
-    "float64": 8,
-    "complex32": 4,
-    "complex64": 8,
-    "complex128": 16,
-}
-"""The element types whose values can be compared, with their sizes."""
 
 
 class OpPlace(NamedTuple):

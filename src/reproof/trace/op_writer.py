@@ -50,11 +50,6 @@ class OpWriter:
             self.close()
             raise cannot_write(path, error) from error
 
-    @property
-    def next_number(self) -> int:
-        """The number within its step of the operation that `add` takes next, if it belongs to the same step."""
-        return self._first + self._count
-
     def place_id(self, place: ops.OpPlace) -> int:
         """Return the number of a place, noting its names the first time it is seen."""
         known = self._places.get(place)
