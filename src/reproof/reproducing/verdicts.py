@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
     from reproof.bundle.records import Metrics, Reference
 
+MAX_NAMED = 3
+"""Metrics that a reason names; of others it gives the number."""
+
 __all__ = ["Evidence", "Gate", "Judgement", "TargetRow", "judge"]
 
 
@@ -185,6 +188,6 @@ def _heed_unknown(result: Judgement, gates: Sequence[Gate]) -> Judgement:
     return replace(result, verdict="inconclusive", tier="none", reasons=reasons)
 
 
-def _join(names: Sequence[str], limit: int = 3) -> str:
-    more = f" and {len(names) - limit} more" if len(names) > limit else ""
-    return ", ".join(names[:limit]) + more
+def _join(names: Sequence[str]) -> str:
+    more = f" and {len(names) - MAX_NAMED} more" if len(names) > MAX_NAMED else ""
+    return ", ".join(names[:MAX_NAMED]) + more
