@@ -1,7 +1,7 @@
 """The code that ran: the project's own modules by their content, and the state of git around them.
 
-A digest of the syntax tree stands beside that of the bytes, so that other comments or other spacing are told from
-other code. What is installed as a package has a version, which is in the environment.
+A digest of the syntax tree stands beside that of the bytes, so that other comments or other spacing can be told from
+other code. Installed packages have a version, which is in the environment.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def describe_source(path: Path) -> dict[str, str] | None:
 def digest_syntax(content: bytes) -> str:
     """Return a digest of what a source file does: comments, spacing and docstrings do not count.
 
-    Of a file that is no Python it is the digest of its bytes.
+    For a file that is not Python it is the digest of its bytes.
     """
     try:
         tree = ast.parse(content)
@@ -118,7 +118,7 @@ def _describe_git(project: Path) -> dict[str, Any] | None:
     diff = _ask_git(project, *DIFF)
     if diff is None:
         return {"commit": commit.decode("ascii", "replace").strip(), "diff": None, "diff_sha256": None}
-    text = diff.decode("utf-8", "replace") if len(diff) <= MAX_DIFF_BYTES else None  # of a larger one the digest
+    text = diff.decode("utf-8", "replace") if len(diff) <= MAX_DIFF_BYTES else None  # of a larger diff only the digest
     return {
         "commit": commit.decode("ascii", "replace").strip(),
         "diff": text,
@@ -131,7 +131,7 @@ def _ask_git(project: Path, *arguments: str) -> bytes | None:
 
 
 def compare_code(original: dict[str, Any], here: dict[str, Any]) -> tuple[list[str], list[str]]:
-    """Return which files that ran here have other code than in the bundle, and which have other text alone."""
+    """Return which files that ran here have other code than in the bundle, and which differ only in their text."""
     known: dict[str, dict[str, str]] = original.get("files", {})
     changed, reworded = [], []
     for name, entry in here.get("files", {}).items():

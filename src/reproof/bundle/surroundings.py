@@ -1,7 +1,7 @@
 """What surrounded the training of a bundle, and how much a difference to here may matter.
 
-The environment is the one that every trace keeps, without what tells of the machine's owner (paths, host, process), and
-with the packages that the training had imported: a version of any other cannot matter.
+The environment is the one that every trace keeps, without what identifies the machine's owner (paths, host, process),
+and with a list of the packages that the training imported: no other package's version can matter.
 """
 
 from __future__ import annotations

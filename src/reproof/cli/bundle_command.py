@@ -84,7 +84,7 @@ def import_folder(source: Path, folder: Path, entry: str | None, seed_key: str) 
 
 
 def draw(bundle: Bundle) -> list[str]:
-    """Return the lines that tell of a bundle."""
+    """Return the lines that describe a bundle."""
     trial, manifest = bundle.trial, bundle.manifest
     metrics = [
         f"{target}: " + ", ".join(f"{name} {value:.6g}" for name, value in found.items())

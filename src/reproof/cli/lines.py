@@ -6,7 +6,7 @@ MAX_SHOWN = 8
 
 
 def section(title: str, lines: list[str]) -> list[str]:
-    """Return lines under a title, or nothing."""
+    """Return lines under a title; nothing if there are no lines."""
     return ["", f"{title}:", *(f"  {line}" for line in lines)] if lines else []
 
 
@@ -17,7 +17,7 @@ def limit(lines: tuple[str, ...]) -> list[str]:
 
 
 def printable(text: str) -> str:
-    """Return a text of a trace as a terminal may have it: control characters and lone surrogates are escaped."""
+    """Return a text with control characters and lone surrogates escaped, so that it cannot steer the terminal."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
 
 

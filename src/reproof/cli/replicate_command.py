@@ -92,7 +92,7 @@ def command(options: ReplicateOptions) -> None:
 
 
 def submit(options: ReplicateOptions, num_jobs: int) -> None:
-    """Start the command in jobs of Slurm, and say which."""
+    """Submit the command as jobs of Slurm, and print their identifiers."""
     request = options.to_request()  # first: without Optuna there is nothing to submit
     from reproof.integrations.slurm import submit_replicates
 
@@ -105,11 +105,11 @@ class Reporter:
     """A line on standard error whenever a run has ended."""
 
     def __init__(self) -> None:
-        """Nothing was said yet."""
+        """Start without a line written."""
         self._said = ""
 
     def watch(self, progress: Progress) -> None:
-        """Say how far the runs are, if that is news."""
+        """Write how far the runs are, if that has changed."""
         lost = f", {plural(progress.num_lost, 'lost worker')}" if progress.num_lost else ""
         line = f"{progress.num_done} of {progress.num_tasks} runs done, {progress.num_running} under way{lost}"
         if line != self._said:

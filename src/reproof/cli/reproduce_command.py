@@ -1,4 +1,4 @@
-"""`reproof reproduce`: train the configuration of a bundle again, and certify what comes of it."""
+"""`reproof reproduce`: train the configuration of a bundle again, and certify the result."""
 
 from __future__ import annotations
 
@@ -99,12 +99,12 @@ def command(options: ReproduceOptions) -> int:
 
 
 def tell(line: str) -> None:
-    """Say on standard error what is under way."""
+    """Write on standard error what is under way."""
     click.echo(f"reproof: {line} ...", err=True)
 
 
 def draw(reproduction: Reproduction, *, quiet: bool) -> list[str]:
-    """Return the lines that tell of a reproduction."""
+    """Return the lines that describe a reproduction."""
     judgement = reproduction.judgement
     kind = f" ({judgement.tier}ly)" if judgement.verdict == "equivalent" else ""
     verdict = click.style(f"{judgement.verdict}{kind}", fg=COLORS.get(judgement.verdict, "yellow"), bold=True)

@@ -1,4 +1,4 @@
-"""`reproof resume-check`: does a training that is interrupted and resumed go on as if nothing had happened?"""
+"""`reproof resume-check`: whether a training that is interrupted and resumed continues as without interruption."""
 
 from __future__ import annotations
 

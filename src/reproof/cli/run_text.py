@@ -254,13 +254,13 @@ def add_up(rows: Sequence[StageRow]) -> StageRow:
 
 
 def describe_skipped(found: EventCount) -> str:
-    """Return which evidence has no digest, how often, and why."""
+    """Describe evidence without a digest: how often, and why."""
     times = "once" if found.times == 1 else f"{found.times:,} times"
     return f"{found.event.stage} {found.event.name}, {times}: {found.event.skipped}"
 
 
 def title_curve(curve: Curve) -> str:
-    """Return what is drawn: the name, how many values, the ends."""
+    """Return the title of a plot: the name and how many values."""
     sampled = describe_sampling(curve)
     scale = ", logarithmic" if curve.finite and is_logarithmic([point.value for point in curve.finite]) else ""
     return f"{curve.name}, {plural(len(curve.points), 'value')}{sampled}{scale}"
@@ -359,7 +359,7 @@ def describe_numbers(found: StepEvent) -> str:
 
 
 def draw_section(title: str, lines: Sequence[str], colour: str | None = None) -> list[Line]:
-    """Return lines under a title, or nothing."""
+    """Return lines under a title; nothing if there are no lines."""
     return [Line(""), Line(title, colour, is_bold=True), *(Line(f"  {line}") for line in lines)] if lines else []
 
 

@@ -1,4 +1,4 @@
-"""Start this process anew under a chosen hash seed: an interpreter takes it when it starts and at no other time."""
+"""Restart this process with a chosen hash seed, which an interpreter reads only when it starts."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from reproof.errors import UsageError
 from reproof.hash_seed import MAX_HASH_SEED
 
 RESTARTED: Final = "REPROOF_RESTARTED"
-"""Set for the moment of a restart, so that it happens once."""
+"""Variable that is set during a restart, so that it happens only once."""
 
 
 def restart_with_hash_seed(seed: int | None) -> None:
-    """Start this process anew with a hash seed, unless it has the right one already.
+    """Restart this process with a hash seed, unless it has the right one already.
 
-    Without a seed of the user's a random one is drawn: the order of sets is as unpredictable as ever, but it is known
-    afterwards. An interpreter takes its hash seed from the environment when it starts, and at no other time.
+    If the user has set none, a random one is drawn: the order of sets stays unpredictable, but the seed is known
+    afterwards.
 
     Raises:
         UsageError: If a seed is asked for and the interpreter ignores the environment (``-E`` or ``-I``).

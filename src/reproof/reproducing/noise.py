@@ -1,8 +1,8 @@
-"""Is a difference as small as rounding? The losses of the first steps and the metrics, against perturbation runs.
+"""Test whether a difference is rounding: the losses of the first steps and the metrics, against perturbation runs.
 
-Early steps tell rounding (a few ulp) from a changed hyper-parameter (1e-6 and more) and from another order or seed
-(1e-2 and more); hundreds of steps later all of them look alike. How fast rounding grows depends on the training, so it
-is measured on it: a run in which one weight was moved by one ulp stands for any rounding difference (Summers & Dinneen,
+Early steps distinguish rounding (a few ulp) from a changed hyper-parameter (1e-6 and more) and from another order or
+seed (1e-2 and more); hundreds of steps later all of them look alike. How fast rounding grows depends on the training,
+so it is measured there: a run in which one weight was moved by one ulp stands for any rounding difference (Summers & Dinneen,
 ICML 2021, arXiv:2103.04514), as in the ensemble test of a climate model (Milroy et al., doi:10.5194/gmd-11-697-2018).
 """
 
@@ -91,7 +91,7 @@ def _is_single(value: float) -> bool:
 
 
 def _differences_at(step: int, first: Sequence[float], perturbed: Sequence[Sequence[float]]) -> list[float]:
-    """Return what rounding did at a step; a perturbation run that overflowed there is no licence for all else."""
+    """Return what rounding did at a step; a perturbation run that overflowed there does not count."""
     return [d for losses in perturbed if math.isfinite(d := _difference_at(step, first, losses))]
 
 

@@ -1,7 +1,7 @@
 """Prediction intervals, equivalence tests and the number of replicates they need; scipy and statsmodels do the work.
 
-Each function takes plain numbers and returns a frozen record. What is added here to the two libraries: what to say
-where a test is undefined (no spread, too few values, NaN), because a verdict must be given there as well.
+Each function takes plain numbers and returns a frozen record. Added to the two libraries is an
+answer where a test is undefined (no spread, too few values, NaN), because a verdict is needed there as well.
 
 Left out: which test is asked when, and what its answer means (`reproof.reproducing.verdicts`).
 """
@@ -130,7 +130,7 @@ def compare_groups(
         margin: Largest shift that does not matter.
         alpha: Level of each one-sided test.
     """
-    center = fmean(reference)  # of no consequence for the shift, and small numbers lose fewer bits
+    center = fmean(reference)  # it cancels in the shift, and small numbers lose fewer bits
     groups = [[value - center for value in side] for side in (reproduced, reference)]
     scale = max(margin, *map(abs, [*groups[0], *groups[1]]))
     spread = _pooled_deviation(groups)

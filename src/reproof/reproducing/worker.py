@@ -1,7 +1,7 @@
-"""Run the training of a bundle in a fresh process, and return what came of it.
+"""Run the training of a bundle in a fresh process, and return its result.
 
-Launchers change the number of threads without saying so, and with it the bits, so it is set inside the process. The
-same command serves re-runs, fresh-seed replicates and perturbed runs, whoever starts it.
+Launchers silently change the number of threads, and with it the bits, so it is set inside the process. The same command
+serves re-runs, fresh-seed replicates and perturbed runs.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ OUTPUT: Final = "output.txt"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerResult:
-    """What a fresh process has made of a bundle.
+    """The result of training a bundle in a fresh process.
 
     Attributes:
         seed: The seed it ran with.
@@ -142,7 +142,7 @@ def run_training(  # noqa: PLR0913  # each can be other than in the bundle
 def worker_command(bundle: Bundle, out: Path, *, threads: int | None, entry: str | None) -> tuple[str, ...]:
     """Return the command by which a check runs the training of a bundle, in the project's folder or a copy of it.
 
-    It is recorded by whoever runs it, so it records nothing itself.
+    The check records it, so it records nothing itself.
     """
     options = {"threads": threads, "entry": entry}
     given = [part for name, value in options.items() if value is not None for part in (f"--{name}", str(value))]
@@ -185,13 +185,13 @@ def name_exit(code: int) -> str:
 
 
 def last_line(path: Path) -> str:
-    """Return the last line of what a process said, in one printable line."""
+    """Return the last line of the output of a process, printable."""
     lines = path.read_text(encoding="utf-8", errors="replace").rstrip().splitlines() if path.is_file() else []
     return ascii(lines[-1].removeprefix("reproof: error: "))[1:-1][:300] if lines else "it said nothing"
 
 
 def read_result(root: Path, seconds: float) -> WorkerResult:
-    """Read what a worker has left."""
+    """Read the result of a worker."""
     values = parse_json((root / RESULT).read_bytes(), RESULT)
     return WorkerResult(
         seed=values["seed"],
@@ -225,7 +225,7 @@ def read_losses(folder: Path) -> tuple[float, ...]:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run in the fresh process: train, and write the result; exits with 2 and one line if that cannot be."""
+    """Run in the fresh process: train and write the result; on an error, print one line and exit with 2."""
     options = _parse(sys.argv[1:] if arguments is None else list(arguments))
     if arguments is None:
         die_with_parent()
@@ -264,7 +264,7 @@ def make_request(bundle: Bundle, options: argparse.Namespace, project: Path, ent
 
 
 def spell_outcome(outcome: TrainingOutcome, seed: int) -> dict[str, Any]:
-    """Return what the parent process reads."""
+    """Return the result as plain values for the parent process."""
     return {
         "seed": seed,
         "metrics": spell_hex(outcome.metrics),
