@@ -2,8 +2,9 @@
 
 Early steps distinguish rounding (a few ulp) from a changed hyper-parameter (1e-6 and more) and from another order or
 seed (1e-2 and more); hundreds of steps later all of them look alike. How fast rounding grows depends on the training,
-so it is measured there: a run in which one weight was moved by one ulp stands for any rounding difference (Summers & Dinneen,
-ICML 2021, arXiv:2103.04514), as in the ensemble test of a climate model (Milroy et al., doi:10.5194/gmd-11-697-2018).
+so it is measured there: a run in which one weight was moved by one ulp stands for any rounding difference (Summers &
+Dinneen, ICML 2021, arXiv:2103.04514), as in the ensemble test of a climate model (Milroy et al.,
+doi:10.5194/gmd-11-697-2018).
 """
 
 from __future__ import annotations
