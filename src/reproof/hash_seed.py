@@ -15,6 +15,9 @@ import sys
 from pathlib import Path
 from typing import Final
 
+MAX_HASH_SEED: Final = 4294967295
+"""The largest PYTHONHASHSEED (https://docs.python.org/3/using/cmdline.html#envvar-PYTHONHASHSEED)."""
+
 _WORD: Final = (1 << 64) - 1
 _PROBE: Final = b"reproof: is the hash seed pinned?"  # longer than CPython's cutoff for short texts
 _ROUNDS: Final = {"siphash13": (1, 3), "siphash24": (2, 4)}

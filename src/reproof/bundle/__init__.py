@@ -1,11 +1,11 @@
 """The best trial of a search as a folder that anyone can verify, read and run again.
 
-    records      what a bundle holds
-    manifest     bundle.json; the check that a folder is exactly what it says
-    reader       a verified folder to a `Bundle`; nothing of it is executed
-    training     one run of the user's training function, in a search or again
-    writer       files first, manifest last
-    replacing    one folder in the place of another, whole at any moment
+- `records`: what a bundle holds; `manifest`: bundle.json, and the check that a folder is exactly what it says.
+- `reader`: a verified folder to a `Bundle`; `writer`: files first, manifest last; `replacing`: one folder for another.
+- `training`: one run of the user's training function, in a search or again.
+- What is recorded of a training, and compared: `config`, `code`, `data`, `scalers`, `surroundings`, `weights`.
+- `numbers`, `yaml_format`, `joblib_format`: how values are written and read without losing a bit or running code.
+- `foreign`: a bundle from a folder that another tool has written; `signature`: sign and check with SSH keys.
 
 Left out on purpose: Optuna (`reproof.integrations`), running a bundle again and judging it (`reproof.reproducing`).
 """

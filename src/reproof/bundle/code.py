@@ -1,7 +1,7 @@
 """The code that ran: the project's own modules by their content, and the state of git around them.
 
-A digest of the syntax tree stands beside that of the bytes, so that other comments or other spacing are told from
-other code. What is installed as a package has a version, which is in the environment.
+A digest of the syntax tree stands beside that of the bytes, so that other comments or other spacing can be told from
+other code. Installed packages have a version, which is in the environment.
 """
 
 from __future__ import annotations
@@ -9,10 +9,11 @@ from __future__ import annotations
 import ast
 import hashlib
 import os
-import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+
+from reproof.environment.git import DIFF, finish_git, start_git
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,7 +24,6 @@ MAX_SOURCE_BYTES: Final = 16 << 20
 
 _OUTSIDE: Final = frozenset({"site-packages", "dist-packages", "__pycache__"})
 _LEFT_OUT: Final = frozenset({"ctx", "kind", "type_comment"})
-_DIFF: Final = ("diff", "HEAD", "--full-index", "--no-ext-diff", "--no-textconv", "--no-color")
 
 
 def describe_code(project: Path, entry: str | None = None) -> dict[str, Any]:
@@ -56,7 +56,7 @@ def describe_source(path: Path) -> dict[str, str] | None:
 def digest_syntax(content: bytes) -> str:
     """Return a digest of what a source file does: comments, spacing and docstrings do not count.
 
-    Of a file that is no Python it is the digest of its bytes.
+    For a file that is not Python it is the digest of its bytes.
     """
     try:
         tree = ast.parse(content)
@@ -115,10 +115,10 @@ def _describe_git(project: Path) -> dict[str, Any] | None:
     commit = _ask_git(project, "rev-parse", "HEAD")
     if commit is None:
         return None
-    diff = _ask_git(project, *_DIFF)
+    diff = _ask_git(project, *DIFF)
     if diff is None:
         return {"commit": commit.decode("ascii", "replace").strip(), "diff": None, "diff_sha256": None}
-    text = diff.decode("utf-8", "replace") if len(diff) <= MAX_DIFF_BYTES else None  # of a larger one the digest
+    text = diff.decode("utf-8", "replace") if len(diff) <= MAX_DIFF_BYTES else None  # of a larger diff only the digest
     return {
         "commit": commit.decode("ascii", "replace").strip(),
         "diff": text,
@@ -127,26 +127,11 @@ def _describe_git(project: Path) -> dict[str, Any] | None:
 
 
 def _ask_git(project: Path, *arguments: str) -> bytes | None:
-    # Nothing is written (optional locks) and no program of the repository runs (file-system monitor).
-    command = ["git", "-c", "core.fsmonitor=false", "-C", str(project), *arguments]
-    variables = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
-    variables |= {"GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"}
-    try:
-        done = subprocess.run(  # noqa: S603  # no shell, fixed arguments
-            command,
-            env=variables,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=GIT_TIMEOUT_SECONDS,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return done.stdout if done.returncode == 0 else None
+    return finish_git(start_git(project, arguments), GIT_TIMEOUT_SECONDS)
 
 
 def compare_code(original: dict[str, Any], here: dict[str, Any]) -> tuple[list[str], list[str]]:
-    """Return which files that ran here have other code than in the bundle, and which have other text alone."""
+    """Return which files that ran here have other code than in the bundle, and which differ only in their text."""
     known: dict[str, dict[str, str]] = original.get("files", {})
     changed, reworded = [], []
     for name, entry in here.get("files", {}).items():

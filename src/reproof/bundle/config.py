@@ -24,7 +24,7 @@ def plain_config(config: Any) -> dict[str, Any]:
     """Return a configuration as plain values; one of OmegaConf is resolved, numbers of numpy become Python's.
 
     Raises:
-        BundleError: If it holds what is not plain, or names code.
+        BundleError: If it holds a value that is not plain, or names code.
     """
     value = _plain(config, "")
     if not isinstance(value, dict):
@@ -79,7 +79,7 @@ def with_seed(config: Mapping[str, Any], seed_key: str, seed: int) -> dict[str, 
 
 def _plain(value: Any, path: str) -> Any:
     if type(value).__module__.startswith("omegaconf"):
-        from omegaconf import OmegaConf  # the user's, who has it
+        from omegaconf import OmegaConf  # installed, as the user has made a value of it
 
         value = OmegaConf.to_container(value, resolve=True, throw_on_missing=True)
     if isinstance(value, dict):

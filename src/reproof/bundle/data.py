@@ -20,11 +20,9 @@ if TYPE_CHECKING:
 NUM_BLOCKS: Final = 128
 """Blocks of rows of which each has a digest of its own."""
 
-ROW_DIGEST_BYTES: Final = 16
-
 
 def describe_data_file(path: Path, project: Path) -> tuple[str, dict[str, Any]]:
-    """Return how a file is called within the project, and its size and sha256.
+    """Return the name of a file within the project, its size and its sha256.
 
     Raises:
         UsageError: If it cannot be read.
@@ -46,7 +44,7 @@ def describe_array(array: Any) -> dict[str, Any]:
         ``blocks`` (digests of consecutive rows).
 
     Raises:
-        UsageError: If it is none of these, or has elements that are no plain numbers or text.
+        UsageError: If it is none of these, or has elements other than plain numbers or text.
 
     Effects: copies a tensor from its device.
     """
@@ -93,7 +91,7 @@ def _list_bytes(items: list[Any], text: str) -> tuple[str, tuple[int, ...], byte
 
 
 def describe_difference(name: str, original: dict[str, Any], here: dict[str, Any]) -> str | None:
-    """Return in words how an array differs from the recorded one, or None if it is the same."""
+    """Describe how an array differs from the recorded one; None if it is the same."""
     if original["sha256"] == here["sha256"]:
         return None
     if (original["dtype"], original["shape"]) != (here["dtype"], here["shape"]):
@@ -121,7 +119,7 @@ def _name_rows(blocks: list[int], size: int, total: int) -> str:
 
 
 def compare_data(original: dict[str, Any], here: dict[str, Any]) -> list[str]:
-    """Return in words how the data of a re-run differ from those of the bundle, as far as both have them."""
+    """Describe how the data of a re-run differ from those of the bundle."""
     found = []
     for name, entry in original.get("files", {}).items():
         other = here.get("files", {}).get(name)

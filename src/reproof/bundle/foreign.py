@@ -1,8 +1,8 @@
 """Make a bundle of a folder as a hand-made search leaves it: `config.yaml`, `trial_info.yaml`, a scaler, weights.
 
-Such a folder has no manifest, so nothing vouches for it: it is read as data from a stranger. Weights go through
-PyTorch's `weights_only` loader, the scaler through a reader that unpickles nothing. What it does not tell (data, code,
-surroundings, trace) the bundle does not have, and a re-run is judged accordingly.
+Such a folder has no manifest, so it is read as untrusted data. Weights go through
+PyTorch's `weights_only` loader, the scaler through a reader that unpickles nothing. The bundle lacks what the folder
+lacks (data, code, surroundings, trace), and a re-run is judged accordingly.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _METRICS: Final = ("r2", "mse", "mae")
 
 
 def import_foreign(source: Path, folder: Path, *, entry: str | None = None, seed_key: str = "training.seed") -> Bundle:
-    """Make a bundle of a folder of others.
+    """Make a bundle from a folder that another tool has written.
 
     Args:
         source: The folder.
@@ -155,7 +155,7 @@ def find_state(value: Any) -> dict[str, Any] | None:
 
 
 def read_foreign_trial(value: dict[str, Any], study: str) -> TrialInfo:
-    """Read a `trial_info.yaml` of others: its names differ, what it tells is the same.
+    """Read the `trial_info.yaml` of another tool, which holds the same under other names.
 
     Raises:
         BundleError: If it has no value.

@@ -1,9 +1,9 @@
 """Read the state of a scikit-learn scaler from a joblib file without unpickling it.
 
 A joblib file is a pickle in which the elements of arrays stand as raw bytes after the object that describes them
-(https://github.com/joblib/joblib/blob/1.5.0/joblib/numpy_pickle.py, NumpyArrayWrapper). The opcodes are carried out by
-our own machine, which imports nothing: of classes it knows the scalers of our list, by name, and makes plain records of
-them. Everything else is refused by name.
+(https://github.com/joblib/joblib/blob/1.5.0/joblib/numpy_pickle.py, NumpyArrayWrapper). The opcodes are
+interpreted here, which imports nothing: the only classes are the scalers of a fixed list, which become plain records.
+Everything else is refused by name.
 """
 
 from __future__ import annotations
@@ -76,11 +76,11 @@ class _Scaler:
 
 @dataclass(slots=True)
 class _Wrapper:
-    """What describes an array of which the elements follow."""
+    """The description of an array whose elements follow."""
 
 
 class _ScalerMachine(PlainMachine):
-    """The machine of plain values, with scalers and with arrays as joblib writes them."""
+    """An interpreter of plain values, extended by scalers and by arrays as joblib writes them."""
 
     def _make_object(self, _: str, __: object) -> None:
         arguments, kind = self._stack.pop(), self._stack.pop()
@@ -167,7 +167,7 @@ class _Names:
 
 
 class _NamesMachine(PlainMachine):
-    """The machine of plain values, for an array of texts."""
+    """An interpreter of plain values, extended by an array of texts."""
 
     def _set_state(self, opcode: str, argument: object) -> None:
         target = self._stack[-2]

@@ -127,7 +127,7 @@ def _scan(folder: Path, prefix: str) -> list[os.DirEntry[str]]:
 
 
 def digest_file(path: Path) -> str:
-    """Return the sha256 of a file, of which a megabyte at a time is in memory."""
+    """Return the sha256 of a file, read a megabyte at a time."""
     digest = hashlib.sha256()
     with path.open("rb", buffering=0) as file:
         while chunk := file.read(CHUNK_BYTES):
@@ -141,7 +141,7 @@ def describe_file(folder: Path, path: str) -> FileEntry:
 
 
 def read_listed(folder: Path, entry: FileEntry, limit: int) -> bytes:
-    """Return the bytes of a file, of which the digest is checked again: they are the ones that are used.
+    """Return the bytes of a file after checking their digest again, as the file may have changed since.
 
     Raises:
         BundleError: If they have changed since, or are more than `limit`.
@@ -183,7 +183,7 @@ def read_manifest(folder: Path) -> Manifest:
 
 
 def parse_json(content: bytes, source: str) -> dict[str, Any]:
-    """Return the object that a JSON file holds; a key twice, NaN and infinity are refused.
+    """Return the object that a JSON file holds; duplicate keys, NaN and infinity are refused.
 
     Raises:
         BundleError: If it holds anything else.
@@ -278,7 +278,7 @@ def check_entry(entry: str) -> str:
     """Return the name of a training if it can be one.
 
     Raises:
-        ValueError: If it is absolute, leads out of the project or is no ``path/to/file.py:function``.
+        ValueError: If it is absolute, leads out of the project or is not a ``path/to/file.py:function``.
     """
     if not _ENTRY.fullmatch(entry) or any(part.startswith(".") for part in entry.partition(":")[0].split("/")):
         raise ValueError(f"the entry {quote(entry)} is no path/to/file.py:function within a project")

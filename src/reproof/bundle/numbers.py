@@ -1,6 +1,6 @@
-"""Floats in text that lose no bit: beside each decimal number stands its hexadecimal form, which is what counts.
+"""Write floats as text without losing a bit: beside each decimal number stands its hexadecimal form, which counts.
 
-JSON and YAML of Python round-trip finite floats; other programs that edit a file may not, and NaN has no form in JSON.
+Python's JSON and YAML round-trip finite floats; other programs that edit a file may not, and JSON has no NaN.
 """
 
 from __future__ import annotations
@@ -71,10 +71,10 @@ def read_margins(value: object) -> Metrics:
 
 
 def check_metrics(metrics: Mapping[str, Mapping[str, Any]]) -> Metrics:
-    """Return what a training returned as plain floats; numbers of numpy and PyTorch become Python's, to the bit.
+    """Return the metrics of a training as plain floats, converted from numpy and PyTorch without losing a bit.
 
     Raises:
-        ValueError: If it is no ``{target: {metric: number}}``.
+        ValueError: If it is not a ``{target: {metric: number}}``.
     """
     try:
         found = {
@@ -86,10 +86,3 @@ def check_metrics(metrics: Mapping[str, Mapping[str, Any]]) -> Metrics:
     if not found:
         raise ValueError("there are no metrics")
     return found
-
-
-def same_bits(first: float, second: float) -> bool:
-    """Whether two floats are the same number, -0.0 apart from 0.0; two NaN are the same."""
-    if math.isnan(first) or math.isnan(second):
-        return math.isnan(first) and math.isnan(second)
-    return first == second and math.copysign(1.0, first) == math.copysign(1.0, second)

@@ -1,4 +1,4 @@
-"""Open a bundle: first every byte is checked, then what it holds is read by readers that run nothing."""
+"""Open a bundle: check every byte first, then read the content without executing any of it."""
 
 from __future__ import annotations
 
@@ -31,6 +31,7 @@ from reproof.bundle.scalers import check_scaler
 from reproof.bundle.weights import digest_weights, read_weights
 from reproof.bundle.yaml_format import MAX_YAML_BYTES, parse_yaml
 from reproof.errors import UsageError
+from reproof.hash_seed import MAX_HASH_SEED
 from reproof.trace.fields import Fields
 
 if TYPE_CHECKING:
@@ -39,7 +40,6 @@ if TYPE_CHECKING:
 
 MAX_RUNS: Final = 10_000
 MAX_THREADS: Final = 4096
-HASH_SEED_LIMIT: Final = 2**32
 
 _DEVICE: Final = re.compile(r"[a-z]{1,20}(:\d{1,3})?")
 _DIGITS: Final = re.compile(r"[0-9]{1,10}")
@@ -149,7 +149,7 @@ def read_trial(value: dict[str, Any]) -> TrialInfo:
 
 
 def read_environment(value: dict[str, Any]) -> dict[str, Any]:
-    """Read `environment.yaml`: what a re-run takes from it must be what a process can be given.
+    """Read `environment.yaml`, and check the values that a re-run applies to its process.
 
     Raises:
         ValueError: If a field is wrong.
@@ -163,7 +163,7 @@ def read_environment(value: dict[str, Any]) -> dict[str, Any]:
         if type(text) is not str or not text.isprintable():
             raise ValueError(f"the variable {name!r:.60} is {text!r:.60}")
     seed = str(value.get("python", {}).get("hash_seed", "random"))
-    if seed != "random" and not (_DIGITS.fullmatch(seed) and int(seed) < HASH_SEED_LIMIT):
+    if seed != "random" and not (_DIGITS.fullmatch(seed) and int(seed) <= MAX_HASH_SEED):
         raise ValueError(f"the hash seed is {seed!r:.60}")
     device = value.get("device", "cpu")
     if type(device) is not str or not _DEVICE.fullmatch(device):

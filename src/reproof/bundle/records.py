@@ -66,7 +66,7 @@ class Manifest:
         alpha: Significance level of the verdict.
         created: When it was written, ISO 8601 with time zone.
         reproof: Version that wrote it.
-        imported: Whether the bundle was made from a folder of others, which has less evidence.
+        imported: Whether the bundle was made from a folder of another tool, which has less evidence.
     """
 
     entry: str | None

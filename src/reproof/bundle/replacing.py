@@ -1,7 +1,7 @@
 """Put a finished folder in the place of another so that a crash at any moment leaves one of the two whole.
 
-Linux exchanges two names in one step (renameat2, RENAME_EXCHANGE); where the file system cannot, the old folder waits
-under a hidden name for the moment between two renames, and is put back by the next that comes.
+Linux exchanges two names in one step (renameat2, RENAME_EXCHANGE). Where the file system cannot, the old folder has a
+hidden name between two renames; after a crash there, the next process to lock the folder restores it.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ _RENAME_EXCHANGE: Final = 2
 
 
 def hidden(folder: Path, what: str) -> Path:
-    """Return the name beside a folder under which something that belongs to it is kept."""
+    """Return the hidden name beside a folder for something that belongs to it."""
     return folder.with_name(f".{folder.name}.{what}")
 
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Keep other processes from replacing a folder meanwhile; they wait.
+    """Hold the lock of a folder, so that other processes wait before they replace it.
 
     Raises:
         BundleError: If its parent cannot be written.
 
-    Effects: creates a lock file beside the folder, and puts back what a crash has left under a hidden name.
+    Effects: creates a lock file beside the folder, and restores a folder that a crash has left under a hidden name.
     """
     path = hidden(folder, "lock")
     try:
@@ -60,7 +60,7 @@ def locked(folder: Path) -> Iterator[None]:
 def make_staging(folder: Path, name: str) -> Path:
     """Create an empty folder, on the same file system, in which the next content of a folder is prepared.
 
-    Effects: removes those that processes of this machine have left that are gone.
+    Effects: removes those left by processes of this machine that no longer exist.
     """
     parent = hidden(folder, "candidates")
     remove_abandoned(parent)
@@ -76,12 +76,12 @@ def make_staging(folder: Path, name: str) -> Path:
 def discard_staging(staging: Path) -> None:
     """Remove a folder that will not be used."""
     shutil.rmtree(staging, ignore_errors=True)
-    with suppress(OSError):  # another process prepares one
+    with suppress(OSError):  # another process is preparing one
         staging.parent.rmdir()
 
 
 def remove_abandoned(parent: Path) -> None:
-    """Remove what processes of this machine have left that are gone."""
+    """Remove what was left by processes of this machine that no longer exist."""
     for path in parent.glob(f"{_host()}-*-*") if parent.is_dir() else ():
         pid = path.name.removeprefix(f"{_host()}-").partition("-")[0]
         if pid.isdigit() and not _is_alive(int(pid)):
@@ -91,7 +91,7 @@ def remove_abandoned(parent: Path) -> None:
 def replace_folder(staging: Path, folder: Path) -> None:
     """Put a finished folder in the place of another, or of none.
 
-    Effects: the content is on the disk before the name is; the old folder is removed.
+    Effects: writes the content to the disk before the name; removes the old folder.
     """
     _sync(staging)
     if not folder.exists():

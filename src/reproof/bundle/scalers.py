@@ -1,7 +1,7 @@
-"""The state of a target scaler as exact text, in the place of a pickle.
+"""The state of a target scaler as exact text, instead of a pickle.
 
-Only the scalers of scikit-learn that are plain numbers are known, by name; their list is here and never in a bundle.
-Nothing is imported: what a scaler is, its attributes tell.
+Supported are the scalers of scikit-learn whose state is plain numbers, from a list in this module. scikit-learn is not
+imported: the state is read from the attributes.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def describe_plain_scaler(kind: str, state: dict[str, Any]) -> dict[str, Any]:
 
 
 def is_state(name: str) -> bool:
-    """Whether an attribute is of the scaler's own: its version and the kind of container it returns are not."""
+    """Whether an attribute is state; the version and the type of container it returns are not."""
     return not name.startswith("_sklearn_")
 
 
@@ -115,9 +115,9 @@ def _check(value: Any) -> None:
 
 
 def compare_scalers(first: dict[str, Any], second: dict[str, Any]) -> str | None:
-    """Return in which value two scalers differ by more than rounding, in words, or None.
+    """Describe the first value in which two scalers differ by more than rounding; None if there is none.
 
-    Other instructions of a processor may sum in another order: what comes of it is judged by the training's numbers.
+    Another processor may sum in another order, so rounding is tolerated here; the training's numbers show its effect.
     """
     if first["class"] != second["class"]:
         return f"a {first['class']} in the bundle, a {second['class']} here"

@@ -1,6 +1,6 @@
-"""Sign and check a bundle's manifest with keys of SSH, by `ssh-keygen`: no keys, formats or cryptography of our own.
+"""Sign and check a bundle's manifest with SSH keys, by `ssh-keygen`.
 
-The manifest has the digest of every other file, so that its signature is one for the whole bundle. The signature is
+The manifest has the digest of every other file, so its signature covers the whole bundle. The signature is
 what ``ssh-keygen -Y sign`` writes (https://man.openbsd.org/ssh-keygen), in the file that it names itself.
 """
 
@@ -40,10 +40,10 @@ def sign_bundle(folder: Path, key: Path) -> Path:
 
 
 def check_signature(folder: Path, signers: Path, identity: str) -> None:
-    """Check that someone of a list of allowed signers has signed the manifest of a bundle.
+    """Check that one of the allowed signers has signed the manifest of a bundle.
 
     Raises:
-        BundleError: If there is no signature, or it is not his, or of another manifest.
+        BundleError: If there is no signature, or it is by someone else, or of another manifest.
         DependencyError: If ssh-keygen is not installed.
     """
     read_manifest(folder)

@@ -1,7 +1,7 @@
 """What surrounded the training of a bundle, and how much a difference to here may matter.
 
-The environment is the one that every trace keeps, without what tells of the machine's owner (paths, host, process), and
-with the packages that the training had imported: a version of any other cannot matter.
+The environment is the one that every trace keeps, without what identifies the machine's owner (paths, host, process),
+and with a list of the packages that the training imported: no other package's version can matter.
 """
 
 from __future__ import annotations
@@ -73,12 +73,14 @@ def find_imported() -> list[str]:
 
 
 def grade_environment(original: dict[str, Any], here: dict[str, Any]) -> tuple[EnvironmentRow, ...]:
-    """Return the circumstances that differ, those that matter first.
+    """Return the circumstances that differ, those that matter first; none if those of the original are not known.
 
     Args:
-        original: The environment of a bundle.
+        original: The environment of a bundle, or nothing.
         here: `describe_surroundings` of the re-run.
     """
+    if not original:
+        return ()
     imported = set(original.get("imported", ())) | set(here.get("imported", ()))
     sides = [{name: value for name, value in side.items() if name != "imported"} for side in (original, here)]
     rows = [

@@ -62,7 +62,7 @@ class TrainingRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingOutcome:
-    """What a training has left.
+    """The result of a training.
 
     Attributes:
         metrics: What the function returned.
@@ -110,7 +110,7 @@ class _Progress:
 
 
 class TrainingRun:
-    """What a training function tells of itself, and is told.
+    """Handed to a training function, which reports to it.
 
     Attributes:
         device: What to train on.
@@ -118,10 +118,10 @@ class TrainingRun:
     """
 
     def __init__(self, request: TrainingRequest, on_report: Callable[[int, float], None] | None = None) -> None:
-        """Nothing is reported yet.
+        """Start without a report.
 
         Args:
-            request: How it is run.
+            request: How the training is run.
             on_report: Called with each epoch and value; it may raise to end the training.
         """
         self.device = request.device
@@ -131,14 +131,14 @@ class TrainingRun:
         self._progress = _Progress()
 
     def start(self, model: Any) -> Any:
-        """Name the model whose weights are kept, when it has its initial weights and nothing has run; returns it."""
+        """Register the model whose weights are kept; call it before the first step. Returns the model."""
         self._progress.model = model
         if self._request.perturb is not None:
             self._progress.perturbed = move_one_weight(model, self._request.perturb)
         return model
 
     def use_file(self, path: str | Path) -> Path:
-        """Note a file that the training reads, by its bytes; returns its path.
+        """Record the digest of a file that the training reads; returns its path.
 
         A path that is not absolute is relative to the project.
         """
@@ -148,7 +148,7 @@ class TrainingRun:
         return found
 
     def use_data(self, **arrays: Any) -> None:
-        """Note arrays that the training computes with, such as features, targets and indices of a split.
+        """Record fingerprints of arrays that the training computes with, such as features, targets and a split.
 
         Args:
             **arrays: Arrays of numpy, tensors or lists of numbers, by name.
@@ -163,7 +163,7 @@ class TrainingRun:
         return scaler
 
     def report(self, epoch: int, value: float) -> bool:
-        """Report the value that the search looks at, after an epoch: keeps the weights, and prunes within a search.
+        """Report the value that the search optimises, after an epoch; keeps the weights, and prunes within a search.
 
         Args:
             epoch: 0-based number of the epoch.
@@ -191,10 +191,10 @@ class TrainingRun:
         return {name: clone(value) for name, value in self._progress.best.items()}
 
     def finish(self, metrics: Mapping[str, Mapping[str, Any]]) -> TrainingOutcome:
-        """Return what the training has left.
+        """Return the result of the training.
 
         Raises:
-            UsageError: If it reported nothing, or what it returned are no metrics.
+            UsageError: If it reported nothing, or did not return metrics.
         """
         progress, request = self._progress, self._request
         if progress.best_value is None:
@@ -229,7 +229,7 @@ def run_training(
     request: TrainingRequest,
     on_report: Callable[[int, float], None] | None = None,
 ) -> TrainingOutcome:
-    """Run a training function, seeded and recorded, and return what it has left.
+    """Run a training function, seeded and recorded, and return its result.
 
     Raises:
         UsageError: If another training is under way in this process.
@@ -254,7 +254,7 @@ def run_training(
         if request.trace is None:
             return run.finish(train(config, run))
         with record(request.trace):
-            log(config=config)  # a value that is changed later is then named by the first divergence
+            log(config=config)  # so that a changed value shows as the first divergence
             metrics = train(config, run)
         return run.finish(metrics)
 
@@ -265,12 +265,12 @@ def copy_state(model: Any) -> dict[str, Any]:
 
 
 def clone(value: Any) -> Any:
-    """Return a copy of a tensor that does not change with it; any other value as it is."""
+    """Return a detached copy of a tensor, and any other value unchanged."""
     return value.detach().clone() if hasattr(value, "detach") else value
 
 
 def move_one_weight(model: Any, number: int) -> str:
-    """Move one initial weight to the next larger number of its type, and say which.
+    """Move one initial weight to the next larger number of its type; return which, as ``name[index]``.
 
     Args:
         model: A module.

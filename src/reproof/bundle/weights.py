@@ -1,6 +1,6 @@
 """Weights as safetensors without metadata, and their canonical digest.
 
-Files of equal weights can differ (order of keys, padding, metadata), so what identifies weights is the digest of their
+Files of equal weights can differ (order of keys, padding, metadata), so weights are identified by the digest of their
 content: for each tensor, in the order of names, its name, element type, shape and little-endian bytes. The format is
 described at https://github.com/huggingface/safetensors (README, "Format", version 0.8). Nothing here imports PyTorch:
 bundles are verified where it is not installed.
@@ -50,7 +50,7 @@ def collect_weights(state: Mapping[str, Any]) -> tuple[WeightTensor, ...]:
     """Return the tensors of a `state_dict`, copied to host memory, in the order of names.
 
     Raises:
-        BundleError: If a tensor has no plain content, or a type that safetensors has not.
+        BundleError: If a tensor has no plain content, or a type that safetensors lacks.
 
     Effects: waits for the device of a tensor that is not in host memory.
     """
@@ -59,7 +59,7 @@ def collect_weights(state: Mapping[str, Any]) -> tuple[WeightTensor, ...]:
     found = []
     for name, tensor in sorted(state.items()):
         if not (hasattr(tensor, "dtype") and hasattr(tensor, "shape")):
-            continue  # extra state of a module is no weight
+            continue  # extra state of a module is not a weight
         dtype = str(tensor.dtype).removeprefix("torch.")
         data = copy_bytes(tensor) if dtype in TYPES else None
         if data is None or sys.byteorder != "little":
@@ -103,7 +103,7 @@ def read_weights(path: Path) -> Iterator[WeightTensor]:
     """Yield the tensors of a safetensors file in the order of names; one is in memory at a time.
 
     Raises:
-        BundleError: If the file is not what the format demands.
+        BundleError: If the file does not follow the format.
     """
     num_bytes = path.stat().st_size
     with path.open("rb") as file:

@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BundleContents:
-    """What a bundle is made of, besides the trace and the file for others, which are in the folder already.
+    """What a bundle is made of, besides the trace and the joblib file, which are in the folder already.
 
     Attributes:
         entry: Name of the training, or None.
@@ -60,7 +60,7 @@ class BundleContents:
         scaler: State of the target scaler.
         margins: Fixed now, before anything is reproduced.
         alpha: Significance level.
-        imported: Whether it is made from a folder of others.
+        imported: Whether it is made from a folder that another tool has written.
     """
 
     entry: str | None
@@ -112,7 +112,7 @@ def write_manifest(folder: Path, manifest: Manifest) -> Manifest:
     paths = sorted(path for path, _ in walk_folder(folder) if path not in {MANIFEST, SIGNATURE})
     manifest = replace(manifest, files=tuple(describe_file(folder, path) for path in paths))
     (folder / MANIFEST).write_bytes(dump_json(manifest.to_json()))
-    return read_manifest(folder)  # as a reader will: what it refuses is not written
+    return read_manifest(folder)  # as a reader does, so that no bundle is written that would be refused
 
 
 def spell_trial(trial: TrialInfo) -> dict[str, Any]:
@@ -129,12 +129,12 @@ def write_reference(folder: Path, reference: Reference) -> None:
 
     Args:
         folder: The bundle.
-        reference: Its margins must be those of the manifest, as far as that has any: they were fixed beforehand.
+        reference: Its margins must agree with those of the manifest, which were fixed beforehand.
 
     Raises:
         BundleError: If the bundle is refused, or the margins are others.
 
-    Effects: replaces the bundle, by the same with another reference; a signature is left out, for it was of the other.
+    Effects: replaces the bundle by one with the new reference and without a signature, which was for the old one.
     """
     with locked(folder):
         manifest = verify_folder(folder)

@@ -1,4 +1,4 @@
-"""YAML of plain values alone: no tags, no anchors, no aliases, so that a small file cannot grow and nothing is built.
+"""YAML of plain values: no tags, anchors or aliases, so that no object is built and a small file cannot expand.
 
 Numbers such as ``1e-5``, which YAML 1.1 takes for text, are numbers here, as in OmegaConf; dates stay text.
 PyYAML is imported when it is needed, as an extra.
@@ -46,7 +46,7 @@ def parse_yaml(content: bytes, source: str) -> dict[str, Any]:
         source: Its name, for error messages.
 
     Raises:
-        BundleError: If it is no such file: damaged, too large or too deep, with aliases, tags or a key twice.
+        BundleError: If it is damaged, too large or too deep, or has aliases, tags or duplicate keys.
         DependencyError: If PyYAML is not installed.
     """
     yaml = import_yaml()
@@ -65,7 +65,7 @@ def parse_yaml(content: bytes, source: str) -> dict[str, Any]:
 
 
 def first_line(error: Exception) -> str:
-    """Return what an error says, in one line."""
+    """Return the message of an error in one line."""
     return " ".join(str(error).split())[:160] or type(error).__name__
 
 
@@ -88,7 +88,7 @@ def _refuse(source: str, why: str) -> BundleError:
 
 
 def _check_events(yaml: Any, text: str, source: str) -> None:
-    """Look at the file before anything is made of it."""
+    """Check the events of a file before it is loaded."""
     depth = 0
     for num_nodes, event in enumerate(yaml.parse(text, Loader=yaml.SafeLoader)):
         if num_nodes > MAX_NODES:

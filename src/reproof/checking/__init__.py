@@ -1,4 +1,9 @@
-"""The main workflow: run a training several times in fresh processes, compare, and give one verdict."""
+"""The main workflow: run a training several times in fresh processes, compare, and give one verdict.
+
+- `workflow`: `reproof check`; `workplace`: the folders in which its runs take place.
+- `explaining`: `reproof explain`, for two runs that were recorded before.
+- `resuming`: `reproof resume-check`.
+"""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ def explain_runs(
     """Compare two runs of one script and, if they differ, find out why by running it again.
 
     The experiments take place in copies of the current folder as it is now: it must be the one in which the runs took
-    place, and files that the runs have left are not taken away.
+    place, and files that the runs have left are not removed.
 
     Args:
         baseline: Folder of a trace.
@@ -96,7 +96,7 @@ def make_setting(baseline: Trace, candidate: Trace, work: Path, max_runs: int) -
 
 
 def repeat_request(trace: Trace) -> RunRequest:
-    """Return the request that makes a run of the past again, in the current folder."""
+    """Return the request that repeats a recorded run in the current folder."""
     level: Level = next((known for known in LEVELS if known == trace.header.level), "steps")
     return RunRequest(
         command=trace.header.command,
@@ -133,7 +133,7 @@ def command_of(baseline: Trace, candidate: Trace) -> tuple[str, ...]:
 def find_code_change(first: Difference, baseline: Trace, candidate: Trace) -> Cause | None:
     """Return the change of the script between two runs as the suspected cause; None if it was the same.
 
-    No experiment can be made: what is here now is at most one of the two.
+    No experiment can be made, as at most one of the two versions is still here.
     """
     codes = [trace.header.environment.get("code") or {} for trace in (baseline, candidate)]
     if codes[0].get("script_sha256") == codes[1].get("script_sha256"):

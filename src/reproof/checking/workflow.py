@@ -60,7 +60,7 @@ class CheckRequest:
         shows_output: Whether the script writes to this terminal.
         variations: Surroundings that the candidates have changed; see `reproof.launch.variations`.
         explains: Whether the causes of a divergence are searched for by experiment.
-        until_identical: Go on with the search until the run is identical to its end.
+        until_identical: Continue the search until the run is identical to its end.
         max_runs: Experiments that the search may make.
     """
 
@@ -234,7 +234,7 @@ def compare_runs(request: CheckRequest, baseline: FinishedRun, candidate: Finish
             traces.append(open_trace(shorten(run.trace)))
         except TraceError as error:
             told = "; ".join(run.last_lines(1))
-            if told.startswith(REFUSED):  # the run could not begin, and says why itself
+            if told.startswith(REFUSED):  # the run could not begin; its own error says why
                 refusal, _, remedy = told.removeprefix(REFUSED).rpartition(": ")
                 raise LaunchError(refusal, remedy) from error
             problem = f"the run with exit code {run.exit_code} left no trace ({error.problem})"
@@ -245,7 +245,7 @@ def compare_runs(request: CheckRequest, baseline: FinishedRun, candidate: Finish
 
 
 def shorten(path: Path) -> Path:
-    """Return a path as relative to the current folder if it lies in it, which is how it is told."""
+    """Return a path relative to the current folder if it lies in it, for display."""
     return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
@@ -270,7 +270,7 @@ def make_folder(request: CheckRequest) -> Path:
 
 
 def name_in_cache(stem: str) -> Path:
-    """Return a new name in the cache of the user, in which the oldest checks make room for it."""
+    """Return a new name in the user's cache, after removing the oldest checks there."""
     parent = cache_folder()
     remove_old(parent)
     return find_free_name(parent / f"{datetime.now().astimezone():%Y%m%d-%H%M%S}-{stem}-{os.getpid()}")

@@ -103,7 +103,7 @@ class Workplace:
         return request
 
     def _warn_of(self, request: RunRequest, baseline: FinishedRun) -> RunRequest:
-        """Tell a candidate which files the baseline has written, and keep them as it finds them."""
+        """Add to a candidate the files that the baseline has written, and keep a copy of them."""
         written = (*baseline.changes.created, *baseline.changes.modified)
         if not written:
             return request
@@ -139,7 +139,7 @@ def keep_folder(folder: Path, work: Path) -> Path:
 
 
 def isolate(request: RunRequest, work: Path) -> RunRequest:
-    """Give a run its own copy of its folder, which keeps its name: a script may look at it."""
+    """Give a run its own copy of its folder under the same name, as a script may use the name."""
     target = work / request.trace.name / request.folder.name
     target.parent.mkdir()
     copy_folder(request.folder, target)

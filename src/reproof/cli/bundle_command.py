@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from reproof.bundle import open_bundle
-from reproof.cli.comparison_text import plural, printable, section
+from reproof.cli.lines import plural, printable, section
+from reproof.cli.options import PATH, entry_option
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from reproof.bundle import Bundle
 
 MAX_SHOWN = 20
+
+folder_argument = click.argument("folder", metavar="DIR", type=PATH)
 
 
 @click.group("bundle")
@@ -22,10 +26,10 @@ def command() -> None:
 
 
 @command.command("verify")
-@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@folder_argument
 @click.option(
     "--signers",
-    type=click.Path(path_type=Path),
+    type=PATH,
     help="File of allowed signers, as ssh-keygen has it: ask for a signature.",
 )
 @click.option("--identity", help="Who must have signed, as the file of allowed signers calls him.")
@@ -44,8 +48,8 @@ def verify(folder: Path, signers: Path | None, identity: str | None) -> None:
 
 
 @command.command("sign")
-@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
-@click.option("--key", required=True, type=click.Path(path_type=Path), help="Private key of SSH; never copied.")
+@folder_argument
+@click.option("--key", required=True, type=PATH, help="Private key of SSH; never copied.")
 def sign(folder: Path, key: Path) -> None:
     """Sign the manifest of the bundle DIR with a key of SSH; the manifest vouches for all other files."""
     from reproof.bundle.signature import sign_bundle
@@ -54,7 +58,7 @@ def sign(folder: Path, key: Path) -> None:
 
 
 @command.command("show")
-@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@folder_argument
 def show(folder: Path) -> None:
     """Show what the bundle DIR holds."""
     for line in draw(open_bundle(folder)):
@@ -62,9 +66,9 @@ def show(folder: Path) -> None:
 
 
 @command.command("import")
-@click.argument("source", metavar="SOURCE", type=click.Path(path_type=Path))
-@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
-@click.option("--entry", metavar="FILE.py:FUNCTION", help="The training, relative to the project.")
+@click.argument("source", metavar="SOURCE", type=PATH)
+@folder_argument
+@entry_option(help="The training, relative to the project.")("entry")
 @click.option("--seed-key", default="training.seed", show_default=True, help="Key of the seed in config.yaml.")
 def import_folder(source: Path, folder: Path, entry: str | None, seed_key: str) -> None:
     """Make the bundle DIR of SOURCE, a folder as a hand-made search leaves it.
@@ -80,7 +84,7 @@ def import_folder(source: Path, folder: Path, entry: str | None, seed_key: str) 
 
 
 def draw(bundle: Bundle) -> list[str]:
-    """Return the lines that tell of a bundle."""
+    """Return the lines that describe a bundle."""
     trial, manifest = bundle.trial, bundle.manifest
     metrics = [
         f"{target}: " + ", ".join(f"{name} {value:.6g}" for name, value in found.items())

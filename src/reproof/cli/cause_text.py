@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from reproof.cli.lines import printable
+
 if TYPE_CHECKING:
     from reproof.schema import Cause
 
@@ -26,7 +28,7 @@ def one_cause(cause: Cause) -> list[str]:
     """Return the lines that show one cause."""
     where = cause.source if cause.file is None else cause.file if cause.line is None else f"{cause.file}:{cause.line}"
     state = click.style("confirmed", fg="red") if cause.confirmed else click.style("suspected", fg="yellow")
-    lines = [f"{click.style(escape(where), bold=True)}  {escape(cause.text)}", f"{cause.kind}, {state}"]
+    lines = [f"{click.style(printable(where), bold=True)}  {printable(cause.text)}", f"{cause.kind}, {state}"]
     for title, text in (("why", cause.reason), ("proof", cause.evidence), ("fix", cause.fix), ("more", cause.link)):
         if text:
             lines += labelled(title, text)
@@ -36,9 +38,4 @@ def one_cause(cause: Cause) -> list[str]:
 def labelled(title: str, text: str) -> list[str]:
     """Return a text of one or more lines behind its title; code keeps its own lines."""
     parts = [part for line in text.splitlines() for part in textwrap.wrap(line, WIDTH, break_long_words=False) or [""]]
-    return [f"{title if i == 0 else '':<7}{escape(part)}" for i, part in enumerate(parts)]
-
-
-def escape(text: str) -> str:
-    """Return a text as a terminal may have it."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+    return [f"{title if i == 0 else '':<7}{printable(part)}" for i, part in enumerate(parts)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import click
 
@@ -14,12 +15,22 @@ from reproof.cli.check_text import draw_runs
 from reproof.cli.comparison_text import draw_comparison
 from reproof.cli.json_output import COMPARISON, JsonFile, json_option, write_json
 from reproof.cli.options import (
-    max_differences_option,
+    POSITIVE,
+    MaxDifferences,
+    Quiet,
+    ScriptOptions,
+    ShowOutput,
+    Tolerance,
+    UntilIdentical,
+    artifact_option,
+    explain_option,
+    flag,
+    keep_option,
+    level_option,
+    option,
     pass_options,
-    quiet_option,
-    script_arguments,
-    show_output_option,
     spell_options,
+    steps_option,
 )
 from reproof.launch.variations import NAMES as VARIATIONS
 from reproof.launch.variations import parse_variations
@@ -27,28 +38,37 @@ from reproof.schema import LEVELS, Level
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CheckOptions:
+class CheckOptions(ScriptOptions):
     """The options of `reproof check`, as its help tells them."""
 
-    is_module: bool
-    num_runs: int
-    num_jobs: int
-    isolate: bool
-    num_steps: int | None
-    level: Level
-    artifacts: tuple[str, ...]
-    tolerance: float | None
-    max_differences: int
-    keep: str | None
-    json_file: JsonFile | None
-    show_output: bool
-    vary: str | None
-    explains: bool
-    until_identical: bool
-    max_runs: int
-    quiet: bool
-    script: str
-    arguments: tuple[str, ...]
+    num_runs: Annotated[int, option("--runs", type=click.IntRange(min=2), default=2, help="Runs to compare.")]
+    num_jobs: Annotated[int, option("--jobs", type=POSITIVE, default=1, help="Runs at the same time.")]
+    isolate: Annotated[bool, flag("--isolate", help="Give each run its own copy of the current folder.")]
+    num_steps: Annotated[int | None, steps_option(help="Stop after N optimizer steps.")]
+    level: Annotated[Level, level_option(type=click.Choice(LEVELS))]
+    artifacts: Annotated[tuple[str, ...], artifact_option(help="Compare files that the script writes, too.")]
+    tolerance: Tolerance
+    max_differences: MaxDifferences
+    keep: Annotated[
+        str | None, keep_option(help="Keep the traces in DIR.  [default: the last 20 checks, in ~/.cache/reproof]")
+    ]
+    json_file: Annotated[JsonFile | None, json_option(COMPARISON)]
+    show_output: ShowOutput
+    vary: Annotated[
+        str | None,
+        option(
+            "--vary",
+            metavar="LIST",
+            help=f"Change surroundings of the candidate: all, or some of {', '.join(VARIATIONS)}, separated by commas.",
+        ),
+    ]
+    explains: Annotated[bool, explain_option(help="Search for the causes by experiment, or not.")]
+    until_identical: UntilIdentical
+    max_runs: Annotated[
+        int,
+        option("--max-runs", type=POSITIVE, default=DEFAULT_MAX_RUNS, metavar="N", help="Make at most N experiments."),
+    ]
+    quiet: Quiet
 
     def to_request(self) -> CheckRequest:
         """Return what is to be checked.
@@ -57,7 +77,7 @@ class CheckOptions:
             UsageError: If an option cannot be carried out.
         """
         return CheckRequest(
-            command=(*(("-m",) if self.is_module else ()), self.script, *self.arguments),
+            command=self.command,
             num_runs=self.num_runs,
             num_jobs=self.num_jobs,
             num_steps=self.num_steps,
@@ -76,41 +96,6 @@ class CheckOptions:
 
 
 @click.command("check", context_settings={"allow_interspersed_args": False})
-@click.option("-m", "is_module", is_flag=True, help="Check a module, as `python -m` runs it.")
-@click.option("--runs", "num_runs", type=click.IntRange(min=2), default=2, show_default=True, help="Runs to compare.")
-@click.option(
-    "--jobs", "num_jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Runs at the same time."
-)
-@click.option("--isolate", is_flag=True, help="Give each run its own copy of the current folder.")
-@click.option("--steps", "num_steps", type=click.IntRange(min=1), metavar="N", help="Stop after N optimizer steps.")
-@click.option("--level", type=click.Choice(LEVELS), default="steps", show_default=True, help="How much to record.")
-@click.option(
-    "--artifact", "artifacts", multiple=True, metavar="GLOB", help="Compare files that the script writes, too."
-)
-@click.option("--tolerance", type=float, metavar="T", help="Accept recorded numbers with |x-y| <= T*max(1,|x|,|y|).")
-@max_differences_option
-@click.option(
-    "--keep", metavar="DIR", help="Keep the traces in DIR.  [default: the last 20 checks, in ~/.cache/reproof]"
-)
-@json_option(COMPARISON)
-@show_output_option
-@click.option(
-    "--vary",
-    metavar="LIST",
-    help=f"Change surroundings of the candidate: all, or some of {', '.join(VARIATIONS)}, separated by commas.",
-)
-@click.option("--explain/--no-explain", "explains", default=True, help="Search for the causes by experiment, or not.")
-@click.option("--until-identical", is_flag=True, help="Find all causes after which the run is identical to its end.")
-@click.option(
-    "--max-runs",
-    type=click.IntRange(min=1),
-    default=DEFAULT_MAX_RUNS,
-    show_default=True,
-    metavar="N",
-    help="Make at most N experiments.",
-)
-@quiet_option
-@script_arguments
 @pass_options(CheckOptions)
 def command(options: CheckOptions) -> int:
     """Run SCRIPT twice in fresh processes and say whether the two runs are identical to the bit.

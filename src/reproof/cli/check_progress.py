@@ -18,7 +18,7 @@ class RunProgress:
     """A line per run on standard error, while it is a terminal; nothing otherwise."""
 
     def __init__(self, *, is_shown: bool) -> None:
-        """Show nothing yet, and nothing at all if nobody would see it."""
+        """Prepare the display, which stays empty unless standard error is a terminal."""
         self._tasks: dict[str, TaskID] = {}
         self._running: list[RunProcess] = []
         self._num_steps: int | None = None
@@ -43,9 +43,9 @@ class RunProgress:
         self._progress.stop()
 
     def watch(self, processes: list[RunProcess]) -> None:
-        """Bring the lines up to date."""
+        """Update the lines."""
         for process in [process for process in self._running if process not in processes]:
-            self._running.remove(process)  # it has ended: others will take as many steps
+            self._running.remove(process)  # it has ended, and tells how many steps others will take
             self._num_steps = max(process.num_steps, self._num_steps or 0)
         for process in processes:
             name = process.request.trace.name

@@ -1,4 +1,4 @@
-"""Draw what a check has found beside the comparison: the search for causes, what the runs left, how they ended."""
+"""Draw what a check has found besides the comparison: the search for causes, changed files, failures."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from reproof.cli.comparison_text import limit, printable, section
+from reproof.cli.lines import limit, printable, section
 from reproof.cli.suggestions import suggest
 from reproof.launch.variations import find_unvaried
 
@@ -70,7 +70,7 @@ def describe_changes(result: CheckResult) -> list[str]:
 
 
 def describe_failures(result: CheckResult) -> list[str]:
-    """Return the exit code and the last words of each run that failed."""
+    """Return the exit code and the last lines of output of each run that failed."""
     described = []
     told: list[str] = []
     for run in result.runs:

@@ -4,35 +4,32 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import click
 
 from reproof.cli.comparison_text import draw_comparison
 from reproof.cli.json_output import COMPARISON, JsonFile, json_option, write_json
-from reproof.cli.options import max_differences_option, pass_options, quiet_option
+from reproof.cli.options import MaxDifferences, Options, Quiet, Tolerance, argument, option, pass_options
 from reproof.comparison import compare, find_newest_runs
 from reproof.errors import UsageError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CompareOptions:
+class CompareOptions(Options):
     """The options of `reproof compare`, as its help tells them."""
 
-    runs: tuple[str, ...]
-    folder: str | None
-    tolerance: float | None
-    max_differences: int
-    json_file: JsonFile | None
-    quiet: bool
+    runs: Annotated[tuple[str, ...], argument(nargs=-1, metavar="BASELINE CANDIDATE")]
+    folder: Annotated[
+        str | None, option("--dir", metavar="FOLDER", help="Compare the two newest runs in FOLDER instead.")
+    ]
+    tolerance: Tolerance
+    max_differences: MaxDifferences
+    json_file: Annotated[JsonFile | None, json_option(COMPARISON)]
+    quiet: Quiet
 
 
 @click.command("compare")
-@click.argument("runs", nargs=-1, metavar="BASELINE CANDIDATE")
-@click.option("--dir", "folder", metavar="FOLDER", help="Compare the two newest runs in FOLDER instead.")
-@click.option("--tolerance", type=float, metavar="T", help="Accept recorded numbers with |x-y| <= T*max(1,|x|,|y|).")
-@max_differences_option
-@json_option(COMPARISON)
-@quiet_option
 @pass_options(CompareOptions)
 def command(options: CompareOptions) -> int:
     """Compare two runs bit by bit and name the first divergence in execution order.

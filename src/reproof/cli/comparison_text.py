@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 import click
 
 from reproof.cli.cause_text import cause_lines
+from reproof.cli.lines import limit, plural, printable, section
 from reproof.schema import relative_to_here
 
 if TYPE_CHECKING:
     from reproof.schema import Comparison, Condition, Difference, OpDifference
 
 COLOURS = {"identical": "green", "equivalent": "green", "diverged": "red", "inconclusive": "yellow"}
-MAX_SHOWN = 8
 
 
 def draw_comparison(comparison: Comparison, *, quiet: bool = False) -> None:
@@ -117,24 +117,3 @@ def short_line(difference: Difference) -> str:
 def condition_line(condition: Condition) -> str:
     """Return one line for a circumstance that differs."""
     return f"{condition.name}: {condition.baseline} → {condition.candidate}"
-
-
-def section(title: str, lines: list[str]) -> list[str]:
-    """Return lines under a title, or nothing."""
-    return ["", f"{title}:", *(f"  {line}" for line in lines)] if lines else []
-
-
-def limit(lines: tuple[str, ...]) -> list[str]:
-    """Return the first lines, and how many there are beyond."""
-    more = [f"… and {len(lines) - MAX_SHOWN} more"] if len(lines) > MAX_SHOWN else []
-    return [*map(printable, lines[:MAX_SHOWN]), *more]
-
-
-def printable(text: str) -> str:
-    """Return a text of a trace as a terminal may have it: control characters and lone surrogates are escaped."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
-
-
-def plural(number: int, noun: str) -> str:
-    """Return a number with thousands separated, and its noun."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from reproof.cli.comparison_text import plural
+from reproof.cli.lines import plural
 from reproof.cli.screen import Screen, find_screen
 
 if TYPE_CHECKING:

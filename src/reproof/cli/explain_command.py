@@ -3,38 +3,32 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import click
 
 from reproof.checking.explaining import explain_runs
 from reproof.checking.workflow import DEFAULT_MAX_RUNS
 from reproof.cli.check_progress import RunProgress
-from reproof.cli.comparison_text import draw_comparison, printable, section
+from reproof.cli.comparison_text import draw_comparison
 from reproof.cli.json_output import COMPARISON, JsonFile, json_option, write_json
-from reproof.cli.options import pass_options, quiet_option
+from reproof.cli.lines import printable, section
+from reproof.cli.options import POSITIVE, Options, Quiet, Run, UntilIdentical, option, pass_options
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ExplainOptions:
+class ExplainOptions(Options):
     """The options of `reproof explain`, as its help tells them."""
 
-    baseline: str
-    candidate: str
-    max_runs: int
-    until_identical: bool
-    json_file: JsonFile | None
-    quiet: bool
+    baseline: Run
+    candidate: Run
+    max_runs: Annotated[int, option("--max-runs", type=POSITIVE, default=DEFAULT_MAX_RUNS, help="Experiments at most.")]
+    until_identical: UntilIdentical
+    json_file: Annotated[JsonFile | None, json_option(COMPARISON)]
+    quiet: Quiet
 
 
 @click.command("explain")
-@click.argument("baseline")
-@click.argument("candidate")
-@click.option(
-    "--max-runs", type=click.IntRange(min=1), default=DEFAULT_MAX_RUNS, show_default=True, help="Experiments at most."
-)
-@click.option("--until-identical", is_flag=True, help="Find all causes after which the run is identical to its end.")
-@json_option(COMPARISON)
-@quiet_option
 @pass_options(ExplainOptions)
 def command(options: ExplainOptions) -> int:
     """Find the causes of a divergence between two runs of one script, by running it again.

@@ -7,16 +7,15 @@ import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from reproof.cli.options import option
 from reproof.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-Decorated = TypeVar("Decorated", bound="Callable[..., Any]")
+    from reproof.cli.options import Parameter
 
 STANDARD_OUTPUT: Final = "-"
 
@@ -64,7 +63,7 @@ class JsonFile:
         """Write a result; a file appears whole or not at all.
 
         Raises:
-            UsageError: If the file cannot be written, or holds by now what is no earlier result.
+            UsageError: If the file cannot be written, or now holds something other than an earlier result.
         """
         text = json.dumps(result, indent=1)
         if self.is_standard_output:
@@ -95,23 +94,17 @@ class JsonFile:
         return UsageError(f"cannot write {self.path}: {error.strerror}", "choose another file for --json")
 
 
-def json_option(keys: frozenset[str]) -> Callable[[Decorated], Decorated]:
-    """Return what adds ``--json`` to a command whose results have these keys."""
+def json_option(keys: frozenset[str]) -> Parameter:
+    """Return the option ``--json`` of a command whose results have these keys."""
 
     def read(_context: click.Context, _option: click.Parameter, path: str | None) -> JsonFile | None:
         return None if path is None else JsonFile(path=path, keys=keys)
 
-    return click.option(
-        "--json",
-        "json_file",
-        metavar="FILE",
-        callback=read,
-        help="Write the result as JSON ('-' for standard output).",
-    )
+    return option("--json", metavar="FILE", callback=read, help="Write the result as JSON ('-' for standard output).")
 
 
 def write_json(result: dict[str, Any], target: JsonFile | None) -> bool:
-    """Write a result if that was asked for; return whether standard output is left for the text."""
+    """Write a result if that was asked for; return whether the text is to be printed as well."""
     if target is None:
         return True
     target.write(result)
@@ -141,7 +134,7 @@ def is_stream(path: Path) -> bool:
 
 
 def is_replaceable(path: Path, keys: frozenset[str]) -> bool:
-    """Whether nothing of the user's is lost if a file is written: there is none, it is empty, or an earlier result.
+    """Whether a file can be replaced without loss: it does not exist, is empty, or holds an earlier result.
 
     Raises:
         OSError: If it cannot be read.
@@ -160,7 +153,7 @@ def is_replaceable(path: Path, keys: frozenset[str]) -> bool:
 
 
 def write_whole(path: Path, text: str) -> None:
-    """Write a file so that it never holds a part of the text, or a stream as it is."""
+    """Write a file atomically, or write to a stream."""
     if is_stream(path):
         path.write_text(text, encoding="utf-8")
         return

@@ -1,10 +1,23 @@
-"""Options of commands: one record per command, those that several have, and how they are told to the user again."""
+"""Options of commands: each defined once, as the annotation of a field of the record that its command takes.
+
+    class CompareOptions(Options):
+        tolerance: Tolerance
+        folder: Annotated[str | None, option("--dir", metavar="FOLDER", help="Compare the two newest runs in FOLDER.")]
+
+    @click.command("compare")
+    @pass_options(CompareOptions)
+    def command(options: CompareOptions) -> int: ...
+
+The order of the fields is that of the help. Options that several commands have are here, as types; where the commands
+differ in what they tell of one, it is a function of that.
+"""
 
 from __future__ import annotations
 
-from functools import wraps
+from dataclasses import dataclass
+from functools import partial, wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_type_hints
 
 import click
 from click.core import ParameterSource
@@ -12,53 +25,58 @@ from click.core import ParameterSource
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-Options = TypeVar("Options")
-Parameters = ParamSpec("Parameters")
+    Parameter = Callable[[str], Callable[[Callable[..., Any]], Callable[..., Any]]]
+
+
+class Options:
+    """The options of one command; derived classes are frozen dataclasses whose fields carry `option` or `argument`."""
+
+    __slots__ = ()
+
+
+Record = TypeVar("Record", bound=Options)
 Result = TypeVar("Result")
-Decorated = TypeVar("Decorated", bound="Callable[..., Any]")
+
+POSITIVE = click.IntRange(min=1)
+COUNT = click.IntRange(min=0)
+PATH = click.Path(path_type=Path)
 
 
-def pass_options(
-    record: Callable[Parameters, Options],
-) -> Callable[[Callable[[Options], Result]], Callable[Parameters, Result]]:
-    """Hand the options of a command over as one record, whose fields have the names of the options."""
+def option(*flags: str, **settings: Any) -> Parameter:
+    """Return what makes a field an option.
 
-    def decorate(function: Callable[[Options], Result]) -> Callable[Parameters, Result]:
+    Args:
+        *flags: Its names on the command line.
+        **settings: As for `click.option`; its name in Python is that of the field, and the help shows its default.
+    """
+    return lambda name: click.option(*flags, name, **{"show_default": "default" in settings, **settings})
+
+
+def argument(**settings: Any) -> Parameter:
+    """Return what makes a field an argument; arguments as for `click.argument`, but for the name."""
+    return lambda name: click.argument(name, **settings)
+
+
+def pass_options(record: type[Record]) -> Callable[[Callable[[Record], Result]], Callable[..., Result]]:
+    """Give a command the options that are the fields of a record, and hand them over as that record."""
+
+    def decorate(function: Callable[[Record], Result]) -> Callable[..., Result]:
         @wraps(function)
-        def callback(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:
-            return function(record(*args, **kwargs))
+        def callback(**values: Any) -> Result:
+            return function(record(**values))
 
-        return callback
+        decorated: Callable[..., Result] = callback
+        for name, hint in reversed(get_type_hints(record, include_extras=True).items()):
+            (parameter,) = hint.__metadata__
+            decorated = parameter(name)(decorated)
+        return decorated
 
     return decorate
 
 
-def max_differences_option(command: Decorated) -> Decorated:
-    """Add the option that limits the differences that are described."""
-    return click.option(
-        "--max-differences", type=click.IntRange(min=1), default=5, show_default=True, help="Differences to show."
-    )(command)
-
-
-def show_output_option(command: Decorated) -> Decorated:
-    """Add the option by which the output of runs is seen."""
-    return click.option("--show-output", is_flag=True, help="Let the script write to this terminal.")(command)
-
-
-def quiet_option(command: Decorated) -> Decorated:
-    """Add the option by which nothing but the verdict is printed."""
-    return click.option("-q", "--quiet", is_flag=True, help="Print the verdict alone.")(command)
-
-
-def script_arguments(command: Decorated) -> Decorated:
-    """Add the script and what follows it, which is its own: for commands without interspersed arguments."""
-    rest = click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
-    return click.argument("script")(rest(command))
-
-
-def storage_option(subject: str) -> Callable[[Decorated], Decorated]:
-    """Return what adds the place that several machines share."""
-    return click.option(
+def storage_option(subject: str) -> Parameter:
+    """Return the option that names the place which several machines share."""
+    return option(
         "--storage",
         metavar="URL|FILE",
         envvar="REPROOF_STORAGE",
@@ -67,33 +85,67 @@ def storage_option(subject: str) -> Callable[[Decorated], Decorated]:
     )
 
 
-def workers_option(explanation: str) -> Callable[[Decorated], Decorated]:
-    """Return what adds the number of processes on this machine."""
-    return click.option(
-        "--workers", "num_workers", type=click.IntRange(min=1), default=1, show_default=True, help=explanation
-    )
-
-
-def project_option(subject: str) -> Callable[[Decorated], Decorated]:
-    """Return what adds the folder of the user's project."""
-    return click.option(
+def project_option(subject: str) -> Parameter:
+    """Return the option that names the folder of the user's project."""
+    return option(
         "--project",
-        type=click.Path(path_type=Path),
+        type=PATH,
         default=Path(),
+        show_default=False,
         help=f"Folder of {subject}.  [default: the current folder]",
     )
 
 
-def lease_option(consequence: str) -> Callable[[Decorated], Decorated]:
-    """Return what adds how long a worker may be silent."""
-    return click.option(
-        "--lease",
-        "lease_seconds",
-        type=click.FloatRange(min=1),
-        default=60.0,
-        show_default=True,
-        help=f"Seconds of silence after which {consequence}.",
+def lease_option(consequence: str) -> Parameter:
+    """Return the option that says how long a worker may be silent."""
+    return option(
+        "--lease", type=click.FloatRange(min=1), default=60.0, help=f"Seconds of silence after which {consequence}."
     )
+
+
+flag = partial(option, is_flag=True)
+
+# Each command tells something else of these, mostly `help`.
+module_option = partial(flag, "-m")
+steps_option = partial(option, "--steps", type=POSITIVE, metavar="N")
+artifact_option = partial(option, "--artifact", multiple=True, metavar="GLOB")
+keep_option = partial(option, "--keep", metavar="DIR")
+explain_option = partial(option, "--explain/--no-explain", default=True, show_default=False)
+quiet_option = partial(flag, "-q", "--quiet")
+workers_option = partial(option, "--workers", type=POSITIVE, default=1)
+entry_option = partial(option, "--entry", metavar="FILE.py:FUNCTION")
+level_option = partial(option, "--level", default="steps", help="How much to record.")
+
+
+Tolerance = Annotated[
+    float | None,
+    option("--tolerance", type=float, metavar="T", help="Accept recorded numbers with |x-y| <= T*max(1,|x|,|y|)."),
+]
+MaxDifferences = Annotated[int, option("--max-differences", type=POSITIVE, default=5, help="Differences to show.")]
+UntilIdentical = Annotated[
+    bool, flag("--until-identical", help="Find all causes after which the run is identical to its end.")
+]
+ShowOutput = Annotated[bool, flag("--show-output", help="Let the script write to this terminal.")]
+Quiet = Annotated[bool, quiet_option(help="Print the verdict alone.")]
+Folder = Annotated[Path, argument(metavar="DIR", type=PATH)]
+Run = Annotated[str, argument()]
+Script = Annotated[str, argument()]
+ScriptArguments = Annotated[tuple[str, ...], argument(nargs=-1, type=click.UNPROCESSED)]
+"""What follows the script, which is its own: for commands without interspersed arguments."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScriptOptions(Options):
+    """Options of a command that runs a script, or a module, in fresh processes."""
+
+    is_module: Annotated[bool, module_option(help="Check a module, as `python -m` runs it.")]
+    script: Script
+    arguments: ScriptArguments
+
+    @property
+    def command(self) -> tuple[str, ...]:
+        """What follows ``python`` in the command line of the script."""
+        return (*(("-m",) if self.is_module else ()), self.script, *self.arguments)
 
 
 def spell_options(context: click.Context, **changes: object) -> list[str]:
@@ -104,17 +156,17 @@ def spell_options(context: click.Context, **changes: object) -> list[str]:
         **changes: Options by name with other values, given by the user or not; None leaves one out.
     """
     words: list[str] = []
-    for option in context.command.params:
-        name = option.name or ""
+    for parameter in context.command.params:
+        name = parameter.name or ""
         is_given = context.get_parameter_source(name) is ParameterSource.COMMANDLINE
         value = changes.get(name, context.params.get(name) if is_given else None)
-        if isinstance(option, click.Option) and value is not None:
-            words += spell_option(option, value)
+        if isinstance(parameter, click.Option) and value is not None:
+            words += spell_option(parameter, value)
     return words
 
 
-def spell_option(option: click.Option, value: Any) -> list[str]:
+def spell_option(given: click.Option, value: Any) -> list[str]:
     """Return an option and its value as words of a command line."""
-    if option.is_flag:
-        return [(option.opts if value else option.secondary_opts)[-1]]
-    return [word for each in (value if option.multiple else (value,)) for word in (option.opts[-1], str(each))]
+    if given.is_flag:
+        return [(given.opts if value else given.secondary_opts)[-1]]
+    return [word for each in (value if given.multiple else (value,)) for word in (given.opts[-1], str(each))]

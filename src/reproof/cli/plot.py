@@ -1,6 +1,6 @@
 """Draw a curve with characters: quarter blocks where the terminal has them, else full stops and apostrophes.
 
-Of our own, because the libraries looked at are slow to start, crash on NaN, or need Unicode (docs/dependencies.md).
+Written here because the libraries considered are slow to start, crash on NaN, or need Unicode (docs/dependencies.md).
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ def mark_odd(points: Sequence[Point], num_columns: int) -> str:
 
 
 def place_steps(points: Sequence[Point], right: int) -> Callable[[int], int]:
-    """Return what places a step between 0 and `right`."""
+    """Return a function that maps a step to a column from 0 to `right`."""
     first, last = points[0].step, points[-1].step
     return lambda step: round((step - first) * right / max(1, last - first))
 
@@ -99,7 +99,7 @@ def is_logarithmic(values: Sequence[float]) -> bool:
 
 
 def choose_scale(values: Sequence[float]) -> Callable[[float], float]:
-    """Return what places a value between 0, the lowest, and 1, the highest."""
+    """Return a function that maps a value to 0 for the lowest and 1 for the highest."""
     warp = math.log if values and is_logarithmic(values) else float
     # Halves, so that the span of the largest numbers is not infinite.
     low, high = (warp(bound(values)) / 2 if values else 0.0 for bound in (min, max))

@@ -5,12 +5,24 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import click
 
-from reproof.cli.comparison_text import plural, printable
-from reproof.cli.options import lease_option, pass_options, project_option, storage_option, workers_option
+from reproof.cli.lines import plural, printable
+from reproof.cli.options import (
+    COUNT,
+    POSITIVE,
+    Folder,
+    Options,
+    lease_option,
+    option,
+    pass_options,
+    project_option,
+    quiet_option,
+    storage_option,
+    workers_option,
+)
 
 if TYPE_CHECKING:
     from reproof.bundle.records import Reference
@@ -18,18 +30,28 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ReplicateOptions:
+class ReplicateOptions(Options):
     """The options of `reproof replicate`, as its help tells them."""
 
-    bundle: Path
-    num_replicates: int
-    num_perturbations: int
-    storage: str | None
-    num_workers: int
-    project: Path
-    lease_seconds: float
-    num_jobs: int | None
-    quiet: bool
+    bundle: Folder
+    num_replicates: Annotated[int, option("--replicates", type=COUNT, default=10, help="Fresh-seed runs.")]
+    num_perturbations: Annotated[
+        int, option("--perturbations", type=COUNT, default=5, help="Runs with one initial weight moved by one ulp.")
+    ]
+    storage: Annotated[str | None, storage_option("queue")]
+    num_workers: Annotated[int, workers_option(help="Runs at a time, here.")]
+    project: Annotated[Path, project_option("the project whose training the bundle names")]
+    lease_seconds: Annotated[float, lease_option("the run of a worker is given to another")]
+    num_jobs: Annotated[
+        int | None,
+        option(
+            "--slurm",
+            type=POSITIVE,
+            metavar="N",
+            help="Start the same command in N jobs of Slurm (needs submitit), and return.",
+        ),
+    ]
+    quiet: Annotated[bool, quiet_option(help="Print nothing unless something is wrong.")]
 
     def to_request(self) -> ReplicateRequest:
         """Return what is to be made.
@@ -51,30 +73,6 @@ class ReplicateOptions:
 
 
 @click.command("replicate")
-@click.argument("bundle", metavar="DIR", type=click.Path(path_type=Path))
-@click.option(
-    "--replicates", "num_replicates", type=click.IntRange(min=0), default=10, show_default=True, help="Fresh-seed runs."
-)
-@click.option(
-    "--perturbations",
-    "num_perturbations",
-    type=click.IntRange(min=0),
-    default=5,
-    show_default=True,
-    help="Runs with one initial weight moved by one ulp.",
-)
-@storage_option("queue")
-@workers_option("Runs at a time, here.")
-@project_option("the project whose training the bundle names")
-@lease_option("the run of a worker is given to another")
-@click.option(
-    "--slurm",
-    "num_jobs",
-    type=click.IntRange(min=1),
-    metavar="N",
-    help="Start the same command in N jobs of Slurm (needs submitit), and return.",
-)
-@click.option("-q", "--quiet", is_flag=True, help="Print nothing unless something is wrong.")
 @pass_options(ReplicateOptions)
 def command(options: ReplicateOptions) -> None:
     """Train the configuration of the bundle DIR with fresh seeds, and with one weight moved by one ulp.
@@ -94,7 +92,7 @@ def command(options: ReplicateOptions) -> None:
 
 
 def submit(options: ReplicateOptions, num_jobs: int) -> None:
-    """Start the command in jobs of Slurm, and say which."""
+    """Submit the command as jobs of Slurm, and print their identifiers."""
     request = options.to_request()  # first: without Optuna there is nothing to submit
     from reproof.integrations.slurm import submit_replicates
 
@@ -107,11 +105,11 @@ class Reporter:
     """A line on standard error whenever a run has ended."""
 
     def __init__(self) -> None:
-        """Nothing was said yet."""
+        """Start without a line written."""
         self._said = ""
 
     def watch(self, progress: Progress) -> None:
-        """Say how far the runs are, if that is news."""
+        """Write how far the runs are, if that has changed."""
         lost = f", {plural(progress.num_lost, 'lost worker')}" if progress.num_lost else ""
         line = f"{progress.num_done} of {progress.num_tasks} runs done, {progress.num_running} under way{lost}"
         if line != self._said:

@@ -1,42 +1,69 @@
-"""`reproof reproduce`: train the configuration of a bundle again, and certify what comes of it."""
+"""`reproof reproduce`: train the configuration of a bundle again, and certify the result."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import click
 
 from reproof.cli.cause_text import cause_lines
-from reproof.cli.comparison_text import printable, section
 from reproof.cli.json_output import REPRODUCTION, JsonFile, json_option, write_json
-from reproof.cli.options import pass_options, project_option, quiet_option
-from reproof.reproducing.workflow import ReproduceRequest, Reproduction, run_reproduction
+from reproof.cli.lines import printable, section
+from reproof.cli.options import (
+    COUNT,
+    PATH,
+    POSITIVE,
+    Folder,
+    Options,
+    Quiet,
+    entry_option,
+    explain_option,
+    flag,
+    option,
+    pass_options,
+    project_option,
+)
+from reproof.cli.table import Column, draw_table
+from reproof.reproducing.job import ReproduceRequest
+from reproof.reproducing.workflow import Reproduction, run_reproduction
 
 if TYPE_CHECKING:
     from reproof.bundle.surroundings import EnvironmentRow
-    from reproof.reproducing.evidence import TargetRow
+    from reproof.reproducing.evidence import Gate, TargetRow
 
 MAX_ROWS = 12
 COLORS = {"identical": "green", "equivalent": "green", "not-reproduced": "red"}
+METRIC_COLUMNS: tuple[Column[TargetRow], ...] = (
+    Column(title="target", show=lambda row: printable(row.target)),
+    Column(title="metric", show=lambda row: printable(row.metric)),
+    Column(title="original", show=lambda row: f"{row.original:.9g}", width=14, is_right=True),
+    Column(title="reproduced", show=lambda row: f"{row.reproduced:.9g}", width=14, is_right=True),
+    Column(title="difference", show=lambda row: f"{row.difference:.2e}", width=11, is_right=True),
+    Column(title="", show=lambda row: row.finding),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ReproduceOptions:
+class ReproduceOptions(Options):
     """The options of `reproof reproduce`, as its help tells them."""
 
-    bundle: Path
-    num_seeds: int
-    device: str | None
-    threads: int | None
-    project: Path
-    entry: str | None
-    out: Path | None
-    anyway: bool
-    diagnoses: bool
-    json_file: JsonFile | None
-    quiet: bool
+    bundle: Folder
+    num_seeds: Annotated[
+        int, option("--seeds", type=COUNT, default=0, show_default=False, help="Train with N fresh seeds besides.")
+    ]
+    device: Annotated[str | None, option("--device", help="Train on another device than the bundle's, e.g. cuda.")]
+    threads: Annotated[
+        int | None, option("--threads", type=POSITIVE, help="Threads of one CPU operation.  [default: the bundle's]")
+    ]
+    project: Annotated[Path, project_option("the project whose training the bundle names")]
+    entry: Annotated[str | None, entry_option(help="Another training than the bundle names.")]
+    out: Annotated[Path | None, option("-o", "--out", type=PATH, help="Folder for traces and certificate.json.")]
+    anyway: Annotated[bool, flag("--anyway", help="Run although data or code differ from the bundle's.")]
+    diagnoses: Annotated[bool, explain_option(help="Search for the reason by experiment, or not.")]
+    json_file: Annotated[JsonFile | None, json_option(REPRODUCTION)]
+    quiet: Quiet
 
     def to_request(self) -> ReproduceRequest:
         """Return what is to be reproduced.
@@ -58,17 +85,6 @@ class ReproduceOptions:
 
 
 @click.command("reproduce")
-@click.argument("bundle", metavar="DIR", type=click.Path(path_type=Path))
-@click.option("--seeds", "num_seeds", type=click.IntRange(min=0), default=0, help="Train with N fresh seeds besides.")
-@click.option("--device", help="Train on another device than the bundle's, e.g. cuda.")
-@click.option("--threads", type=click.IntRange(min=1), help="Threads of one CPU operation.  [default: the bundle's]")
-@project_option("the project whose training the bundle names")
-@click.option("--entry", metavar="FILE.py:FUNCTION", help="Another training than the bundle names.")
-@click.option("-o", "--out", type=click.Path(path_type=Path), help="Folder for traces and certificate.json.")
-@click.option("--anyway", is_flag=True, help="Run although data or code differ from the bundle's.")
-@click.option("--explain/--no-explain", "diagnoses", default=True, help="Search for the reason by experiment, or not.")
-@json_option(REPRODUCTION)
-@quiet_option
 @pass_options(ReproduceOptions)
 def command(options: ReproduceOptions) -> int:
     """Verify the bundle DIR, train it again in a fresh process, and say whether it reproduces.
@@ -83,12 +99,12 @@ def command(options: ReproduceOptions) -> int:
 
 
 def tell(line: str) -> None:
-    """Say on standard error what is under way."""
+    """Write on standard error what is under way."""
     click.echo(f"reproof: {line} ...", err=True)
 
 
 def draw(reproduction: Reproduction, *, quiet: bool) -> list[str]:
-    """Return the lines that tell of a reproduction."""
+    """Return the lines that describe a reproduction."""
     judgement = reproduction.judgement
     kind = f" ({judgement.tier}ly)" if judgement.verdict == "equivalent" else ""
     verdict = click.style(f"{judgement.verdict}{kind}", fg=COLORS.get(judgement.verdict, "yellow"), bold=True)
@@ -98,8 +114,8 @@ def draw(reproduction: Reproduction, *, quiet: bool) -> list[str]:
     lines = [
         f"trial {trial.number} of study {printable(trial.study)}, best of the {trial.num_trials} until then: {verdict}",
         *section("Why", [printable(reason) for reason in judgement.reasons]),
-        *section("Must be the same", [_draw_gate(gate.name, gate.state, gate.detail) for gate in judgement.gates]),
-        *section("Metrics", draw_metrics(judgement.per_target)),
+        *section("Must be the same", [draw_gate(gate) for gate in judgement.gates]),
+        *section("Metrics", draw_table(METRIC_COLUMNS, judgement.per_target)),
         *section("Surroundings", draw_environment(reproduction.environment, reproduction.num_same)),
     ]
     if reproduction.diagnosis is not None:
@@ -115,25 +131,13 @@ def draw(reproduction: Reproduction, *, quiet: bool) -> list[str]:
     return [*lines, "", f"certificate: {reproduction.certificate}"]
 
 
-def _draw_gate(name: str, state: str, detail: str) -> str:
-    return printable(f"{name:<14} {state:<10} {detail}".rstrip())
-
-
-def draw_metrics(rows: tuple[TargetRow, ...]) -> list[str]:
-    """Return the table of metrics, original beside reproduced."""
-    width = max([6, *(len(row.target) for row in rows)])
-    head = f"{'target':<{width}}  {'metric':<6}  {'original':>14}  {'reproduced':>14}  {'difference':>11}"
-    return [head] + [
-        printable(
-            f"{row.target:<{width}}  {row.metric:<6}  {row.original:>14.9g}  {row.reproduced:>14.9g}  "
-            f"{row.difference:>11.2e}  {row.finding}"
-        )
-        for row in rows
-    ]
+def draw_gate(gate: Gate) -> str:
+    """Return a line about something that must be the same."""
+    return printable(f"{gate.name:<14} {gate.state:<10} {gate.detail}".rstrip())
 
 
 def draw_environment(rows: tuple[EnvironmentRow, ...], num_same: int) -> list[str]:
-    """Return the table of circumstances that differ."""
+    """Return a line for each circumstance that differs."""
     shown = [
         printable(f"{row.grade:<9} {row.name}: {row.original[:60]} in the bundle, {row.here[:60]} here")
         for row in rows[:MAX_ROWS]

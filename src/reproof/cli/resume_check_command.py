@@ -1,25 +1,31 @@
-"""`reproof resume-check`: does a training that is interrupted and resumed go on as if nothing had happened?"""
+"""`reproof resume-check`: whether a training that is interrupted and resumed continues as without interruption."""
 
 from __future__ import annotations
 
 import shlex
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import click
 
 from reproof.checking.resuming import ResumeRequest, ResumeResult, run_resume_check
 from reproof.cli.check_progress import RunProgress
 from reproof.cli.check_text import describe_changes, describe_failures
-from reproof.cli.comparison_text import COLOURS, body, limit, plural, printable, section
+from reproof.cli.comparison_text import COLOURS, body
 from reproof.cli.json_output import COMPARISON, JsonFile, json_option, write_json
+from reproof.cli.lines import limit, plural, printable, section
 from reproof.cli.options import (
-    max_differences_option,
+    POSITIVE,
+    MaxDifferences,
+    Quiet,
+    ScriptOptions,
+    ShowOutput,
+    keep_option,
+    level_option,
+    option,
     pass_options,
-    quiet_option,
-    script_arguments,
-    show_output_option,
+    steps_option,
 )
 from reproof.errors import UsageError
 from reproof.schema import LEVELS, Level
@@ -29,24 +35,42 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ResumeCheckOptions:
+class ResumeCheckOptions(ScriptOptions):
     """The options of `reproof resume-check`, as its help tells them."""
 
-    is_module: bool
-    interrupt_at: int | None
-    resume: str | None
-    resume_command: str | None
-    first: str | None
-    first_command: str | None
-    num_steps: int | None
-    level: Level
-    max_differences: int
-    keep: str | None
-    json_file: JsonFile | None
-    show_output: bool
-    quiet: bool
-    script: str
-    arguments: tuple[str, ...]
+    interrupt_at: Annotated[
+        int | None,
+        option(
+            "--interrupt-at",
+            type=POSITIVE,
+            metavar="K",
+            help="Stop the first part right after K optimizer steps.  [default: half of the steps]",
+        ),
+    ]
+    resume: Annotated[
+        str | None,
+        option("--resume", metavar="ARGS", help="Further arguments that resume, in one word: '--resume ckpt/last.pt'."),
+    ]
+    resume_command: Annotated[
+        str | None, option("--resume-command", metavar="COMMAND", help="The command that resumes, if it is another.")
+    ]
+    first: Annotated[
+        str | None,
+        option(
+            "--first", metavar="ARGS", help="Further arguments with which the first part ends by itself: '--epochs 2'."
+        ),
+    ]
+    first_command: Annotated[
+        str | None,
+        option("--first-command", metavar="COMMAND", help="The command of the first part, if it is another."),
+    ]
+    num_steps: Annotated[int | None, steps_option(help="End all runs after N steps.")]
+    level: Annotated[Level, level_option(type=click.Choice(LEVELS[1:3]))]
+    max_differences: MaxDifferences
+    keep: Annotated[str | None, keep_option(help="Keep the traces in DIR.  [default: as `reproof check`]")]
+    json_file: Annotated[JsonFile | None, json_option(COMPARISON)]
+    show_output: ShowOutput
+    quiet: Quiet
 
     def to_request(self) -> ResumeRequest:
         """Return what is to be interrupted and resumed.
@@ -54,12 +78,11 @@ class ResumeCheckOptions:
         Raises:
             UsageError: If an option cannot be carried out.
         """
-        whole = (*(("-m",) if self.is_module else ()), self.script, *self.arguments)
         return ResumeRequest(
-            command=whole,
+            command=self.command,
             interrupt_at=self.interrupt_at,
-            first_command=join_command(whole, "first", self.first, self.first_command),
-            resume_command=join_command(whole, "resume", self.resume, self.resume_command),
+            first_command=join_command(self.command, "first", self.first, self.first_command),
+            resume_command=join_command(self.command, "resume", self.resume, self.resume_command),
             num_steps=self.num_steps,
             level=self.level,
             keep=None if self.keep is None else Path(self.keep),
@@ -69,27 +92,6 @@ class ResumeCheckOptions:
 
 
 @click.command("resume-check", context_settings={"allow_interspersed_args": False})
-@click.option("-m", "is_module", is_flag=True, help="Check a module, as `python -m` runs it.")
-@click.option(
-    "--interrupt-at",
-    type=click.IntRange(min=1),
-    metavar="K",
-    help="Stop the first part right after K optimizer steps.  [default: half of the steps]",
-)
-@click.option("--resume", metavar="ARGS", help="Further arguments that resume, in one word: '--resume ckpt/last.pt'.")
-@click.option("--resume-command", metavar="COMMAND", help="The command that resumes, if it is another.")
-@click.option(
-    "--first", metavar="ARGS", help="Further arguments with which the first part ends by itself: '--epochs 2'."
-)
-@click.option("--first-command", metavar="COMMAND", help="The command of the first part, if it is another.")
-@click.option("--steps", "num_steps", type=click.IntRange(min=1), metavar="N", help="End all runs after N steps.")
-@click.option("--level", type=click.Choice(LEVELS[1:3]), default="steps", show_default=True, help="How much to record.")
-@max_differences_option
-@click.option("--keep", metavar="DIR", help="Keep the traces in DIR.  [default: as `reproof check`]")
-@json_option(COMPARISON)
-@show_output_option
-@quiet_option
-@script_arguments
 @pass_options(ResumeCheckOptions)
 def command(options: ResumeCheckOptions) -> int:
     """Run SCRIPT without interruption, then a first part of it and the rest, and compare what they do step by step.

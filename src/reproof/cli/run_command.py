@@ -8,14 +8,29 @@ import sys
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import click
 
-from reproof.cli.options import pass_options, script_arguments
+from reproof.cli.options import (
+    PATH,
+    POSITIVE,
+    Options,
+    Script,
+    ScriptArguments,
+    artifact_option,
+    flag,
+    level_option,
+    module_option,
+    option,
+    pass_options,
+    quiet_option,
+    steps_option,
+)
 from reproof.errors import EXIT_ERROR
+from reproof.hash_seed import MAX_HASH_SEED
 from reproof.launch.experiments import read_experiment
-from reproof.launch.restart import MAX_HASH_SEED, restart_with_hash_seed
+from reproof.launch.restart import restart_with_hash_seed
 from reproof.launch.script import Outcome, Target, record_target, reserve_folder
 from reproof.recorder import Recording
 from reproof.recorder.restorations import RestorationWatch
@@ -26,23 +41,46 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RunOptions:
-    """The options of `reproof run`, as its help tells them; the last two are for reproof itself."""
+class RunOptions(Options):
+    """The options of `reproof run`, as its help tells them; the hidden ones are for reproof itself."""
 
-    output: str | None
-    is_module: bool
-    level: Level
-    num_batches: int | None
-    statistics: bool
-    artifacts: tuple[str, ...]
-    num_steps: int | None
-    hash_seed: int | None
-    force: bool
-    quiet: bool
-    script: str
-    arguments: tuple[str, ...]
-    experiment: Path | None
-    restorations: Path | None
+    output: Annotated[
+        str | None,
+        option("-o", "--output", metavar="DIR", help="Folder of the trace.  [default: runs/<time>-<script>]"),
+    ]
+    is_module: Annotated[bool, module_option(help="Run a module, as `python -m` does.")]
+    level: Annotated[Level, level_option(type=click.Choice(LEVELS))]
+    num_batches: Annotated[
+        int | None,
+        option("--num-batches", type=POSITIVE, metavar="N", help="Record N batches per loader.  [default: all]"),
+    ]
+    statistics: Annotated[
+        bool, flag("--statistics", help="Keep sum, mean, std, min, max and L2 norm of tensors for --tolerance.")
+    ]
+    artifacts: Annotated[
+        tuple[str, ...],
+        artifact_option(
+            help="Compare the files that match (quote it) when the run ends, tensors by name; may be repeated."
+        ),
+    ]
+    num_steps: Annotated[int | None, steps_option(help="Stop after N optimizer steps.")]
+    hash_seed: Annotated[
+        int | None,
+        option(
+            "--hash-seed",
+            type=click.IntRange(0, MAX_HASH_SEED),
+            metavar="N",
+            help="PYTHONHASHSEED of the run.  [default: random]",
+        ),
+    ]
+    experiment: Annotated[Path | None, option("--experiment", type=PATH, hidden=True, help="Carry out an experiment.")]
+    restorations: Annotated[
+        Path | None, option("--restorations", type=PATH, hidden=True, help="Note here what is saved and loaded.")
+    ]
+    force: Annotated[bool, flag("--force", help="Replace an older trace in DIR.")]
+    quiet: Annotated[bool, quiet_option(help="Say nothing about the recording unless it failed.")]
+    script: Script
+    arguments: ScriptArguments
 
     def make_recording(self, target: Target, probes: Probes | None) -> Recording:
         """Start a recording of the target.
@@ -68,38 +106,6 @@ class RunOptions:
 
 
 @click.command("run", context_settings={"allow_interspersed_args": False})
-@click.option("-o", "--output", metavar="DIR", help="Folder of the trace.  [default: runs/<time>-<script>]")
-@click.option("-m", "is_module", is_flag=True, help="Run a module, as `python -m` does.")
-@click.option("--level", type=click.Choice(LEVELS), default="steps", show_default=True, help="How much to record.")
-@click.option(
-    "--num-batches", type=click.IntRange(min=1), metavar="N", help="Record N batches per loader.  [default: all]"
-)
-@click.option(
-    "--statistics", is_flag=True, help="Keep sum, mean, std, min, max and L2 norm of tensors for --tolerance."
-)
-@click.option(
-    "--artifact",
-    "artifacts",
-    multiple=True,
-    metavar="GLOB",
-    help="Compare the files that match (quote it) when the run ends, tensors by name; may be repeated.",
-)
-@click.option("--steps", "num_steps", type=click.IntRange(min=1), metavar="N", help="Stop after N optimizer steps.")
-@click.option(
-    "--hash-seed",
-    type=click.IntRange(0, MAX_HASH_SEED),
-    metavar="N",
-    help="PYTHONHASHSEED of the run.  [default: random]",
-)
-@click.option(
-    "--experiment", "experiment", type=click.Path(path_type=Path), hidden=True, help="Carry out an experiment."
-)
-@click.option(
-    "--restorations", type=click.Path(path_type=Path), hidden=True, help="Note here what is saved and loaded."
-)
-@click.option("--force", is_flag=True, help="Replace an older trace in DIR.")
-@click.option("-q", "--quiet", is_flag=True, help="Say nothing about the recording unless it failed.")
-@script_arguments
 @pass_options(RunOptions)
 def command(options: RunOptions) -> int | KeyboardInterrupt:
     """Record one run of SCRIPT, which needs no change; what follows SCRIPT is its own.

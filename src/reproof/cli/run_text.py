@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 import shlex
 import textwrap
+from dataclasses import dataclass
 from itertools import groupby
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
-from reproof.cli.comparison_text import limit, plural
+from reproof.cli.lines import limit, plural
 from reproof.cli.plot import draw_bars, draw_curve, format_value, is_logarithmic
+from reproof.cli.table import Column, draw_table
 from reproof.trace.header import created_at
 
 if TYPE_CHECKING:
@@ -32,12 +34,41 @@ KEPT_SPACE: Final = "\xa0"
 LABEL_COLUMNS: Final = 13
 
 
-class Line(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Line:
     """One line of text and how it stands out."""
 
     text: str
     colour: str | None = None
     is_bold: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """Something about a run, beside its label."""
+
+    label: str
+    text: str
+    colour: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageRow:
+    """A row of the table of stages."""
+
+    name: str
+    num_events: int
+    num_tensors: int
+    num_skipped: int
+
+
+STAGE_COLUMNS: Final[tuple[Column[StageRow], ...]] = (
+    Column(title="stage", show=lambda row: row.name, width=LABEL_COLUMNS),
+    Column(title="events", show=lambda row: f"{row.num_events:,}", width=12, is_right=True),
+    Column(title="tensors", show=lambda row: f"{row.num_tensors:,}", width=12, is_right=True),
+    Column(title="skipped", show=lambda row: f"{row.num_skipped:,}", width=12, is_right=True),
+)
+"""Of the table of stages; the last is left out where nothing was skipped."""
 
 
 def draw_overview(summary: RunSummary, conditions: Sequence[RunCondition], screen: Screen) -> list[Line]:
@@ -65,22 +96,16 @@ def draw_damage(summary: RunSummary) -> list[Line]:
 def describe_run(summary: RunSummary, width: int) -> list[Line]:
     """Return what the run was and how it ended."""
     header = summary.header
-    facts: list[tuple[str, str]] = []
+    facts = [describe_end(summary)]
     if header is not None:
-        facts += [
-            ("command", describe_command(header.command)),
-            ("started", created_at(header).isoformat(" ", "seconds")),
-        ]
-    text, colour = describe_end(summary)
-    facts.append(("ended", text))
+        started = created_at(header).isoformat(" ", "seconds")
+        facts = [Fact("command", describe_command(header.command)), Fact("started", started), *facts]
     if summary.num_frames:
-        facts.append(("lasted", f"{describe_seconds(summary.elapsed_seconds)} until the last step was recorded"))
-    facts += [("recorded", describe_amount(summary)), ("size", describe_size(summary))]
+        facts.append(Fact("lasted", f"{describe_seconds(summary.elapsed_seconds)} until the last step was recorded"))
+    facts += [Fact("recorded", describe_amount(summary)), Fact("size", describe_size(summary))]
     if header is not None:
-        facts += [("level", describe_level(summary)), ("processes", describe_ranks(summary))]
-    return [
-        Line(line, colour if label == "ended" else None) for label, fact in facts for line in wrap(label, fact, width)
-    ]
+        facts += [Fact("level", describe_level(summary)), Fact("processes", describe_ranks(summary))]
+    return [Line(line, fact.colour) for fact in facts for line in wrap(fact.label, fact.text, width)]
 
 
 def describe_command(command: Sequence[str]) -> str:
@@ -88,29 +113,29 @@ def describe_command(command: Sequence[str]) -> str:
     return f"python {shlex.join(command)}" if command else "recorded from inside a script"
 
 
-def describe_end(summary: RunSummary) -> tuple[str, str]:
-    """Return how the run ended, in plain words, and a colour for it."""
+def describe_end(summary: RunSummary) -> Fact:
+    """Return how the run ended, in plain words."""
     header = summary.header
     if header is None:
-        return "unknown", "red"
+        return Fact("ended", "unknown", "red")
     code = "" if header.exit_code is None else f" (exit code {header.exit_code})"
     if header.status == "running":
-        return f"{summary.incomplete}: everything up to its last whole step is here", "yellow"
+        return Fact("ended", f"{summary.incomplete}: everything up to its last whole step is here", "yellow")
     if header.status != "complete":
         prefix = "failed: " if header.status == "failed" else ""
-        return f"{prefix}{summary.incomplete}{code}", "red"
+        return Fact("ended", f"{prefix}{summary.incomplete}{code}", "red")
     return describe_completion(summary, header, code)
 
 
-def describe_completion(summary: RunSummary, header: RunHeader, code: str) -> tuple[str, str]:
-    """Return how a run ended whose status is *complete*, and a colour for it."""
+def describe_completion(summary: RunSummary, header: RunHeader, code: str) -> Fact:
+    """Return how a run ended whose status is *complete*."""
     if summary.incomplete is not None:
-        return f"complete, but {summary.incomplete}", "red"
+        return Fact("ended", f"complete, but {summary.incomplete}", "red")
     if header.problems:
-        return f"complete{code}, but some evidence could not be taken", "yellow"
+        return Fact("ended", f"complete{code}, but some evidence could not be taken", "yellow")
     if header.num_steps is not None and summary.num_steps >= header.num_steps:
-        return f"complete: stopped after {plural(header.num_steps, 'step')}, as it was told to", "green"
-    return f"complete: it came to its own end{code}", "green"
+        return Fact("ended", f"complete: stopped after {plural(header.num_steps, 'step')}, as it was told to", "green")
+    return Fact("ended", f"complete: it came to its own end{code}", "green")
 
 
 def describe_amount(summary: RunSummary) -> str:
@@ -119,8 +144,8 @@ def describe_amount(summary: RunSummary) -> str:
         if summary.damage:
             return "nothing that can be read"
         return "nothing: no loader, model or optimizer was used" if is_over(summary) else "nothing: no step had ended"
-    counts = (summary.num_steps, "step"), (summary.num_events, "event"), (summary.num_frames, "frame")
-    return ", ".join(plural(number, noun) for number, noun in counts)
+    steps, events, frames = summary.num_steps, summary.num_events, summary.num_frames
+    return f"{plural(steps, 'step')}, {plural(events, 'event')}, {plural(frames, 'frame')}"
 
 
 def is_over(summary: RunSummary) -> bool:
@@ -203,25 +228,39 @@ def spell(value: Plain) -> str:
 
 def tabulate_stages(summary: RunSummary) -> list[str]:
     """Return a table of events and tensors per stage."""
-    if not summary.stages:
-        return []
-    rows = [(total.stage, total.num_events, total.num_tensors, total.num_skipped) for total in summary.stages]
+    rows = [
+        StageRow(
+            name=total.stage,
+            num_events=total.num_events,
+            num_tensors=total.num_tensors,
+            num_skipped=total.num_skipped,
+        )
+        for total in summary.stages
+    ]
     if len(rows) > 1:
-        rows.append(("all", *(sum(column) for column in zip(*(row[1:] for row in rows), strict=True))))  # type: ignore[arg-type]
-    has_skipped = any(row[3] for row in rows)
-    titles = ("stage", "events", "tensors", *(("skipped",) if has_skipped else ()))
-    table = [titles, *((row[0], *(f"{number:,}" for number in row[1 : len(titles)])) for row in rows)]
-    return [f"{name:<{LABEL_COLUMNS}}" + "".join(f"{cell:>14}" for cell in cells) for name, *cells in table]
+        rows.append(add_up(rows))
+    has_skipped = any(row.num_skipped for row in rows)
+    return draw_table(STAGE_COLUMNS if has_skipped else STAGE_COLUMNS[:-1], rows) if rows else []
+
+
+def add_up(rows: Sequence[StageRow]) -> StageRow:
+    """Return the row of all stages together."""
+    return StageRow(
+        name="all",
+        num_events=sum(row.num_events for row in rows),
+        num_tensors=sum(row.num_tensors for row in rows),
+        num_skipped=sum(row.num_skipped for row in rows),
+    )
 
 
 def describe_skipped(found: EventCount) -> str:
-    """Return which evidence has no digest, how often, and why."""
+    """Describe evidence without a digest: how often, and why."""
     times = "once" if found.times == 1 else f"{found.times:,} times"
     return f"{found.event.stage} {found.event.name}, {times}: {found.event.skipped}"
 
 
 def title_curve(curve: Curve) -> str:
-    """Return what is drawn: the name, how many values, the ends."""
+    """Return the title of a plot: the name and how many values."""
     sampled = describe_sampling(curve)
     scale = ", logarithmic" if curve.finite and is_logarithmic([point.value for point in curve.finite]) else ""
     return f"{curve.name}, {plural(len(curve.points), 'value')}{sampled}{scale}"
@@ -320,7 +359,7 @@ def describe_numbers(found: StepEvent) -> str:
 
 
 def draw_section(title: str, lines: Sequence[str], colour: str | None = None) -> list[Line]:
-    """Return lines under a title, or nothing."""
+    """Return lines under a title; nothing if there are no lines."""
     return [Line(""), Line(title, colour, is_bold=True), *(Line(f"  {line}") for line in lines)] if lines else []
 
 

@@ -1,4 +1,4 @@
-"""What the terminal, file or pipe that we print to can show."""
+"""What standard output can show: its width, encoding and characters."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Screen:
 
 
 def find_screen() -> Screen:
-    """Return what standard output is."""
+    """Return what standard output can show."""
     encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
     columns = shutil.get_terminal_size().columns
     return Screen(

@@ -4,30 +4,44 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import click
 
-from reproof.cli.comparison_text import plural, printable
-from reproof.cli.options import lease_option, pass_options, project_option, storage_option, workers_option
+from reproof.cli.lines import plural, printable
+from reproof.cli.options import (
+    COUNT,
+    PATH,
+    POSITIVE,
+    Options,
+    argument,
+    lease_option,
+    option,
+    pass_options,
+    project_option,
+    storage_option,
+    workers_option,
+)
 
 if TYPE_CHECKING:
     from reproof.integrations.search import SearchRequest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SearchOptions:
+class SearchOptions(Options):
     """The options of `reproof search`, as its help tells them."""
 
-    name: str
-    bundle: Path
-    num_trials: int
-    num_workers: int
-    storage: str | None
-    study: str
-    seed: int
-    project: Path
-    lease_seconds: float
+    name: Annotated[str, argument(metavar="SCRIPT.py:STUDY")]
+    bundle: Annotated[Path, option("-o", "--bundle", type=PATH, default=Path("optuna_best"))]
+    num_trials: Annotated[
+        int, option("--trials", type=POSITIVE, default=20, help="Trials that the study shall have in all.")
+    ]
+    num_workers: Annotated[int, workers_option(help="Processes, here.")]
+    storage: Annotated[str | None, storage_option("study")]
+    study: Annotated[str, option("--study", default="search", help="Name of the study in the storage.")]
+    seed: Annotated[int, option("--seed", type=COUNT, default=0, help="Seed of the sampler.")]
+    project: Annotated[Path, project_option("the project")]
+    lease_seconds: Annotated[float, lease_option("the trial of a worker is run again")]
 
     def to_request(self) -> SearchRequest:
         """Return how the search is run.
@@ -51,22 +65,6 @@ class SearchOptions:
 
 
 @click.command("search")
-@click.argument("name", metavar="SCRIPT.py:STUDY")
-@click.option("-o", "--bundle", type=click.Path(path_type=Path), default=Path("optuna_best"), show_default=True)
-@click.option(
-    "--trials",
-    "num_trials",
-    type=click.IntRange(min=1),
-    default=20,
-    show_default=True,
-    help="Trials that the study shall have in all.",
-)
-@workers_option("Processes, here.")
-@storage_option("study")
-@click.option("--study", default="search", show_default=True, help="Name of the study in the storage.")
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of the sampler.")
-@project_option("the project")
-@lease_option("the trial of a worker is run again")
 @pass_options(SearchOptions)
 def command(options: SearchOptions) -> None:
     """Search for the best configuration, and keep its trial as a bundle.

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any
 
 import click
 
-from reproof.cli.comparison_text import plural
 from reproof.cli.json_output import OVERVIEW, JsonFile, json_option, write_json
+from reproof.cli.lines import plural
+from reproof.cli.options import Options, Run, flag, option, pass_options
 from reproof.cli.run_text import Line, describe_bytes, draw_damage, draw_overview, draw_stage, draw_steps
 from reproof.cli.screen import find_screen
 from reproof.environment.highlights import select_conditions
@@ -28,27 +29,32 @@ SHOW_SCHEMA = 1
 """Version of the JSON that `reproof show --json` writes."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShowOptions(Options):
+    """The options of `reproof show`, as its help tells them."""
+
+    run: Run
+    step: Annotated[
+        int | None,
+        option("--step", type=int, metavar="N", help="Show the events of step N: digests, numbers, random generators."),
+    ]
+    stage: Annotated[
+        Stage | None,
+        option("--stage", type=click.Choice(STAGES), help="Show the events of one stage: of the run, or of step N."),
+    ]
+    verify: Annotated[bool, flag("--verify", help="Check every byte of the trace, too.")]
+    json_file: Annotated[JsonFile | None, json_option(OVERVIEW)]
+
+
 @click.command("show")
-@click.argument("run")
-@click.option("--step", type=int, metavar="N", help="Show the events of step N: digests, numbers, random generators.")
-@click.option("--stage", type=click.Choice(STAGES), help="Show the events of one stage: of the run, or of step N.")
-@click.option("--verify", is_flag=True, help="Check every byte of the trace, too.")
-@json_option(OVERVIEW)
-def command(*, run: str, step: int | None, stage: Stage | None, verify: bool, json_file: JsonFile | None) -> int:
+@pass_options(ShowOptions)
+def command(options: ShowOptions) -> int:
     """Show what is in the trace RUN: how the run ended, its conditions, what was recorded, its losses.
 
     A trace that is incomplete or damaged is shown as far as it can be read. Exits with 2 if a part of it is damaged.
     """
-    trace = salvage_trace(run)
-    view = View(
-        summary=summarise(trace),
-        conditions=select_conditions({} if trace.header is None else trace.header.environment),
-        steps=None if step is None else read_steps(trace.ranks.values(), step, stage),
-        stage=stage,
-        events=() if stage is None or step is not None else list_events(trace, stage),
-        verification=Verification(trace.verify()) if verify else None,
-    )
-    if write_json(view.to_json(), json_file):
+    view = look(options)
+    if write_json(view.to_json(), options.json_file):
         screen = find_screen()
         for line in view.draw(screen):
             text = screen.fit(line.text)
@@ -57,8 +63,23 @@ def command(*, run: str, step: int | None, stage: Stage | None, verify: bool, js
     return view.exit_code
 
 
-class Verification(NamedTuple):
-    """What came of checking every byte: the first thing that is damaged, or None."""
+def look(options: ShowOptions) -> View:
+    """Read what was asked for."""
+    run, step, stage = options.run, options.step, options.stage
+    trace = salvage_trace(run)
+    return View(
+        summary=summarise(trace),
+        conditions=select_conditions({} if trace.header is None else trace.header.environment),
+        steps=None if step is None else read_steps(trace.ranks.values(), step, stage),
+        stage=stage,
+        events=() if stage is None or step is not None else list_events(trace, stage),
+        verification=Verification(trace.verify()) if options.verify else None,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """The result of checking every byte: the first thing that is damaged, or None."""
 
     finding: str | None
 
@@ -73,7 +94,7 @@ class View:
         steps: The step that was asked for, as each process recorded it; None for the whole run.
         stage: The only stage to show, or None.
         events: Its events, where no step was asked for.
-        verification: What came of checking every byte; None if that was not asked for.
+        verification: The result of checking every byte; None if that was not asked for.
     """
 
     summary: RunSummary
@@ -118,7 +139,7 @@ class View:
 
 
 def draw_verification(summary: RunSummary, finding: str | None) -> list[Line]:
-    """Say what came of checking every byte."""
+    """Return the lines about the check of every byte."""
     if finding is not None:
         return [Line(""), Line(f"damaged: {finding}", "red", is_bold=True)]
     amount = f"{plural(summary.num_frames, 'frame')}, {describe_bytes(summary.num_bytes)}"

@@ -1,11 +1,11 @@
-"""Say which command leads on from the verdict of a check."""
+"""Suggest the command to run after a check."""
 
 from __future__ import annotations
 
 import shlex
 from typing import TYPE_CHECKING, Final, Protocol
 
-from reproof.cli.comparison_text import printable
+from reproof.cli.lines import printable
 
 if TYPE_CHECKING:
     from reproof.checking import CheckRequest, CheckResult
@@ -28,7 +28,7 @@ class Speller(Protocol):
 
 
 def suggest(request: CheckRequest, result: CheckResult, spell: Speller) -> list[str]:
-    """Return the commands that lead on from the verdict."""
+    """Return the commands that make sense after the verdict."""
     comparison, explanation = result.comparison, result.explanation
     if comparison.first is None:
         return suggest_for_inconclusive(request, result)

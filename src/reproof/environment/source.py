@@ -7,20 +7,20 @@ git does not track.
 from __future__ import annotations
 
 import hashlib
-import os
-import subprocess
 import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from reproof.environment.git import DIFF, finish_git, start_git
+
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Sequence
 
 GIT_TIMEOUT_SECONDS: Final = 2.0
 _MAX_SCRIPT_BYTES: Final = 16 * 1024 * 1024
 _STATUS: Final = ("status", "--porcelain=v2", "--branch", "--untracked-files=no")
-_DIFF: Final = ("diff", "HEAD", "--full-index", "--no-ext-diff", "--no-textconv", "--no-color")
 _NO_COMMIT: Final = "(initial)"
 
 
@@ -55,34 +55,14 @@ class SourceQuery:
     def _digest_changes(self, commit: str | None, *, is_dirty: bool | None) -> str | None:
         if commit in {None, _NO_COMMIT}:
             return None
-        changes = self._finish(self._start(_DIFF)) if is_dirty else b""
+        changes = self._finish(self._start(DIFF)) if is_dirty else b""
         return None if changes is None else hashlib.sha256(changes).hexdigest()
 
     def _start(self, arguments: Sequence[str]) -> subprocess.Popen[bytes] | None:
-        if self._folder is None:
-            return None
-        # Nothing is written (optional locks) and no program of the repository runs (file-system monitor).
-        command = ["git", "-c", "core.fsmonitor=false", "-C", str(self._folder), *arguments]
-        variables = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
-        variables |= {"GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"}
-        quiet = subprocess.DEVNULL
-        try:
-            return subprocess.Popen(  # noqa: S603  # no shell, fixed arguments
-                command, env=variables, stdin=quiet, stdout=subprocess.PIPE, stderr=quiet
-            )
-        except OSError:
-            return None  # no git here
+        return None if self._folder is None else start_git(self._folder, arguments)
 
     def _finish(self, process: subprocess.Popen[bytes] | None) -> bytes | None:
-        if process is None:
-            return None
-        with process:
-            try:
-                output, _ = process.communicate(timeout=max(0.0, self._deadline - time.monotonic()))
-            except subprocess.TimeoutExpired:
-                process.kill()
-                return None
-        return output if process.returncode == 0 else None
+        return finish_git(process, self._deadline - time.monotonic())
 
 
 def find_script(command: Sequence[str] = ()) -> Path | None:

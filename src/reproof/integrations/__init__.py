@@ -1,9 +1,10 @@
-"""What reproof offers to users of other libraries; each module needs the library that it is named after.
+"""Integrations with other libraries; each module needs the library that it is about.
 
-    optuna       the best trial of a study as a bundle
-    replicates   fresh-seed and perturbed runs of a bundle, queued as trials of a study
+- `optuna`: keep the best trial of a study as a bundle.
+- `search`: `reproof search`, in several processes and on several machines.
+- `replicates`: `reproof replicate`, fresh-seed and perturbed runs of a bundle; `slurm`: start them as jobs.
+- `trial_queue`: the queue of runs in a storage of Optuna that both use.
+- `scalers`: a scaler of scikit-learn and tensors of PyTorch from a bundle.
 
 Left out on purpose: nothing here is imported by the rest of reproof, except by the command line.
 """
-
-from __future__ import annotations

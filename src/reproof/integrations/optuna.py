@@ -81,7 +81,7 @@ class BundleOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Finished:
-    """A trial that has come to its end and waits for Optuna to have its value."""
+    """A trial that has ended, but whose value Optuna does not have yet."""
 
     staging: Path
     config: dict[str, Any]
@@ -99,7 +99,7 @@ class BestTrialBundle:
     def __init__(
         self, folder: str | os.PathLike[str], train: Train, *, project: str | os.PathLike[str] = ".", **options: Any
     ) -> None:
-        """Keep nothing yet.
+        """Prepare to keep trials; nothing is written yet.
 
         Args:
             folder: Where the bundle goes; created with the first trial that is kept.
@@ -125,7 +125,7 @@ class BestTrialBundle:
             config: Every value that the training uses, resolved: a mapping, or a configuration of OmegaConf.
 
         Raises:
-            BundleError: If the configuration holds what is not plain.
+            BundleError: If the configuration holds values that are not plain.
             UsageError: If it has no seed, or the folder holds something else.
         """
         study = trial.study
@@ -175,7 +175,7 @@ class BestTrialBundle:
             replace_folder(finished.staging, self.folder)
 
     def refuse_foreign(self, study: str) -> None:
-        """Refuse to keep trials of a study where something else lies; each candidate asks, and a search at its start.
+        """Refuse a folder that holds something else; called for each candidate and at the start of a search.
 
         Raises:
             UsageError: If the folder holds no bundle, or that of another study.
@@ -273,7 +273,7 @@ def direction_of(study: optuna.Study) -> Direction:
 
 
 def describe_trial(study: optuna.Study, trial: optuna.trial.FrozenTrial, outcome: TrainingOutcome) -> TrialInfo:
-    """Return what a bundle tells of a trial."""
+    """Return what a bundle records of a trial."""
     complete = study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.COMPLETE,))
     distributions = {
         name: optuna.distributions.distribution_to_json(distribution)
@@ -302,7 +302,7 @@ def describe_trial(study: optuna.Study, trial: optuna.trial.FrozenTrial, outcome
 
 
 def write_joblib(folder: Path, scaler: Any) -> None:
-    """Write a scaler in the form that other programs expect; reproof itself never loads it."""
+    """Write a scaler in the form that other programs expect; reproof never loads it."""
     if scaler is None:
         return
     try:

@@ -1,8 +1,8 @@
 """Make the reference of a bundle: fresh-seed replicates and one-ulp perturbation runs, on one machine or on many.
 
-Each run is one fresh process (`reproof.reproducing.worker`), because launchers change the number of threads, and with
-it the bits, without saying so. The runs are queued in a storage of Optuna; every machine starts the same command with
-the same bundle, takes what nobody has taken, and writes the reference into its bundle when all are done.
+Each run is one fresh process (`reproof.reproducing.worker`), because launchers silently change the number of
+threads, and with it the bits. The runs are queued in a storage of Optuna: every machine starts the same command with
+the same bundle, takes runs that no other has taken, and writes the reference into its bundle when all are done.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from reproof.bundle.reader import open_bundle
 from reproof.bundle.records import REFERENCE, Bundle, Perturbation, Reference, Replicate
 from reproof.bundle.writer import write_reference
 from reproof.errors import LaunchError, ReproofError
-from reproof.integrations.trial_queue import DEFAULT_LEASE_SECONDS, Attempt, TrialQueue, open_storage
+from reproof.integrations.trial_queue import DEFAULT_LEASE_SECONDS, POLL_SECONDS, Attempt, TrialQueue, open_storage
 from reproof.launch.processes import signals_as_exit
 from reproof.reproducing.entry import find_entry
 from reproof.reproducing.gates import check_files, check_result
@@ -38,8 +38,6 @@ if TYPE_CHECKING:
 
 DEFAULT_REPLICATES: Final = 10
 DEFAULT_PERTURBATIONS: Final = 5
-MAX_SEED: Final = 2**32 - 1
-POLL_SECONDS: Final = 0.5
 
 SEED_FREE_GATES: Final = frozenset({"code", "data files"})
 """What is the same whatever the seed; arrays after the split and the scaler fitted to them need not be."""
@@ -49,7 +47,7 @@ Kind = Literal["replicate", "perturbation"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
-    """A run that is to be made.
+    """A run to make.
 
     Attributes:
         kind: Whether it has another seed, or one weight moved.
@@ -106,7 +104,7 @@ class Progress:
 
 
 def make_reference(request: ReplicateRequest, watch: Callable[[Progress], None] = lambda _: None) -> Reference:
-    """Make the runs that a bundle's reference lacks, together with whoever else makes them, and write it.
+    """Make the runs that a bundle's reference lacks, sharing them with other machines, and write the reference.
 
     Args:
         request: What to make.
@@ -163,7 +161,7 @@ def plan_tasks(bundle: Bundle, identity: str, request: ReplicateRequest) -> list
 
 
 def draw_seeds(identity: str, count: int, trial_seed: int) -> list[int]:
-    """Return fresh seeds: drawn from the bundle's digest, so that nobody has chosen them and all machines agree."""
+    """Return fresh seeds: derived from the bundle's digest, so that nobody can choose them and all machines agree."""
     seeds: list[int] = []
     number = 0
     while len(seeds) < count:
@@ -183,7 +181,7 @@ def train_again(bundle: Bundle, out: Path, project: Path, task: Task) -> dict[st
 
     Effects: what the training writes in the project; its trace is removed.
     """
-    shutil.rmtree(out, ignore_errors=True)  # of a run that was broken off
+    shutil.rmtree(out, ignore_errors=True)  # left by a run that was interrupted
     gates = check_files(bundle, project, bundle.manifest.entry)
     seed, perturb = (task.number, None) if task.kind == "replicate" else (None, task.number)
     found = run_training(bundle.folder, out, seed=seed, perturb=perturb, project=project)
@@ -198,10 +196,10 @@ def train_again(bundle: Bundle, out: Path, project: Path, task: Task) -> dict[st
 
 
 def refuse_other_project(bundle: Bundle, project: Path) -> None:
-    """Refuse a project in which no run can be one of the bundle's training.
+    """Refuse a project whose code or data are not those of the bundle.
 
     Raises:
-        LaunchError: If it lacks the training, or if code or files of data are not those of the bundle.
+        LaunchError: If it lacks the training, or its code or data files differ from the bundle's.
     """
     folder = Path(os.path.abspath(project))  # noqa: PTH100  # links stay
     find_entry(folder, bundle.manifest.entry)
@@ -209,9 +207,9 @@ def refuse_other_project(bundle: Bundle, project: Path) -> None:
 
 
 def refuse_changes(task: Task, gates: Sequence[Gate]) -> None:
-    """Refuse a run that is none of the bundle's training.
+    """Refuse a run that used other code or data than the bundle's training.
 
-    Another seed may split the data in another way, so that of a replicate only code and files must be the same.
+    A different seed may split the data differently, so for a replicate only code and data files must match.
 
     Raises:
         LaunchError: If something differs that must not.
@@ -273,7 +271,7 @@ def _work(
     stop: threading.Event,
     watch: Callable[[Progress], None],
 ) -> None:
-    """Make runs until there are none left to wait for."""
+    """Make runs until every run has ended, here or elsewhere."""
     while not stop.is_set():
         queue.recover()
         attempt = queue.claim(by_name)
@@ -327,7 +325,7 @@ def _collect(queue: TrialQueue, by_name: dict[str, Task]) -> dict[Task, dict[str
 
 
 def add_results(folder: Path, results: dict[Task, dict[str, Any]]) -> Reference:
-    """Write results into the reference of a bundle, as far as it has not got them already.
+    """Add results to the reference of a bundle, unless it has them already.
 
     Margins that the user has chosen, or that an earlier reference has, stay as they are.
 

@@ -6,7 +6,7 @@
     reproof search scripts/optimize.py:study --trials 20 --workers 2
 
 `suggest(trial)` returns the configuration of a trial, `train(config, run)` is the training of a `BestTrialBundle`. Each
-worker is a process, because threads share the random generators of theirs and no trial would reproduce. A trial whose
+worker is a process, because threads share their process's random generators and no trial would reproduce. A trial whose
 worker is lost is queued once more, with the same parameters.
 """
 
@@ -23,20 +23,21 @@ import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from reproof.errors import DependencyError, LaunchError, ReproofError, UsageError
 from reproof.integrations.optuna import BestTrialBundle
 from reproof.integrations.trial_queue import (
     DEFAULT_LEASE_SECONDS,
     ERROR,
+    POLL_SECONDS,
     TASK,
     TrialQueue,
     open_storage,
     read_attempt,
 )
 from reproof.launch.parent import die_with_parent
-from reproof.launch.processes import signals_as_exit
+from reproof.launch.processes import GRACE_SECONDS, signals_as_exit
 from reproof.launch.start import start_command
 
 try:
@@ -50,10 +51,6 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     from reproof.bundle.training import TrainingRun
-
-POLL_SECONDS: Final = 0.5
-GRACE_SECONDS: Final = 10.0
-"""How long workers have, once interrupted, to give their trials back and remove what these had prepared."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,7 +134,7 @@ def run_search(request: SearchRequest) -> FoundTrial:
 
 @contextmanager
 def discarding_empty(place: str) -> Iterator[None]:
-    """Remove the journal file of a search that came to nothing before a study was in it, if it was not there before."""
+    """Remove the journal file of a search that failed before it created a study, unless the file existed before."""
     path = None if "://" in place or Path(place).exists() else Path(place)
     try:
         yield
@@ -162,7 +159,7 @@ def run_workers(command: Sequence[str], num_workers: int) -> list[int]:
 
 
 def start_worker(command: Sequence[str]) -> subprocess.Popen[bytes]:
-    """Start a worker that hears of Ctrl-C when it is ready to: see `interrupt_quietly`."""
+    """Start a worker with SIGINT blocked, which it unblocks once its handler is set: see `interrupt_quietly`."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         return subprocess.Popen(command, stdin=subprocess.DEVNULL)  # noqa: S603  # our own worker
@@ -171,11 +168,11 @@ def start_worker(command: Sequence[str]) -> subprocess.Popen[bytes]:
 
 
 def end_workers(workers: Sequence[subprocess.Popen[bytes]]) -> None:
-    """Interrupt the workers that are left, and kill those that take too long."""
+    """Interrupt the workers that are left, so that they give back their trials; kill those that take too long."""
     deadline = time.monotonic() + GRACE_SECONDS
     try:
         for worker in workers:
-            worker.send_signal(signal.SIGINT)  # without effect on one that has ended
+            worker.send_signal(signal.SIGINT)  # no effect on a process that has ended
         for worker in workers:
             worker.wait(max(0.0, deadline - time.monotonic()))
     except subprocess.TimeoutExpired:
@@ -288,7 +285,7 @@ def work(search: Search, request: SearchRequest, *, is_first: bool) -> None:
         if counts["waiting"] or counts["ended"] + counts["running"] < request.num_trials:
             study.optimize(objective, n_trials=1, callbacks=[bundle])
         else:
-            time.sleep(POLL_SECONDS)  # those under way may yet be lost
+            time.sleep(POLL_SECONDS)  # a run under way may still be lost
 
 
 def count_states(study: optuna.Study, lease_seconds: float) -> dict[str, int]:
@@ -305,7 +302,7 @@ def count_states(study: optuna.Study, lease_seconds: float) -> dict[str, int]:
 
 
 def _is_abandoned(trial: optuna.trial.FrozenTrial, lease_seconds: float) -> bool:
-    """Whether a trial was begun long ago and never told its task: its worker died in that moment."""
+    """Whether a trial was begun long ago and has no task: its worker died between the two."""
     start = trial.datetime_start
     if TASK in trial.user_attrs or start is None:
         return False
@@ -313,7 +310,7 @@ def _is_abandoned(trial: optuna.trial.FrozenTrial, lease_seconds: float) -> bool
 
 
 def _run_trial(queue: TrialQueue, trial: optuna.Trial, train: Callable[[], float]) -> float:
-    """Run a trial under a lease; an error of its training is noted, so that nobody takes it for a lost worker."""
+    """Run a trial under a lease; an error of its training is recorded, so that it does not count as a lost worker."""
     if TASK not in trial.user_attrs:
         trial.set_user_attr(TASK, f"trial {trial.number}")
     attempt = read_attempt(trial.study.get_trials(deepcopy=False)[trial.number])
@@ -330,7 +327,7 @@ def _run_trial(queue: TrialQueue, trial: optuna.Trial, train: Callable[[], float
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run a worker in a fresh process; exits with 2 and leaves its error to the parent if that cannot be."""
+    """Run a worker in a fresh process; on an error, write it to a file for the parent and exit with 2."""
     options = sys.argv[1:] if arguments is None else list(arguments)
     name, bundle, storage, study, num_trials, seed, project, lease, errors, number = options
     die_with_parent()
@@ -355,10 +352,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def interrupt_quietly() -> None:
-    """Have Ctrl-C end this process without a word of Optuna's on the trial under way.
+    """Make Ctrl-C end this process without a message from Optuna about the trial under way.
 
-    Effects: a handler of SIGINT, which was held back until now; it heeds the first only, for terminal and parent may
-    both send one.
+    Effects: sets a handler of SIGINT and unblocks the signal. Only the first one counts, as terminal and parent may
+    both send it.
     """
 
     def interrupt(number: int, _frame: object) -> None:

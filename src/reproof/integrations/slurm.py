@@ -1,7 +1,7 @@
 """Start the workers of `reproof replicate` as jobs of Slurm, by submitit (the extra `slurm`).
 
-A job is the ordinary command: it takes runs from the queue until none is left, and a job that Slurm ends is replaced
-by whoever is still there. Nothing is pickled but the arguments.
+A job is the ordinary command: it takes runs from the queue until none is left, and the runs of a job that Slurm ends
+are taken by the others. Only the arguments are pickled.
 """
 
 from __future__ import annotations

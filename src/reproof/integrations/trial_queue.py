@@ -4,10 +4,10 @@ A run is a trial that was queued with `enqueue_trial`. What makes that safe with
 
 - Two machines may queue the same run at the same time. Trials are numbered by the storage, so the one with the lowest
   number is the run, for everyone and for ever; the others are never taken.
-- A waiting trial is taken by the one change of its state to *running* that the storage lets happen.
-- A worker counts up a beat while it runs. Whoever sees the same beat for as long as a lease, by his own clock, marks
-  the trial as failed, which the storage lets happen once, and queues the next attempt. The clocks of two machines are
-  never compared. Optuna's own heartbeat is experimental and knows relational databases only.
+- A worker takes a waiting trial by setting its state to *running*, which the storage allows only once.
+- A worker increments a beat while it runs. A worker that sees the same beat for the length of a lease, by its own
+  clock, marks the trial as failed, which the storage allows only once, and queues the next attempt. Clocks of two
+  machines are never compared. Optuna's own heartbeat is experimental and supports relational databases only.
 
 Left out: what a run is, and who runs it (`reproof.integrations.replicates`).
 """
@@ -49,6 +49,9 @@ ERROR: Final = "reproof:error"
 
 DEFAULT_LEASE_SECONDS: Final = 60.0
 BEATS_PER_LEASE: Final = 6
+POLL_SECONDS: Final = 0.5
+"""How often a worker without a run looks whether there is one."""
+
 MAX_FIRST_LINE: Final = 2**20
 MAX_ATTEMPTS: Final = 5
 """A run with which so many workers died is not tried again: it may be what kills them."""
@@ -82,7 +85,7 @@ class Attempt:
 
     @property
     def is_final(self) -> bool:
-        """Whether nothing will come of it any more unless someone queues it anew."""
+        """Whether it has ended and will not be tried again unless it is queued again."""
         return self.state in {"done", "failed"} or (self.state == "lost" and self.number + 1 >= MAX_ATTEMPTS)
 
 
@@ -134,7 +137,7 @@ class TrialQueue:
         return tasks
 
     def enqueue(self, tasks: Iterable[str]) -> None:
-        """Queue runs that are not in the queue yet, and anew those that failed."""
+        """Queue runs that are not in the queue yet, and queue again those that failed."""
         known = self.read()
         for task in tasks:
             attempts = known.get(task, [])
@@ -144,7 +147,7 @@ class TrialQueue:
                 self._enqueue(task, attempts[-1].number + 1)
 
     def claim(self, tasks: Iterable[str]) -> Attempt | None:
-        """Take one of these runs that nobody has taken; None if there is none at the moment."""
+        """Take one of these runs that no worker has taken; None if there is none at the moment."""
         known = self.read()
         for attempt in [known[task][-1] for task in tasks if task in known]:
             if attempt.state == "waiting" and self._take(attempt):
@@ -154,7 +157,8 @@ class TrialQueue:
     def recover(self) -> None:
         """Find the runs whose worker is lost, and queue each once more.
 
-        A worker is found lost when this object has heard nothing of it for the length of the lease: call it regularly.
+        A worker counts as lost when its beat has not changed for the length of the lease, as seen by this object: call
+        this regularly.
         """
         for attempt in [attempts[-1] for attempts in self.read().values()]:
             if attempt.state == "running" and self._is_silent(attempt):
@@ -180,7 +184,7 @@ class TrialQueue:
             thread.join()
 
     def complete(self, attempt: Attempt, result: dict[str, Any], seconds: float) -> bool:
-        """Hand in the result of a run; False if it was given to another worker meanwhile, whose result counts.
+        """Store the result of a run; False if the run was meanwhile given to another worker, whose result counts.
 
         Args:
             attempt: The run.
@@ -190,11 +194,11 @@ class TrialQueue:
         return self._set(attempt, RESULT, result) and self._finish(attempt, TrialState.COMPLETE, [seconds])
 
     def fail(self, attempt: Attempt, error: str) -> bool:
-        """Say that a run raised an error; it is not tried again until someone queues it anew."""
+        """Mark a run as failed by an error of its own; it is not tried again until it is queued again."""
         return self._set(attempt, ERROR, error) and self._finish(attempt, TrialState.FAIL)
 
     def give_back(self, attempt: Attempt) -> bool:
-        """Say that a run was broken off through no fault of its own, so that another worker takes it at once."""
+        """Mark a run as interrupted, so that another worker takes it at once."""
         return self._finish(attempt, TrialState.FAIL)
 
     def _enqueue(self, task: str, number: int, params: dict[str, Any] | None = None) -> None:
@@ -204,7 +208,7 @@ class TrialQueue:
             self._study.enqueue_trial(fixed, user_attrs={TASK: task, ATTEMPT: number})
 
     def _take(self, attempt: Attempt) -> bool:
-        with self._lock:  # of two threads of a process, a journal would give the trial to both
+        with self._lock:  # a journal would give the trial to two threads of one process
             try:
                 is_ours = self.storage.set_trial_state_values(self._id_of(attempt), TrialState.RUNNING)
             except RuntimeError:  # optuna.exceptions.UpdateFinishedTrialError: taken and finished meanwhile
@@ -227,7 +231,7 @@ class TrialQueue:
             try:
                 self.storage.set_trial_user_attr(self._id_of(attempt), BEAT, beat)
             except RuntimeError:
-                return  # given to another worker: the result will not be taken
+                return  # given to another worker, whose result counts
             except Exception:  # noqa: BLE001, S112  # a database that is away for a moment costs one beat, not the run
                 continue
 
@@ -249,7 +253,7 @@ class TrialQueue:
 
 
 def read_attempt(trial: FrozenTrial) -> Attempt | None:
-    """Return the run that a trial is, or None if it is none of the queue."""
+    """Return a trial as a run of the queue, or None if it is not one."""
     attributes = trial.user_attrs
     if TASK not in attributes:
         return None
@@ -303,11 +307,11 @@ def open_storage(place: str | Path) -> BaseStorage:
 
 
 def refuse_foreign_file(path: Path) -> None:
-    """Refuse a file that is no journal: Optuna would add its lines to whatever it holds.
+    """Refuse a file that is not a journal: Optuna would append its lines to it.
 
     Raises:
         OSError: If it cannot be read.
-        UsageError: If it is no journal.
+        UsageError: If it is not a journal.
     """
     if not path.exists():
         return

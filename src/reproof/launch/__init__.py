@@ -1,1 +1,8 @@
-"""Start recorded runs: in this process as Python would, or in fresh ones that are watched."""
+"""Start recorded runs: in this process as Python would, or in fresh ones that are watched.
+
+- `script`: run a script as `__main__` of this process; `tracebacks`: show its exceptions without the frames of reproof.
+- `processes`: recorded runs in fresh processes; `start`: their command line; `parent`: end them with this process.
+- `experiments`: pass a plan and probes to such a process; `variations`: change what surrounds it.
+- `folders`: what a run changed in its folder, and copies of that folder.
+- `restart`: restart this process with a hash seed.
+"""

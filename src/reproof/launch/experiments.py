@@ -1,4 +1,4 @@
-"""Hand an experiment to a fresh process: what it replays and pins, and what it looks into, in a file."""
+"""Pass an experiment to a fresh process in a file: what it replays and pins, and which probes it sets."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def write_experiment(path: Path, plan: Plan | None, probes: Probes | None) -> None:
-    """Write an experiment down for `read_experiment`."""
+    """Write an experiment to a file for `read_experiment`."""
     entries = {
         "plan": (plan or Plan()).to_json(),
         "probes": None if probes is None else asdict(probes),
@@ -24,10 +24,10 @@ def write_experiment(path: Path, plan: Plan | None, probes: Probes | None) -> No
 
 
 def read_experiment(path: Path) -> tuple[Plan, Probes | None]:
-    """Return what an experiment does with the sources of entropy, and what it looks into.
+    """Return the plan for the sources of entropy, and the probes, of an experiment.
 
     Raises:
-        UsageError: If the file cannot be read or is no experiment.
+        UsageError: If the file cannot be read or is not an experiment.
     """
     try:
         entries = json.loads(path.read_text(encoding="utf-8"))

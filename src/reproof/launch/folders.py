@@ -1,4 +1,4 @@
-"""What a run leaves in the user's folder, and copies of that folder for runs that must not see each other's files."""
+"""Find what a run changed in the user's folder, and copy that folder for runs that must not share files."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ MAX_FILES: Final = 100_000
 """A folder with more files is not looked through for what a run wrote."""
 
 MAX_COPY_BYTES: Final = 8 << 30
-"""A larger folder is not copied: the user shall say what he means to do with so much data."""
+"""A larger folder is refused: copying it would take long and may fill the disk."""
 
 NOT_OUTPUT: Final = frozenset({".git", "__pycache__", ".mypy_cache", ".ruff_cache", ".pytest_cache"})
-"""Folders whose changes are no output of a training."""
+"""Folders whose changes are not output of a training."""
 
 State = dict[str, tuple[int, int]]
 
@@ -58,7 +58,7 @@ def read_state(folder: Path, *, without: Path | None = None) -> State | None:
         try:
             status = entry.stat(follow_symlinks=False)
         except OSError:
-            continue  # gone meanwhile
+            continue  # deleted meanwhile
         state[os.path.relpath(entry.path, folder)] = (status.st_size, status.st_mtime_ns)
     return state
 
@@ -126,7 +126,7 @@ def _walk(folder: Path, without: Path | None = None) -> Iterator[os.DirEntry[str
         try:
             entries = list(os.scandir(pending.pop()))
         except OSError:
-            continue  # a folder that may not be read holds nothing that the run could have written
+            continue  # the run cannot have written into a folder that it may not read
         for entry in entries:
             if not entry.is_dir(follow_symlinks=False):
                 yield entry

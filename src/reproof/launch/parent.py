@@ -1,4 +1,4 @@
-"""A process that has no use without the one that started it, and ends when that is killed."""
+"""End a worker process when the process that started it ends."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ PR_SET_PDEATHSIG: Final = 1
 
 
 def die_with_parent() -> None:
-    """Have this process killed when its parent ends, however that ends; without effect on systems other than Linux.
+    """Have this process killed when its parent ends, for whatever reason; no effect on systems other than Linux.
 
-    A worker that is killed would otherwise leave its training behind, which goes on beside the one that replaces it.
+    Otherwise the training of a worker that is killed would continue beside the one that replaces it.
 
-    Effects: of the process, until it starts another program.
+    Effects: sets a signal for this process, until it executes another program.
     """
     if sys.platform != "linux":
         return
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() == 1:  # the parent had ended before
+    if os.getppid() == 1:  # the parent has ended already
         os.kill(os.getpid(), signal.SIGKILL)

@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from reproof.entropy.rewriting.addresses import pin_addresses
+from reproof.hash_seed import MAX_HASH_SEED
 from reproof.launch.experiments import write_experiment
 from reproof.launch.folders import FolderChange, State, find_changes, read_state
-from reproof.launch.restart import MAX_HASH_SEED
 from reproof.launch.start import start_command
 from reproof.trace import count_recorded_steps
 
@@ -31,7 +31,7 @@ GRACE_SECONDS: Final = 10.0
 """How long a run may take to end after Ctrl-C before it is killed."""
 
 ABOUT_TRACE: Final = "reproof: the trace "
-"""How the line begins by which `reproof run` tells that a trace is incomplete: here the comparison tells it."""
+"""Start of the line by which `reproof run` says that a trace is incomplete; a comparison says so itself."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,9 +46,9 @@ class RunRequest:
         num_steps: Stop after so many optimizer steps, or None.
         options: Further options of `reproof run`.
         hash_seed: PYTHONHASHSEED of the process, or None to leave it as it is.
-        environment: Variables that are other than in this process, besides.
-        plan: What is done with the sources of entropy, or None to leave them as they are.
-        probes: What is looked into beyond the level, or None.
+        environment: Variables to add to those of this process, or to replace.
+        plan: What is replayed and pinned of the sources of entropy, or None to leave them as they are.
+        probes: What is recorded beyond the level, or None.
         shows_output: Whether the script writes to this terminal, rather than to a file beside the trace.
     """
 
@@ -95,7 +95,7 @@ class FinishedRun:
     output: Path | None
 
     def last_lines(self, count: int = 5) -> list[str]:
-        """Return the end of what the run printed, without what the recorder says of the trace."""
+        """Return the last lines that the run printed, without the recorder's own line about the trace."""
         if self.output is None or not self.output.is_file():
             return []
         lines = self.output.read_text(encoding="utf-8", errors="replace").rstrip().splitlines()
@@ -112,9 +112,9 @@ class RunProcess:
     """A run in a fresh process."""
 
     def __init__(self, request: RunRequest) -> None:
-        """Start it.
+        """Start the process.
 
-        Effects: creates the file for its output, and whatever the script creates.
+        Effects: creates the file for its output; whatever the script does.
         """
         self.request = request
         self._before = self._read_state()
@@ -150,7 +150,7 @@ class RunProcess:
         return self._process.poll() is not None
 
     def finish(self) -> FinishedRun:
-        """Wait for the end and return what came of it."""
+        """Wait for the end and return the result."""
         exit_code = self._process.wait()
         seconds = self.seconds
         if self._file is not None:
@@ -164,7 +164,7 @@ class RunProcess:
         )
 
     def _read_state(self) -> State | None:
-        """Return the files of the working folder; the traces may be in it, and are no output of the script."""
+        """Return the state of the working folder without the traces, which are not output of the script."""
         return read_state(self.request.folder, without=self.request.trace.parent)
 
     def kill(self) -> None:
@@ -227,7 +227,7 @@ def run_all(
 
 
 def end_all(processes: list[RunProcess]) -> None:
-    """End processes so that their traces are closed; if that is interrupted in its turn, end them at once."""
+    """Interrupt processes so that their traces are closed; if that is interrupted as well, kill them."""
     try:
         for process in processes:
             process.interrupt()
@@ -239,11 +239,11 @@ def end_all(processes: list[RunProcess]) -> None:
 
 @contextmanager
 def signals_as_exit() -> Iterator[None]:
-    """Have the signals that would end this process at once raise `SystemExit`: it must not leave its runs behind.
+    """Turn SIGTERM and SIGHUP into `SystemExit`, so that the runs of this process are ended with it.
 
-    Effects: within the context, handlers of SIGTERM and SIGHUP, unless the program has its own.
+    Effects: sets handlers of both signals within the context, unless the program has its own.
     """
-    if threading.current_thread() is not threading.main_thread():  # no other may set handlers
+    if threading.current_thread() is not threading.main_thread():  # only the main thread may set handlers
         yield
         return
     signals = [signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]

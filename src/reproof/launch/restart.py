@@ -1,4 +1,4 @@
-"""Start this process anew under a chosen hash seed: an interpreter takes it when it starts and at no other time."""
+"""Restart this process with a chosen hash seed, which an interpreter reads only when it starts."""
 
 from __future__ import annotations
 
@@ -8,19 +8,17 @@ import sys
 from typing import Final
 
 from reproof.errors import UsageError
-
-MAX_HASH_SEED: Final = 4294967295
-"""The largest PYTHONHASHSEED (https://docs.python.org/3/using/cmdline.html#envvar-PYTHONHASHSEED)."""
+from reproof.hash_seed import MAX_HASH_SEED
 
 RESTARTED: Final = "REPROOF_RESTARTED"
-"""Set for the moment of a restart, so that it happens once."""
+"""Variable that is set during a restart, so that it happens only once."""
 
 
 def restart_with_hash_seed(seed: int | None) -> None:
-    """Start this process anew with a hash seed, unless it has the right one already.
+    """Restart this process with a hash seed, unless it has the right one already.
 
-    Without a seed of the user's a random one is drawn: the order of sets is as unpredictable as ever, but it is known
-    afterwards. An interpreter takes its hash seed from the environment when it starts, and at no other time.
+    If the user has set none, a random one is drawn: the order of sets stays unpredictable, but the seed is known
+    afterwards.
 
     Raises:
         UsageError: If a seed is asked for and the interpreter ignores the environment (``-E`` or ``-I``).

@@ -1,7 +1,7 @@
 """Run a training script as Python would, with the recorder waiting for it to import PyTorch.
 
 The script becomes `__main__` of this process: its `sys.argv`, `__file__`, `sys.path[0]`, working folder, output, exit
-code and traceback are what they are without us. Left out: what is recorded (`reproof.recorder`).
+code and traceback are the same as without reproof. Left out: what is recorded (`reproof.recorder`).
 """
 
 from __future__ import annotations
@@ -112,7 +112,7 @@ def record_target(
     outcome = Outcome(status="failed", exit_code=1, ended="the run ended in an exit handler")
 
     def close() -> None:
-        if recording.is_open:  # not so in a forked child that ends like its parent
+        if recording.is_open:  # it is not in a forked child that ends like its parent
             recording.close(outcome.status, outcome.ended, outcome.exit_code)
             report(recording, outcome)
 
@@ -122,7 +122,7 @@ def record_target(
 
 
 def _install(recording: Recording) -> None:
-    """Hook PyTorch as soon as it is there; the script's import of it must succeed whatever happens."""
+    """Hook PyTorch once it is imported; the script's import must succeed even if that fails."""
     try:
         recording.install()
     except Exception as error:  # noqa: BLE001  # anything that an unknown version of PyTorch may cause
@@ -178,7 +178,7 @@ def _load_module(target: Target) -> tuple[types.CodeType, types.ModuleType]:
             spec = importlib.util.find_spec(f"{target.name}.__main__")
     except ModuleNotFoundError as error:
         if not f"{target.name}.__main__.".startswith(f"{error.name}."):
-            raise  # found, and in want of another
+            raise  # the module exists, but an import of its own failed
         spec = None
     except ValueError as error:
         raise LaunchError(f"cannot find module {target.name}: {error}", "check its name and the folder") from None
@@ -200,7 +200,7 @@ def make_main(path: str | None, *, cached: str | None) -> types.ModuleType:
     """Return an empty `__main__` with the names that Python gives it."""
     module = types.ModuleType("__main__")
     module.__dict__.update(__file__=path, __builtins__=builtins, __cached__=cached)
-    if "__annotations__" in vars(sys.modules["__main__"]):  # depends on the version of Python
+    if "__annotations__" in vars(sys.modules["__main__"]):  # whether Python makes it depends on its version
         module.__annotations__ = {}
     return module
 
@@ -208,15 +208,15 @@ def make_main(path: str | None, *, cached: str | None) -> types.ModuleType:
 def execute(code: types.CodeType, module: types.ModuleType, target: Target) -> Outcome:
     """Run the code as `__main__` and tell how it ended; an exception is shown as Python shows it."""
     sys.modules["__main__"] = module
-    if "__mp_main__" in sys.modules:  # set by `multiprocessing`, which we have imported; it is the script's by now
+    if "__mp_main__" in sys.modules:  # set by `multiprocessing`, which reproof imported; __main__ is now the script's
         sys.modules["__mp_main__"] = module
     try:
-        exec(code, module.__dict__)  # noqa: S102  # running the user's script is what we are for
+        exec(code, module.__dict__)  # noqa: S102  # running the user's script is the purpose
     except BaseException as error:  # noqa: BLE001  # whatever a script may raise
         caught = error
     else:
         return Outcome(status="complete", exit_code=0)
-    return end_by(caught, target)  # outside of `except`: for what the script's own hook does, nothing is being handled
+    return end_by(caught, target)  # outside of `except`, so that the script's own hook sees no exception being handled
 
 
 def end_by(error: BaseException, target: Target) -> Outcome:

@@ -1,8 +1,8 @@
-"""How a fresh process of ours begins: with the `sys.path` of the user's own `python script.py`, and with our package.
+"""Start fresh processes with the `sys.path` of the user's own `python script.py`, and with this package.
 
-`python -m reproof` would let a `click.py` in the working folder take the place of ours, and our folder at the front of
-`sys.path` is that of all that is installed: it would take the place of what PYTHONPATH names. So the package is loaded
-from its own file, and its modules are found by its own path.
+With `python -m reproof` a `click.py` in the working folder would shadow the installed one; with the folder of this
+package first on `sys.path`, everything installed there would shadow what PYTHONPATH names. So the package is loaded
+from its own file, and finds its modules by its own path.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ main()
 
 
 def start_command(module: str, *, replaces_first: bool = False) -> list[str]:
-    """Return the command that runs `main` of a module of ours in a fresh process; its arguments are to follow.
+    """Return the command that runs `main` of a module of this package in a fresh process, without its arguments.
 
     Args:
         module: The module, by its full name.
         replaces_first: Whether it replaces the first entry of `sys.path` by the folder of the user's script, as
-            `reproof.launch.script` does. Until then our own file stands there, in which nothing can be found.
+            `reproof.launch.script` does. Until then it is the file of this package, in which nothing can be found.
     """
     package = str(Path(__file__).parents[1] / "__init__.py")
     place = [package] if replaces_first else []

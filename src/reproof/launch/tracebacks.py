@@ -1,4 +1,4 @@
-"""Show an exception of the script as Python would: without the frames that belong to us."""
+"""Show an exception of the script as Python would, without the frames of reproof."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ OWN_FILES = f"{Path(__file__).parent.parent}{os.sep}"
 
 
 def show_exception(error: BaseException) -> None:
-    """Show an exception through the script's own hook, without the frames that belong to us."""
+    """Show an exception through `sys.excepthook`, without the frames of reproof."""
     remove_own_frames(error)
     sys.last_type, sys.last_value, sys.last_traceback = type(error), error, error.__traceback__
     try:
@@ -29,7 +29,7 @@ def show_exception(error: BaseException) -> None:
 
 
 def remove_own_frames(error: BaseException | None) -> None:
-    """Take our frames out of the tracebacks of an exception and of all that led to it.
+    """Remove the frames of reproof from the tracebacks of an exception and of its causes and contexts.
 
     Effects: changes the `__traceback__` of each of them.
     """

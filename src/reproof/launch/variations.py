@@ -1,4 +1,4 @@
-"""Changed surroundings under which a training should come out the same: what `--vary` may change, and how."""
+"""Change surroundings that a training should not depend on: what `--vary` may change, and how."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def default_threads() -> int:
 
 
 def other_locale() -> str | None:
-    """Return a locale that sorts and writes numbers otherwise than the user's; None if there is no other here."""
+    """Return a locale that sorts and formats numbers differently from the user's; None if none is installed."""
     if not is_plain(os.environ.get("LC_ALL") or os.environ.get("LANG") or "C"):
         return "C"
     if (program := shutil.which("locale")) is None:
@@ -83,7 +83,7 @@ def other_locale() -> str | None:
 
 
 def is_plain(name: str) -> bool:
-    """Whether a locale is the standard's own, which sorts by code points and writes no language."""
+    """Whether a locale is C or POSIX, which sort by code points and have no language."""
     return name.partition(".")[0] in {"C", "POSIX"}
 
 
@@ -117,7 +117,7 @@ def surroundings_of(names: Iterable[str]) -> Surroundings:
 
 
 def vary(request: RunRequest, surroundings: Surroundings) -> RunRequest:
-    """Return a run under changed surroundings; moving the folder is left to whoever copies it."""
+    """Return a run under changed surroundings; the caller moves the folder."""
     plan = replace(
         request.plan or Plan(),
         reverses_listings=surroundings.reverses_listings,

@@ -1,8 +1,8 @@
-"""The certificate of a reproduction, as a statement of in-toto: which bundle, by digest, and what was found of it.
+"""The certificate of a reproduction, as an in-toto statement: which bundle, by digest, and the verdict on it.
 
-A file of its own, so that it never changes what it speaks of. The form is that of the Statement, version 1:
-https://github.com/in-toto/attestation/blob/main/spec/v1/statement.md. It is not signed here: any tool that signs
-in-toto statements can.
+It is a file outside of the bundle, which never changes. The form is that of the Statement, version 1:
+https://github.com/in-toto/attestation/blob/main/spec/v1/statement.md. It is not signed here; any tool that signs
+in-toto statements can do that.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def write_certificate(folder: Path, statement: dict[str, Any]) -> Path:
 
 
 def spell(value: Any) -> Any:
-    """Return a value for JSON: NaN and infinities, which it has not, become text."""
+    """Return a value for JSON, which has no NaN or infinities: they become text."""
     if isinstance(value, dict):
         return {name: spell(item) for name, item in value.items()}
     if isinstance(value, (list, tuple)):

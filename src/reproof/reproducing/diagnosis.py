@@ -14,49 +14,28 @@ from typing import TYPE_CHECKING, Any, Final
 
 from reproof.checking import CheckRequest, run_check
 from reproof.errors import ReproofError
-from reproof.explain.minimize import minimize
+from reproof.reproducing.runs import repeats, train, train_again
+from reproof.reproducing.toggles import find_restoring, list_toggles
+from reproof.reproducing.worker import worker_command
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
     from reproof.bundle.surroundings import EnvironmentRow
+    from reproof.reproducing.evidence import Gate
+    from reproof.reproducing.job import Job
+    from reproof.reproducing.runs import Rerun
+    from reproof.reproducing.toggles import Toggle
     from reproof.schema import Cause, Comparison, Difference
 
-VARIABLES: Final = (
-    "ATEN_CPU_CAPABILITY", "MKL_CBWR", "ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA", "MKL_ENABLE_INSTRUCTIONS",
-    "OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "CUBLAS_WORKSPACE_CONFIG", "NVIDIA_TF32_OVERRIDE",
-    "MKL_DYNAMIC", "OMP_DYNAMIC", "PYTHONHASHSEED",
-)  # fmt: skip
-"""Variables that are given to a process, those that most often change bits first."""
-
-CAPABILITIES: Final = ("DEFAULT", "AVX2", "AVX512")
-"""What PyTorch computes with on x86, from the least to the most (https://docs.pytorch.org/docs/stable/backends.html)."""
-
-CAPABILITY: Final = "torch.cpu_capability"
-THREADS: Final = "torch.threads.intraop"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Toggle:
-    """One circumstance that can be set as it was.
-
-    Attributes:
-        name: What it is called in the environment.
-        original: Its value in the bundle.
-        here: Its value here.
-        threads: Threads to set, or None.
-        variables: Variables to set, or to take away.
-    """
-
-    name: str
-    original: str
-    here: str
-    threads: int | None = None
-    variables: tuple[tuple[str, str | None], ...] = ()
-
-    def __str__(self) -> str:
-        """Say what differs."""
-        return f"{self.name.removeprefix('variables.')} is {self.here} here and was {self.original}"
+_MEANINGS: Final = {
+    "init": "the model starts from other weights (seed, initialisation or architecture)",
+    "batch": "the loader delivers other data (data, split or preprocessing)",
+    "forward": "the same weights and batch give other outputs (kernels, threads, dropout or the model's code)",
+    "loss": "the same outputs give another loss (loss function or weighting)",
+    "gradient": "the same loss gives other gradients (kernels or threads in the backward pass)",
+    "update": "the same gradients give other weights (learning rate, weight decay or another setting of the optimizer)",
+    "metric": "a logged value differs while all before agrees",
+}
+"""What a first divergence in a stage tells."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,61 +86,62 @@ class Diagnosis:
         }
 
 
-def list_toggles(rows: tuple[EnvironmentRow, ...], forced_threads: int | None) -> tuple[Toggle, ...]:
-    """Return the circumstances that differ and can be set as they were.
+def diagnose(job: Job, rerun: Rerun, environment: tuple[EnvironmentRow, ...], gates: tuple[Gate, ...]) -> Diagnosis:
+    """Look for the reason why the bits of a re-run are not the bundle's.
 
     Args:
-        rows: Of the environment.
-        forced_threads: Number of threads that the user has asked for, or None.
+        job: The reproduction.
+        rerun: The run with the bundle's seed.
+        environment: Circumstances that differ.
+        gates: What must be the same; where something is not, there is no point in asking whether two runs here agree.
+
+    Effects: runs the training again, as often as there is something to try.
     """
-    found = {row.name: row for row in rows}
-    toggles = []
-    threads = found.get(THREADS)
-    if threads is not None and threads.original.isdigit() and forced_threads is not None:
-        toggles.append(
-            Toggle(name=THREADS, original=threads.original, here=threads.here, threads=int(threads.original))
-        )
-    for variable in VARIABLES:
-        row = found.get(f"variables.{variable}")
-        if row is not None:
-            value = None if row.original == "not set" else row.original
-            toggles.append(Toggle(name=row.name, original=row.original, here=row.here, variables=((variable, value),)))
-    return (*toggles, *_emulate_capability(found))
+    toggles = list_toggles(environment, job.request.threads)
+    experiments: list[Experiment] = []
+
+    def restores(chosen: tuple[Toggle, ...]) -> bool:
+        experiments.append(_set_as_in_bundle(job, chosen, len(experiments) + 1))
+        return experiments[-1].restores
+
+    restoring = find_restoring(toggles, restores)
+    if restoring:
+        confirmed = tuple(f"{toggle}: set as in the bundle, every bit is the bundle's" for toggle in restoring)
+        return Diagnosis(confirmed=confirmed, experiments=tuple(experiments))
+    is_closed = any(gate.state == "different" for gate in gates)
+    is_stable = None if is_closed else _check_stability(job, rerun)
+    causes, notes = _explain_instability(job) if is_stable is False else ((), ())
+    return Diagnosis(
+        causes=causes,
+        suspected=(*notes, *suspect_from(rerun.comparison, environment)),
+        experiments=tuple(experiments),
+        is_stable=is_stable,
+    )
 
 
-def _emulate_capability(found: Mapping[str, EnvironmentRow]) -> list[Toggle]:
-    """Return the toggle for a processor that can do more than the bundle's, if no variable has lowered it."""
-    row = found.get(CAPABILITY)
-    if row is None or "variables.ATEN_CPU_CAPABILITY" in found:
-        return []
-    if not {row.original, row.here} <= set(CAPABILITIES):
-        return []
-    if CAPABILITIES.index(row.original) > CAPABILITIES.index(row.here):
-        return []  # this processor cannot
-    variables = (("ATEN_CPU_CAPABILITY", row.original.lower()),)
-    return [Toggle(name=CAPABILITY, original=row.original, here=row.here, variables=variables)]
+def _set_as_in_bundle(job: Job, toggles: tuple[Toggle, ...], number: int) -> Experiment:
+    """Run with some circumstances as in the bundle."""
+    names = tuple(toggle.name.removeprefix("variables.") for toggle in toggles)
+    job.tell(f"experiment {number}: {', '.join(names)} as in the bundle")
+    threads = next((toggle.threads for toggle in toggles if toggle.threads is not None), job.request.threads)
+    variables = {name: value for toggle in toggles for name, value in toggle.variables}
+    rerun = train_again(job, f"experiment{number}", threads=threads, variables=variables)
+    return Experiment(names=names, restores=rerun.is_same, seconds=rerun.result.seconds)
 
 
-def find_restoring(toggles: tuple[Toggle, ...], restores: Callable[[tuple[Toggle, ...]], bool]) -> tuple[Toggle, ...]:
-    """Return the smallest set of circumstances that gives the bits again, or none if all together do not.
+def _check_stability(job: Job, rerun: Rerun) -> bool:
+    """Run once more as before, and tell whether the bits are those of the re-run."""
+    job.tell("training once more: are two runs here the same?")
+    return repeats(rerun.result, train(job, "again", threads=job.request.threads))
 
-    Args:
-        toggles: Likeliest first.
-        restores: Makes the experiment.
-    """
-    if not toggles:
-        return ()
-    known: dict[frozenset[str], bool] = {}
 
-    def restores_once(chosen: tuple[Toggle, ...]) -> bool:
-        key = frozenset(toggle.name for toggle in chosen)
-        if key not in known:
-            known[key] = restores(chosen)
-        return known[key]
-
-    if not restores_once(toggles):
-        return ()
-    return minimize(toggles, restores_once)
+def _explain_instability(job: Job) -> tuple[tuple[Cause, ...], tuple[str, ...]]:
+    """Search for the causes why two runs here differ from each other."""
+    job.tell("searching for the causes by experiment: two runs here differ from each other")
+    place = job.out / "check"
+    command = worker_command(job.bundle, place, threads=job.request.threads, entry=job.request.entry)
+    place.mkdir()
+    return search_causes(command, job.project, job.out / "check-runs")
 
 
 def search_causes(command: tuple[str, ...], project: Path, keep: Path) -> tuple[tuple[Cause, ...], tuple[str, ...]]:
@@ -185,16 +165,12 @@ def search_causes(command: tuple[str, ...], project: Path, keep: Path) -> tuple[
     return result.comparison.causes, result.explanation.notes if result.explanation is not None else ()
 
 
-def suspect_from(comparison: Comparison | None, rows: tuple[EnvironmentRow, ...], toggled: frozenset[str]) -> list[str]:
-    """Return what the first divergence tells, and the circumstances that matter and cannot be emulated."""
-    found = [f"{row.name} is {row.here} here and was {row.original}" for row in rows if _is_left(row, toggled)]
+def suspect_from(comparison: Comparison | None, rows: tuple[EnvironmentRow, ...]) -> list[str]:
+    """Return what the first divergence tells, and the circumstances that matter."""
+    found = [f"{row.name} is {row.here} here and was {row.original}" for row in rows if row.grade == "matters"]
     if comparison is None or comparison.first is None:
         return found
     return [describe_first(comparison.first), *found]
-
-
-def _is_left(row: EnvironmentRow, toggled: frozenset[str]) -> bool:
-    return row.grade == "matters" and row.name not in toggled
 
 
 def describe_first(first: Difference) -> str:
@@ -203,14 +179,3 @@ def describe_first(first: Difference) -> str:
     if first.stage == "batch" and first.detail == "order":
         return f"{where}: the rows come in another order (seed of the loader, split or sampler)"
     return f"{where}: {_MEANINGS.get(first.stage, 'what is computed there differs')}"
-
-
-_MEANINGS: Final = {
-    "init": "the model starts from other weights (seed, initialisation or architecture)",
-    "batch": "the loader delivers other data (data, split or preprocessing)",
-    "forward": "the same weights and batch give other outputs (kernels, threads, dropout or the model's code)",
-    "loss": "the same outputs give another loss (loss function or weighting)",
-    "gradient": "the same loss gives other gradients (kernels or threads in the backward pass)",
-    "update": "the same gradients give other weights (learning rate, weight decay or another setting of the optimizer)",
-    "metric": "a logged value differs while all before agrees",
-}

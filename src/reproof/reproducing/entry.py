@@ -1,8 +1,8 @@
 """Find the training that a bundle names, in the user's own project.
 
-A bundle is data and names a function; the code is the project's. What is imported is a file of the project that, as its
-syntax shows, defines such a function at its top. Importing it runs what stands at the top of that file, as `import`
-does: it is the user's own code, and whoever is in doubt names the training himself.
+A bundle is data and names a function; the code is the project's. A file of the project is imported only if its syntax
+shows that it defines such a function at its top. Importing it runs the top level of that file, as any import does: it
+is the user's own code, and the user can name another training with --entry.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def load_entry(project: Path, entry: str) -> Callable[[dict[str, Any], Any], Any
         sys.path.insert(0, str(folder))
     module = importlib.import_module(name)
     if Path(getattr(module, "__file__", None) or "").resolve() != path:
-        module = _load_file(name, path)  # another module of this name was there already
+        module = _load_file(name, path)  # another module of this name was imported before
     function: Callable[[dict[str, Any], Any], Any] = getattr(module, entry.partition(":")[2])
     return function
 

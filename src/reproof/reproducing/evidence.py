@@ -1,4 +1,4 @@
-"""What a verdict is given on, and the verdict itself, as plain records."""
+"""The evidence for a verdict and the verdict itself, as plain records."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ class TargetRow:
         return self.reproduced - self.original
 
     def to_json(self) -> dict[str, Any]:
-        """Return plain values; NaN and infinities, which JSON has not, become text."""
+        """Return plain values; NaN and infinities, which JSON lacks, become text."""
         values: dict[str, Any] = {
             "target": self.target,
             "metric": self.metric,

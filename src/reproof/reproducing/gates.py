@@ -1,6 +1,6 @@
 """What must be the same for a re-run to be comparable with a bundle: code, configuration, data, target scaler.
 
-Files are looked at before anything runs; arrays, the scaler and modules imported on the way only a run can show.
+Files are checked before anything runs; arrays, the scaler and imported modules are known only after a run.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ NOT_RECORDED = "the bundle does not tell"
 
 
 def check_files(bundle: Bundle, project: Path, entry: str | None) -> tuple[Gate, ...]:
-    """Return what the files of the project tell before anything runs: data files, and the file of the training."""
+    """Check the files of the project before anything runs: data files, and the file of the training."""
     return (_check_data_files(bundle, project), _check_entry_file(bundle, project, entry))
 
 
@@ -60,7 +60,7 @@ def _check_entry_file(bundle: Bundle, project: Path, entry: str | None) -> Gate:
 def check_result(
     bundle: Bundle, result: WorkerResult, before: tuple[Gate, ...], comparison: Comparison | None = None
 ) -> tuple[Gate, ...]:
-    """Return what a re-run has shown, together with what the files had told."""
+    """Check what a re-run has used, and keep the check of the data files."""
     return (
         _check_code(bundle, result),
         _check_config(comparison),

@@ -1,9 +1,10 @@
-"""Is a difference as small as rounding? The losses of the first steps and the metrics, against perturbation runs.
+"""Test whether a difference is rounding: the losses of the first steps and the metrics, against perturbation runs.
 
-Early steps tell rounding (a few ulp) from a changed hyper-parameter (1e-6 and more) and from another order or seed
-(1e-2 and more); hundreds of steps later all of them look alike. How fast rounding grows depends on the training, so it
-is measured on it: a run in which one weight was moved by one ulp stands for any rounding difference (Summers & Dinneen,
-ICML 2021, arXiv:2103.04514), as in the ensemble test of a climate model (Milroy et al., doi:10.5194/gmd-11-697-2018).
+Early steps distinguish rounding (a few ulp) from a changed hyper-parameter (1e-6 and more) and from another order or
+seed (1e-2 and more); hundreds of steps later all of them look alike. How fast rounding grows depends on the training,
+so it is measured there: a run in which one weight was moved by one ulp stands for any rounding difference (Summers &
+Dinneen, ICML 2021, arXiv:2103.04514), as in the ensemble test of a climate model (Milroy et al.,
+doi:10.5194/gmd-11-697-2018).
 """
 
 from __future__ import annotations
@@ -13,10 +14,12 @@ import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from reproof.bundle.records import NUM_KEPT_LOSSES
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-EARLY_STEPS: Final = 20
+EARLY_STEPS: Final = NUM_KEPT_LOSSES
 """Losses of so many steps are compared: later, a changed learning rate is no longer told from rounding."""
 
 NUM_ULP: Final = 8
@@ -89,7 +92,7 @@ def _is_single(value: float) -> bool:
 
 
 def _differences_at(step: int, first: Sequence[float], perturbed: Sequence[Sequence[float]]) -> list[float]:
-    """Return what rounding did at a step; a perturbation run that overflowed there is no licence for all else."""
+    """Return what rounding did at a step; a perturbation run that overflowed there does not count."""
     return [d for losses in perturbed if math.isfinite(d := _difference_at(step, first, losses))]
 
 

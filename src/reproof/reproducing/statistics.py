@@ -1,7 +1,7 @@
 """Prediction intervals, equivalence tests and the number of replicates they need; scipy and statsmodels do the work.
 
-Each function takes plain numbers and returns a frozen record. What is added here to the two libraries: what to say
-where a test is undefined (no spread, too few values, NaN), because a verdict must be given there as well.
+Each function takes plain numbers and returns a frozen record. Added to the two libraries is an
+answer where a test is undefined (no spread, too few values, NaN), because a verdict is needed there as well.
 
 Left out: which test is asked when, and what its answer means (`reproof.reproducing.verdicts`).
 """
@@ -14,13 +14,15 @@ from dataclasses import dataclass
 from statistics import fmean, stdev, variance
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+from reproof.bundle.records import DEFAULT_ALPHA
 from reproof.errors import DependencyError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-ALPHA: Final = 0.05
 POWER: Final = 0.8
+"""Probability with which a planned number of runs shall decide."""
+
 MAX_REPLICATES: Final = 1000
 """Beyond so many replicates no number is named: a wider margin or less noise is needed, not more runs."""
 
@@ -68,7 +70,7 @@ class EquivalenceTest:
 
 
 def predict_interval(
-    values: Sequence[float], *, num_ulp_bits: int | None = None, alpha: float = ALPHA, num_intervals: int = 1
+    values: Sequence[float], *, num_ulp_bits: int | None = None, alpha: float = DEFAULT_ALPHA, num_intervals: int = 1
 ) -> Interval:
     """Return the (1 - alpha) prediction interval of one more value: mean ± t(n-1) * s * sqrt(1 + 1/n).
 
@@ -128,7 +130,7 @@ def compare_groups(
         margin: Largest shift that does not matter.
         alpha: Level of each one-sided test.
     """
-    center = fmean(reference)  # of no consequence for the shift, and small numbers lose fewer bits
+    center = fmean(reference)  # it cancels in the shift, and small numbers lose fewer bits
     groups = [[value - center for value in side] for side in (reproduced, reference)]
     scale = max(margin, *map(abs, [*groups[0], *groups[1]]))
     spread = _pooled_deviation(groups)
@@ -163,9 +165,7 @@ def adjust_for_many(p_values: Sequence[float]) -> list[float]:
     return [float(p) for p in multitest.multipletests(list(p_values), method="holm")[1]]
 
 
-def plan_pairs(
-    spread: float, margin: float, shift: float = 0.0, alpha: float = ALPHA, power: float = POWER
-) -> int | None:
+def plan_pairs(spread: float, margin: float, shift: float = 0.0, alpha: float = DEFAULT_ALPHA) -> int | None:
     """Return how many pairs decide between equivalence and its opposite, if the shift is truly this one.
 
     None if `MAX_REPLICATES` do not. The power of the two one-sided tests is that of both minus one, as their failures
@@ -178,7 +178,7 @@ def plan_pairs(
     def power_of(effect: float, num: int) -> float:
         return float(test.power(effect, num, alpha, alternative="larger"))
 
-    return _find_number(power_of, spread, margin, shift, power)
+    return _find_number(power_of, spread, margin, shift)
 
 
 def plan_groups(
@@ -187,8 +187,7 @@ def plan_groups(
     *,
     num_reference: int | None,
     shift: float = 0.0,
-    alpha: float = ALPHA,
-    power: float = POWER,
+    alpha: float = DEFAULT_ALPHA,
 ) -> int | None:
     """Return how many runs of the reproduction decide, beside so many of the reference.
 
@@ -198,7 +197,6 @@ def plan_groups(
         num_reference: Runs of the reference, or None for as many as of the reproduction.
         shift: The true shift that is planned for.
         alpha: Level of each one-sided test.
-        power: Probability with which they shall decide.
     """
     if spread == 0.0:
         return 2
@@ -208,19 +206,17 @@ def plan_groups(
         ratio = 1.0 if num_reference is None else num_reference / num
         return float(test.power(effect, num, alpha, ratio=ratio, alternative="larger"))
 
-    return _find_number(power_of, spread, margin, shift, power)
+    return _find_number(power_of, spread, margin, shift)
 
 
-def _find_number(
-    power_of: Callable[[float, int], float], spread: float, margin: float, shift: float, power: float
-) -> int | None:
-    """Return the smallest number with enough power, by bisection."""
+def _find_number(power_of: Callable[[float, int], float], spread: float, margin: float, shift: float) -> int | None:
+    """Return the smallest number with which the power is `POWER`, by bisection; None beyond `MAX_REPLICATES`."""
 
     def suffices(num: int) -> bool:
         if abs(shift) > margin:
-            return power_of((abs(shift) - margin) / spread, num) >= power
+            return power_of((abs(shift) - margin) / spread, num) >= POWER
         near, far = ((margin - sign * abs(shift)) / spread for sign in (1, -1))
-        return power_of(near, num) + power_of(far, num) - 1 >= power
+        return power_of(near, num) + power_of(far, num) - 1 >= POWER
 
     low, high = 1, 2
     while not suffices(high):

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
     from reproof.bundle.records import Metrics, Reference
 
+MAX_NAMED = 3
+"""Metrics that a reason names; of others it gives the number."""
+
 __all__ = ["Evidence", "Gate", "Judgement", "TargetRow", "judge"]
 
 
@@ -57,7 +60,7 @@ def judge(
                 early_losses=numerical.early_losses,
                 reasons=(*statistical.reasons, *numerical.reasons),
             )
-        result = _heed_unknown(replace(result, reasons=(*result.reasons, *about_bits)), gates)
+        result = _weigh_unknown(replace(result, reasons=(*result.reasons, *about_bits)), gates)
     return replace(result, gates=tuple(gates))
 
 
@@ -89,7 +92,7 @@ def _list_rows(original: Metrics, reproduced: Metrics, reference: Reference | No
 
 
 def _compare_bits(original: Evidence, reproduced: Evidence) -> tuple[bool, list[str]]:
-    """Tell whether everything agrees in every bit, and what was not compared or differs."""
+    """Return whether everything agrees in every bit, and what was not compared or differs."""
     about = []
     for what, first, second in (
         ("weights", original.weights_digest, reproduced.weights_digest),
@@ -119,7 +122,7 @@ def _bits(target: str, name: str, value: float) -> tuple[str, str, bytes]:
 def _judge_numerically(
     original: Evidence, reproduced: Evidence, reference: Reference | None, rows: tuple[TargetRow, ...]
 ) -> Judgement:
-    """Is the difference rounding? Asked only of two runs of one seed, beside enough perturbation runs."""
+    """Test whether the difference is rounding: only for two runs of one seed, with enough perturbation runs."""
     perturbations = () if reference is None else reference.perturbations
     undecided = Judgement(verdict="inconclusive", tier="none", reasons=(), per_target=rows)
     if original.seed is None or original.seed != reproduced.seed:
@@ -169,11 +172,11 @@ def _test_noise(row: TargetRow, reference: Reference, precision: int, num_tested
     return replace(row, noise=noise, finding="within noise" if noise.holds(row.reproduced) else "outside")
 
 
-def _heed_unknown(result: Judgement, gates: Sequence[Gate]) -> Judgement:
-    """Take *equivalent* back where data, configuration or code of the original are unknown.
+def _weigh_unknown(result: Judgement, gates: Sequence[Gate]) -> Judgement:
+    """Withdraw *equivalent* where data, configuration or code of the original are unknown.
 
-    A small change of the data looks like rounding; only a fingerprint tells it. Equal bits of weights and trace do
-    without: they leave no room for other data.
+    A small change of the data looks like rounding; only a fingerprint shows it. Equal bits of weights and trace need
+    no fingerprint, as other data would change them.
     """
     about = "of the original is unknown"
     unknown = [f"{g.name} {about}{': ' if g.detail else ''}{g.detail}" for g in gates if g.state == "unknown"]
@@ -185,6 +188,6 @@ def _heed_unknown(result: Judgement, gates: Sequence[Gate]) -> Judgement:
     return replace(result, verdict="inconclusive", tier="none", reasons=reasons)
 
 
-def _join(names: Sequence[str], limit: int = 3) -> str:
-    more = f" and {len(names) - limit} more" if len(names) > limit else ""
-    return ", ".join(names[:limit]) + more
+def _join(names: Sequence[str]) -> str:
+    more = f" and {len(names) - MAX_NAMED} more" if len(names) > MAX_NAMED else ""
+    return ", ".join(names[:MAX_NAMED]) + more

@@ -1,7 +1,7 @@
-"""Run the training of a bundle in a fresh process, and return what came of it.
+"""Run the training of a bundle in a fresh process, and return its result.
 
-Launchers change the number of threads without saying so, and with it the bits, so it is set inside the process. The
-same command serves re-runs, fresh-seed replicates and perturbed runs, whoever starts it.
+Launchers silently change the number of threads, and with it the bits, so it is set inside the process. The same command
+serves re-runs, fresh-seed replicates and perturbed runs.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from reproof.bundle.config import read_seed, with_seed
 from reproof.bundle.manifest import dump_json, parse_json
 from reproof.bundle.numbers import read_float, read_metrics, spell_hex
 from reproof.bundle.reader import open_bundle
-from reproof.bundle.records import NUM_KEPT_LOSSES, Bundle
+from reproof.bundle.records import NUM_KEPT_LOSSES, TRACE, Bundle
 from reproof.bundle.training import TrainingOutcome, TrainingRequest
 from reproof.bundle.training import run_training as run_here
 from reproof.bundle.weights import digest_weights
@@ -38,14 +38,12 @@ if TYPE_CHECKING:
     from reproof.bundle.records import Metrics
 
 RESULT: Final = "result.json"
-TRACE: Final = "trace"
 OUTPUT: Final = "output.txt"
-MAX_RESULT_BYTES: Final = 256 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerResult:
-    """What a fresh process has made of a bundle.
+    """The result of training a bundle in a fresh process.
 
     Attributes:
         seed: The seed it ran with.
@@ -144,7 +142,7 @@ def run_training(  # noqa: PLR0913  # each can be other than in the bundle
 def worker_command(bundle: Bundle, out: Path, *, threads: int | None, entry: str | None) -> tuple[str, ...]:
     """Return the command by which a check runs the training of a bundle, in the project's folder or a copy of it.
 
-    It is recorded by whoever runs it, so it records nothing itself.
+    The check records it, so it records nothing itself.
     """
     options = {"threads": threads, "entry": entry}
     given = [part for name, value in options.items() if value is not None for part in (f"--{name}", str(value))]
@@ -187,13 +185,13 @@ def name_exit(code: int) -> str:
 
 
 def last_line(path: Path) -> str:
-    """Return the last line of what a process said, in one printable line."""
+    """Return the last line of the output of a process, printable."""
     lines = path.read_text(encoding="utf-8", errors="replace").rstrip().splitlines() if path.is_file() else []
     return ascii(lines[-1].removeprefix("reproof: error: "))[1:-1][:300] if lines else "it said nothing"
 
 
 def read_result(root: Path, seconds: float) -> WorkerResult:
-    """Read what a worker has left."""
+    """Read the result of a worker."""
     values = parse_json((root / RESULT).read_bytes(), RESULT)
     return WorkerResult(
         seed=values["seed"],
@@ -212,7 +210,7 @@ def read_result(root: Path, seconds: float) -> WorkerResult:
     )
 
 
-def read_losses(folder: Path, count: int = NUM_KEPT_LOSSES) -> tuple[float, ...]:
+def read_losses(folder: Path) -> tuple[float, ...]:
     """Return the losses of the first steps that a trace holds, in execution order; none without a trace."""
     try:
         rank = open_trace(folder).ranks.get(0)
@@ -221,13 +219,13 @@ def read_losses(folder: Path, count: int = NUM_KEPT_LOSSES) -> tuple[float, ...]
     losses: list[float] = []
     for index in find_frames(rank, "loss") if rank is not None else ():
         losses += [point.value for _, point in read_points(rank, index, "loss")] if rank is not None else []
-        if len(losses) >= count:
+        if len(losses) >= NUM_KEPT_LOSSES:
             break
-    return tuple(map(float, losses[:count]))
+    return tuple(map(float, losses[:NUM_KEPT_LOSSES]))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run in the fresh process: train, and write the result; exits with 2 and one line if that cannot be."""
+    """Run in the fresh process: train and write the result; on an error, print one line and exit with 2."""
     options = _parse(sys.argv[1:] if arguments is None else list(arguments))
     if arguments is None:
         die_with_parent()
@@ -266,7 +264,7 @@ def make_request(bundle: Bundle, options: argparse.Namespace, project: Path, ent
 
 
 def spell_outcome(outcome: TrainingOutcome, seed: int) -> dict[str, Any]:
-    """Return what the parent process reads."""
+    """Return the result as plain values for the parent process."""
     return {
         "seed": seed,
         "metrics": spell_hex(outcome.metrics),

@@ -5,15 +5,13 @@ from __future__ import annotations
 import dataclasses
 import importlib
 import inspect
-from typing import TYPE_CHECKING, Any
+from typing import Annotated, Any
 
+import click
 import pytest
 
 from reproof.cli.main import COMMANDS
-from reproof.cli.options import spell_options
-
-if TYPE_CHECKING:
-    import click
+from reproof.cli.options import POSITIVE, Options, argument, flag, option, pass_options, spell_options
 
 RECORDS = {
     "check": "CheckOptions",
@@ -21,6 +19,8 @@ RECORDS = {
     "run": "RunOptions",
     "explain": "ExplainOptions",
     "compare": "CompareOptions",
+    "show": "ShowOptions",
+    "export": "ExportOptions",
     "search": "SearchOptions",
     "replicate": "ReplicateOptions",
     "reproduce": "ReproduceOptions",
@@ -34,9 +34,9 @@ def load(name: str) -> Any:
 
 @pytest.mark.parametrize("name", RECORDS)
 def test_a_record_has_the_options_of_its_command(name: str) -> None:
-    """Each option is a field, and each field an option: the command could not be called otherwise."""
-    fields = {field.name for field in dataclasses.fields(getattr(load(name), RECORDS[name]))}
-    assert fields == {option.name for option in load(name).command.params}
+    """Each field is an option or an argument of the command, in the order of the help, and there are no others."""
+    fields = [field.name for field in dataclasses.fields(getattr(load(name), RECORDS[name]))]
+    assert fields == [option.name for option in load(name).command.params]
 
 
 @pytest.mark.parametrize("name", [name for name in COMMANDS if name != "bundle"])
@@ -45,6 +45,36 @@ def test_a_command_of_many_options_takes_a_record(name: str) -> None:
     callback = load(name).command.callback
     assert (name in RECORDS) == (list(inspect.signature(callback).parameters) == ["options"])
     assert len(inspect.signature(callback).parameters) <= 8
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class ExampleOptions(Options):
+    """Options of a command that there is in this test alone."""
+
+    names: Annotated[tuple[str, ...], argument(nargs=-1)]
+    num_times: Annotated[int, option("--times", type=POSITIVE, default=2, help="How often.")]
+    is_loud: Annotated[bool, flag("--loud")]
+
+
+@click.command("example")
+@pass_options(ExampleOptions)
+def example(options: ExampleOptions) -> ExampleOptions:
+    """Return what was given."""
+    return options
+
+
+def test_a_command_gets_its_options_as_a_record() -> None:
+    """An option has the name of its field, whatever its flag, and is checked like any other of click."""
+    expected = ExampleOptions(names=("a", "b"), num_times=3, is_loud=True)
+    assert example.main(["a", "--loud", "--times", "3", "b"], standalone_mode=False) == expected
+    assert example.main([], standalone_mode=False) == ExampleOptions(names=(), num_times=2, is_loud=False)
+    with pytest.raises(click.BadParameter, match="0 is not in the range"):
+        example.main(["--times", "0"], standalone_mode=False)
+
+
+def test_the_help_shows_a_default() -> None:
+    """Where an option has one, without a word of its own in the definition."""
+    assert "How often.  [default: 2; x>=1]" in example.get_help(click.Context(example))
 
 
 @pytest.mark.parametrize(

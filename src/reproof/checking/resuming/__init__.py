@@ -1,4 +1,4 @@
-"""Does a training that is interrupted and resumed from its checkpoint go on as if nothing had happened?
+"""Check whether a training that is interrupted and resumed from its checkpoint continues as without interruption.
 
 `steps` reads the steps of both runs side by side, `alignment` finds where the resumed one goes on, `evidence` holds all
 that is known, `inputs` and `pieces` name what is missing, `remedies` what to write.

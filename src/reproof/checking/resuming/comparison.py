@@ -55,7 +55,7 @@ class ResumeFinding:
 
 
 def inconclusive(runs: tuple[str, str], why: str) -> Comparison:
-    """Return the comparison of runs of which nothing can be said, with the reason as its structure."""
+    """Return the comparison of runs that cannot be compared, with the reason as its structure."""
     return Comparison(verdict="inconclusive", runs=runs, num_events=0, num_tensors=0, num_steps=0, structure=(why,))
 
 
@@ -128,7 +128,7 @@ def compare_resumed(
 
 
 def assume_continuation(whole: StepReader, resumed: StepReader, interrupted_at: int) -> Continuation:
-    """Return where a run goes on that loads some state but not its model: by its counts of steps, or its length."""
+    """Return where a run that loads some state, but not its model, goes on: by its step counts, or its length."""
     counts = {name: seen.digest for name, seen in resumed.named(0, "update").items() if name.endswith(".step")}
     steps = [
         step

@@ -37,7 +37,7 @@ class DataPosition:
         return is_elsewhere and (self.num_repeated > 0 or self.repeated_step is not None)
 
     def describe(self, start: int) -> str:
-        """Say how the place in the data was lost."""
+        """Describe how the place in the data was lost."""
         if self.repeated_step is not None:
             return f"the first batch is that of step {self.repeated_step} again, rather than that of step {start}"
         passed = f"passes over {self.num_passed}" if self.num_passed else "begins a new pass"
@@ -61,7 +61,7 @@ def find_position(whole: StepReader, resumed: StepReader, start: int, event: Eve
     """
     of_step = [list_batches(whole, start, event), list_batches(resumed, 0, event)]
     num_passed = max(0, len(of_step[1]) - len(of_step[0]))
-    num_left = max(0, len(of_step[0]) - len(of_step[1]))  # batches of before, for a sum of gradients
+    num_left = max(0, len(of_step[0]) - len(of_step[1]))  # earlier batches, whose gradients are summed
     got = of_step[1][num_passed]
     before = [(step, batch) for step in range(start) for batch in list_batches(whole, step, event)]
     taken = [read_samples(whole, batch) for batch in (*(batch for _, batch in before), *of_step[0][: num_left + 1])]
@@ -76,7 +76,7 @@ def find_position(whole: StepReader, resumed: StepReader, start: int, event: Eve
 
 
 def list_batches(reader: StepReader, step: int, event: Event) -> list[Seen]:
-    """Return what is like an event of a batch in a step, in execution order."""
+    """Return the events of a step that are of the same kind as an event of a batch, in execution order."""
     return [
         seen
         for (stage, name, detail, _), seen in reader.events(step).items()
@@ -95,8 +95,8 @@ def read_samples(reader: StepReader, batch: Seen) -> Samples | None:
 def measure_pass(taken: list[Samples | None]) -> tuple[int | None, set[int | float | str]]:
     """Return how many batches of the last one's pass came before it, and their samples.
 
-    A pass ends where a sample comes for the second time. Not known if samples were not kept, or come twice in a batch:
-    then they are drawn with replacement.
+    A pass ends where a sample comes for the second time. It is unknown if samples were not kept, or come twice in a
+    batch: then they are drawn with replacement.
     """
     samples: set[int | float | str] = set()
     before: set[int | float | str] = set()

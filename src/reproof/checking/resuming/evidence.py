@@ -1,4 +1,4 @@
-"""All that is known of a resumed training beside the uninterrupted one, and what is said of a piece that it lacks."""
+"""The evidence on a resumed training beside the uninterrupted one, and the record of a piece of state it lacks."""
 
 from __future__ import annotations
 

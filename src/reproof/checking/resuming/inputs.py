@@ -1,4 +1,4 @@
-"""Find what is missing of all that goes into a step: random states, and the place in the data."""
+"""Find what is missing of the inputs of a step: random states, and the place in the data."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def find_in_rng(resumption: Resumption) -> Iterator[MissingPiece]:
     """Find generators that the training goes on to use and that were not set to where they were.
 
-    One that is the same again some steps later is seeded anew in between, as by the number of the epoch.
+    One that is the same again some steps later was reseeded in between, for instance with the number of the epoch.
     """
     whole, resumed, start = resumption.whole, resumption.resumed, resumption.start
     last = min(whole.trace.num_steps - start, resumed.trace.num_steps) - 1
@@ -56,7 +56,7 @@ def moves(whole: StepReader, source: int, start: int) -> bool:
 
 
 def find_in_data(resumption: Resumption) -> Iterator[MissingPiece]:
-    """Find out why the resumed run gets other samples."""
+    """Find why the resumed run gets other samples."""
     pairs = resumption.differing_from("batch")
     if not pairs or pairs[0].step > min(resumption.first_step("forward"), resumption.first_step("update")):
         return
@@ -94,7 +94,7 @@ def find_loader_generators(resumption: Resumption, pairs: list[Pair]) -> tuple[s
 def begins_earlier(resumption: Resumption, number: int, state: int | None) -> bool:
     """Whether a loader's generator is where it was before an earlier pass, in a run that takes too many steps.
 
-    Then it is seeded from the number of the pass, and that is what was lost.
+    Then it is seeded from the number of the pass, which is what was lost.
     """
     earlier = (resumption.whole.rng(step).get(RNG_LOADER + number) for step in range(resumption.start))
     return resumption.surplus > 0 and state in earlier

@@ -55,7 +55,7 @@ def find_in_state(resumption: Resumption) -> Iterator[MissingPiece]:
 
 
 def find_in_loss(resumption: Resumption) -> Iterator[MissingPiece]:
-    """Find out why the loss is another although the outputs are the same."""
+    """Find why the loss differs although the outputs are the same."""
     step = resumption.first_step("loss")
     if step >= min(resumption.first_step("forward"), resumption.first_step("batch")) or step == math.inf:
         return
@@ -67,7 +67,7 @@ def find_in_loss(resumption: Resumption) -> Iterator[MissingPiece]:
         is_harmless = resumption.first_step("update", "model") == math.inf
         told = "; the parameters stay the same, as factors that are powers of two allow" if is_harmless else ""
         yield resumption.make("scaler", f"{equal} {ratio:g} times as large: it is scaled by another factor{told}")
-    elif not any(find_in_rng(resumption)):  # numbers that are drawn may enter the loss
+    elif not any(find_in_rng(resumption)):  # random numbers may enter the loss
         yield resumption.make("counter", f"{equal} not: what else enters it, such as a weight that follows the epoch?")
 
 
@@ -153,7 +153,7 @@ def find_in_schedule(resumption: Resumption) -> Iterator[MissingPiece]:
 
 
 def describe_rates(resumption: Resumption, pair: Pair) -> str:
-    """Say which learning rates both runs have."""
+    """Describe the learning rates of both runs."""
     found = PairReader(resumption.whole.trace, resumption.resumed.trace).numbers(pair, "exact")
     if found is None or found[0].values == found[1].values:
         return "other hyper-parameters"
@@ -175,7 +175,7 @@ def find_in_length(resumption: Resumption) -> Iterator[MissingPiece]:
 
 
 def find_unexplained(resumption: Resumption) -> Iterator[MissingPiece]:
-    """Say at least where the first difference is, if no piece of state is known to be its cause."""
+    """Name the first difference if no piece of state is known to be its cause."""
     pair = resumption.tally.first
     if pair is None:
         return

@@ -58,5 +58,5 @@ def advise(
 
 
 def place(note: Restoration) -> str:
-    """Return a line of the user's as it is told."""
+    """Return a line of the user's code as it is shown."""
     return f"{Path(note.file or '').name}:{note.line}"

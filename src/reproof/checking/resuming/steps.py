@@ -1,4 +1,4 @@
-"""Read the steps of two runs of which one goes on where the other was at some later step of its own.
+"""Read the steps of two runs of which one begins at a later step of the other.
 
 Left out: where that is (`alignment`) and what a difference means (`pieces`).
 """
@@ -38,7 +38,7 @@ class Seen(NamedTuple):
 
 
 class StepReader:
-    """Reads the events of steps of one process; those read last are held."""
+    """Reads the events of steps of one process, and keeps those read last."""
 
     def __init__(self, trace: RankTrace) -> None:
         """Read from this trace."""
@@ -74,7 +74,7 @@ class StepReader:
         return {seen.name: seen for seen in self.events(step).values() if seen.event.stage == stage}
 
     def find_state(self, name: str, step: int) -> Seen | None:
-        """Return what is known last, at the end of a step, of a tensor of the training's state."""
+        """Return the last record of a tensor of the training's state up to the end of a step."""
         for earlier in range(step, max(-1, step - LOOK_BACK - 1), -1):
             for stage in ("update", "init"):
                 seen = self.named(earlier, stage).get(name)
@@ -95,7 +95,7 @@ class StepReader:
 
 
 class ShiftedTally(Tally):
-    """What a comparison of shifted steps has found.
+    """Result of comparing shifted steps.
 
     Attributes:
         firsts: The first differing event of each stage, name and detail, in execution order.

@@ -1,8 +1,8 @@
 """Interrupt a training, resume it from its checkpoint, and compare it with the training that was not interrupted.
 
 Three runs in fresh processes: the whole training in a copy of the folder as it was; its first part in another copy; and
-the resumed rest in that same copy. All have one hash seed, so that only the resuming is judged. First of all the first
-part must agree with the beginning of the whole: a training that does not reproduce by itself cannot be resumed either.
+the resumed rest in that same copy. All have one hash seed, so that only the resuming is judged. The first part must
+agree with the beginning of the whole: a training that does not reproduce without interruption cannot be resumed either.
 """
 
 from __future__ import annotations
@@ -120,7 +120,7 @@ def run_resume_check(
 
 
 class ResumeRuns:
-    """The three runs, each started once it is known that it can tell something."""
+    """The three runs, each started only if those before it can be compared."""
 
     def __init__(
         self, request: ResumeRequest, folder: Path, copies: Path, watch: Callable[[list[RunProcess]], None]
@@ -148,7 +148,7 @@ class ResumeRuns:
         self._interrupted_at: int | None = None
 
     def judge(self) -> ResumeResult:
-        """Run one after the other, as long as there is something to compare."""
+        """Make the runs one after the other, as long as there is something to compare."""
         whole, problem = self._run(self._whole, "the uninterrupted run")
         if whole is None:
             return self._give_up(problem)

@@ -26,14 +26,12 @@ class StepEvent:
         digest: Its digest in hexadecimal; None if none could be taken.
         exact: Its elements, where they were kept.
         statistics: Summary statistics by name, where they were kept.
-        num_samples: Samples of a batch of which a fingerprint was kept.
     """
 
     event: Event
     digest: str | None
     exact: tuple[int | float | str, ...] | None = None
     statistics: tuple[tuple[str, float], ...] = ()
-    num_samples: int = 0
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values that JSON can hold."""
@@ -144,14 +142,13 @@ def read_step(rank: RankTrace, step: int, stage: Stage | None = None) -> StepRec
 
 
 def _describe(event: Event, digest: bytes, kept: dict[str, Numbers]) -> StepEvent:
-    exact, statistics, samples = (kept.get(kind) for kind in ("exact", "statistics", "samples"))
+    exact, statistics = (kept.get(kind) for kind in ("exact", "statistics"))
     pairs = () if statistics is None else zip(STATISTICS, statistics.values, strict=False)
     return StepEvent(
         event=event,
         digest=None if event.skipped is not None else digest.hex(),
         exact=None if exact is None else exact.values,
         statistics=tuple((name, float(value)) for name, value in pairs),
-        num_samples=0 if samples is None else len(samples.values),
     )
 
 

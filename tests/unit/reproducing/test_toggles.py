@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from reproof.bundle.surroundings import EnvironmentRow
-from reproof.reproducing.diagnosis import Toggle, find_restoring, list_toggles
+from reproof.reproducing.toggles import Toggle, find_restoring, list_toggles
 
 
 def row(name: str, original: str, here: str) -> EnvironmentRow:

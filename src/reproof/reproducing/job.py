@@ -1,0 +1,140 @@
+"""What is to be reproduced and where, settled once; every later stage reads it.
+
+The folder of a reproduction exists before anything runs, so that an option which cannot be carried out is refused at
+once. It is taken back when the reproduction ends with an error.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from reproof.bundle.reader import open_bundle
+from reproof.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from reproof.bundle.records import Bundle
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReproduceRequest:
+    """What to reproduce, and how.
+
+    Attributes:
+        bundle: The bundle.
+        project: Folder of the project whose training the bundle names.
+        out: Folder for traces and the certificate, or None for one beside the bundle.
+        num_seeds: Fresh-seed runs besides the one with the bundle's seed.
+        device: Another device than the bundle's.
+        threads: Another number of threads than the bundle's.
+        entry: Another training than the bundle names.
+        runs_anyway: Whether to run although files differ that must not.
+        diagnoses: Whether to look for the reason if the bits differ.
+    """
+
+    bundle: Path
+    project: Path = Path()
+    out: Path | None = None
+    num_seeds: int = 0
+    device: str | None = None
+    threads: int | None = None
+    entry: str | None = None
+    runs_anyway: bool = False
+    diagnoses: bool = True
+
+    def __post_init__(self) -> None:
+        """Check what can be checked before anything runs."""
+        if self.num_seeds < 0 or (self.threads is not None and self.threads < 1):
+            raise UsageError(f"{self.num_seeds} seeds, {self.threads} threads", "give positive numbers")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """One reproduction.
+
+    Attributes:
+        request: What was asked for.
+        bundle: The bundle, verified.
+        project: Folder of the project, absolute.
+        out: Folder of this reproduction, absolute; it exists.
+        started: When it began, with time zone.
+        tell: Called with a line before each thing that takes time.
+    """
+
+    request: ReproduceRequest
+    bundle: Bundle
+    project: Path
+    out: Path
+    started: datetime.datetime
+    tell: Callable[[str], None]
+
+    @property
+    def entry(self) -> str | None:
+        """The training, as ``path/to/file.py:function`` relative to the project; None if nobody names it."""
+        return self.request.entry or self.bundle.manifest.entry
+
+
+@contextlib.contextmanager
+def open_job(request: ReproduceRequest, tell: Callable[[str], None]) -> Iterator[Job]:
+    """Verify the bundle and make the folder of its reproduction, for the length of a `with` block.
+
+    Raises:
+        BundleError: If the bundle is refused.
+        UsageError: If the folder cannot be used.
+
+    Effects: creates the folder. If the block raises, a folder without a file is removed; after Ctrl-C, one that was
+    made beside the bundle is removed with all that is in it.
+    """
+    tell(f"verifying {request.bundle}")
+    bundle = open_bundle(request.bundle)
+    started = datetime.datetime.now().astimezone()
+    out = make_out_folder(request, started)
+    project = Path(os.path.abspath(request.project))  # noqa: PTH100  # links stay
+    try:
+        yield Job(request=request, bundle=bundle, project=project, out=out, started=started, tell=tell)
+    except BaseException as error:
+        _discard(out, is_ours=request.out is None, is_interrupted=not isinstance(error, Exception))
+        raise
+
+
+def make_out_folder(request: ReproduceRequest, now: datetime.datetime) -> Path:
+    """Create the folder for what a reproduction leaves.
+
+    Raises:
+        UsageError: If it exists and is not empty, lies in the bundle, or cannot be made.
+    """
+    bundle = Path(os.path.abspath(request.bundle))  # noqa: PTH100  # links stay
+    folder = request.out
+    if folder is None:
+        parent = bundle.parent / f"{bundle.name}-reproductions"
+        stem = f"{now:%Y%m%d-%H%M%S}"
+        names = (parent / (stem if number == 1 else f"{stem}-{number}") for number in range(1, 1000))
+        folder = next(name for name in names if not name.exists())
+    folder = Path(os.path.abspath(folder))  # noqa: PTH100  # as above
+    if folder.is_relative_to(bundle):
+        raise UsageError(f"{folder} lies in the bundle", "a bundle holds what its manifest lists: name another folder")
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise UsageError(f"{folder} is not empty", "name a folder that is new or empty with --out")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"cannot make {folder}: {error.strerror}", "name another folder with --out") from None
+    return folder
+
+
+def _discard(out: Path, *, is_ours: bool, is_interrupted: bool) -> None:
+    """Remove the folder if it is empty, or whole after an interruption if nobody but us has named it."""
+    if is_ours and is_interrupted:
+        shutil.rmtree(out, ignore_errors=True)
+    with contextlib.suppress(OSError):  # one that is not empty stays
+        out.rmdir()
+    if is_ours:
+        with contextlib.suppress(OSError):
+            out.parent.rmdir()

@@ -1,0 +1,87 @@
+"""Lay a bundle and the runs made of it side by side as evidence, and have the verdict given on them."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from reproof.reproducing.evidence import Evidence, Judgement, TargetRow
+from reproof.reproducing.margins import list_values
+from reproof.reproducing.verdicts import judge
+from reproof.reproducing.worker import join_weights, read_losses
+from reproof.trace import open_trace
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from reproof.bundle.records import Bundle
+    from reproof.reproducing.evidence import Gate
+    from reproof.reproducing.runs import Runs
+
+
+def judge_runs(bundle: Bundle, runs: Runs, gates: tuple[Gate, ...], device: str | None) -> Judgement:
+    """Return the verdict on the runs that were made of a bundle.
+
+    Args:
+        bundle: The bundle.
+        runs: What was run.
+        gates: What must be the same on both sides.
+        device: The device they ran on, if it is another than the bundle's.
+
+    Raises:
+        DependencyError: If the verdict needs statistics, and scipy or statsmodels is not installed.
+    """
+    original = describe_bundle(bundle)
+    return judge(original, describe_runs(bundle, runs, original, device), bundle.reference, gates)
+
+
+def refuse_to_run(bundle: Bundle, gates: tuple[Gate, ...]) -> Judgement:
+    """Return the verdict where files differ that must not, and nothing was run."""
+    reasons = [f"{gate.name} differs: {gate.detail}" for gate in gates if gate.state == "different"]
+    rows = tuple(
+        TargetRow(target=target, metric=name, original=value, reproduced=math.nan)
+        for target, name, value in list_values(bundle.trial.metrics)
+    )
+    return Judgement(
+        verdict="not-comparable",
+        tier="gates",
+        reasons=(*reasons, "nothing was run; --anyway runs it nevertheless"),
+        per_target=rows,
+        gates=gates,
+    )
+
+
+def describe_bundle(bundle: Bundle) -> Evidence:
+    """Return the side of the original."""
+    return Evidence(
+        metrics=bundle.trial.metrics,
+        seed=bundle.seed,
+        weights_digest=join_weights(bundle.manifest.weights) if bundle.manifest.weights else None,
+        trace_digest=digest_trace(bundle.trace) if bundle.has_trace else None,
+        losses=read_losses(bundle.trace) if bundle.has_trace else (),
+    )
+
+
+def describe_runs(bundle: Bundle, runs: Runs, original: Evidence, device: str | None) -> Evidence:
+    """Return the side of the reproduction."""
+    result, comparison = runs.rerun.result, runs.rerun.comparison
+    # The comparison has the last word on two traces: it may find something skipped where all digests are equal.
+    agrees = comparison is not None and comparison.verdict == "identical"
+    return Evidence(
+        metrics=result.metrics,
+        seed=result.seed,
+        weights_digest=result.weights_digest,
+        trace_digest=original.trace_digest if agrees else f"{digest_trace(result.trace)} differs",
+        losses=result.losses,
+        replicates=runs.replicates,
+        has_same_streams=(device or bundle.environment.get("device", "cpu")) == "cpu",
+    )
+
+
+def digest_trace(folder: Path) -> str:
+    """Return one text for all that a trace holds: the running hashes of its processes."""
+    return " ".join(f"{number}:{_last_chain(rank)}" for number, rank in sorted(open_trace(folder).ranks.items()))
+
+
+def _last_chain(rank: Any) -> str:
+    return rank.frame(rank.num_frames - 1).chain.hex() if rank.num_frames else "empty"

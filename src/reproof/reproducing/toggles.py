@@ -1,0 +1,110 @@
+"""Circumstances that can be set as they were in the bundle, and the smallest set of them that gives its bits again.
+
+A number of threads, an instruction set or a variable can be given to a process; another processor, version or driver
+cannot, and is no toggle.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from reproof.explain.minimize import minimize
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from reproof.bundle.surroundings import EnvironmentRow
+
+VARIABLES: Final = (
+    "ATEN_CPU_CAPABILITY", "MKL_CBWR", "ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA", "MKL_ENABLE_INSTRUCTIONS",
+    "OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "CUBLAS_WORKSPACE_CONFIG", "NVIDIA_TF32_OVERRIDE",
+    "MKL_DYNAMIC", "OMP_DYNAMIC", "PYTHONHASHSEED",
+)  # fmt: skip
+"""Variables that are given to a process, those that most often change bits first."""
+
+CAPABILITIES: Final = ("DEFAULT", "AVX2", "AVX512")
+"""What PyTorch computes with on x86, from the least to the most (https://docs.pytorch.org/docs/stable/backends.html)."""
+
+CAPABILITY: Final = "torch.cpu_capability"
+THREADS: Final = "torch.threads.intraop"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Toggle:
+    """One circumstance that can be set as it was.
+
+    Attributes:
+        name: What it is called in the environment.
+        original: Its value in the bundle.
+        here: Its value here.
+        threads: Threads to set, or None.
+        variables: Variables to set, or to take away.
+    """
+
+    name: str
+    original: str
+    here: str
+    threads: int | None = None
+    variables: tuple[tuple[str, str | None], ...] = ()
+
+    def __str__(self) -> str:
+        """Say what differs."""
+        return f"{self.name.removeprefix('variables.')} is {self.here} here and was {self.original}"
+
+
+def list_toggles(rows: tuple[EnvironmentRow, ...], forced_threads: int | None) -> tuple[Toggle, ...]:
+    """Return the circumstances that differ and can be set as they were.
+
+    Args:
+        rows: Of the environment.
+        forced_threads: Number of threads that the user has asked for, or None.
+    """
+    found = {row.name: row for row in rows}
+    toggles = []
+    threads = found.get(THREADS)
+    if threads is not None and threads.original.isdigit() and forced_threads is not None:
+        toggles.append(
+            Toggle(name=THREADS, original=threads.original, here=threads.here, threads=int(threads.original))
+        )
+    for variable in VARIABLES:
+        row = found.get(f"variables.{variable}")
+        if row is not None:
+            value = None if row.original == "not set" else row.original
+            toggles.append(Toggle(name=row.name, original=row.original, here=row.here, variables=((variable, value),)))
+    return (*toggles, *_emulate_capability(found))
+
+
+def _emulate_capability(found: Mapping[str, EnvironmentRow]) -> list[Toggle]:
+    """Return the toggle for a processor that can do more than the bundle's, if no variable has lowered it."""
+    row = found.get(CAPABILITY)
+    if row is None or "variables.ATEN_CPU_CAPABILITY" in found:
+        return []
+    if not {row.original, row.here} <= set(CAPABILITIES):
+        return []
+    if CAPABILITIES.index(row.original) > CAPABILITIES.index(row.here):
+        return []  # this processor cannot
+    variables = (("ATEN_CPU_CAPABILITY", row.original.lower()),)
+    return [Toggle(name=CAPABILITY, original=row.original, here=row.here, variables=variables)]
+
+
+def find_restoring(toggles: tuple[Toggle, ...], restores: Callable[[tuple[Toggle, ...]], bool]) -> tuple[Toggle, ...]:
+    """Return the smallest set of circumstances that gives the bits again, or none if all together do not.
+
+    Args:
+        toggles: Likeliest first.
+        restores: Makes the experiment.
+    """
+    if not toggles:
+        return ()
+    known: dict[frozenset[str], bool] = {}
+
+    def restores_once(chosen: tuple[Toggle, ...]) -> bool:
+        key = frozenset(toggle.name for toggle in chosen)
+        if key not in known:
+            known[key] = restores(chosen)
+        return known[key]
+
+    if not restores_once(toggles):
+        return ()
+    return minimize(toggles, restores_once)
