@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Literal
 
 from reproof.outputs.contents import BYTES, LINES
 from reproof.outputs.line_comparison import LineDifference, compare_in_order, compare_lines, mask_parts, sort_braces
@@ -244,7 +244,7 @@ class _FilesComparison:
         found = compare_in_order(mask_parts(first.parts), mask_parts(second.parts))
         differences = []
         for line in found.differing:
-            if line.baseline and line.candidate and sort_braces(line.baseline) == sort_braces(line.candidate):
+            if line.baseline and line.candidate and _are_reordered(line.baseline, line.candidate):
                 self.notes.append(f"{first.name} {_tell(line)}")
             else:
                 name = f"{first.name} {line.place}"
@@ -268,6 +268,12 @@ class _FilesComparison:
             for key in dict.fromkeys((*sides[0], *sides[1]))
             if (difference := _compare_part(first.name, sides[0].get(key), sides[1].get(key))) is not None
         ]
+
+
+def _are_reordered(baseline: str, candidate: str) -> bool:
+    """Whether only the order within braces differs; of a text that is shortened that is not known."""
+    is_whole = not baseline.endswith("…") and not candidate.endswith("…")
+    return is_whole and sort_braces(baseline) == sort_braces(candidate)
 
 
 def _index_parts(parts: Iterable[Part]) -> dict[tuple[str, int], Part]:

@@ -100,9 +100,12 @@ def compare_lines(
     surroundings: tuple[Surroundings | None, Surroundings | None],
 ) -> LineComparison:
     """Compare the lines printed by two runs."""
-    lines_a, lines_b = (mask_lines(lines, known) for lines, known in zip((baseline, candidate), surroundings, strict=True))
+    lines_a, lines_b = (
+        mask_lines(lines, known) for lines, known in zip((baseline, candidate), surroundings, strict=True)
+    )
     found = [
-        compare_in_order(lines_a.get((stream, ""), []), lines_b.get((stream, ""), [])) for stream in ("stdout", "stderr")
+        compare_in_order(lines_a.get((stream, ""), []), lines_b.get((stream, ""), []))
+        for stream in ("stdout", "stderr")
     ]
     found += [_compare_workers(lines_a, lines_b, stream) for stream in ("stdout", "stderr")]
     return _join(found)
@@ -180,9 +183,7 @@ def _judge(pairs: Sequence[tuple[MaskedLine | None, MaskedLine | None]]) -> Line
             differing.append(LineDifference(place=line_a.place, baseline=line_a.shown, candidate=None))
         elif line_b is not None:
             differing.append(LineDifference(place=line_b.place, baseline=None, candidate=line_b.shown))
-    return LineComparison(
-        num_compared=len(pairs), num_masked=num_masked, differing=tuple(differing), told=tuple(told)
-    )
+    return LineComparison(num_compared=len(pairs), num_masked=num_masked, differing=tuple(differing), told=tuple(told))
 
 
 def _join(found: Sequence[LineComparison]) -> LineComparison:

@@ -49,7 +49,9 @@ BARE: Final = rf"{WITH_UNIT}|{NUMBER}(?![\w/%:.^*])"
 AVERAGE: Final = rf"(?:\s{{0,2}}\(\s{{0,6}}{NUMBER}\s?(?:{UNIT})?\s{{0,2}}\))?"
 """The mean that follows the newest duration in brackets."""
 
-SEPARATOR: Final = r"[\"')\]]{0,2}(?: ?[\[(](?:s|ms|us|sec|secs|seconds|min|h)[\])])?\s{0,4}[:=|>~]{0,2}\s{0,24}[\"'|]?\s{0,12}"
+SEPARATOR: Final = (
+    r"[\"')\]]{0,2}(?: ?[\[(](?:s|ms|us|sec|secs|seconds|min|h)[\])])?\s{0,4}[:=|>~]{0,2}\s{0,24}[\"'|]?\s{0,12}"
+)
 PER_SECOND: Final = r"(?:s|secs?|seconds?|min|minutes?|h|hrs?|hours?|us|ms)(?![\w/])"
 START: Final = r"(?<![A-Za-z])"
 FREE: Final = r"(?<![\w.,:])(?<![\d]-)"
@@ -225,7 +227,7 @@ def find_names(text: str, surroundings: Surroundings, *, in_name: bool = False) 
             if not text[end : end + 1].isalnum():
                 yield Span(start, end, "folder")
             start = text.find(folder, end)
-    known = {name: "temporary" for name in surroundings.temporary_names}
+    known = dict.fromkeys(surroundings.temporary_names, "temporary")
     known |= {name: kind for name, kind in ((surroundings.host, "host"), (surroundings.user, "user")) if name}
     for name in NAME.finditer(text) if known else ():
         yield from _find_known(name, known)

@@ -67,7 +67,9 @@ def is_ignored(name: str, patterns: Sequence[str]) -> bool:
     ``*`` stands for any characters, ``/`` too, so that ``wandb/*`` is all that is in there.
     """
     last = name.rpartition("/")[2]
-    return any(fnmatchcase(name, pattern) or ("/" not in pattern and fnmatchcase(last, pattern)) for pattern in patterns)
+    return any(
+        fnmatchcase(name, pattern) or ("/" not in pattern and fnmatchcase(last, pattern)) for pattern in patterns
+    )
 
 
 def natural_key(name: str) -> tuple[tuple[str, int], ...]:

@@ -88,9 +88,7 @@ def _is_tar(data: bytes) -> bool:
     return data[257:262] == b"ustar"
 
 
-def _read_one(
-    name: str, stream: BinaryIO, size: int, parts: PartCollector, read_member: MemberReader
-) -> None:
+def _read_one(name: str, stream: BinaryIO, size: int, parts: PartCollector, read_member: MemberReader) -> None:
     shown = f"{mask_name(name, parts.surroundings)}: "
     if size > MAX_MEMORY_BYTES:
         parts.add_stream(f"{shown}content", stream)

@@ -17,11 +17,17 @@ from reproof.outputs.records import digest_bytes
 if TYPE_CHECKING:
     from reproof.outputs.formats.parts import PartCollector
 
-_PDF_DATE: Final = re.compile(rb"/(?:CreationDate|ModDate|Producer|Creator)\s{0,8}(?:\([^()]{0,256}\)|<[0-9A-Fa-f]{0,512}>)")
+_PDF_DATE: Final = re.compile(
+    rb"/(?:CreationDate|ModDate|Producer|Creator)\s{0,8}(?:\([^()]{0,256}\)|<[0-9A-Fa-f]{0,512}>)"
+)
 _PDF_ID: Final = re.compile(rb"/ID\s{0,8}\[[^\[\]]{0,512}\]")
 _PDF_STREAM: Final = re.compile(rb"stream\r?\n")
-_PDF_REFERENCES: Final = re.compile(rb"(?<=\n)(?:xref\r?\n(?:[0-9 ]{1,24}[fn]? ?\r?\n){0,100000}|startxref\s{0,4}\d{1,12})")
-_XMP_DATE: Final = re.compile(rb"<xmp:(CreateDate|ModifyDate|MetadataDate)>[^<]{0,64}</xmp:\1>|(?:uuid|xmp\.[di]id):[0-9a-fA-F-]{32,40}")
+_PDF_REFERENCES: Final = re.compile(
+    rb"(?<=\n)(?:xref\r?\n(?:[0-9 ]{1,24}[fn]? ?\r?\n){0,100000}|startxref\s{0,4}\d{1,12})"
+)
+_XMP_DATE: Final = re.compile(
+    rb"<xmp:(CreateDate|ModifyDate|MetadataDate)>[^<]{0,64}</xmp:\1>|(?:uuid|xmp\.[di]id):[0-9a-fA-F-]{32,40}"
+)
 _PS_DATE: Final = re.compile(r"%%(?:CreationDate|Creator|Title|For):")
 _SVG_DATE: Final = re.compile(r"<(dc:date|xmp:\w{1,24}Date)>[^<]{0,64}</\1>")
 _SVG_ID: Final = re.compile(r"\bid=\"([^\"]{1,256})\"")

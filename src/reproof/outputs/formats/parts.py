@@ -23,7 +23,21 @@ MAX_MEMORY_BYTES: Final = 256 << 20
 """What a reader may take into memory at once: a larger file, or member of an archive, is compared by its bytes."""
 REST: Final = "the rest"
 _CONTAINERS: Final = frozenset(
-    "metric metrics output outputs q r result results score scores value values true".split()
+    [
+        "metric",
+        "metrics",
+        "output",
+        "outputs",
+        "q",
+        "r",
+        "result",
+        "results",
+        "score",
+        "scores",
+        "value",
+        "values",
+        "true",
+    ]
 )
 """Words of results that are names of any group of values; what is within them is judged by its own name."""
 _WORDS: Final = re.compile(r"[A-Za-z]{1,40}")
@@ -123,7 +137,9 @@ class PrefixedCollector(PartCollector):
 
     def add(self, name: str, digest: str, text: str, masked: str | None = None) -> None:
         """Add a part to the archive."""
-        self._parts.append(Part(name=f"{self._prefix}{name}", digest=digest, masked=masked or digest, text=shorten(text)))
+        self._parts.append(
+            Part(name=f"{self._prefix}{name}", digest=digest, masked=masked or digest, text=shorten(text))
+        )
 
     def deliver(self) -> None:
         """Give the parts to the archive: only once the member was read to its end."""

@@ -27,7 +27,15 @@ MIN_ROW: Final = 16
 """So many numbers in a list or tuple make one part of it: the state of a generator has 625."""
 JOBLIB_WRAPPER: Final = "joblib.numpy_pickle.NumpyArrayWrapper"
 _PLAIN_CALLS: Final = frozenset(
-    "_codecs.encode builtins.bytearray builtins.bytes builtins.complex builtins.frozenset builtins.set torch.Size".split()
+    [
+        "_codecs.encode",
+        "builtins.bytearray",
+        "builtins.bytes",
+        "builtins.complex",
+        "builtins.frozenset",
+        "builtins.set",
+        "torch.Size",
+    ]
 )
 _SETS: Final = frozenset({"builtins.set", "builtins.frozenset"})
 _SCALAR_CALLS: Final = frozenset({"numpy.core.multiarray.scalar", "numpy._core.multiarray.scalar"})
@@ -76,7 +84,9 @@ class AnyMachine(PlainMachine):
 
     def read_following(self, wrapper: Built) -> bytes:
         """Return the bytes of the array that joblib wrote after an object that stands for it."""
-        state = dict(wrapper.pairs) | (wrapper.states[-1] if wrapper.states and type(wrapper.states[-1]) is dict else {})
+        state = dict(wrapper.pairs) | (
+            wrapper.states[-1] if wrapper.states and type(wrapper.states[-1]) is dict else {}
+        )
         size = _item_size(state.get("dtype"))
         for length in state.get("shape", ()):
             size *= length
@@ -301,7 +311,9 @@ class Walker:
         if isinstance(value, (set, frozenset)):
             return f"{{{', '.join(sorted(self.describe(item, depth + 1) for item in value))}}}"
         if isinstance(value, dict):
-            pairs = (f"{self.describe(key, depth + 1)}: {self.describe(item, depth + 1)}" for key, item in value.items())
+            pairs = (
+                f"{self.describe(key, depth + 1)}: {self.describe(item, depth + 1)}" for key, item in value.items()
+            )
             return f"dict({', '.join(pairs)})"
         if isinstance(value, Built):
             inner = (value.arguments, value.items, value.pairs, value.states)
@@ -360,5 +372,3 @@ def _item_size(dtype: object) -> int:
         if digits and "U" in kind:
             return 4 * int(digits)
     raise ValueError("an array of unknown elements")
-
-

@@ -17,8 +17,6 @@ from reproof.outputs.formats.parts import CHUNK_BYTES, MAX_MEMORY_BYTES, read_al
 from reproof.outputs.formats.pickles import AnyMachine, Built, Persistent, Walker
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from reproof.outputs.formats.parts import PartCollector
 
 DATA: Final = "data.pkl"
@@ -101,7 +99,9 @@ class _Storages:
             case _:
                 return None
 
-    def _digest(self, key: str, dtype: str, offset: int, shape: tuple[int, ...], strides: tuple[int, ...]) -> tuple[str, str]:
+    def _digest(
+        self, key: str, dtype: str, offset: int, shape: tuple[int, ...], strides: tuple[int, ...]
+    ) -> tuple[str, str]:
         name = short_dtype(dtype)
         width = _ITEM_BYTES.get(name)
         if width is None:
