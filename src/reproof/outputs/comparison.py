@@ -133,7 +133,7 @@ def _list_unread(baseline: RunOutput, candidate: RunOutput) -> list[NotCompared]
 
 
 def _compare_unkept(baseline: Iterable[UnkeptLines], candidate: Iterable[UnkeptLines]) -> list[OutputDifference]:
-    """Compare the lines beyond what is kept: those of workers by their sum, since which worker prints what is a race."""
+    """Compare the lines beyond what is kept: those of workers by their sum, since who prints what is a race."""
     sides = [_sum_unkept(unkept) for unkept in (baseline, candidate)]
     return [
         OutputDifference(
@@ -188,8 +188,9 @@ class _SavedComparison:
         for tensor in saved:
             if is_ignored(tensor.file, self._ignored):
                 continue
-            key = tensor.step, tensor.file if known is None else mask_name(tensor.file, known), tensor.path
-            index[*key, counts[key]] = tensor
+            file = tensor.file if known is None else mask_name(tensor.file, known)
+            key = tensor.step, file, tensor.path
+            index[(*key, counts[key])] = tensor
             counts[key] += 1
         return index
 

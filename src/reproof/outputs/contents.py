@@ -172,9 +172,7 @@ def _choose_by_content(start: bytes, stream: BinaryIO, depth: int) -> Format | N
         return _nest("compressed", read_compressed, depth)
     if start[257:262] == b"ustar":
         return _nest("tar", read_tar, depth)
-    if _is_legacy_torch(start):
-        return Format("torch.save", read_legacy)
-    return Format("SVG", read_svg) if b"<svg" in start else None
+    return Format("torch.save", read_legacy) if _is_legacy_torch(start) else None
 
 
 def _nest(name: str, reader: Callable[..., None], depth: int) -> Format | None:

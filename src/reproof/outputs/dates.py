@@ -29,7 +29,8 @@ DATES: Final = (
     re.compile(rf"(?<![A-Za-z\d]){_WEEKDAY}(?P<d>\d{{1,2}})[ _-]{_MONTH}(?:[ _-](?P<y>20\d\d)(?!\d))?{_TIME}"),
     re.compile(rf"(?<![\d/.])(?P<d>\d{{1,2}})(?P<either>[/.-])(?P<m>\d{{1,2}})(?P=either)(?P<y>20\d\d)(?!\d){_TIME}"),
     re.compile(r"(?<!\w)[IWEFD](?P<m>[01]\d)(?P<d>[0-3]\d) \d\d:\d\d:\d\d\.\d{1,9}"),
-    re.compile(r"(?<![\d/.])(?P<m>[01]?\d)/(?P<d>[0-3]?\d)(?:/\d\d)?[ T]{1,2}\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?: [AP]M)?"),
+    re.compile(r"(?<![\d/.])(?P<m>[01]?\d)/(?P<d>[0-3]?\d)(?:/\d\d)?[ T]{1,2}"
+               r"\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?: [AP]M)?"),
 )  # fmt: skip
 """ISO, compact, ctime and e-mail, day or month first, glog, month and day with a clock."""
 

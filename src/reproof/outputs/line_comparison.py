@@ -1,8 +1,8 @@
 """Compare the lines that two runs have printed, or that are in two files of text.
 
-Lines of the main thread are compared in their order; those of other threads and processes without, because it is a race.
-Lines are equal if they are without known noise. A line in which only the elements of a printed set or dict come in
-another order is told and not judged: ``{'b', 'a'}`` and ``{'a', 'b'}`` are one set.
+Lines of the main thread are compared in their order; those of other threads and processes without, since it is a race.
+A line in which only the elements of a printed set or dict come in another order is told and not judged: ``{'b', 'a'}``
+and ``{'a', 'b'}`` are one set.
 """
 
 from __future__ import annotations
@@ -170,7 +170,9 @@ def _zip_all(
 
 
 def _judge(pairs: Sequence[tuple[MaskedLine | None, MaskedLine | None]]) -> LineComparison:
-    differing, told, num_masked = [], [], 0
+    differing: list[LineDifference] = []
+    told: list[LineDifference] = []
+    num_masked = 0
     for line_a, line_b in pairs:
         if line_a is not None and line_b is not None:
             if line_a.masked == line_b.masked:

@@ -3,8 +3,8 @@
 A progress bar is drawn over itself a hundred times a second: what a carriage return or a cursor movement overwrites is
 no line, and how often it was drawn tells the time and nothing else. Lines without a visible character are none either.
 
-Bounded: of each stream `MAX_LINES` lines and `MAX_CHARACTERS` characters are kept; of what comes after, the number and a
-digest. Left out: columns. Text after a carriage return replaces the whole row.
+Bounded: of each stream `MAX_LINES` lines and `MAX_CHARACTERS` characters are kept; of what comes after, a digest and
+how many lines it was. Left out: columns. Text after a carriage return replaces the whole row.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class _Row:
 
 
 class Screen:
-    """The rows that one thread or process has written to one stream; `take` gives those that nothing reaches any more."""
+    """The rows that one thread has written to one stream; `take` gives those that nothing reaches any more."""
 
     def __init__(self) -> None:
         """Begin with one empty row."""

@@ -34,8 +34,8 @@ MAX_MASKED_CHARACTERS: Final = 20_000
 """Longer lines are compared as they are."""
 
 Guard = Literal["none", "before", "line"]
-"""Whether a word of a result forbids a mask: nowhere, an open one before it, or one anywhere on the line. A number that a
-word of a result labels is masked by rules of guard ``none`` alone."""
+"""Where an open word of a result forbids a mask: nowhere, before it, or anywhere on the line. A number that a word of a
+result labels is masked by rules of guard ``none`` alone."""
 
 NUMBER: Final = r"[-+]?(?:\d{1,3}(?:,\d{3}){1,6}|\d{1,20})(?:\.\d{0,20})?(?:[eE][-+]?\d{1,3})?"
 UNIT: Final = r"(?:ns|us|µs|μs|ms|msecs?|s|secs?|seconds?|m|mins?|minutes?|h|hrs?|hours?)(?![\w/^*])"
@@ -50,9 +50,11 @@ AVERAGE: Final = rf"(?:\s{{0,2}}\(\s{{0,6}}{NUMBER}\s?(?:{UNIT})?\s{{0,2}}\))?"
 """The mean that follows the newest duration in brackets."""
 
 SEPARATOR: Final = (
-    r"[\"')\]]{0,2}(?: ?[\[(](?:s|ms|us|sec|secs|seconds|min|h)[\])])?\s{0,4}[:=|>~]{0,2}\s{0,24}[\"'|]?\s{0,12}"
+    r"[\"')\]]{0,2}(?: ?[\[(](?:s|ms|us|sec|secs|seconds|min|h)[\])])?\s{0,24}[:=|>~]{0,2}\s{0,24}[\"'|]?\s{0,12}"
 )
 PER_SECOND: Final = r"(?:s|secs?|seconds?|min|minutes?|h|hrs?|hours?|us|ms)(?![\w/])"
+ADJECTIVE: Final = rf"(?:(?:{ADJECTIVES})[ _/.-])"
+PAIR: Final = rf"{NUMBER} \(\s{{0,4}}{NUMBER}\)"
 START: Final = r"(?<![A-Za-z])"
 FREE: Final = r"(?<![\w.,:])(?<![\d]-)"
 
@@ -81,8 +83,8 @@ RULES: Final = (
     compile_rule("bar", r"(?<=%)(?P<value>\|[^|\w]{0,200}[0-9]?[^|\w]{0,200}\|)", "none"),
     compile_rule(
         "progress",
-        r"\[(?P<value>(?:\d{1,4}:)?\d\d:\d\d(?:<(?:[\d:]{4,12}|\?))?(?:, {0,3}(?:\?|[\d.]{1,12}) ?[A-Za-z]{0,24}/[A-Za-z]{1,24})?)"
-        r"(?=[,\]])",
+        r"\[(?P<value>(?:\d{1,4}:)?\d\d:\d\d(?:<(?:[\d:]{4,12}|\?))?"
+        r"(?:, {0,3}(?:\?|[\d.]{1,12}) ?[A-Za-z]{0,24}/[A-Za-z]{1,24})?)(?=[,\]])",
         "none",
     ),
     compile_rule("clock", rf"(?P<value>{CLOCK}\s?[<•]\s?(?:{CLOCK}|-:--:--))", "none"),
@@ -92,7 +94,8 @@ RULES: Final = (
     ),
     compile_rule(
         "rate",
-        rf"{FREE}(?P<value>(?:\d{{1,5}} ?s )?{NUMBER}\s?(?:s|sec|seconds?|ms|us|ns|min)\s?(?:/|per )\s?(?:{COUNTABLE}))(?![\w/])",
+        rf"{FREE}(?P<value>(?:\d{{1,5}} ?s )?{NUMBER}\s?(?:s|sec|seconds?|ms|us|ns|min)\s?(?:/|per )\s?(?:{COUNTABLE}))"
+        r"(?![\w/])",
     ),
     compile_rule("rate", rf"{FREE}(?P<value>{NUMBER} ?fps)(?!\w)"),
     compile_rule(
@@ -108,12 +111,12 @@ RULES: Final = (
     # Durations beside a word of time.
     compile_rule(
         "duration",
-        rf"{START}(?P<key>(?:(?:{ADJECTIVES})[ _/.-]){{0,3}}(?:{SURE_TIMES})|(?:(?:{ADJECTIVES})[ _/.-]){{1,3}}(?:{MEASURES}))"
+        rf"{START}(?P<key>{ADJECTIVE}{{0,3}}(?:{SURE_TIMES})|{ADJECTIVE}{{1,3}}(?:{MEASURES}))"
         rf"{SEPARATOR}(?P<value>(?:{BARE}){AVERAGE})",
     ),
     compile_rule(
         "duration",
-        rf"{START}(?P<key>(?:(?:{ADJECTIVES})[ _/.-]){{0,3}}(?:{TIMES})(?: per (?:{COUNTABLE}))?)"
+        rf"{START}(?P<key>{ADJECTIVE}{{0,3}}(?:{TIMES})(?: per (?:{COUNTABLE}))?)"
         rf"{SEPARATOR}(?:about |approx\. )?(?P<value>(?:{WITH_UNIT}){AVERAGE})",
     ),
     compile_rule("duration", rf"{FREE}(?P<value>{WITH_UNIT}) ?(?:elapsed|remaining)(?!\w)"),
@@ -122,7 +125,7 @@ RULES: Final = (
     # Idioms in which a bare number after "time" is told by its neighbour.
     compile_rule(
         "duration",
-        rf"{START}time\s{{1,2}}(?P<value>{NUMBER} \(\s{{0,4}}{NUMBER}\)\s{{1,2}}Data\s{{1,2}}{NUMBER} \(\s{{0,4}}{NUMBER}\))",
+        rf"{START}time\s{{1,2}}(?P<value>{PAIR}\s{{1,2}}Data\s{{1,2}}{PAIR})",
     ),
     compile_rule("duration", rf"{START}time: (?P<value>{NUMBER})(?=,?\s{{1,2}}(?:data_time|last_time):)"),
     # The run's own addresses: how Python prints an object.
@@ -131,8 +134,8 @@ RULES: Final = (
 """Dates, process numbers and names are looked up in the surroundings, below."""
 
 PROCESS: Final = re.compile(
-    r"(?:(?<![A-Za-z])(?:p?pid|process(?: id)?|proc|worker|parent|child|thread(?: id)?|tid)\W{0,3}|\[[\w. -]{0,24}?(?<!\w)|[A-Za-z_-])"
-    r"(?P<number>\d{2,20})(?!\w|\.\d)",
+    r"(?:(?<![A-Za-z])(?:p?pid|process(?: id)?|proc|worker|parent|child|thread(?: id)?|tid)\W{0,3}"
+    r"|\[[\w. -]{0,24}?(?<!\w)|[A-Za-z_-])(?P<number>\d{2,20})(?!\w|\.\d)",
     re.IGNORECASE,
 )
 """Where a number is that of a process: after such a word, last in brackets, or glued to a word (``.tmp4242``)."""
@@ -151,7 +154,7 @@ class Span(NamedTuple):
 
 
 def mask_line(text: str, surroundings: Surroundings) -> tuple[str, int]:
-    """Return a line with known noise replaced by its kind and runs of blanks by one, and the number of places masked."""
+    """Return a line with known noise replaced by its kind, runs of blanks by one; and the number of places masked."""
     if len(text) > MAX_MASKED_CHARACTERS:
         return text, 0
     spans = [*find_names(text, surroundings), *_find_noise(text, surroundings)]
@@ -177,7 +180,8 @@ def replace(text: str, spans: list[Span]) -> tuple[str, int]:
         if not any(taken[span.start : span.end]):
             taken[span.start : span.end] = b"\1" * (span.end - span.start)
             kept.append(span)
-    parts, end = [], 0
+    parts: list[str] = []
+    end = 0
     for span in sorted(kept):
         parts += (text[end : span.start], f"<{span.kind}>")
         end = span.end

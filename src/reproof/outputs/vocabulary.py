@@ -11,150 +11,17 @@ import re
 from typing import Final, NamedTuple
 
 RESULTS: Final = frozenset(
-    [
-        "acc",
-        "accs",
-        "accuracy",
-        "accuracies",
-        "actual",
-        "ap",
-        "auc",
-        "auprc",
-        "auroc",
-        "baseline",
-        "bias",
-        "bleu",
-        "brier",
-        "cer",
-        "chrf",
-        "coefficient",
-        "confidence",
-        "corr",
-        "correlation",
-        "cost",
-        "cross",
-        "cindex",
-        "delta",
-        "deviation",
-        "dice",
-        "diff",
-        "difference",
-        "distance",
-        "distortion",
-        "eer",
-        "elbo",
-        "energy",
-        "entropy",
-        "err",
-        "error",
-        "errors",
-        "estimate",
-        "estimates",
-        "eval_result",
-        "expected",
-        "f",
-        "f1",
-        "failure",
-        "failures",
-        "fid",
-        "fitness",
-        "forecast",
-        "forecasts",
-        "fn",
-        "fp",
-        "gain",
-        "gap",
-        "goal",
-        "ground",
-        "gt",
-        "hazard",
-        "hypothesis",
-        "iou",
-        "jaccard",
-        "kappa",
-        "kl",
-        "label",
-        "labels",
-        "likelihood",
-        "loglik",
-        "logloss",
-        "logits",
-        "loss",
-        "losses",
-        "mad",
-        "mae",
-        "makespan",
-        "map",
-        "mape",
-        "mare",
-        "mase",
-        "mcc",
-        "metric",
-        "metrics",
-        "miou",
-        "mse",
-        "msle",
-        "nll",
-        "nmi",
-        "norm",
-        "objective",
-        "observed",
-        "outcome",
-        "output",
-        "outputs",
-        "pearson",
-        "perplexity",
-        "ppl",
-        "precision",
-        "probability",
-        "psnr",
-        "q",
-        "quality",
-        "quantile",
-        "quantiles",
-        "r",
-        "r2",
-        "rank",
-        "ranking",
-        "ratio",
-        "recall",
-        "regression",
-        "regret",
-        "residual",
-        "residuals",
-        "result",
-        "results",
-        "return",
-        "returns",
-        "reward",
-        "rewards",
-        "rmse",
-        "rmsle",
-        "roc",
-        "rouge",
-        "score",
-        "scores",
-        "sensitivity",
-        "significance",
-        "similarity",
-        "smape",
-        "spearman",
-        "specificity",
-        "ssim",
-        "survival",
-        "target",
-        "targets",
-        "ter",
-        "tn",
-        "tp",
-        "true",
-        "truth",
-        "utility",
-        "value",
-        "values",
-        "variance",
-        "wer",
-    ]
+    """
+    acc accs accuracies accuracy actual ap auc auprc auroc bias bleu brier cer chrf cindex coefficient
+    confidence corr correlation cost delta deviation dice diff difference distance distortion eer elbo energy
+    entropy err error errors estimate estimates expected f1 failure failures fid fitness fn forecast forecasts
+    fp gain goal ground gt hazard hypothesis iou jaccard kappa kl label labels likelihood logits loglik logloss
+    loss losses mad mae makespan map mape mare mase mcc metric metrics miou mse msle nll nmi norm objective
+    observed outcome pearson perplexity ppl precision probability psnr quality quantile quantiles r2 rank
+    ranking recall regression regret residual residuals result results return returns reward rewards rmse rmsle
+    roc rouge score scores sensitivity significance similarity smape spearman specificity ssim survival target
+    targets ter tn tp truth utility variance wer
+    """.split()  # noqa: SIM905  # more than a hundred
 )
 """Words that state a result; each is looked up in small letters."""
 RESULT_STEMS: Final = ("predict", "forecast", "regress", "misclass", "error", "accura", "reward", "converge")
@@ -166,7 +33,7 @@ ADJECTIVES: Final = (
     r"sampling|save|saving|search|setup|startup|step|sys|test|testing|time|total|train|training|tuning|update|user|"
     r"val|valid|validation|wall|warmup"
 )
-"""Words that may stand before a word of time. Any other makes it a time of the world: "waiting time", "arrival time"."""
+"""Words that may stand before a word of time. Any other makes it a time of the world: "waiting time"."""
 
 SURE_TIMES: Final = r"elapsed|runtime|run[_-]?time|wall[_ -]?time|wall[_ -]?clock"
 """Words of time after which a bare number is a duration."""
@@ -211,7 +78,7 @@ class ResultWords(NamedTuple):
 
 
 def find_result_words(text: str) -> ResultWords:
-    """Find what a line says of results; in time linear in its length."""
+    """Find what a line says of results, in time linear in its length; "rank0" is labelled by itself."""
     labelled: set[int] = set()
     first_open = -1
     for match in WORD.finditer(text):
@@ -220,7 +87,7 @@ def find_result_words(text: str) -> ResultWords:
         label = LABELLED.match(text, match.end())
         if label is not None:
             labelled.add(label.start("number"))
-        elif first_open < 0 and not _leads_to_another(text, match.end()):
+        elif first_open < 0 and not match[0][-1].isdigit() and not _leads_to_another(text, match.end()):
             first_open = match.start()
     return ResultWords(frozenset(labelled), first_open)
 

@@ -50,7 +50,7 @@ def read_pdf(stream: BinaryIO, parts: PartCollector) -> None:
             raise ValueError("cut off")
         outside.append(data[position : start.start()])
         parts.add_bytes(f"stream {number}", _clean_stream(data[start.end() : end].rstrip(b"\r\n")))
-        position, number = end, number + 1
+        position, number = end + len(b"endstream"), number + 1
     outside.append(data[position:])
     text = _PDF_REFERENCES.sub(b"", _PDF_ID.sub(b"", _PDF_DATE.sub(b"", b"".join(outside))))
     parts.add("structure", digest_bytes(re.sub(rb"/Length \d{1,12}", b"", text)), f"{len(text)} bytes")

@@ -148,7 +148,7 @@ class AnyMachine(PlainMachine):
         if target.name == JOBLIB_WRAPPER:
             target.data = self.read_following(target)
 
-    def _any_append(self, opcode: str, argument: object) -> None:
+    def _any_append(self, opcode: str, _: object) -> None:
         items = self._pop_mark() if opcode != "APPEND" else [self._stack.pop()]
         target = self._stack[-1]
         if isinstance(target, Built):
@@ -304,8 +304,8 @@ class Walker:
         self._count()
         if depth > MAX_DEPTH:
             raise ValueError("nested too deeply")
-        if isinstance(value, Boxed):
-            return self.describe(value.value, depth)
+        if isinstance(value, (Boxed, Persistent)):
+            return self.describe(value.value if isinstance(value, Boxed) else value.identity, depth + 1)
         if isinstance(value, (list, tuple)):
             return f"{type(value).__name__}({', '.join(self.describe(item, depth + 1) for item in value)})"
         if isinstance(value, (set, frozenset)):
@@ -318,9 +318,7 @@ class Walker:
         if isinstance(value, Built):
             inner = (value.arguments, value.items, value.pairs, value.states)
             return f"{value.name}{self.describe(inner, depth + 1)}"
-        if isinstance(value, PickledName):
-            return value.text
-        return self.describe(value.identity, depth + 1) if isinstance(value, Persistent) else repr(value)
+        return value.text if isinstance(value, PickledName) else repr(value)
 
 
 def read_pickle(stream: BinaryIO, parts: PartCollector) -> None:

@@ -1,8 +1,8 @@
 """Files of `torch.save`, read without PyTorch: the pickle by `pickles`, and the storages of its tensors beside it.
 
-Since PyTorch 1.6 a file is a zip archive: ``data.pkl``, ``data/N`` per storage, and ``.data/serialization_id``, a digest
-over everything that differs as soon as a date in the file does. Before, it was several pickles, then the storages under
-names that are addresses. Of a storage, what the tensor covers is compared and not what lies around it.
+Since PyTorch 1.6 a file is a zip archive: ``data.pkl``, ``data/N`` per storage, and ``.data/serialization_id``, which
+differs as soon as a date in the file does. Before, it was several pickles, then the storages under names that are
+addresses. Of a storage, what the tensor covers is compared and not what lies around it.
 """
 
 from __future__ import annotations
