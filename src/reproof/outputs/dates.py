@@ -19,7 +19,7 @@ _MONTH: Final = r"(?P<name>Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]
 _WEEKDAY: Final = r"(?:(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]{0,6},?[ _]{1,2})?"
 _CLOCK: Final = r"[012]?\d[:.h_-]?[0-5]\d(?:[:.m_-]?[0-5]\d(?:[.,_-]\d{1,9})?)?s?(?:\s?[AaPp]\.?[Mm]\.?)?"
 _ZONE: Final = r"(?:\s?(?:Z|UTC|GMT|[A-Z]{3,4}|[+-]\d\d:?\d\d))?(?![\w])"
-_TIME: Final = rf"(?:,?[T _@-]{{1,3}}(?:at )?{_CLOCK}(?:{_ZONE})?)?"
+_TIME: Final = rf"(?:,?[T _@/-]{{1,3}}(?:at )?{_CLOCK}(?:{_ZONE})?)?"
 
 DATES: Final = (
     re.compile(rf"(?<!\d)(?P<y>20\d\d)(?P<sep>[-/._])(?P<m>[01]\d)(?P=sep)(?P<d>[0-3]\d)(?!\d){_TIME}"),

@@ -45,7 +45,7 @@ COMPOUND: Final = (
     rf"{NUMBER} ?{UNIT}"
 )
 WITH_UNIT: Final = rf"(?:\d{{1,5}} days?, ?)?{CLOCK}|{COMPOUND}|{NUMBER}\s?±\s?{NUMBER}\s?{UNIT}"
-BARE: Final = rf"{WITH_UNIT}|{NUMBER}(?![\w/%:.^*])"
+BARE: Final = rf"{WITH_UNIT}|{NUMBER}(?![\w/%:.^*]|\s?(?:days?|weeks?|months?|years?|{COUNTABLE})(?!\w))"
 AVERAGE: Final = rf"(?:\s{{0,2}}\(\s{{0,6}}{NUMBER}\s?(?:{UNIT})?\s{{0,2}}\))?"
 """The mean that follows the newest duration in brackets."""
 
@@ -140,7 +140,8 @@ PROCESS: Final = re.compile(
 )
 """Where a number is that of a process: after such a word, last in brackets, or glued to a word (``.tmp4242``)."""
 
-NAME: Final = re.compile(r"[\w.+-]{1,255}")
+PIECES: Final = (re.compile(r"[\w.+-]{1,255}"), re.compile(r"[\w.]{1,255}"), re.compile(r"\w{1,255}"))
+"""Parts of a text that may be a temporary name as a whole."""
 FOREIGN: Final = re.compile(r"([A-Za-z]{1,40})[ _/.-]$")
 ALLOWED: Final = re.compile(rf"(?:{ADJECTIVES}|and|the|took|iteration)", re.IGNORECASE)
 
@@ -225,16 +226,15 @@ def find_names(text: str, surroundings: Surroundings, *, in_name: bool = False) 
     """Yield the run's own names and numbers: temporary names, working folder, host, user, processes."""
     folder = surroundings.folder
     if folder is not None and folder.count("/") > 1:
-        start = text.find(folder)
-        while start >= 0:
-            end = start + len(folder)
-            if not text[end : end + 1].isalnum():
-                yield Span(start, end, "folder")
-            start = text.find(folder, end)
-    known = dict.fromkeys(surroundings.temporary_names, "temporary")
-    known |= {name: kind for name, kind in ((surroundings.host, "host"), (surroundings.user, "user")) if name}
-    for name in NAME.finditer(text) if known else ():
-        yield from _find_known(name, known)
+        yield from _find_literally(text, folder, "folder")
+    for name, kind in ((surroundings.host, "host"), (surroundings.user, "user")):
+        if name:
+            yield from _find_literally(text, name, kind)
+    if surroundings.temporary_names:
+        for pattern in PIECES:
+            for match in pattern.finditer(text):
+                if match[0] in surroundings.temporary_names:
+                    yield Span(*match.span(), "temporary")
     if in_name:
         for match in re.finditer(r"\d{2,20}", text):
             if match[0] in surroundings.process_numbers:
@@ -244,12 +244,11 @@ def find_names(text: str, surroundings: Surroundings, *, in_name: bool = False) 
             yield Span(*match.span("number"), "process")
 
 
-def _find_known(name: re.Match[str], known: dict[str, str]) -> Iterator[Span]:
-    """Yield a name that is known as a whole, or a part of one: host names lie within names of files."""
-    whole = name[0].rstrip(".")
-    if whole in known:
-        yield Span(name.start(), name.start() + len(whole), known[whole])
-        return
-    for piece in re.finditer(r"[A-Za-z0-9-]{1,255}|\w{1,255}", name[0]):
-        if piece[0] in known:
-            yield Span(name.start() + piece.start(), name.start() + piece.end(), known[piece[0]])
+def _find_literally(text: str, name: str, kind: str) -> Iterator[Span]:
+    """Yield where a name stands by itself and not within a longer word."""
+    start = text.find(name)
+    while start >= 0:
+        end = start + len(name)
+        if not text[end : end + 1].isalnum() and not text[max(0, start - 1) : start].isalnum():
+            yield Span(start, end, kind)
+        start = text.find(name, end)

@@ -29,7 +29,7 @@ RESULT_STEMS: Final = ("predict", "forecast", "regress", "misclass", "error", "a
 ADJECTIVES: Final = (
     r"avg|average|backward|batch|bwd|checkpoint|compile|compute|computation|cpu|cuda|cumulative|data|dataloader|eval|"
     r"evaluation|elapsed|epoch|estimated|execution|fit|fitting|forward|fwd|gpu|in|inference|iter|iteration|last|load|"
-    r"loading|mean|model|optimizer|overall|per|preprocess|preprocessing|process|processing|real|remaining|run|running|"
+    r"loading|mean|optimizer|overall|per|preprocess|preprocessing|process|processing|real|remaining|run|running|"
     r"sampling|save|saving|search|setup|startup|step|sys|test|testing|time|total|train|training|tuning|update|user|"
     r"val|valid|validation|wall|warmup"
 )
