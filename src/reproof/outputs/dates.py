@@ -41,7 +41,7 @@ CLOCK: Final = re.compile(
 )
 """A time of day at the beginning of a line, or after a word that tells of a moment."""
 
-EPOCH: Final = re.compile(r"(?<![\w.])(?P<s>1\d{9})(?:(?:\d{3}){1,3}|\.\d{1,20})?(?![\w.]|\.\d)")
+EPOCH: Final = re.compile(r"(?<![A-Za-z\d])(?<!\d\.)(?P<s>1\d{9})(?:(?:\d{3}){1,3}|\.\d{1,20})?(?![\w.]|\.\d)")
 EPOCH_IN_NAME: Final = re.compile(r"(?<!\d)(?P<s>1\d{9})(?:(?:\d{3}){1,3}|[._]\d{1,9}(?!\d))?(?!\d)")
 """Seconds since 1970, or thousandths, millionths and billionths of them."""
 

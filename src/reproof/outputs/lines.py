@@ -33,10 +33,10 @@ _DIGEST_RANGE: Final = 1 << 128
 _CONTROL: Final = re.compile(
     r"\r?\n|\r|\x08|\x1b\[[0-9;?]{0,24}[@-~]|\x1b\][^\x07\x1b]{0,256}(?:\x07|\x1b\\)|\x1b[()*+][0-9A-Za-z]|\x1b[=>78c-~MDE]"
 )
-_UNFINISHED: Final = re.compile(r"(?:\r|\x1b(?:\[[0-9;?]{0,24}|\][^\x07\x1b]{0,256}|[()*+])?)$")
-_UP: Final = re.compile(r"\x1b\[(\d{0,3})([AF])$")
-_DOWN: Final = re.compile(r"\x1b\[(\d{0,3})([BE])$")
-_ERASE: Final = re.compile(r"\x1b\[[02]?[KJ]$")
+_UNFINISHED: Final = re.compile(r"(?:\r|\x1b(?:\[[0-9;?]{0,24}|\][^\x07\x1b]{0,256}|[()*+])?)\Z")
+_UP: Final = re.compile(r"\x1b\[(\d{0,3})([AF])\Z")
+_DOWN: Final = re.compile(r"\x1b\[(\d{0,3})([BE])\Z")
+_ERASE: Final = re.compile(r"\x1b\[[02]?[KJ]\Z")
 
 
 @dataclass(slots=True)

@@ -143,7 +143,7 @@ PROCESS: Final = re.compile(
 PIECES: Final = (re.compile(r"[\w.+-]{1,255}"), re.compile(r"[\w.]{1,255}"), re.compile(r"\w{1,255}"))
 """Parts of a text that may be a temporary name as a whole."""
 FOREIGN: Final = re.compile(r"([A-Za-z]{1,40})[ _/.-]$")
-ALLOWED: Final = re.compile(rf"(?:{ADJECTIVES}|and|the|took|iteration)", re.IGNORECASE)
+ALLOWED: Final = re.compile(rf"(?:{ADJECTIVES}|and|the|took|{UNIT})", re.IGNORECASE)
 
 
 class Span(NamedTuple):

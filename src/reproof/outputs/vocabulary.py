@@ -43,7 +43,7 @@ MEASURES: Final = r"time|seconds|secs|sec|minutes|mins|hours|duration|ms"
 """What is a word of time together with an adjective: ``train_seconds``, ``total time``."""
 
 VERBS: Final = (
-    r"built|cached|compiled|completed|computed|created|done|downloaded|elapsed|ended|evaluated|exported|fetched|"
+    r"built|cached|compiled|completed?|computed|created|done|downloaded|elapsed|ended|evaluated|exported|fetched|"
     r"finished|fitted|generated|initiali[sz]ed|loaded|merged|prepared|preprocessed|processed|ran|rendered|restored|"
     r"saved|started|tokeni[sz]ed|took|trained|wrote|written"
 )
