@@ -1,0 +1,304 @@
+"""Compare what two runs have put out: what they saved, what they printed, the files that they left.
+
+A difference in known noise only is told apart from every other; whether another is one of the trainings or of their
+surroundings is for an experiment to decide, not for this room.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from reproof.outputs.contents import BYTES, LINES
+from reproof.outputs.line_comparison import LineDifference, compare_in_order, compare_lines, mask_parts, sort_braces
+from reproof.outputs.masks import mask_name
+from reproof.outputs.pairing import FilePair, is_ignored, pair_files
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from reproof.outputs.records import FileOutput, Part, RunOutput, SavedTensor, UnkeptLines
+    from reproof.outputs.surroundings import Surroundings
+
+Kind = Literal["saved", "line", "file"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutputDifference:
+    """Something that the outputs of two runs do not agree on.
+
+    Attributes:
+        kind: Whether it was saved, printed, or is in a file.
+        name: Its name: ``saved last.pt['model']['fc.weight']``, ``stdout line 12``, ``log.csv row 3``.
+        baseline: What the baseline has, in one line; None if it has no such thing.
+        candidate: The same for the candidate.
+        step: 0-based index of the optimizer step, if it is known.
+        is_noise: Whether only known noise differs.
+    """
+
+    kind: Kind
+    name: str
+    baseline: str | None
+    candidate: str | None
+    step: int | None = None
+    is_noise: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotCompared:
+    """Output that was not compared, and why."""
+
+    what: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutputComparison:
+    """How the outputs of two runs compare.
+
+    Attributes:
+        differences: What differs beyond known noise: what was saved, by step; then lines; then files.
+        noise: What differs in known noise only, of saved values and files.
+        notes: What is told and not judged, a sentence each.
+        not_compared: What was not compared.
+        num_saved: Saved values compared.
+        num_lines: Printed lines compared.
+        num_masked_lines: Of these, lines that differ in known noise only.
+        num_files: Files compared.
+    """
+
+    differences: tuple[OutputDifference, ...]
+    noise: tuple[OutputDifference, ...]
+    notes: tuple[str, ...]
+    not_compared: tuple[NotCompared, ...]
+    num_saved: int
+    num_lines: int
+    num_masked_lines: int
+    num_files: int
+
+    @property
+    def first(self) -> OutputDifference | None:
+        """The first difference beyond known noise."""
+        return self.differences[0] if self.differences else None
+
+
+def compare_outputs(baseline: RunOutput, candidate: RunOutput, ignored: Sequence[str] = ()) -> OutputComparison:
+    """Compare the outputs of two runs.
+
+    Args:
+        baseline: Output of the baseline.
+        candidate: Output of the candidate.
+        ignored: Patterns of names of files that are not compared.
+    """
+    known = baseline.surroundings, candidate.surroundings
+    saved = _SavedComparison(known, ignored)
+    found = saved.compare(baseline.saved, candidate.saved)
+    lines = compare_lines(baseline.lines, candidate.lines, known)
+    pairs = pair_files(baseline.files, candidate.files, known, ignored)
+    files = _FilesComparison()
+    for pair in pairs:
+        files.compare(pair)
+    differences = [*(one for one in found if not one.is_noise), *map(_to_difference, lines.differing)]
+    differences += _compare_unkept(baseline.unkept, candidate.unkept)
+    differences += (one for one in files.differences if not one.is_noise)
+    return OutputComparison(
+        differences=tuple(differences),
+        noise=tuple(one for one in (*found, *files.differences) if one.is_noise),
+        notes=(*(_tell(difference) for difference in lines.told), *files.notes, *saved.notes),
+        not_compared=(*_list_unread(baseline, candidate), *files.not_compared),
+        num_saved=saved.num_compared,
+        num_lines=lines.num_compared,
+        num_masked_lines=lines.num_masked,
+        num_files=files.num_compared,
+    )
+
+
+def _to_difference(line: LineDifference) -> OutputDifference:
+    return OutputDifference(kind="line", name=line.place, baseline=line.baseline, candidate=line.candidate)
+
+
+def _tell(line: LineDifference) -> str:
+    return f"{line.place}: only the order of the elements of a set or dict differs: {line.baseline}"
+
+
+def _list_unread(baseline: RunOutput, candidate: RunOutput) -> list[NotCompared]:
+    notes = dict.fromkeys((*baseline.notes, *candidate.notes))
+    unread = [NotCompared(what="output", why=note) for note in notes]
+    for side, output in (("baseline", baseline), ("candidate", candidate)):
+        if not output.is_complete:
+            why = f"the {side} has not written it: the run was killed or is under way"
+            unread.append(NotCompared(what="printed lines and files", why=why))
+    return unread
+
+
+def _compare_unkept(baseline: Iterable[UnkeptLines], candidate: Iterable[UnkeptLines]) -> list[OutputDifference]:
+    """Compare the lines beyond what is kept: those of workers by their sum, since who prints what is a race."""
+    sides = [_sum_unkept(unkept) for unkept in (baseline, candidate)]
+    return [
+        OutputDifference(
+            kind="line",
+            name=f"{stream}, lines beyond those kept" + (" (other threads)" if is_worker else ""),
+            baseline=_show_unkept(sides[0].get((stream, is_worker))),
+            candidate=_show_unkept(sides[1].get((stream, is_worker))),
+        )
+        for stream, is_worker in sorted(sides[0].keys() | sides[1].keys())
+        if sides[0].get((stream, is_worker)) != sides[1].get((stream, is_worker))
+    ]
+
+
+def _sum_unkept(unkept: Iterable[UnkeptLines]) -> dict[tuple[str, bool], tuple[int, int]]:
+    sums: dict[tuple[str, bool], tuple[int, int]] = {}
+    for lines in unkept:
+        key = lines.stream, bool(lines.worker)
+        count, digest = sums.get(key, (0, 0))
+        sums[key] = count + lines.count, (digest + int(lines.digest, 16)) % (1 << 128)
+    return sums
+
+
+def _show_unkept(unkept: tuple[int, int] | None) -> str | None:
+    return None if unkept is None else f"{unkept[0]} lines, digest {unkept[1]:032x}"
+
+
+class _SavedComparison:
+    """Compares what was saved by step, masked name of the file, path in the object and occurrence."""
+
+    def __init__(self, known: tuple[Surroundings | None, Surroundings | None], ignored: Sequence[str]) -> None:
+        self.notes: list[str] = []
+        self.num_compared = 0
+        self._known = known
+        self._ignored = ignored
+
+    def compare(self, baseline: Iterable[SavedTensor], candidate: Iterable[SavedTensor]) -> list[OutputDifference]:
+        sides = [self._index(saved, known) for saved, known in zip((baseline, candidate), self._known, strict=True)]
+        found = []
+        for key in dict.fromkeys((*sides[0], *sides[1])):
+            pair = sides[0].get(key), sides[1].get(key)
+            difference = self._compare_pair(*pair)
+            self.num_compared += pair[0] is not None and pair[1] is not None
+            if difference is not None:
+                found.append(difference)
+        return sorted(found, key=lambda difference: difference.step or 0)
+
+    def _index(
+        self, saved: Iterable[SavedTensor], known: Surroundings | None
+    ) -> dict[tuple[int, str, str, int], SavedTensor]:
+        index: dict[tuple[int, str, str, int], SavedTensor] = {}
+        counts: Counter[tuple[int, str, str]] = Counter()
+        for tensor in saved:
+            if is_ignored(tensor.file, self._ignored):
+                continue
+            file = tensor.file if known is None else mask_name(tensor.file, known)
+            key = tensor.step, file, tensor.path
+            index[(*key, counts[key])] = tensor
+            counts[key] += 1
+        return index
+
+    @staticmethod
+    def _compare_pair(first: SavedTensor | None, second: SavedTensor | None) -> OutputDifference | None:
+        tensor = first or second
+        if tensor is None or (first is not None and second is not None and first.digest == second.digest):
+            return None
+        return OutputDifference(
+            kind="saved",
+            name=f"saved {tensor.file}{tensor.path}",
+            baseline=None if first is None else _show(first.text, first.digest),
+            candidate=None if second is None else _show(second.text, second.digest),
+            step=tensor.step,
+            is_noise=first is not None and second is not None and first.masked == second.masked,
+        )
+
+
+class _FilesComparison:
+    """Compares the files of two runs, pair by pair."""
+
+    def __init__(self) -> None:
+        self.differences: list[OutputDifference] = []
+        self.notes: list[str] = []
+        self.not_compared: list[NotCompared] = []
+        self.num_compared = 0
+
+    def compare(self, pair: FilePair) -> None:
+        """Add what is to be said of a pair."""
+        first, second = pair
+        reason = (first and first.not_compared) or (second and second.not_compared)
+        if reason:
+            self.not_compared.append(NotCompared(what=pair.name, why=reason))
+        elif first is None or second is None:
+            told = [None if file is None else "a file" for file in pair]
+            self.differences.append(OutputDifference(kind="file", name=pair.name, baseline=told[0], candidate=told[1]))
+        else:
+            self.num_compared += 1
+            self.differences += self._compare_contents(first, second)
+
+    def _compare_contents(self, first: FileOutput, second: FileOutput) -> list[OutputDifference]:
+        if first.format != second.format:
+            shown = (first.format, second.format)
+            return [OutputDifference(kind="file", name=first.name, baseline=shown[0], candidate=shown[1])]
+        if first.note and first.format == BYTES and first.parts != second.parts:
+            self.notes.append(f"{first.name}: {first.note}")
+        if first.format == LINES:
+            return self._compare_text(first, second)
+        return self._compare_parts(first, second)
+
+    def _compare_text(self, first: FileOutput, second: FileOutput) -> list[OutputDifference]:
+        found = compare_in_order(mask_parts(first.parts), mask_parts(second.parts))
+        differences = []
+        for line in found.differing:
+            if line.baseline and line.candidate and _are_reordered(line.baseline, line.candidate):
+                self.notes.append(f"{first.name} {_tell(line)}")
+            else:
+                name = f"{first.name} {line.place}"
+                differences.append(
+                    OutputDifference(kind="file", name=name, baseline=line.baseline, candidate=line.candidate)
+                )
+        if found.num_masked:
+            told = f"{found.num_masked} lines differ in known noise only"
+            differences.append(
+                OutputDifference(kind="file", name=first.name, baseline=told, candidate=told, is_noise=True)
+            )
+        return differences
+
+    def _compare_parts(self, first: FileOutput, second: FileOutput) -> list[OutputDifference]:
+        """Compare parts by their names and occurrences; that they come in another order is told."""
+        sides = _index_parts(first.parts), _index_parts(second.parts)
+        if sides[0].keys() == sides[1].keys() and list(sides[0]) != list(sides[1]):
+            self.notes.append(f"{first.name}: the same parts come in another order")
+        return [
+            difference
+            for key in dict.fromkeys((*sides[0], *sides[1]))
+            if (difference := _compare_part(first.name, sides[0].get(key), sides[1].get(key))) is not None
+        ]
+
+
+def _are_reordered(baseline: str, candidate: str) -> bool:
+    """Whether only the order within braces differs; of a text that is shortened that is not known."""
+    is_whole = not baseline.endswith("…") and not candidate.endswith("…")
+    return is_whole and sort_braces(baseline) == sort_braces(candidate)
+
+
+def _index_parts(parts: Iterable[Part]) -> dict[tuple[str, int], Part]:
+    counts: defaultdict[str, int] = defaultdict(int)
+    index = {}
+    for part in parts:
+        index[part.name, counts[part.name]] = part
+        counts[part.name] += 1
+    return index
+
+
+def _compare_part(file: str, first: Part | None, second: Part | None) -> OutputDifference | None:
+    part = first or second
+    if part is None or (first is not None and second is not None and first.digest == second.digest):
+        return None
+    separator = "" if part.name.startswith(("[", ".", "(", "{")) or not part.name else " "
+    return OutputDifference(
+        kind="file",
+        name=f"{file}{separator}{part.name}",
+        baseline=None if first is None else _show(first.text, first.digest),
+        candidate=None if second is None else _show(second.text, second.digest),
+        is_noise=first is not None and second is not None and first.masked == second.masked,
+    )
+
+
+def _show(text: str, digest: str) -> str:
+    return f"{text}, digest {digest}"

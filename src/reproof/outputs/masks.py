@@ -1,0 +1,254 @@
+"""Known noise: what two runs of a training that reproduces may print differently. A narrow list, on purpose.
+
+What is masked is called *identical* without a further look; what is not costs a third run, which decides by experiment.
+So a rule has to be sure of what it sees: a date is one of the run, a process number one of the run's own, a duration
+stands beside a word of time. ``MAE: 3.2 s`` and ``rank 11/s`` are results. The list for people: `docs/outputs.md`.
+
+Each pattern has bounded repeats only, so a line takes time linear in its length. Longer lines than
+`MAX_MASKED_CHARACTERS` are compared as they are.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
+
+from reproof.outputs.dates import find_clocks, find_dates, find_epochs
+from reproof.outputs.vocabulary import (
+    ADJECTIVES,
+    COUNTABLE,
+    MEASURES,
+    SURE_TIMES,
+    TIMES,
+    VERBS,
+    ResultWords,
+    find_result_words,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from reproof.outputs.surroundings import Surroundings
+
+MAX_MASKED_CHARACTERS: Final = 20_000
+"""Longer lines are compared as they are."""
+
+Guard = Literal["none", "before", "line"]
+"""Where an open word of a result forbids a mask: nowhere, before it, or anywhere on the line. A number that a word of a
+result labels is masked by rules of guard ``none`` alone."""
+
+NUMBER: Final = r"[-+]?(?:\d{1,3}(?:,\d{3}){1,6}|\d{1,20})(?:\.\d{0,20})?(?:[eE][-+]?\d{1,3})?"
+UNIT: Final = r"(?:ns|us|µs|μs|ms|msecs?|s|secs?|seconds?|m|mins?|minutes?|h|hrs?|hours?)(?![\w/^*])"
+CLOCK: Final = r"\d{1,3}:[0-5]\d(?::[0-5]\d)?(?:\.\d{1,9})?(?![\d:])"
+COMPOUND: Final = (
+    r"(?:\d{1,5} ?d(?:ays?)?,? ?)?(?:\d{1,5} ?h(?:rs?|ours?)?,? ?)?(?:\d{1,5} ?m(?:ins?|inutes?)?,? ?(?:and )?)?"
+    rf"{NUMBER} ?{UNIT}"
+)
+WITH_UNIT: Final = rf"(?:\d{{1,5}} days?, ?)?{CLOCK}|{COMPOUND}|{NUMBER}\s?±\s?{NUMBER}\s?{UNIT}"
+BARE: Final = rf"{WITH_UNIT}|{NUMBER}(?![\w/%:.^*]|\s?(?:days?|weeks?|months?|years?|{COUNTABLE})(?!\w))"
+AVERAGE: Final = rf"(?:\s{{0,2}}\(\s{{0,6}}{NUMBER}\s?(?:{UNIT})?\s{{0,2}}\))?"
+"""The mean that follows the newest duration in brackets."""
+
+SEPARATOR: Final = (
+    r"[\"')\]]{0,2}(?: ?[\[(](?:s|ms|us|sec|secs|seconds|min|h)[\])])?\s{0,24}[:=|>~]{0,2}\s{0,24}[\"'|]?\s{0,12}"
+)
+PER_SECOND: Final = r"(?:s|secs?|seconds?|min|minutes?|h|hrs?|hours?|us|ms)(?![\w/])"
+ADJECTIVE: Final = rf"(?:(?:{ADJECTIVES})[ _/.-])"
+PAIR: Final = rf"{NUMBER} \(\s{{0,4}}{NUMBER}\)"
+START: Final = r"(?<![A-Za-z])"
+FREE: Final = r"(?<![\w.,:])(?<![\d]-)"
+
+
+class Rule(NamedTuple):
+    """A pattern whose group ``value`` is noise.
+
+    Attributes:
+        kind: What it is, as the masked text says it.
+        pattern: The pattern; with a group ``key``, no foreign word may stand directly before that.
+        guard: Which words of a result forbid it.
+    """
+
+    kind: str
+    pattern: re.Pattern[str]
+    guard: Guard = "line"
+
+
+def compile_rule(kind: str, pattern: str, guard: Guard = "line") -> Rule:
+    """Return a rule whose pattern knows no case."""
+    return Rule(kind, re.compile(pattern, re.IGNORECASE), guard)
+
+
+RULES: Final = (
+    # tqdm: the drawing, which gives way to the length of the rate; the clocks and the rate, but not what follows them.
+    compile_rule("bar", r"(?<=%)(?P<value>\|[^|\w]{0,200}[0-9]?[^|\w]{0,200}\|)", "none"),
+    compile_rule(
+        "progress",
+        r"\[(?P<value>(?:\d{1,4}:)?\d\d:\d\d(?:<(?:[\d:]{4,12}|\?))?"
+        r"(?:, {0,3}(?:\?|[\d.]{1,12}) ?[A-Za-z]{0,24}/[A-Za-z]{1,24})?)(?=[,\]])",
+        "none",
+    ),
+    compile_rule("clock", rf"(?P<value>{CLOCK}\s?[<•]\s?(?:{CLOCK}|-:--:--))", "none"),
+    # Rates of what is counted, and their inverse.
+    compile_rule(
+        "rate", rf"{FREE}(?P<value>{NUMBER}(?:±{NUMBER})?\s?[kKM]?\s?(?:{COUNTABLE})\s?(?:/|per )\s?{PER_SECOND})"
+    ),
+    compile_rule(
+        "rate",
+        rf"{FREE}(?P<value>(?:\d{{1,5}} ?s )?{NUMBER}\s?(?:s|sec|seconds?|ms|us|ns|min)\s?(?:/|per )\s?(?:{COUNTABLE}))"
+        r"(?![\w/])",
+    ),
+    compile_rule("rate", rf"{FREE}(?P<value>{NUMBER} ?fps)(?!\w)"),
+    compile_rule(
+        "rate",
+        r"(?<!\w)(?:\w{1,40}_)?(?:per_sec(?:ond)?|per_s|sps|fps|ips|wps|ups|tps|it_s|mfu|throughput)(?:_per_gpu)?"
+        rf"{SEPARATOR}(?P<value>{NUMBER}\s?%?(?![\w.]))",
+    ),
+    compile_rule(
+        "rate",
+        rf"{START}(?:(?:{COUNTABLE})\s?(?:/|per )\s?(?:secs?|seconds?|s)|(?:s|sec|ms|us)\s?/\s?(?:{COUNTABLE}))"
+        rf"[\"')\]]{{0,2}}\s{{0,4}}[:=|]?\s{{0,24}}(?P<value>{NUMBER})(?![\w.])",
+    ),
+    # Durations beside a word of time.
+    compile_rule(
+        "duration",
+        rf"{START}(?P<key>{ADJECTIVE}{{0,3}}(?:{SURE_TIMES})|{ADJECTIVE}{{1,3}}(?:{MEASURES}))"
+        rf"{SEPARATOR}(?P<value>(?:{BARE}){AVERAGE})",
+    ),
+    compile_rule(
+        "duration",
+        rf"{START}(?P<key>{ADJECTIVE}{{0,3}}(?:{TIMES})(?: per (?:{COUNTABLE}))?)"
+        rf"{SEPARATOR}(?:about |approx\. )?(?P<value>(?:{WITH_UNIT}){AVERAGE})",
+    ),
+    compile_rule("duration", rf"{FREE}(?P<value>{WITH_UNIT}) ?(?:elapsed|remaining)(?!\w)"),
+    compile_rule("duration", rf"{START}(?:{VERBS})(?!\w)[^,;|]{{0,80}}? (?:in|after) (?P<value>{WITH_UNIT})"),
+    compile_rule("duration", rf"^\[ {{0,8}}(?P<value>{NUMBER} ?(?:s|ms|sec|seconds))\]"),
+    # Idioms in which a bare number after "time" is told by its neighbour.
+    compile_rule(
+        "duration",
+        rf"{START}time\s{{1,2}}(?P<value>{PAIR}\s{{1,2}}Data\s{{1,2}}{PAIR})",
+    ),
+    compile_rule("duration", rf"{START}time: (?P<value>{NUMBER})(?=,?\s{{1,2}}(?:data_time|last_time):)"),
+    # The run's own addresses: how Python prints an object.
+    compile_rule("address", r"(?<=at )(?P<value>0x[0-9a-f]{6,16})(?!\w)", "none"),
+)
+"""Dates, process numbers and names are looked up in the surroundings, below."""
+
+PROCESS: Final = re.compile(
+    r"(?:(?<![A-Za-z])(?:p?pid|process(?: id)?|proc|worker|parent|child|thread(?: id)?|tid)\W{0,3}"
+    r"|\[[\w. -]{0,24}?(?<!\w)|[A-Za-z_-])(?P<number>\d{2,20})(?!\w|\.\d)",
+    re.IGNORECASE,
+)
+"""Where a number is that of a process: after such a word, last in brackets, or glued to a word (``.tmp4242``)."""
+
+PIECES: Final = (re.compile(r"[\w.+-]{1,255}"), re.compile(r"[\w.]{1,255}"), re.compile(r"\w{1,255}"))
+"""Parts of a text that may be a temporary name as a whole."""
+FOREIGN: Final = re.compile(r"([A-Za-z]{1,40})[ _/.-]$")
+ALLOWED: Final = re.compile(rf"(?:{ADJECTIVES}|and|the|took|{UNIT})", re.IGNORECASE)
+
+
+class Span(NamedTuple):
+    """A place that is masked."""
+
+    start: int
+    end: int
+    kind: str
+
+
+def mask_line(text: str, surroundings: Surroundings) -> tuple[str, int]:
+    """Return a line with known noise replaced by its kind, runs of blanks by one; and the number of places masked."""
+    if len(text) > MAX_MASKED_CHARACTERS:
+        return text, 0
+    spans = [*find_names(text, surroundings), *_find_noise(text, surroundings)]
+    masked, count = replace(text, spans)
+    return " ".join(masked.split()), count
+
+
+def mask_name(path: str, surroundings: Surroundings) -> str:
+    """Return the name of a file with dates, process numbers, host, user and temporary names replaced by their kind."""
+    if len(path) > MAX_MASKED_CHARACTERS:
+        return path
+    spans = list(find_names(path, surroundings, in_name=True))
+    spans += [Span(*span, "date") for span in find_dates(path, surroundings)]
+    spans += [Span(*span, "date") for span in find_epochs(path, surroundings, in_name=True)]
+    return replace(path, spans)[0]
+
+
+def replace(text: str, spans: list[Span]) -> tuple[str, int]:
+    """Return a text with spans replaced by their kinds, and how many: of two that overlap, the first given counts."""
+    kept: list[Span] = []
+    taken = bytearray(len(text))
+    for span in spans:
+        if not any(taken[span.start : span.end]):
+            taken[span.start : span.end] = b"\1" * (span.end - span.start)
+            kept.append(span)
+    parts: list[str] = []
+    end = 0
+    for span in sorted(kept):
+        parts += (text[end : span.start], f"<{span.kind}>")
+        end = span.end
+    return "".join((*parts, text[end:])), len(kept)
+
+
+def _find_noise(text: str, surroundings: Surroundings) -> Iterator[Span]:
+    """Yield dates, rates and durations; a number that a word of a result labels is none."""
+    if not any(character.isdigit() for character in text):
+        return
+    words = find_result_words(text)
+    for find in (find_dates, find_epochs, find_clocks):
+        for start, end in find(text, surroundings):
+            if _allows(words, start, end, "before"):
+                yield Span(start, end, "date")
+    for rule in RULES:
+        for match in rule.pattern.finditer(text):
+            start, end = match.span("value")
+            if _allows(words, start, end, rule.guard) and not _is_foreign(text, match):
+                yield Span(start, end, rule.kind)
+
+
+def _allows(words: ResultWords, start: int, end: int, guard: Guard) -> bool:
+    if guard == "none":
+        return True
+    if any(position in words.labelled for position in range(start, end)):
+        return False
+    return words.first_open < 0 or (guard == "before" and words.first_open > start)
+
+
+def _is_foreign(text: str, match: re.Match[str]) -> bool:
+    """Whether a word that makes it a time of the world stands before the key: "waiting time"."""
+    key = match.groupdict().get("key")
+    if key is None:
+        return False
+    before = FOREIGN.search(text[max(0, match.start("key") - 42) : match.start("key")])
+    return before is not None and ALLOWED.fullmatch(before[1]) is None
+
+
+def find_names(text: str, surroundings: Surroundings, *, in_name: bool = False) -> Iterator[Span]:
+    """Yield the run's own names and numbers: temporary names, working folder, host, user, processes."""
+    folder = surroundings.folder
+    if folder is not None and folder.count("/") > 1:
+        yield from _find_literally(text, folder, "folder")
+    for name, kind in ((surroundings.host, "host"), (surroundings.user, "user")):
+        if name:
+            yield from _find_literally(text, name, kind)
+    if surroundings.temporary_names:
+        for pattern in PIECES:
+            for match in pattern.finditer(text):
+                if match[0] in surroundings.temporary_names:
+                    yield Span(*match.span(), "temporary")
+    if in_name:
+        for match in re.finditer(r"\d{2,20}", text):
+            if match[0] in surroundings.process_numbers:
+                yield Span(*match.span(), "process")
+    for match in PROCESS.finditer(text):
+        if match["number"] in surroundings.process_numbers:
+            yield Span(*match.span("number"), "process")
+
+
+def _find_literally(text: str, name: str, kind: str) -> Iterator[Span]:
+    """Yield where a name stands by itself and not within a longer word."""
+    start = text.find(name)
+    while start >= 0:
+        end = start + len(name)
+        if not text[end : end + 1].isalnum() and not text[max(0, start - 1) : start].isalnum():
+            yield Span(start, end, kind)
+        start = text.find(name, end)

@@ -1,0 +1,82 @@
+"""What is known of a run and shows in what it puts out: when and where it ran, and as which processes.
+
+Two runs differ in these by nature. A number or name of the output is taken for noise only if it is one of these, never
+because it looks like one: a date of last year is a result. Left out: how they come to be known (the recorder).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from functools import cached_property
+from typing import Final
+
+DAY_SECONDS: Final = 86_400
+CLOCK_SLACK_SECONDS: Final = 2
+"""A clock without a date counts as the run's only this close to the run: it is rounded, and lines are kept late."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Surroundings:
+    """What is known of a run.
+
+    Attributes:
+        began_at: When the run began, in seconds since 1970.
+        ended_at: When it ended, in seconds since 1970.
+        utc_offset_seconds: How far the clocks of the run are ahead of UTC.
+        process_ids: Numbers of the run's processes and threads.
+        host: Name of the machine.
+        user: Name of the user.
+        temporary: Temporary files and folders that the run was given: names or whole paths.
+        folder: Working folder.
+    """
+
+    began_at: float
+    ended_at: float
+    utc_offset_seconds: int = 0
+    process_ids: tuple[int, ...] = ()
+    host: str | None = None
+    user: str | None = None
+    temporary: tuple[str, ...] = ()
+    folder: str | None = None
+
+    def holds_time(self, seconds: float) -> bool:
+        """Whether a time, in seconds since 1970, lies within the run or a day of it."""
+        return self.began_at - DAY_SECONDS <= seconds <= self.ended_at + DAY_SECONDS
+
+    def holds_date(self, year: int, month: int, day: int) -> bool:
+        """Whether a date lies within the run or a day of it; a date that does not exist does not."""
+        return (year, month, day) in self.dates
+
+    def holds_clock(self, hour: int, minute: int, second: int) -> bool:
+        """Whether a time of day, in UTC or in the run's own time zone, lies within the run."""
+        told = hour * 3600 + minute * 60 + second
+        first, last = int(self.began_at) - CLOCK_SLACK_SECONDS, int(self.ended_at) + CLOCK_SLACK_SECONDS
+        return any((told - offset - first) % DAY_SECONDS <= last - first for offset in (0, self.utc_offset_seconds))
+
+    @cached_property
+    def dates(self) -> frozenset[tuple[int, int, int]]:
+        """The dates of the run and a day around it, in its own time zone and in UTC."""
+        begin, end = self.began_at - DAY_SECONDS, self.ended_at + DAY_SECONDS
+        zone = timezone(timedelta(seconds=self.utc_offset_seconds))
+        days = {
+            datetime.fromtimestamp(begin + DAY_SECONDS * number, at)
+            for number in range(int((end - begin) // DAY_SECONDS) + 1)
+            for at in (timezone.utc, zone)
+        } | {datetime.fromtimestamp(end, at) for at in (timezone.utc, zone)}
+        return frozenset((day.year, day.month, day.day) for day in days)
+
+    @cached_property
+    def days(self) -> frozenset[tuple[int, int]]:
+        """Month and day of each of `dates`."""
+        return frozenset((month, day) for _, month, day in self.dates)
+
+    @cached_property
+    def temporary_names(self) -> frozenset[str]:
+        """Last parts of the temporary paths."""
+        return frozenset(name.rstrip("/").rpartition("/")[2] for name in self.temporary) - {""}
+
+    @cached_property
+    def process_numbers(self) -> frozenset[str]:
+        """Numbers of the processes as they are printed; those below 10 are too common to tell anything."""
+        return frozenset(str(number) for number in self.process_ids if number > 9)  # noqa: PLR2004

@@ -1,0 +1,139 @@
+"""What two runs have put out, compared as a whole."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Final
+
+from reproof.outputs.comparison import OutputComparison, compare_outputs
+from reproof.outputs.lines import make_line
+from reproof.outputs.records import FileOutput, Part, RunOutput, SavedTensor, UnkeptLines, digest_text
+from reproof.outputs.surroundings import Surroundings
+
+KNOWN: Final = Surroundings(began_at=1_795_983_060, ended_at=1_795_983_120)
+
+
+def save(value: str, step: int = 0, path: str = "['w']", masked: str | None = None, file: str = "a.pt") -> SavedTensor:
+    """Return a saved value."""
+    digest = digest_text(value)
+    return SavedTensor(step=step, file=file, path=path, digest=digest, masked=masked or digest, text=value)
+
+
+def file(name: str, *values: str, form: str = "JSON", masked: str | None = None) -> FileOutput:
+    """Return a file of values."""
+    parts = (
+        Part(name=f"[{n}]", digest=digest_text(value), masked=masked or digest_text(value), text=value)
+        for n, value in enumerate(values)
+    )
+    return FileOutput(name=name, format=form, parts=tuple(parts))
+
+
+def compare(baseline: RunOutput, candidate: RunOutput, ignored: tuple[str, ...] = ()) -> OutputComparison:
+    """Compare two outputs of runs of the same minute."""
+    return compare_outputs(replace(baseline, surroundings=KNOWN), replace(candidate, surroundings=KNOWN), ignored)
+
+
+def of(*, saved: tuple[SavedTensor, ...] = (), text: str = "", files: tuple[FileOutput, ...] = ()) -> RunOutput:
+    """Return an output."""
+    lines = tuple(make_line(line) for line in text.split("\n") if line)
+    return RunOutput(surroundings=None, saved=saved, lines=lines, files=files)
+
+
+def test_equal_outputs_have_no_difference() -> None:
+    """All that was compared is counted."""
+    output = of(saved=(save("1"),), text="a\nb", files=(file("x", "1"),))
+    found = compare(output, output)
+    assert (found.first, found.noise, found.notes, found.not_compared) == (None, (), (), ())
+    assert (found.num_saved, found.num_lines, found.num_files) == (1, 2, 1)
+
+
+def test_differences_come_in_order() -> None:
+    """What was saved first by step, then printed lines, then files."""
+    baseline = of(saved=(save("1", 5), save("1", 2, "['b']")), text="a", files=(file("x", "1"),))
+    candidate = of(saved=(save("2", 5), save("2", 2, "['b']")), text="b", files=(file("x", "2"),))
+    found = compare(baseline, candidate)
+    assert [(one.kind, one.step) for one in found.differences] == [("saved", 2), ("saved", 5), ("line", None), ("file", None)]
+    assert [one.name for one in found.differences] == ["saved a.pt['b']", "saved a.pt['w']", "stdout line 1", "x[0]"]
+    assert found.first is not None
+    assert found.first.baseline is not None
+    assert found.first.baseline.startswith("1, digest ")
+
+
+def test_noise_is_told_apart() -> None:
+    """What differs in known noise only is no difference."""
+    masked = digest_text("<date>")
+    baseline = of(saved=(save("1", masked=masked),), text="took 3.2 s", files=(file("x", "1", masked=masked),))
+    candidate = of(saved=(save("2", masked=masked),), text="took 4.1 s", files=(file("x", "2", masked=masked),))
+    found = compare(baseline, candidate)
+    assert found.first is None
+    assert [one.kind for one in found.noise] == ["saved", "file"]
+    assert found.num_masked_lines == 1
+
+
+def test_a_value_that_one_run_alone_saved_is_a_difference() -> None:
+    """So is a file that one run alone has."""
+    found = compare(of(saved=(save("1"),), files=(file("x", "1"),)), of())
+    assert [(one.kind, one.candidate) for one in found.differences] == [("saved", None), ("file", None)]
+
+
+def test_the_same_file_saved_twice_is_compared_twice() -> None:
+    """Occurrences are counted."""
+    found = compare(of(saved=(save("1"), save("2"))), of(saved=(save("1"), save("3"))))
+    assert len(found.differences) == 1
+
+
+def test_saved_files_are_paired_by_masked_names() -> None:
+    """A checkpoint in a folder named after the time."""
+    first = of(saved=(save("1", file="20261129-201101/a.pt"),))
+    second = of(saved=(save("1", file="20261129-201151/a.pt"),))
+    assert compare(first, second).first is None
+
+
+def test_text_files_are_compared_like_lines() -> None:
+    """An inserted line is one difference, and a printed set in another order is told."""
+    found = compare(of(files=(file("x", "a", "b", form="lines"),)), of(files=(file("x", "n", "a", "b", form="lines"),)))
+    assert [(one.baseline, one.candidate) for one in found.differences] == [(None, "n")]
+    found = compare(of(files=(file("x", "{1, 2}", form="lines"),)), of(files=(file("x", "{2, 1}", form="lines"),)))
+    assert found.first is None
+    assert found.notes == ("x [0]: only the order of the elements of a set or dict differs: {1, 2}",)
+
+
+def test_parts_in_another_order_are_told() -> None:
+    """The keys of a dict whose order is that of a set."""
+    first = file("x", "1", "2")
+    found = compare(of(files=(first,)), of(files=(replace(first, parts=first.parts[::-1]),)))
+    assert found.first is None
+    assert found.notes == ("x: the same parts come in another order",)
+
+
+def test_another_format_is_a_difference() -> None:
+    """A damaged file against a sound one."""
+    found = compare(of(files=(file("x", "1"),)), of(files=(file("x", "1", form="bytes"),)))
+    assert [(one.baseline, one.candidate) for one in found.differences] == [("JSON", "bytes")]
+
+
+def test_what_is_not_compared_is_named() -> None:
+    """A tracker's own file, and lines that were turned off."""
+    unread = FileOutput(name="r.wandb", format="unread", not_compared="full of times")
+    output = replace(of(files=(unread,)), notes=("lines: --no-output",))
+    found = compare(output, replace(output, is_complete=False))
+    assert [(one.what, one.why) for one in found.not_compared] == [
+        ("output", "lines: --no-output"),
+        ("printed lines and files", "the candidate has not written it: the run was killed or is under way"),
+        ("r.wandb", "full of times"),
+    ]
+
+
+def test_ignored_files_are_left_out() -> None:
+    """Of what was saved too."""
+    baseline = of(saved=(save("1", file="a.log"),), files=(file("b.log", "1"),))
+    assert compare(baseline, of(), ("*.log",)).first is None
+
+
+def test_lines_beyond_those_kept_are_compared_by_their_digest() -> None:
+    """Of several workers the sums are compared."""
+    unkept = [UnkeptLines(stream="stdout", worker=w, count=1, digest=f"{n:032x}") for w, n in (("a", 1), ("b", 2))]
+    swapped = [UnkeptLines(stream="stdout", worker=w, count=1, digest=f"{n:032x}") for w, n in (("a", 2), ("b", 1))]
+    output = of()
+    assert compare(replace(output, unkept=tuple(unkept)), replace(output, unkept=tuple(swapped))).first is None
+    assert compare(replace(output, unkept=tuple(unkept)), replace(output, unkept=tuple(swapped[:1]))).first is not None

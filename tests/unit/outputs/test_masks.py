@@ -1,0 +1,200 @@
+"""The list of known noise: it hides no result, and most of what trainers print about time."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from reproof.outputs import dates, masks, vocabulary
+from reproof.outputs.masks import MAX_MASKED_CHARACTERS, mask_line, mask_name
+from reproof.outputs.surroundings import Surroundings
+
+try:
+    from re import _constants as constants, _parser as parser  # type: ignore[attr-defined]  # Python 3.11
+except ImportError:
+    import sre_constants as constants
+    import sre_parse as parser
+
+HERE: Final = Path(__file__).parent
+ALTERNATIVES: Final = re.compile(r"(?<!\|)\{([^{}]{1,80}?)\|([^{}|]{1,80})\}")
+
+BEGAN: Final = 1_795_983_060  # 2026-11-29 20:11:00 UTC
+BASELINE: Final = Surroundings(
+    began_at=BEGAN,
+    ended_at=BEGAN + 60,
+    process_ids=(4242, 4243),
+    host="node17",
+    user="ada",
+    temporary=("/tmp/tmpab12cd_9",),  # noqa: S108  # a name, and no file
+    folder="/home/ada/project",
+)
+CANDIDATE: Final = Surroundings(
+    began_at=BEGAN + 1200,
+    ended_at=BEGAN + 1260,
+    process_ids=(5353, 5354),
+    host="node17",
+    user="ada",
+    temporary=("/tmp/tmpxyz98765",),  # noqa: S108
+    folder="/home/ada/project",
+)
+
+
+def read_pairs(name: str) -> list[tuple[str, str]]:
+    """Return the lines of a list as two runs would print them."""
+    lines = (HERE / name).read_text(encoding="utf-8").splitlines()
+    return [(ALTERNATIVES.sub(r"\1", line), ALTERNATIVES.sub(r"\2", line)) for line in lines]
+
+
+def mask_both(pair: tuple[str, str]) -> tuple[str, str]:
+    """Return the masked lines of both runs."""
+    return mask_line(pair[0], BASELINE)[0], mask_line(pair[1], CANDIDATE)[0]
+
+
+def show(pair: tuple[str, str]) -> str:
+    """Return the name of a case."""
+    return pair[0].strip()[:60]
+
+
+RESULTS: Final = read_pairs("results.txt")
+NOISE: Final = read_pairs("noise.txt")
+
+
+def test_the_lists_are_long_enough() -> None:
+    """Each line of the lists has two versions, and there are as many lines as were asked for."""
+    assert all(first != second for first, second in RESULTS + NOISE)
+    assert len(RESULTS) >= 60
+    assert len(NOISE) >= 80
+
+
+@pytest.mark.parametrize("pair", RESULTS, ids=show)
+def test_a_line_that_states_a_result_is_never_hidden(pair: tuple[str, str]) -> None:
+    """Two lines with other results stay different."""
+    first, second = mask_both(pair)
+    assert first != second
+
+
+def test_most_noise_of_trainers_is_masked() -> None:
+    """Of what well-known trainers print about time, at least nine lines of ten need no third run."""
+    left = [pair[0] for pair in NOISE if len(set(mask_both(pair))) > 1]
+    assert len(left) <= len(NOISE) // 10, left
+
+
+def test_blanks_count_as_one() -> None:
+    """A number that is aligned to the right moves no word."""
+    assert mask_line("a   1.5   b", BASELINE) == ("a 1.5 b", 0)
+
+
+def test_places_are_counted() -> None:
+    """The number of masked places comes with the line."""
+    assert mask_line("pid 4242 took 3.2 s", BASELINE) == ("pid <process> took <duration>", 2)
+
+
+class TestSurroundings:
+    """What belongs to the run alone is masked, and the like of it is not."""
+
+    @pytest.mark.parametrize(
+        "line",
+        ["2024-05-06 07:08:09 start", "1595983072.1 start", "pid 999 here", "in /tmp/tmpother123", "node18", "23:59:59 x"],
+    )
+    def test_what_is_not_of_the_run_stays(self, line: str) -> None:
+        """Dates, process numbers and names of others are kept."""
+        assert mask_line(line, BASELINE) == (line, 0)
+
+    def test_a_day_around_the_run_counts_as_within_it(self) -> None:
+        """A date in another time zone is the run's."""
+        assert mask_line("2026-11-30 05:11:12", BASELINE)[0] == "<date>"
+        assert mask_line("2026-12-02 05:11:12", BASELINE)[0] == "2026-12-02 05:11:12"
+
+    def test_the_working_folder_is_masked_with_its_end(self) -> None:
+        """A folder whose name merely begins like that is another."""
+        assert mask_line("in /home/ada/project/out", BASELINE)[0] == "in <folder>/out"
+        assert mask_line("in /home/ada/projects", BASELINE)[0] == "in /home/<user>/projects"
+
+    def test_a_number_of_one_digit_is_no_process(self) -> None:
+        """Process 1 of a container says nothing."""
+        known = Surroundings(began_at=0, ended_at=1, process_ids=(1,))
+        assert mask_line("process 1 of 8", known) == ("process 1 of 8", 0)
+
+
+class TestNames:
+    """Names of files."""
+
+    @pytest.mark.parametrize(
+        ("name", "masked"),
+        [
+            ("run_20261129_201112_123456/last.pt", "run_<date>/last.pt"),
+            ("runs/CartPole__1__1795983072/x", "runs/CartPole__1__<date>/x"),
+            ("out/runs/Nov29_20-11-12_node17/a", "out/runs/<date>_<host>/a"),
+            ("events.out.tfevents.1795983072.node17.4242.0", "events.out.tfevents.<date>.<host>.<process>.0"),
+            ("step_000006.pt.tmp4242", "step_000006.pt.tmp<process>"),
+            ("tmpab12cd_9/x.bin", "<temporary>/x.bin"),
+            ("2026-11-29/20-11-12/a.log", "<date>/a.log"),
+            ("best_acc0.91.pt", "best_acc0.91.pt"),
+            ("checkpoint-4000/model.pt", "checkpoint-4000/model.pt"),
+            ("data_2019-03-04.csv", "data_2019-03-04.csv"),
+        ],
+    )
+    def test_a_name_without_what_is_the_runs(self, name: str, masked: str) -> None:
+        """Times, host, processes and temporary names give way; results, steps and foreign dates stay."""
+        assert mask_name(name, BASELINE) == masked
+
+
+def iterate_patterns() -> list[tuple[str, str]]:
+    """Return all patterns that are tried on a line."""
+    found = [(rule.kind, rule.pattern.pattern) for rule in masks.RULES]
+    found += [("date", pattern.pattern) for pattern in dates.DATES]
+    for module in (masks, dates, vocabulary):
+        found += [(name, value.pattern) for name, value in vars(module).items() if isinstance(value, re.Pattern)]
+    return found
+
+
+def count_tries(tree: Any, depth: int = 0) -> int:
+    """Return a bound on the ways in which a pattern can match from one position; raises AssertionError without one."""
+    ways = 1
+    for operator, argument in tree:
+        if operator in {constants.MAX_REPEAT, constants.MIN_REPEAT}:
+            low, high, inner = argument
+            assert high is not constants.MAXREPEAT, "a repeat without a bound"
+            inner_ways = count_tries(inner, depth + 1)
+            ways *= (high - low + 1) if inner_ways == 1 else sum(inner_ways**n for n in range(low, min(high, 12) + 1))
+            assert inner_ways == 1 or high <= 12, "a long repeat of what can match in several ways"
+        elif operator is constants.SUBPATTERN:
+            ways *= count_tries(argument[3], depth + 1)
+        elif operator is constants.BRANCH:
+            ways *= sum(count_tries(branch, depth + 1) for branch in argument[1])
+        elif operator in {constants.ASSERT, constants.ASSERT_NOT}:
+            ways *= count_tries(argument[1], depth + 1)
+    return ways
+
+
+@pytest.mark.parametrize(("name", "pattern"), iterate_patterns())
+def test_no_pattern_has_a_repeat_without_a_bound(name: str, pattern: str) -> None:
+    """From one position a pattern looks at a bounded stretch of the line, so a line costs time linear in its length."""
+    count_tries(parser.parse(pattern))
+
+
+class Counting(str):
+    """A line that cannot be masked without being looked at."""
+
+    __slots__ = ()
+
+    def __getitem__(self, _: object) -> str:
+        raise AssertionError("it was looked at")
+
+
+def test_a_very_long_line_is_not_looked_at() -> None:
+    """A line beyond the limit is compared as it is."""
+    line = Counting("took 3.2 s " * (MAX_MASKED_CHARACTERS // 10))
+    assert mask_line(line, BASELINE) == (line, 0)
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize(
+    "piece", ["1", "1,", "1:", "a", "_", " ", "time ", "time: ", "loss ", "2026-11-29 ", "[", "|", "1.", "=", "total_", "%|"]
+)
+def test_a_hostile_line_ends(piece: str) -> None:
+    """A line of one piece repeated, of the greatest length that is looked at, is masked at all."""
+    mask_line((piece * MAX_MASKED_CHARACTERS)[:MAX_MASKED_CHARACTERS], BASELINE)
