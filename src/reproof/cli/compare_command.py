@@ -22,6 +22,7 @@ class CompareOptions:
     folder: str | None
     tolerance: float | None
     max_differences: int
+    verify: bool
     json_file: JsonFile | None
     quiet: bool
 
@@ -31,6 +32,7 @@ class CompareOptions:
 @click.option("--dir", "folder", metavar="FOLDER", help="Compare the two newest runs in FOLDER instead.")
 @click.option("--tolerance", type=float, metavar="T", help="Accept recorded numbers with |x-y| <= T*max(1,|x|,|y|).")
 @max_differences_option
+@click.option("--verify", is_flag=True, help="Check every byte of both traces first, as is always done up to 1 MiB.")
 @json_option(COMPARISON)
 @quiet_option
 @pass_options(CompareOptions)
@@ -41,7 +43,13 @@ def command(options: CompareOptions) -> int:
     Exits with 0 for identical or equivalent, 1 for diverged, 2 if it cannot tell.
     """
     baseline, candidate = choose_runs(options.runs, options.folder)
-    comparison = compare(baseline, candidate, tolerance=options.tolerance, max_differences=options.max_differences)
+    comparison = compare(
+        baseline,
+        candidate,
+        tolerance=options.tolerance,
+        max_differences=options.max_differences,
+        verify=options.verify or None,
+    )
     if write_json(comparison.to_json(), options.json_file):
         draw_comparison(comparison, quiet=options.quiet)
     return comparison.exit_code

@@ -54,6 +54,8 @@ ENDS_STEP: Final = 1
 ENDS_RUN: Final = 2
 """Flag: the run ended here, within a step: what the frame holds came after the last optimizer step."""
 
+KNOWN_FLAGS: Final = frozenset({0, ENDS_STEP, ENDS_STEP | ENDS_RUN})
+
 LINK: Final = struct.Struct("<16s16sQI")
 """What is chained before the digests of a frame: chain so far, layout digest, step, flags."""
 
@@ -84,6 +86,10 @@ class FrameRecord(NamedTuple):
     chain: bytes
     elapsed_ms: int
     crc: int
+
+
+NOTHING_BEFORE: Final = FrameRecord(0, 0, 0, 0, 0, 0, FIRST_CHAIN, 0, 0)
+"""What the first frame follows."""
 
 
 def file_name(rank: int, part: str) -> str:
