@@ -60,7 +60,8 @@ def tell_finding(comparison: Comparison) -> str:
         return f"every bit of {amount} is equal ({tensors}, {level})"
     if comparison.verdict == "equivalent":
         agreed = f"{amount} agree within {comparison.tolerance:g}{f' ({level})' if level else ''}"
-        return f"{agreed}; {comparison.num_within_tolerance} of them not to the bit"
+        apart = comparison.num_within_tolerance
+        return f"{agreed}; {f'{apart} of them not' if apart else 'all of them'} to the bit"
     at = f" at {level}" if level else ""
     return f"no difference in {amount}{at}, and not everything was compared"
 
@@ -69,7 +70,7 @@ def tell_amount(comparison: Comparison) -> str:
     """Say how much was compared."""
     if comparison.is_verified is None:  # records of the hand-made check
         batches = f"{comparison.num_steps:,} batch{'' if comparison.num_steps == 1 else 'es'}"
-        return f"{plural(comparison.num_events, 'value')} of {batches}"
+        return f"{plural(comparison.num_events, 'field')} of {batches}"
     events = plural(comparison.num_events, "event")
     return f"{events} of {plural(comparison.num_steps, 'step')}" if comparison.num_steps else events
 
@@ -91,6 +92,7 @@ def body(comparison: Comparison) -> list[str]:
     lines += section("Then", others)
     lines += section("Growth", growth_lines(comparison))
     lines += section("Structure", limit(comparison.structure))
+    lines += section("Not shown", list(comparison.limits))
     lines += section("Not compared", limit(tuple(f"{s.what}: {s.why}" for s in comparison.skipped)))
     lines += section("Conditions that differ", limit(tuple(condition_line(c) for c in comparison.conditions)))
     return lines

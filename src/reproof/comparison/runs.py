@@ -54,7 +54,7 @@ def compare(
         baseline: Folder of a trace, or a pickle of the hand-made batch check.
         candidate: The same for the other run.
         tolerance: Compare the recorded numbers of events whose bits differ; floats agree if
-            ``|x - y| <= tolerance * max(1, |x|, |y|)``. None compares bits alone.
+            ``|x - y| <= tolerance * max(1, |x|, |y|)``. None compares bits alone, and pickles within 1e-6.
         max_differences: How many differing events to describe.
         verify: Whether to hold every byte of both traces against its checksums first; None does so for traces of up to
             1 MiB. `Comparison.is_verified` tells.

@@ -163,6 +163,7 @@ class Comparison:
         causes: Why the runs differ, best supported first, where experiments were made.
         level: How much both runs recorded; None if they did not record the same, or are no traces.
         is_verified: Whether every byte of both traces was held against its checksums; None for what has none.
+        limits: What the records cannot show however they compare, one sentence each.
         is_same_run: Whether both are one recording: a run compared with itself or its copy.
     """
 
@@ -184,6 +185,7 @@ class Comparison:
     causes: tuple[Cause, ...] = ()
     level: Level | None = None
     is_verified: bool | None = None
+    limits: tuple[str, ...] = ()
     is_same_run: bool = False
 
     @property
@@ -213,5 +215,6 @@ class Comparison:
             "runs": list(self.runs),
             "level": self.level,
             "verified": self.is_verified,
+            "limits": list(self.limits),
             "same_run": self.is_same_run,
         }
