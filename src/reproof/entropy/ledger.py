@@ -306,7 +306,7 @@ def read_ledger(path: Path) -> dict[str, Source]:
     for line in path.read_bytes().splitlines():
         try:
             reader.read(json.loads(line))
-        except (ValueError, TypeError, KeyError, RecursionError):
+        except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
             continue  # torn by a kill, or not ours
     return reader.sources
 
@@ -328,7 +328,7 @@ class LedgerReader:
         """Take one line.
 
         Raises:
-            ValueError, TypeError, KeyError: If it is damaged; what comes before the damage is kept.
+            ValueError, TypeError, KeyError, OverflowError: If it is damaged; what comes before the damage is kept.
         """
         if isinstance(entry, list):
             for number, value in entry:
@@ -343,7 +343,7 @@ class LedgerReader:
             source = self._by_number[number]
             source.values.append(value)
             source.steps.append(self._step)
-        elif isinstance(value, int):
+        elif type(value) is int and value >= 0:
             self._step = value
 
     def _read_place(self, entry: dict[str, Any]) -> None:
