@@ -1,9 +1,8 @@
-"""Mutated records of the hand-made check, bundles and folders of others: one line and exit code 2, or what they hold."""
+"""Mutated records of the hand-made check, bundles and folders of others: refused in one line, or read as they are."""
 
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import pickle
 import struct
@@ -12,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from reproof.bundle import open_bundle
+from reproof.bundle import foreign, open_bundle
 from reproof.bundle.foreign import import_foreign
+from reproof.bundle.joblib_format import read_joblib_scaler
 from reproof.bundle.records import Perturbation, Reference, Replicate, TrialInfo
 from reproof.bundle.scalers import compare_scalers
 from reproof.bundle.weights import WeightTensor
@@ -57,29 +57,38 @@ def pickle_subject(subject_class: Any, command: Any) -> Any:
     return Pickles()
 
 
+ENVIRONMENT = {
+    "python": {"version": "3.11", "hash_seed": "0"},
+    "torch": {"threads": {"intraop": 2}, "flags": {"tf32": False}},
+    "variables": {"OMP_NUM_THREADS": "2"},
+    "device": "cpu",
+    "imported": ["numpy"],
+}
+ARRAY = {"sha256": "", "unordered": "", "dtype": "<f8", "shape": [3], "blocks": [], "rows_per_block": 1}
+SCALER = {
+    "mean_": {"dtype": "<f8", "shape": [1], "values": ["0x1.8p+0"]},
+    "n": 3,
+    "s": {"float": "0x1p+0"},
+    "t": {"tuple": [1]},
+}
+
+
 def make_contents() -> BundleContents:
     """Return the contents of a bundle that has everything."""
     weight = WeightTensor("layer.weight", "F32", (2, 2), struct.pack("<4f", 1.0, -0.0, 1e-8, float("inf")))
     metrics = {"a": {"r2": 0.9, "mse": 0.1}}
-    scaler = {"dtype": "<f8", "shape": [1], "values": ["0x1.8p+0"]}
     return BundleContents(
         entry="scripts/train.py:train",
         seed_key="training.seed",
         config={"training": {"seed": 7, "lr": 1e-3, "sizes": [1, 2.5, None, True]}, "targets": ["a"]},
         trial=TrialInfo(study="s", number=3, direction="minimize", value=0.3, params={"lr": 1e-3}, metrics=metrics),
         weights={"best": (weight,), "last": (weight,)},
-        environment={
-            "python": {"version": "3.11", "hash_seed": "0"}, "torch": {"threads": {"intraop": 2}, "flags": {"tf32": False}},
-            "variables": {"OMP_NUM_THREADS": "2"}, "device": "cpu", "imported": ["numpy"],
-        },
+        environment=ENVIRONMENT,
         code={"entry": None, "files": {"train.py": {"sha256": "0" * 64, "syntax": "1" * 64}}, "git": None},
-        data={
-            "files": {"data.npz": {"sha256": "0" * 64}},
-            "arrays": {"x": {"sha256": "", "unordered": "", "dtype": "<f8", "shape": [3], "blocks": [], "rows_per_block": 1}},
-        },
-        scaler={"class": "StandardScaler", "state": {"mean_": scaler, "n": 3, "s": {"float": "0x1p+0"}, "t": {"tuple": [1]}}},
+        data={"files": {"data.npz": {"sha256": "0" * 64}}, "arrays": {"x": ARRAY}},
+        scaler={"class": "StandardScaler", "state": SCALER},
         margins={"a": {"r2": 0.02}},
-    )  # fmt: skip
+    )
 
 
 def vouch(folder: Path) -> None:
@@ -129,56 +138,53 @@ def bundle_subject(subject_class: Any, command: Any) -> Any:
 @pytest.fixture
 def foreign_subject(subject_class: Any) -> Any:
     """Return folders of hand-made searches as something to mutate, and artifacts that a training wrote."""
-    joblib = pytest.importorskip("joblib")
-    preprocessing = pytest.importorskip("sklearn.preprocessing")
-    torch = pytest.importorskip("torch")
-    from reproof.recorder.artifacts.formats import choose_reader, undisturbed
 
     class Foreign(subject_class):  # type: ignore[misc]
         name = "foreign"
 
         def make(self, folder: Path) -> None:
-            (folder / "weights").mkdir()
-            (folder / "config.yaml").write_text(
-                "training: {seed: 3, lr: 1e-3}\nmodel:\n  hidden: 8\ntargets:\n- a\n- b\n"
-            )
-            (folder / "trial_info.yaml").write_text(
-                "number: 17\nparams: {lr: 1e-3}\nvalidation_loss: 0x1.8p-2\nr2: {a: 0.9, b: 0.8}\nmetrics: {a: {mse: 1.0}}\n"
-            )
-            scaler = preprocessing.StandardScaler().fit(np.arange(12.0).reshape(4, 3) ** 2)
-            joblib.dump(scaler, folder / "target_scaler.joblib")
-            state = torch.nn.Linear(3, 2).state_dict()
-            torch.save(state, folder / "weights/best_model.pt")
-            torch.save({"epoch": 9, "model_state_dict": state}, folder / "weights/last_model.pth")
-            np.savez(folder / "arrays.npz", x=np.arange(6.0), y=np.ones((2, 2), "f4"))
-            np.save(folder / "array.npy", np.arange(6))
-            file = io.BytesIO()
-            joblib.dump(scaler, file, compress=3)
-            (folder / "packed.joblib").write_bytes(file.getvalue())
+            make_folder(folder)
 
         def judge(self, folder: Path, sound: Path) -> None:
             for path in (folder / "target_scaler.joblib", folder / "packed.joblib"):
-                refused(lambda path=path: read_scaler(path))
-            refused(lambda: read_folder(folder))
+                refused(lambda path=path: read_joblib_scaler(path.read_bytes(), path.name))
+            refused(lambda: foreign._read_contents(folder, None, "training.seed"))
             for path in (*folder.glob("arr*"), *folder.glob("weights/*")):
-                reader = choose_reader(path)
-                with undisturbed():
-                    try:
-                        list(reader(path) if reader else ())
-                    except Exception as error:  # noqa: BLE001  # as the recorder does: it becomes a skipped event
-                        assert "\n" not in explain(error)
-
-    from reproof.bundle import foreign
-    from reproof.bundle.joblib_format import read_joblib_scaler
-    from reproof.recorder.artifacts.formats import explain
-
-    def read_scaler(path: Path) -> None:
-        read_joblib_scaler(path.read_bytes(), path.name)
-
-    def read_folder(folder: Path) -> None:
-        foreign._read_contents(folder, None, "training.seed")
+                assert "\n" not in read_artifact(path)
 
     return Foreign()
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder as a hand-made search leaves it, and other files that a training writes."""
+    joblib = pytest.importorskip("joblib")
+    preprocessing = pytest.importorskip("sklearn.preprocessing")
+    torch = pytest.importorskip("torch")
+    (folder / "weights").mkdir()
+    (folder / "config.yaml").write_text("training: {seed: 3, lr: 1e-3}\nmodel:\n  hidden: 8\ntargets:\n- a\n- b\n")
+    trial = "number: 17\nparams: {lr: 1e-3}\nvalidation_loss: 0x1.8p-2\nr2: {a: 0.9, b: 0.8}\n"
+    (folder / "trial_info.yaml").write_text(f"{trial}metrics: {{a: {{mse: 1.0}}}}\n")
+    scaler = preprocessing.StandardScaler().fit(np.arange(12.0).reshape(4, 3) ** 2)
+    joblib.dump(scaler, folder / "target_scaler.joblib")
+    joblib.dump(scaler, folder / "packed.joblib", compress=3)
+    state = torch.nn.Linear(3, 2).state_dict()
+    torch.save(state, folder / "weights/best_model.pt")
+    torch.save({"epoch": 9, "model_state_dict": state}, folder / "weights/last_model.pth")
+    np.savez(folder / "arrays.npz", x=np.arange(6.0), y=np.ones((2, 2), "f4"))
+    np.save(folder / "array.npy", np.arange(6))
+
+
+def read_artifact(path: Path) -> str:
+    """Read an artifact as the recorder does, for which any error is a skipped event; return what it would be told."""
+    from reproof.recorder.artifacts.formats import choose_reader, explain, undisturbed
+
+    reader = choose_reader(path)
+    with undisturbed():
+        try:
+            list(reader(path) if reader else ())
+        except Exception as error:  # noqa: BLE001  # whatever a damaged file makes a library raise
+            return explain(error)
+    return ""
 
 
 def refused(read: Any) -> None:

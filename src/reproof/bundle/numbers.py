@@ -37,7 +37,7 @@ def read_float(value: object) -> float:
     if isinstance(value, dict) and set(value) == {"value", "hex"}:
         value = value["hex"]
     if isinstance(value, bool) or not isinstance(value, (str, int, float)):
-        raise ValueError(f"{reprlib.repr(value)} is no number")
+        raise ValueError(f"{reprlib.repr(value)} is no number")  # noqa: TRY004  # one exception for all that is wrong
     try:
         return float.fromhex(value) if isinstance(value, str) else float(value)
     except OverflowError:

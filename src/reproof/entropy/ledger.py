@@ -306,7 +306,7 @@ def read_ledger(path: Path) -> dict[str, Source]:
     for line in path.read_bytes().splitlines():
         try:
             reader.read(json.loads(line))
-        except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
+        except (ValueError, TypeError, KeyError, RecursionError):
             continue  # torn by a kill, or not ours
     return reader.sources
 
@@ -328,7 +328,7 @@ class LedgerReader:
         """Take one line.
 
         Raises:
-            ValueError, TypeError, KeyError, OverflowError: If it is damaged; what comes before the damage is kept.
+            ValueError, TypeError, KeyError: If it is damaged; what comes before the damage is kept.
         """
         if isinstance(entry, list):
             for number, value in entry:
@@ -347,13 +347,17 @@ class LedgerReader:
             self._step = value
 
     def _read_place(self, entry: dict[str, Any]) -> None:
+        number, line = entry["place"], entry.get("line")
         texts = [entry[name] for name in ("key", "kind", "source")]
-        line = entry.get("line")
-        if not all(isinstance(text, str) for text in texts) or not isinstance(line, int | None):
-            raise TypeError("a place without key, kind and source")
+        if (
+            type(number) is not int
+            or not all(isinstance(text, str) for text in texts)
+            or not isinstance(line, int | None)
+        ):
+            raise TypeError("a place without number, key, kind and source")
         file, function, through = (
             value if isinstance(value := entry.get(name), str) else None for name in ("file", "function", "through")
         )
         key, kind, name = texts
         source = Source(key=key, kind=kind, source=name, file=file, line=line, function=function, through=through)
-        self._by_number[int(entry["place"])] = self.sources.setdefault(source.key, source)
+        self._by_number[number] = self.sources.setdefault(source.key, source)

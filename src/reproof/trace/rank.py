@@ -226,6 +226,17 @@ class RankTrace:
                 total[event] += times
         return total
 
+    def find_disorder(self) -> int | None:
+        """Return the first frame of an earlier step than the one before it, or None; reads no checksums."""
+        last = 0
+        for start in range(0, self.num_frames, COLUMN_FRAMES):
+            steps = self.column("step", start, min(start + COLUMN_FRAMES, self.num_frames)).tolist()
+            if steps[0] < last or sorted(steps) != steps:
+                ordered = zip([last, *steps], steps, strict=False)
+                return start + next(i for i, (before, step) in enumerate(ordered) if step < before)
+            last = steps[-1]
+        return None
+
     def check_frame(self, index: int) -> None:
         """Check a frame against its checksum, and that its chain follows from the one before.
 
