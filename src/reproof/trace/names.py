@@ -17,8 +17,9 @@ DETAILS: Final = ("order", "content")
 MAX_TENSORS: Final = 2**32 - 1
 
 MAX_EXPANSION: Final = 1024
-"""How many times longer than the file its layouts may be when they are written out, which is what is hashed: with a long
-name that is repeated, that grows with the square of the file.
+"""How many times longer than the file its layouts may be when they are written out, which is what is hashed.
+
+With a long name that is repeated, that would grow with the square of the file.
 """
 
 SPARE_BYTES: Final = 1 << 24
