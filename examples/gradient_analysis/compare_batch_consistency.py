@@ -20,9 +20,6 @@ from reproof.comparison import find_newest_runs
 if TYPE_CHECKING:
     from reproof.schema import Comparison, Difference
 
-PICKLE_TOLERANCE = 1e-6
-"""Pickles keep sums of the data and not its bits: they are compared as they always were."""
-
 EXIT_ERROR = 2
 
 
@@ -32,10 +29,8 @@ def compare_batches(baseline: Path, candidate: Path, tolerance: float | None = N
     Args:
         baseline: A trace or a pickle of the old check.
         candidate: Another of the same kind.
-        tolerance: For the recorded numbers; None compares traces bit by bit and pickles within `PICKLE_TOLERANCE`.
+        tolerance: For the recorded numbers; None compares traces bit by bit and pickles within 1e-6.
     """
-    if tolerance is None and baseline.is_file():
-        tolerance = PICKLE_TOLERANCE
     comparison = reproof.compare(baseline, candidate, tolerance=tolerance, max_differences=sys.maxsize)
     print(f"baseline   {baseline}\ncandidate  {candidate}")
     for line in [*list_batches(comparison), *list_reservations(comparison), conclude(comparison)]:

@@ -6,6 +6,7 @@ Python's JSON and YAML round-trip finite floats; other programs that edit a file
 from __future__ import annotations
 
 import math
+import reprlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -35,11 +36,14 @@ def read_float(value: object) -> float:
     """
     if isinstance(value, dict) and set(value) == {"value", "hex"}:
         value = value["hex"]
-    if isinstance(value, str):
-        return float.fromhex(value)
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise ValueError(f"{value!r:.60} is no number")  # noqa: TRY004  # one exception for all that is wrong
-    return float(value)
+    if isinstance(value, bool) or not isinstance(value, (str, int, float)):
+        raise ValueError(f"{reprlib.repr(value)} is no number")  # noqa: TRY004  # one exception for all that is wrong
+    try:
+        return float.fromhex(value) if isinstance(value, str) else float(value)
+    except OverflowError:
+        raise ValueError(f"{reprlib.repr(value)} is larger than any float") from None
+    except ValueError:
+        raise ValueError(f"{reprlib.repr(value)} is no number") from None
 
 
 def read_metrics(value: object) -> Metrics:

@@ -7,10 +7,12 @@ imported: the state is read from the attributes.
 from __future__ import annotations
 
 import math
+import reprlib
 from typing import Any, Final
 
 from reproof.bundle.numbers import read_float
 from reproof.errors import BundleError
+from reproof.trace.fields import Fields
 
 KNOWN: Final = frozenset({
     "MaxAbsScaler", "MinMaxScaler", "PowerTransformer", "QuantileTransformer", "RobustScaler", "StandardScaler",
@@ -83,13 +85,13 @@ def check_scaler(value: dict[str, Any]) -> dict[str, Any]:
     Raises:
         BundleError: If it is not.
     """
-    state = value.get("state")
-    if value.get("class") not in KNOWN or not isinstance(state, dict):
-        raise BundleError(f"the scaler is {value.get('class')!r:.60}", _REMEDY)
+    kind, state = value.get("class"), value.get("state")
+    if not isinstance(kind, str) or kind not in KNOWN or not isinstance(state, dict):
+        raise BundleError(f"the scaler is {reprlib.repr(kind)}", _REMEDY)
     for name, item in state.items():
         try:
             _check(item)
-        except (ValueError, TypeError, KeyError, RecursionError) as error:
+        except (ValueError, RecursionError) as error:
             raise BundleError(f"{name!r:.60} of the scaler is not readable ({error})", _REMEDY) from None
     return value
 
@@ -102,16 +104,25 @@ def _check(value: Any) -> None:
     if set(value) == {"float"}:
         read_float(value["float"])
     elif set(value) == {"tuple"}:
-        for item in value["tuple"]:
+        for item in Fields(value).take("tuple", list):
             _check(item)
     elif set(value) == {"class", "state"}:
         check_scaler(value)
     elif set(value) == {"dtype", "shape", "values"}:
-        for item in value["values"]:
-            if not isinstance(item, (bool, int)):
-                read_float(item) if value["dtype"][1:2] == "f" else str(item)
+        _check_array(Fields(value))
     else:
         raise ValueError("no known form")
+
+
+def _check_array(fields: Fields) -> None:
+    shape, values, dtype = fields.take("shape", list), fields.take("values", list), fields.text("dtype")
+    if not all(type(size) is int and size >= 0 for size in shape) or math.prod(shape) != len(values):
+        raise fields.wrong("shape")
+    for item in values:
+        if not (type(item) in {bool, int} or isinstance(item, str)):
+            raise ValueError(f"{reprlib.repr(item)} is no value of an array")
+        if dtype[1:2] == "f":
+            read_float(item)
 
 
 def compare_scalers(first: dict[str, Any], second: dict[str, Any]) -> str | None:

@@ -10,7 +10,7 @@ import click
 
 from reproof.cli.comparison_text import draw_comparison
 from reproof.cli.json_output import COMPARISON, JsonFile, json_option, write_json
-from reproof.cli.options import MaxDifferences, Options, Quiet, Tolerance, argument, option, pass_options
+from reproof.cli.options import MaxDifferences, Options, Quiet, Tolerance, argument, flag, option, pass_options
 from reproof.comparison import compare, find_newest_runs
 from reproof.errors import UsageError
 
@@ -25,6 +25,9 @@ class CompareOptions(Options):
     ]
     tolerance: Tolerance
     max_differences: MaxDifferences
+    verify: Annotated[
+        bool, flag("--verify", help="Check every byte of both traces first, as is always done up to 1 MiB.")
+    ]
     json_file: Annotated[JsonFile | None, json_option(COMPARISON)]
     quiet: Quiet
 
@@ -38,7 +41,13 @@ def command(options: CompareOptions) -> int:
     Exits with 0 for identical or equivalent, 1 for diverged, 2 if it cannot tell.
     """
     baseline, candidate = choose_runs(options.runs, options.folder)
-    comparison = compare(baseline, candidate, tolerance=options.tolerance, max_differences=options.max_differences)
+    comparison = compare(
+        baseline,
+        candidate,
+        tolerance=options.tolerance,
+        max_differences=options.max_differences,
+        verify=options.verify or None,
+    )
     if write_json(comparison.to_json(), options.json_file):
         draw_comparison(comparison, quiet=options.quiet)
     return comparison.exit_code

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from reproof.schema import Comparison, Condition, Difference, OpDifference
 
 COLOURS = {"identical": "green", "equivalent": "green", "diverged": "red", "inconclusive": "yellow"}
+VERIFIED = {
+    True: "every byte of both traces",
+    False: "digests that are called equal; `reproof compare --verify` checks every byte",
+}
 
 
 def draw_comparison(comparison: Comparison, *, quiet: bool = False) -> None:
@@ -31,22 +35,51 @@ def draw_comparison(comparison: Comparison, *, quiet: bool = False) -> None:
 
 
 def summarise(comparison: Comparison) -> str:
-    """Say the verdict in one sentence."""
-    amount = f"{plural(comparison.num_events, 'event')} of {plural(comparison.num_steps, 'step')}"
+    """Say the verdict in one sentence: what limits it first, then the finding with the level, then what it rests on."""
+    is_empty = not comparison.num_steps and comparison.is_verified is not None
+    told = ["no training step was recorded"] if is_empty else []
+    told.append(tell_finding(comparison))
+    if comparison.is_same_run:
+        told.append("both are one recording: a run compared with itself or its copy")
+    if comparison.verdict in {"identical", "equivalent"} and comparison.is_verified is False:
+        told.append("checksums not verified")
+    return "; ".join(told)
+
+
+def tell_finding(comparison: Comparison) -> str:
+    """Say what came of comparing, and of how much."""
+    amount = tell_amount(comparison)
+    level = "" if comparison.level is None else f"level {comparison.level}"
     if comparison.first is not None:
-        return f"the runs part in step {comparison.first.step}, stage {comparison.first.stage}"
+        place = "batch" if comparison.is_verified is None else "step"
+        return f"the runs part in {place} {comparison.first.step}, stage {comparison.first.stage}"
     if comparison.verdict == "identical":
-        return f"every bit of {amount} is equal ({plural(comparison.num_tensors, 'tensor')})"
+        tensors = plural(comparison.num_tensors, "tensor")
+        if comparison.level == "batches":
+            return f"the batches are equal to the bit, {amount} ({tensors}); nothing else is recorded at {level}"
+        return f"every bit of {amount} is equal ({tensors}, {level})"
     if comparison.verdict == "equivalent":
-        return (
-            f"{amount} agree within {comparison.tolerance:g}; {comparison.num_within_tolerance} of them not to the bit"
-        )
-    return f"no difference in {amount}, and not everything was compared"
+        agreed = f"{amount} agree within {comparison.tolerance:g}{f' ({level})' if level else ''}"
+        apart = comparison.num_within_tolerance
+        return f"{agreed}; {f'{apart} of them not' if apart else 'all of them'} to the bit"
+    at = f" at {level}" if level else ""
+    return f"no difference in {amount}{at}, and not everything was compared"
+
+
+def tell_amount(comparison: Comparison) -> str:
+    """Say how much was compared."""
+    if comparison.is_verified is None:  # records of the hand-made check
+        batches = f"{comparison.num_steps:,} batch{'' if comparison.num_steps == 1 else 'es'}"
+        return f"{plural(comparison.num_events, 'field')} of {batches}"
+    events = plural(comparison.num_events, "event")
+    return f"{events} of {plural(comparison.num_steps, 'step')}" if comparison.num_steps else events
 
 
 def body(comparison: Comparison) -> list[str]:
     """Return the lines below the verdict."""
     lines = [f"  baseline   {printable(comparison.runs[0])}", f"  candidate  {printable(comparison.runs[1])}"]
+    if comparison.is_verified is not None:
+        lines.append(f"  verified   {VERIFIED[comparison.is_verified]}")
     if comparison.counts:
         lines.append("")
     for stage in comparison.counts:
@@ -59,6 +92,7 @@ def body(comparison: Comparison) -> list[str]:
     lines += section("Then", others)
     lines += section("Growth", growth_lines(comparison))
     lines += section("Structure", limit(comparison.structure))
+    lines += section("Not shown", list(comparison.limits))
     lines += section("Not compared", limit(tuple(f"{s.what}: {s.why}" for s in comparison.skipped)))
     lines += section("Conditions that differ", limit(tuple(condition_line(c) for c in comparison.conditions)))
     return lines

@@ -88,9 +88,9 @@ def mark_odd(points: Sequence[Point], num_columns: int) -> str:
 
 
 def place_steps(points: Sequence[Point], right: int) -> Callable[[int], int]:
-    """Return a function that maps a step to a column from 0 to `right`."""
+    """Return what places a step between 0 and `right`, also one that a damaged trace puts beyond the ends."""
     first, last = points[0].step, points[-1].step
-    return lambda step: round((step - first) * right / max(1, last - first))
+    return lambda step: min(max(round((step - first) * right / max(1, last - first)), 0), right)
 
 
 def is_logarithmic(values: Sequence[float]) -> bool:

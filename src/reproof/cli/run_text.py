@@ -181,7 +181,7 @@ def describe_level(summary: RunSummary) -> str:
     header = summary.header
     if header is None:
         return "unknown"
-    parts = ["batches (no losses or states)" if header.level == "batches" else header.level]
+    parts: list[str] = ["batches (no losses or states)" if header.level == "batches" else header.level]
     if header.num_batches is not None:
         parts.append(f"at most {header.num_batches:,} batches of each loader")
     if header.statistics:

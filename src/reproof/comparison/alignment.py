@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from reproof.comparison.tables import tally_tables
 from reproof.comparison.tally import Extra, Pair, Place, Tally
+from reproof.comparison.verification import check_equal_digests
 
 if TYPE_CHECKING:
     from reproof.schema import Event, Frame, Stage
@@ -49,6 +50,7 @@ def tally_differences(a: RankTrace, b: RankTrace, limit: int) -> Tally:
     for trace in (a, b):
         if first < len(trace):
             trace.check_frame(first)
+    check_equal_digests(a, b, first)
     for layout, times in a.count_layouts(first):
         tally.add_compared(layout, times)
     _tally_from(a, b, first, tally)

@@ -15,6 +15,7 @@ from reproof.comparison.details import PairReader
 from reproof.comparison.growth import find_loss_gaps, find_rng_gaps
 from reproof.comparison.operations import Target, find_op_difference
 from reproof.comparison.structure import comes_before, describe_extra, find_first_extra
+from reproof.comparison.verification import verify_traces
 from reproof.environment import compare_environments
 from reproof.errors import TraceError, UsageError
 from reproof.schema import (
@@ -45,6 +46,7 @@ def compare(
     *,
     tolerance: float | None = None,
     max_differences: int = DEFAULT_LIMIT,
+    verify: bool | None = None,
 ) -> Comparison:
     """Compare two recorded runs: the first divergence in execution order, counts, and a verdict.
 
@@ -52,14 +54,16 @@ def compare(
         baseline: Folder of a trace, or a pickle of the hand-made batch check.
         candidate: The same for the other run.
         tolerance: Compare the recorded numbers of events whose bits differ; floats agree if
-            ``|x - y| <= tolerance * max(1, |x|, |y|)``. None compares bits alone.
+            ``|x - y| <= tolerance * max(1, |x|, |y|)``. None compares bits alone, and pickles within 1e-6.
         max_differences: How many differing events to describe.
+        verify: Whether to hold every byte of both traces against its checksums first; None does so for traces of up to
+            1 MiB. `Comparison.is_verified` tells.
 
     Returns:
         The comparison. Runs that differ are an answer, not an error.
 
     Raises:
-        TraceError: If one of them cannot be read.
+        TraceError: If one of them cannot be read or is damaged.
         UsageError: If the tolerance is negative or not finite, or a trace is compared with a pickle.
     """
     if tolerance is not None and not (math.isfinite(tolerance) and tolerance >= 0):
@@ -74,7 +78,7 @@ def compare(
     traces = [open_trace(path) for path in paths if path not in records]
     if records:
         raise UsageError(f"{records[0]} is a file and the other run a folder", "compare two traces, or two pickles")
-    return compare_traces(*traces, tolerance=tolerance, max_differences=max_differences)
+    return compare_traces(*traces, tolerance=tolerance, max_differences=max_differences, verify=verify)
 
 
 def is_file(path: Path) -> bool:
@@ -272,12 +276,14 @@ def compare_traces(
     tolerance: float | None = None,
     max_differences: int = DEFAULT_LIMIT,
     is_same_program: bool = False,
+    verify: bool | None = None,
 ) -> Comparison:
     """Compare two open traces; see `compare`.
 
     With `is_same_program`, the runs are known to be of the same program in the same surroundings: then an event that
     only one of them has is a divergence, and not a sign that the wrong runs are compared.
     """
+    is_verified = verify_traces(baseline, candidate, is_wanted=verify)
     pair = RunPair(baseline, candidate, tolerance, max(1, max_differences))
     pair.compare_ranks()
     pair.note_runs()
@@ -306,4 +312,7 @@ def compare_traces(
         rng=pair.find_rng_gaps(differences[0]) if differences else (),
         tolerance=tolerance,
         num_within_tolerance=pair.num_within,
+        level=baseline.header.level if baseline.header.level == candidate.header.level else None,
+        is_verified=is_verified,
+        is_same_run=baseline.header.run_id == candidate.header.run_id,
     )

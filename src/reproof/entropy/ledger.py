@@ -340,17 +340,21 @@ class LedgerReader:
             source = self._by_number[number]
             source.values.append(value)
             source.steps.append(self._step)
-        elif isinstance(value, int):
+        elif type(value) is int and value >= 0:
             self._step = value
 
     def _read_place(self, entry: dict[str, Any]) -> None:
+        number, line = entry["place"], entry.get("line")
         texts = [entry[name] for name in ("key", "kind", "source")]
-        line = entry.get("line")
-        if not all(isinstance(text, str) for text in texts) or not isinstance(line, int | None):
-            raise TypeError("a place without key, kind and source")
+        if (
+            type(number) is not int
+            or not all(isinstance(text, str) for text in texts)
+            or not isinstance(line, int | None)
+        ):
+            raise TypeError("a place without number, key, kind and source")
         file, function, through = (
             value if isinstance(value := entry.get(name), str) else None for name in ("file", "function", "through")
         )
         key, kind, name = texts
         source = Source(key=key, kind=kind, source=name, file=file, line=line, function=function, through=through)
-        self._by_number[int(entry["place"])] = self.sources.setdefault(source.key, source)
+        self._by_number[number] = self.sources.setdefault(source.key, source)

@@ -1,81 +1,94 @@
-"""Compare two records of the hand-made batch check: shapes, targets, labels, sums and standard deviations.
+"""Compare two records of a hand-made batch check, key by key: shapes, targets, labels, sums, whatever was kept.
 
 Such a record does not hold the batches, so that no comparison of two of them can prove that the content is identical:
-the sum of a batch is the same in any order of its samples. Within a tolerance they can be called *equivalent*.
+the sum of a batch is the same in any order of its samples. Within a tolerance they are *equivalent*.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from reproof.closeness import agree_within, count, explain_exact, have_same_bits, measure, show_values
-from reproof.legacy.records import LegacyBatch, LegacyValue, legacy_fields, read_legacy
-from reproof.schema import Comparison, Difference, Numbers, Skipped, StageCount, Verdict
+from reproof.legacy.records import LegacyValue, read_records
+from reproof.schema import Comparison, Difference, Numbers, StageCount, Verdict
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-NOT_KEPT = Skipped(what="content of data1 and data2", why="the record keeps only their sum and standard deviation")
+    from reproof.closeness import Number
+
+    Batch = dict[str, LegacyValue]
+
+DEFAULT_TOLERANCE: Final = 1e-6
+"""That of the hand-made check."""
+
+LIMIT: Final = "equal records do not show equal batches: a sum is the same in another order, or with samples swapped"
 
 
 def compare_legacy(baseline: Path, candidate: Path, *, tolerance: float | None, max_differences: int) -> Comparison:
-    """Compare two records of the hand-made check.
+    """Compare two records of a hand-made check.
 
     Args:
         baseline: Pickle of one run.
         candidate: Pickle of the other.
-        tolerance: For sums and standard deviations, as in `compare`; None compares bits.
+        tolerance: For floats, as in `compare`; None for `DEFAULT_TOLERANCE`. Everything else must be equal.
         max_differences: How many differing fields to describe.
 
     Raises:
         TraceError: If one of them cannot be read or is not such a record.
     """
-    batches_a, batches_b = read_legacy(baseline), read_legacy(candidate)
-    num_batches = min(len(batches_a), len(batches_b))
+    tolerance = DEFAULT_TOLERANCE if tolerance is None else tolerance
+    batches_a, batches_b = read_records(baseline), read_records(candidate)
     differences: list[Difference] = []
     num_within = num_fields = 0
-    for position in range(num_batches):
-        fields_a, fields_b = legacy_fields(batches_a[position]), legacy_fields(batches_b[position])
-        num_fields += len(fields_a)
-        for name in fields_a:
+    for position, (fields_a, fields_b) in enumerate(zip(batches_a, batches_b, strict=False)):
+        for name in (name for name in fields_a if name in fields_b):
+            num_fields += 1
             found = compare_field(position, name, fields_a[name], fields_b[name])
             if found is None:
                 continue
-            if tolerance is not None and agree(fields_a[name], fields_b[name], tolerance):
+            if agree(fields_a[name], fields_b[name], tolerance):
                 num_within += 1
             else:
                 differences.append(found)
     structure = explain_structure(batches_a, batches_b)
     return Comparison(
-        verdict=judge(differences, structure, tolerance),
+        verdict=judge(differences, structure),
         runs=(str(baseline), str(candidate)),
         num_events=num_fields,
         num_tensors=0,
-        num_steps=num_batches,
+        num_steps=min(len(batches_a), len(batches_b)),
         counts=(StageCount(stage="batch", compared=num_fields, differing=len(differences)),),
-        skipped=(NOT_KEPT,) if tolerance is None else (),
         structure=structure,
         first=differences[0] if differences else None,
         differences=tuple(differences[:max_differences]),
         tolerance=tolerance,
         num_within_tolerance=num_within,
+        limits=(LIMIT,),
     )
 
 
-def judge(differences: list[Difference], structure: tuple[str, ...], tolerance: float | None) -> Verdict:
+def judge(differences: list[Difference], structure: tuple[str, ...]) -> Verdict:
     """Give the verdict: never *identical*, since the content was not kept."""
     if differences:
         return "diverged"
-    return "inconclusive" if structure or tolerance is None else "equivalent"
+    return "inconclusive" if structure else "equivalent"
 
 
-def explain_structure(a: tuple[LegacyBatch, ...], b: tuple[LegacyBatch, ...]) -> tuple[str, ...]:
+def explain_structure(a: tuple[Batch, ...], b: tuple[Batch, ...]) -> tuple[str, ...]:
     """Say what one record has and the other lacks."""
     if not a or not b:
         return ("one of the records holds no batch",)
+    found: dict[str, None] = {}
+    for fields_a, fields_b in zip(a, b, strict=False):
+        found |= dict.fromkeys(f"only the baseline has {name}" for name in fields_a if name not in fields_b)
+        found |= dict.fromkeys(f"only the candidate has {name}" for name in fields_b if name not in fields_a)
+    if not any(name in fields_b for fields_a, fields_b in zip(a, b, strict=False) for name in fields_a):
+        found["the two records have no key in common"] = None
     if len(a) != len(b):
-        return (f"the baseline holds {count(len(a), 'batch').replace('batchs', 'batches')} and the candidate {len(b)}",)
-    return ()
+        amount = count(len(a), "batch").replace("batchs", "batches")
+        found[f"the baseline holds {amount} and the candidate {len(b)}"] = None
+    return tuple(found)
 
 
 def agree(a: LegacyValue, b: LegacyValue, tolerance: float) -> bool:
@@ -106,20 +119,22 @@ def compare_field(position: int, name: str, a: LegacyValue, b: LegacyValue) -> D
 
 
 def as_numbers(a: LegacyValue, b: LegacyValue) -> tuple[Numbers, Numbers]:
-    """Return the values of a field of both records as numbers."""
-    flat = (tuple(flatten(a)), tuple(flatten(b)))
+    """Return the values of a field of both records as numbers; what is none stands as it is."""
+    flat: tuple[tuple[Number, ...], ...] = (tuple(flatten(a)), tuple(flatten(b)))
     is_float = any(isinstance(x, float) for values in flat for x in values)
     typecode = "d" if is_float else "q"
     return Numbers("exact", typecode, flat[0]), Numbers("exact", typecode, flat[1])
 
 
-def flatten(value: LegacyValue) -> list[int | float | str]:
+def flatten(value: LegacyValue) -> list[Number]:
     """Return the values of a field in order: a single one, or nested sequences of them."""
     if isinstance(value, tuple):
         return [number for item in value for number in flatten(item)]
-    return [value]
+    return [value if isinstance(value, int | float | str) else repr(value)]
 
 
 def form(value: LegacyValue) -> object:
-    """Return how values are nested, whatever they are."""
-    return tuple(form(item) for item in value) if isinstance(value, tuple) else None
+    """Return how values are nested, and what they are unless numbers: no text equals a number, bytes or None."""
+    if isinstance(value, tuple):
+        return tuple(form(item) for item in value)
+    return None if isinstance(value, int | float) else type(value)

@@ -9,6 +9,7 @@ Left out on purpose: comparing, which belongs to the comparison of traces and wo
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pickle
 import re
@@ -24,12 +25,23 @@ from reproof.legacy.pickled_array import PickledArray, quote
 from reproof.legacy.restricted_pickle import load_plain
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Collection, Iterable, Sequence
 
-__all__ = ["LegacyBatch", "LegacyValue", "legacy_fields", "legacy_path", "newest_legacy", "read_legacy", "write_legacy"]
+__all__ = [
+    "LegacyBatch",
+    "LegacyValue",
+    "legacy_fields",
+    "legacy_path",
+    "newest_legacy",
+    "read_legacy",
+    "read_records",
+    "write_legacy",
+]
 
-LegacyValue: TypeAlias = "int | float | str | tuple[LegacyValue, ...]"
-"""Targets or labels: one value, or tuples of values nested as the recorded lists or arrays were."""
+LegacyValue: TypeAlias = "int | float | str | bytes | tuple[LegacyValue, ...] | None"
+"""A value of a record, or tuples of values nested as the recorded lists or arrays were. Targets and labels hold numbers
+and strings, other keys anything plain: a dict is a tuple of its pairs and a set one of its members, after its name.
+"""
 
 MAX_FILE_BYTES: Final = 256 * 1024 * 1024
 MAX_VALUES: Final = 16_000_000
@@ -37,6 +49,8 @@ MAX_VALUES: Final = 16_000_000
 
 _MAX_DEPTH: Final = 8
 _SCALARS: Final = frozenset({int, float, str, bool})
+_FREE_SCALARS: Final = frozenset({float, str, bool})
+"""Types of which no value is refused."""
 _MAX_INTEGER_BITS: Final = 64
 _WRITE_PROTOCOL: Final = 4
 _FILE_NAME = re.compile(r"train_batches_(\d{8}_\d{6})_seed(-?\d+)\.pkl", re.ASCII)
@@ -95,13 +109,34 @@ def read_legacy(path: str | os.PathLike[str]) -> tuple[LegacyBatch, ...]:
         TraceError: The file is missing, too large, no pickle, damaged, of another form, or holds anything but plain
             containers, numbers, strings, ``torch.Size`` and numpy arrays.
     """
+    records, reader = _open_records(path)
+    return tuple(reader.read(position, record) for position, record in enumerate(records))
+
+
+def read_records(path: str | os.PathLike[str]) -> tuple[dict[str, LegacyValue], ...]:
+    """Read a record of any hand-made check: a pickled list of dicts, whatever their keys.
+
+    Args:
+        path: As for `read_legacy`.
+
+    Returns:
+        The values of each batch by key, in recorded order. Those of a batch that has all keys of the check are read as
+        by `read_legacy`.
+
+    Raises:
+        TraceError: As for `read_legacy`, but for missing keys.
+    """
+    records, reader = _open_records(path)
+    return tuple(reader.read_fields(position, record) for position, record in enumerate(records))
+
+
+def _open_records(path: str | os.PathLike[str]) -> tuple[Sequence[object], _BatchReader]:
     source = str(path)
     records = load_plain(_read_file(Path(path)), source)
     if not isinstance(records, (list, tuple)):
         problem = f"{source}: holds {quote(records)} where a list of batches was expected"
         raise TraceError(problem, _RECORD_AGAIN)
-    reader = _BatchReader(source)
-    return tuple(reader.read(position, record) for position, record in enumerate(records))
+    return records, _BatchReader(source)
 
 
 def write_legacy(path: str | os.PathLike[str], batches: Iterable[LegacyBatch], *, force: bool = False) -> None:
@@ -149,16 +184,19 @@ def legacy_path(folder: str | os.PathLike[str], *, material: str, frequency: str
 
 
 def newest_legacy(folder: str | os.PathLike[str], count: int = 2) -> list[Path]:
-    """Return the newest records in a folder, newest first: by the time in the name, then by modification time.
+    """Return the newest pickles in a folder, newest first: by the time in the name, else by modification time.
 
-    Files with other names are left out, and fewer than `count` are returned when there are no more.
+    Files that do not end in ``.pkl`` are left out, and fewer than `count` are returned when there are no more.
 
     Raises:
         TraceError: The folder is missing or cannot be read.
     """
     try:
-        dated = [(_time_in_name(path.name), path) for path in Path(folder).iterdir()]
-        ranked = sorted((when, path.stat().st_mtime_ns, path) for when, path in dated if when is not None)
+        ranked = sorted(
+            (_find_time(path, status), status.st_mtime_ns, path)
+            for path in Path(folder).iterdir()
+            if path.suffix == ".pkl" and stat.S_ISREG((status := path.stat()).st_mode)
+        )
     except OSError as error:
         problem = f"{folder}: cannot be read as a folder ({error.strerror or error})"
         raise TraceError(problem, "give the folder that holds the records (train_batches_*.pkl)") from error
@@ -174,23 +212,69 @@ class _BatchReader:
         self._num_values = 0
 
     def read(self, position: int, record: object) -> LegacyBatch:
-        self._where = f"batch {position}"
-        if not isinstance(record, dict):
-            raise self._error(record, "a dict of a batch")
-        missing = [name for name in FIELDS if name not in record]
+        named = self._open(position, record)
+        missing = [name for name in FIELDS if name not in named]
         if missing:
             problem = f"{self._source}: {self._where} has no {', '.join(missing)}"
             raise TraceError(problem, _RECORD_AGAIN)
+        values: dict[str, Any] = {name: self._field(position, name, named[name]) for name in FIELDS}
+        return LegacyBatch(**values)
+
+    def read_fields(self, position: int, record: object) -> dict[str, LegacyValue]:
+        named = self._open(position, record)
+        is_known = all(name in named for name in FIELDS)
+        ordered = [*FIELDS, *(name for name in named if name not in FIELDS)] if is_known else list(named)
+        return {
+            name: self._field(position, name, named[name])
+            if is_known and name in FIELDS
+            else self._any_field(position, name, named[name])
+            for name in ordered
+        }
+
+    def _open(self, position: int, record: object) -> dict[str, object]:
+        self._where = f"batch {position}"
+        if not isinstance(record, dict):
+            raise self._error(record, "a dict of a batch")
+        return {name if isinstance(name, str) else quote(name): value for name, value in record.items()}
+
+    def _field(self, position: int, name: str, value: object) -> Any:
         readers: dict[str, Callable[[Any], object]] = {
             "batch_idx": self._integer,
             **dict.fromkeys(("targets", "labels1", "labels2"), self._value),
         }
-        values: dict[str, Any] = {}
-        for name in FIELDS:
-            self._where = f"{name} of batch {position}"
-            read = readers.get(name) or (self._shape if name.endswith("_shape") else self._float)
-            values[name] = read(self._plain(record[name]))
-        return LegacyBatch(**values)
+        self._where = f"{name} of batch {position}"
+        read = readers.get(name) or (self._shape if name.endswith("_shape") else self._float)
+        return read(self._plain(value))
+
+    def _any_field(self, position: int, name: str, value: object) -> LegacyValue:
+        self._where = f"{quote(name)} of batch {position}"
+        return self._anything(value)
+
+    def _anything(self, value: object, depth: int = 0) -> LegacyValue:
+        value = self._plain(value)
+        if depth > _MAX_DEPTH:
+            raise self._error(value, f"nested at most {_MAX_DEPTH} deep")
+        match value:
+            case None:
+                return None
+            case complex():
+                return ("complex", value.real, value.imag)
+            case bytes() | bytearray():
+                self._count(len(value))  # the same bytes can be mentioned a million times
+                return bytes(value)
+            case tuple() | list() | dict() | set() | frozenset():
+                self._count(len(value))
+                return tuple(self._members(value, depth + 1))
+            case _:
+                return self._scalar(value)
+
+    def _members(self, value: Collection[Any], depth: int) -> Iterable[LegacyValue]:
+        if isinstance(value, dict):
+            pairs = [(self._anything(key), self._anything(item, depth)) for key, item in value.items()]
+            return ("dict", *sorted(pairs, key=_sort_by_key))
+        if isinstance(value, (set, frozenset)):
+            return ("set", *sorted((self._anything(item) for item in value), key=_sort_key))
+        return (item if type(item) in _FREE_SCALARS else self._anything(item, depth) for item in value)
 
     def _error(self, value: object, expected: str) -> TraceError:
         return TraceError(f"{self._source}: {self._where} is {quote(value)}, not {expected}", _RECORD_AGAIN)
@@ -247,6 +331,15 @@ class _BatchReader:
         if isinstance(value, (float, str)) or (isinstance(value, int) and value.bit_length() <= _MAX_INTEGER_BITS):
             return value
         raise self._error(value, "a number, a string, or a list of them")
+
+
+def _sort_key(value: LegacyValue) -> tuple[str, str]:
+    """Return what orders values of several types: sets, and dicts under comparison, have no order."""
+    return type(value).__name__, repr(value)
+
+
+def _sort_by_key(pair: tuple[LegacyValue, LegacyValue]) -> tuple[str, str]:
+    return _sort_key(pair[0])
 
 
 def _read_file(path: Path) -> bytes:
@@ -313,11 +406,10 @@ def _rename_new(draft: Path, target: Path) -> None:
         draft.replace(target)
 
 
-def _time_in_name(name: str) -> datetime | None:
-    match = _FILE_NAME.fullmatch(name)
-    if match is None:
-        return None
-    try:
-        return datetime.strptime(match[1], _TIME_FORMAT)  # noqa: DTZ007 - names hold local time, compared among themselves
-    except ValueError:
-        return None
+def _find_time(path: Path, status: os.stat_result) -> float:
+    """Return the local time in a file's name as seconds since the epoch, or the time of its last change."""
+    match = _FILE_NAME.fullmatch(path.name)
+    if match is not None:
+        with contextlib.suppress(ValueError, OverflowError):
+            return datetime.strptime(match[1], _TIME_FORMAT).timestamp()  # noqa: DTZ007 - names hold local time
+    return status.st_mtime

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from reproof.schema.causes import Cause
     from reproof.schema.events import Detail, Stage
     from reproof.schema.operations import OpDifference
+    from reproof.schema.runs import Level
 
 Verdict = Literal["identical", "equivalent", "diverged", "inconclusive"]
 JSON_SCHEMA: Final = 1
@@ -160,6 +161,10 @@ class Comparison:
         tolerance: The absolute and relative tolerance asked for, or None for bitwise.
         num_within_tolerance: Events whose bits differ and whose numbers agree within the tolerance.
         causes: Why the runs differ, best supported first, where experiments were made.
+        level: How much both runs recorded; None if they did not record the same, or are no traces.
+        is_verified: Whether every byte of both traces was held against its checksums; None for what has none.
+        limits: What the records cannot show however they compare, one sentence each.
+        is_same_run: Whether both are one recording: a run compared with itself or its copy.
     """
 
     verdict: Verdict
@@ -178,6 +183,10 @@ class Comparison:
     tolerance: float | None = None
     num_within_tolerance: int = 0
     causes: tuple[Cause, ...] = ()
+    level: Level | None = None
+    is_verified: bool | None = None
+    limits: tuple[str, ...] = ()
+    is_same_run: bool = False
 
     @property
     def exit_code(self) -> int:
@@ -204,4 +213,8 @@ class Comparison:
             "rng": [{"step": g.step, "differing": list(g.differing)} for g in self.rng],
             "tolerance": self.tolerance,
             "runs": list(self.runs),
+            "level": self.level,
+            "verified": self.is_verified,
+            "limits": list(self.limits),
+            "same_run": self.is_same_run,
         }

@@ -51,7 +51,7 @@ class RunHeader:
 
     run_id: str
     status: str
-    level: str
+    level: Level
     command: tuple[str, ...]
     num_batches: int | None
     statistics: bool

@@ -17,11 +17,14 @@ import json
 import re
 import struct
 import zlib
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import xxhash
 
 from reproof.schema import Event, Layout, NumbersKind
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 FORMAT: Final = "reproof-trace"
 FORMAT_VERSION: Final = 1
@@ -53,6 +56,8 @@ ENDS_STEP: Final = 1
 
 ENDS_RUN: Final = 2
 """Flag: the run ended here, within a step: what the frame holds came after the last optimizer step."""
+
+KNOWN_FLAGS: Final = frozenset({0, ENDS_STEP, ENDS_STEP | ENDS_RUN})
 
 LINK: Final = struct.Struct("<16s16sQI")
 """What is chained before the digests of a frame: chain so far, layout digest, step, flags."""
@@ -86,6 +91,10 @@ class FrameRecord(NamedTuple):
     crc: int
 
 
+NOTHING_BEFORE: Final = FrameRecord(0, 0, 0, 0, 0, 0, FIRST_CHAIN, 0, 0)
+"""What the first frame follows."""
+
+
 def file_name(rank: int, part: str) -> str:
     """Return the name of one of the files of a process, e.g. ``rank0.frames``."""
     return f"rank{rank}.{part}"
@@ -115,11 +124,26 @@ def event_to_json(event: Event) -> dict[str, object]:
     return entry
 
 
-def make_layout(events: tuple[Event, ...]) -> Layout:
-    """Return the layout of these events, with the digest that identifies it across runs."""
-    canonical = json.dumps([event_to_json(e) for e in events], sort_keys=True, separators=(",", ":"))
-    digest = xxhash.xxh3_128_digest(canonical.encode("utf-8", "surrogatepass"))
-    return Layout(events=events, digest=digest, num_tensors=sum(e.num_tensors for e in events))
+def spell_event(event: Event) -> bytes:
+    """Return the text that stands for an event in the digest of a layout, in ASCII."""
+    return json.dumps(event_to_json(event), sort_keys=True, separators=(",", ":")).encode("ascii")
+
+
+def make_layout(events: tuple[Event, ...], spelled: Sequence[bytes] | None = None) -> Layout:
+    """Return the layout of these events, with the digest that identifies it across runs.
+
+    Args:
+        events: The events.
+        spelled: What `spell_event` returns for each, where that is known.
+    """
+    hasher = xxhash.xxh3_128(b"[")
+    texts = map(spell_event, events) if spelled is None else spelled
+    for position, text in enumerate(texts):
+        if position:
+            hasher.update(b",")
+        hasher.update(text)
+    hasher.update(b"]")
+    return Layout(events=events, digest=hasher.digest(), num_tensors=sum(e.num_tensors for e in events))
 
 
 def next_chain(chain: bytes, layout: Layout, step: int, flags: int, digests: bytes) -> bytes:

@@ -16,6 +16,15 @@ if TYPE_CHECKING:
 DETAILS: Final = ("order", "content")
 MAX_TENSORS: Final = 2**32 - 1
 
+MAX_EXPANSION: Final = 1024
+"""How many times longer than the file its layouts may be when they are written out, which is what is hashed.
+
+With a long name that is repeated, that would grow with the square of the file.
+"""
+
+SPARE_BYTES: Final = 1 << 24
+"""What small files may take beyond that."""
+
 
 def read_names(path: Path) -> tuple[list[Event], list[Layout]]:
     """Read events and layouts; an unfinished last line is what a killed process leaves and is ignored.
@@ -23,19 +32,62 @@ def read_names(path: Path) -> tuple[list[Event], list[Layout]]:
     Raises:
         TraceError: If the file is missing, or a line is not what the format demands.
     """
-    events: list[Event] = []
-    layouts: list[Layout] = []
-    lines = read_file(path).split(b"\n")
-    for number, line in enumerate(lines[:-1], start=1):
+    content = read_file(path)
+    reader = NamesReader(MAX_EXPANSION * len(content) + SPARE_BYTES)
+    for number, line in enumerate(content.split(b"\n")[:-1], start=1):
         try:
-            fields = Fields(json.loads(line.decode("utf-8")))
-            if "layout" in fields:
-                layouts.append(_parse_layout(fields, len(layouts), events))
-            else:
-                events.append(_parse_event(fields, len(events)))
+            reader.take(Fields(json.loads(line.decode("utf-8"))))
+        except TooLargeError:
+            raise damaged(path, f"the layouts up to line {number} name more than their file can tell of") from None
         except (ValueError, RecursionError):
             raise damaged(path, f"line {number} is not an event or a layout") from None
-    return events, layouts
+    return reader.events, reader.layouts
+
+
+class TooLargeError(Exception):
+    """Layouts that take more time to read than the size of their file explains."""
+
+
+class NamesReader:
+    """Takes the lines of a names file one by one.
+
+    Attributes:
+        events: The events so far.
+        layouts: The layouts so far.
+    """
+
+    def __init__(self, num_bytes: int) -> None:
+        """Begin with nothing; the layouts may be written out in so many bytes."""
+        self.events: list[Event] = []
+        self.layouts: list[Layout] = []
+        self._spelled: list[bytes] = []
+        self._num_bytes_left = num_bytes
+
+    def take(self, fields: Fields) -> None:
+        """Take one line.
+
+        Raises:
+            ValueError: If it is neither an event nor a layout.
+            TooLargeError: If the layouts written out are too long.
+        """
+        if "layout" in fields:
+            self._take_layout(fields)
+        else:
+            event = _parse_event(fields, len(self.events))
+            self.events.append(event)
+            self._spelled.append(fmt.spell_event(event))
+
+    def _take_layout(self, fields: Fields) -> None:
+        number, num_events = len(self.layouts), len(self.events)
+        fields.number("layout", number, number)
+        positions = fields.take("events", list)
+        if not all(type(position) is int and 0 <= position < num_events for position in positions):
+            raise fields.wrong("events")
+        spelled = [self._spelled[position] for position in positions]
+        self._num_bytes_left -= sum(map(len, spelled))
+        if self._num_bytes_left < 0:
+            raise TooLargeError
+        self.layouts.append(fmt.make_layout(tuple(self.events[position] for position in positions), spelled))
 
 
 def _parse_event(fields: Fields, number: int) -> Event:
@@ -48,11 +100,3 @@ def _parse_event(fields: Fields, number: int) -> Event:
         skipped=fields.text("skipped") if "skipped" in fields else None,
         num_tensors=fields.number("tensors", 1, MAX_TENSORS) if "tensors" in fields else 0,
     )
-
-
-def _parse_layout(fields: Fields, number: int, events: list[Event]) -> Layout:
-    fields.number("layout", number, number)
-    positions = fields.take("events", list)
-    if not all(type(position) is int and 0 <= position < len(events) for position in positions):
-        raise fields.wrong("events")
-    return fmt.make_layout(tuple(events[position] for position in positions))

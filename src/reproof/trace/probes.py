@@ -61,20 +61,21 @@ def read_repetitions(folder: Path, rank: int) -> Repetitions | None:
     if not path.exists():
         return None
     unstable: list[UnstableOp] = []
-    counts: Fields | None = None
+    counts: tuple[int, int] | None = None
     for number, line in enumerate(read_file(path).split(b"\n")[:-1], start=1):
         try:
             fields = Fields(json.loads(line.decode("utf-8")))
             if "name" in fields:
                 unstable.append(parse_unstable(fields))
             else:
-                counts = fields
+                counts = fields.number("num_repeated"), fields.number("num_left_out")
         except (ValueError, RecursionError):
             raise damaged(path, f"line {number} is not what repeating an operation leaves") from None
+    num_repeated, num_left_out = counts or (0, 0)
     return Repetitions(
         unstable=tuple(unstable),
-        num_repeated=0 if counts is None else counts.number("num_repeated"),
-        num_left_out=0 if counts is None else counts.number("num_left_out"),
+        num_repeated=num_repeated,
+        num_left_out=num_left_out,
         is_complete=counts is not None,
     )
 

@@ -12,10 +12,10 @@ import zlib
 from array import array
 from bisect import bisect_left, bisect_right
 from collections import Counter
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from reproof.errors import TraceError
-from reproof.schema import DIGEST_BYTES, Event, Frame, Layout, Numbers
+from reproof.schema import DIGEST_BYTES, Event, Frame, Layout, Numbers, NumbersKind
 from reproof.trace import format as fmt
 from reproof.trace.files import check_header, damaged, map_file
 from reproof.trace.names import read_names
@@ -30,6 +30,27 @@ COLUMNS: Final[dict[str, tuple[Literal["Q", "I"], int]]] = {"step": ("Q", 24), "
 
 COLUMN_FRAMES: Final = 65536
 """Frames of which a column is read at a time."""
+
+
+FRAME_PARTS: Final = ("frames", "digests", "values")
+
+
+class NumbersEntry(NamedTuple):
+    """Where one set of numbers lies within the values of a frame.
+
+    Attributes:
+        event: Position of the event in the layout.
+        kind: What the numbers are.
+        typecode: Their type, a `struct` character.
+        start: First byte of the numbers.
+        num_values: How many they are.
+    """
+
+    event: int
+    kind: NumbersKind
+    typecode: str
+    start: int
+    num_values: int
 
 
 class RankTrace:
@@ -82,6 +103,11 @@ class RankTrace:
     def num_events(self) -> int:
         """Events in the trace."""
         return self.events_before(self.num_frames)
+
+    @property
+    def num_bytes(self) -> int:
+        """Bytes of frames, digests and values."""
+        return sum(map(len, self._maps.values()))
 
     @property
     def is_cut(self) -> bool:
@@ -150,10 +176,11 @@ class RankTrace:
             TraceError: If the frame is damaged, or they do not have the form that the format demands.
         """
         num_events = len(self.layout(self._check_frame(index).layout).events)
-        try:
-            return _unpack_numbers(self._value_bytes(index), num_events)
-        except (struct.error, KeyError, ValueError):  # ValueError: UnicodeDecodeError as well
-            raise self._damaged("values", f"frame {index} holds values of no known form") from None
+        data = self._value_bytes(index)
+        return {
+            (entry.event, entry.kind): Numbers(entry.kind, entry.typecode, _unpack(entry, data))
+            for entry in self._check_numbers(index, data, num_events)
+        }
 
     def find_step(self, step: int) -> range:
         """Return the frames of a step."""
@@ -199,6 +226,17 @@ class RankTrace:
                 total[event] += times
         return total
 
+    def find_disorder(self) -> int | None:
+        """Return the first frame of an earlier step than the one before it, or None; reads no checksums."""
+        last = 0
+        for start in range(0, self.num_frames, COLUMN_FRAMES):
+            steps = self.column("step", start, min(start + COLUMN_FRAMES, self.num_frames)).tolist()
+            if steps[0] < last or sorted(steps) != steps:
+                ordered = zip([last, *steps], steps, strict=False)
+                return start + next(i for i, (before, step) in enumerate(ordered) if step < before)
+            last = steps[-1]
+        return None
+
     def check_frame(self, index: int) -> None:
         """Check a frame against its checksum, and that its chain follows from the one before.
 
@@ -211,31 +249,53 @@ class RankTrace:
             raise self._damaged("frames", f"the chain breaks at frame {index}")
 
     def verify(self) -> None:
-        """Check every byte of every frame: checksums, chain, order of the steps, form of the numbers.
+        """Check every byte of every frame: checksums, chain, order of the steps, flags, form of the numbers.
 
         Raises:
             TraceError: Naming the first frame that is damaged.
         """
-        step = num_tensors = 0
+        frames, digests, values = (memoryview(self._maps[part])[fmt.HEADER_BYTES :] for part in FRAME_PARTS)
+        chain, before = fmt.FIRST_CHAIN, fmt.NOTHING_BEFORE
         for index in range(self.num_frames):
-            self.check_frame(index)
-            record = self.record(index)
-            num_tensors += self.layout(record.layout).num_tensors
-            if record.step < step or record.tensors_end != num_tensors:
+            start = index * fmt.FRAME_BYTES
+            record = fmt.FrameRecord._make(fmt.FRAME.unpack_from(frames, start))
+            layout = self.layout(record.layout)
+            own_digests = bytes(digests[before.digests_end * DIGEST_BYTES : record.digests_end * DIGEST_BYTES])
+            own_values = bytes(values[before.values_end : record.values_end])
+            crc = zlib.crc32(own_digests, zlib.crc32(frames[start : start + fmt.FRAME_BYTES - fmt.CRC.size]))
+            if not self._fits(record, before.digests_end, layout) or zlib.crc32(own_values, crc) != record.crc:
+                self._check_frame(index)  # says what is wrong
+            if not _follows(record, before, layout) or (record.flags & fmt.ENDS_RUN and index + 1 < self.num_frames):
                 raise self._damaged("frames", f"frame {index} does not follow the one before")
-            self.numbers(index)
-            step = record.step
+            chain = fmt.next_chain(chain, layout, record.step, record.flags, own_digests)
+            if chain != record.chain:
+                raise self._damaged("frames", f"the chain breaks at frame {index}")
+            if own_values:
+                self._check_numbers(index, own_values, len(layout.events))
+            before = record
 
     def _value_bytes(self, index: int) -> bytes:
         start = self.record(index - 1).values_end if index else 0
         return self._maps["values"][fmt.HEADER_BYTES + start : fmt.HEADER_BYTES + self.record(index).values_end]
+
+    def _check_numbers(self, index: int, data: bytes, num_events: int) -> list[NumbersEntry]:
+        """Return where each set of numbers of a frame lies."""
+        try:
+            return list(_find_numbers(data, num_events))
+        except (struct.error, KeyError, ValueError):  # ValueError: UnicodeDecodeError as well
+            raise self._damaged("values", f"frame {index} holds values of no known form") from None
+
+    def _fits(self, record: fmt.FrameRecord, digests_before: int, layout: Layout) -> bool:
+        """Whether a frame has a digest for each event of its layout, and a step and flags that there are."""
+        has_all = record.digests_end - digests_before == len(layout.events)
+        return has_all and record.step <= fmt.MAX_STEP and record.flags in fmt.KNOWN_FLAGS
 
     def _check_frame(self, index: int) -> fmt.FrameRecord:
         """Check one frame against its checksum and its layout, and return its record."""
         record = self.record(index)
         layout = self.layout(record.layout)
         start = self.events_before(index)
-        if record.digests_end - start != len(layout.events) or record.step > fmt.MAX_STEP:
+        if not self._fits(record, start, layout):
             raise self._damaged("frames", f"frame {index} does not fit its layout")
         offset = _frame_offset(index)
         body = self._maps["frames"][offset : offset + fmt.FRAME_BYTES - 4]
@@ -285,21 +345,32 @@ def count_numbers(column: array[int]) -> Counter[int]:
     return Counter({column[0]: len(column)} if is_constant and column else column)
 
 
-def _unpack_numbers(data: bytes, num_events: int) -> dict[tuple[int, str], Numbers]:
-    """Return the numbers of a frame; anything that does not have the form of the format raises."""
-    found: dict[tuple[int, str], Numbers] = {}
+def _follows(record: fmt.FrameRecord, before: fmt.FrameRecord, layout: Layout) -> bool:
+    """Whether a frame may come after another: a step goes on until its last frame, and none begins twice."""
+    in_order = record.step > before.step if before.flags else record.step == before.step
+    is_first = before is fmt.NOTHING_BEFORE
+    counts = record.tensors_end - before.tensors_end == layout.num_tensors
+    return (in_order or is_first) and counts and record.values_end >= before.values_end
+
+
+def _find_numbers(data: bytes, num_events: int) -> Iterator[NumbersEntry]:
+    """Yield where each set of numbers of a frame lies; anything that does not have the form of the format raises."""
+    found: set[tuple[int, str]] = set()
     position = 0
     while position < len(data):
         event, kind, typecode, _, num_bytes = fmt.VALUE.unpack_from(data, position)
         position += fmt.VALUE.size
         code, name = typecode.decode("ascii"), fmt.KIND_NAMES[kind]
         count, rest = divmod(num_bytes, fmt.TYPE_BYTES[code])
-        if rest or event >= num_events or (event, name) in found:
+        if rest or event >= num_events or (event, name) in found or position + num_bytes > len(data):
             raise ValueError(event)
-        values = struct.unpack_from(f"<{count}{code}", data, position)
+        found.add((event, name))
+        yield NumbersEntry(event, name, code, position, count)
         position += num_bytes
-        found[event, name] = Numbers(kind=name, typecode=code, values=values)
-    return found
+
+
+def _unpack(entry: NumbersEntry, data: bytes) -> tuple[int | float, ...]:
+    return struct.unpack_from(f"<{entry.num_values}{entry.typecode}", data, entry.start)
 
 
 def _frame_offset(index: int) -> int:

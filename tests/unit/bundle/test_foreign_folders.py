@@ -127,6 +127,13 @@ def refusal(source: Path, tmp_path: Path) -> str:
     return line
 
 
+@pytest.mark.parametrize("value", ["0x1p99999", "-0x1.8p1024"])
+def test_a_value_beyond_floats_is_refused(value: str, source: Path, tmp_path: Path) -> None:
+    """One line names it."""
+    (source / "trial_info.yaml").write_text(f"number: 1\nvalue: '{value}'\n")
+    assert f"trial_info.yaml is not readable: '{value}' is larger than any float" in refusal(source, tmp_path)
+
+
 def make_hostile(tmp_path: Path) -> dict[str, object]:
     """Return objects that no scaler is, among them some that act when they are unpickled."""
     scaler = preprocessing.StandardScaler().fit(VALUES)

@@ -119,6 +119,8 @@ MANIFESTS: dict[str, tuple[dict[str, Any], str]] = {
     "an entry that is an expression": ({"entry": "x.py:os.system('id')"}, "no path/to/file.py:function"),
     "an entry that is an installed module": ({"entry": "os:system"}, "no path/to/file.py:function"),
     "a margin without end": ({"margins": {"a": {"r2": "inf"}}}, "the margin of 'r2' of 'a' is inf"),
+    "a margin beyond floats": ({"margins": {"a": {"r2": "0x1p1400"}}}, "'0x1p1400' is larger than any float"),
+    "a margin of 401 digits": ({"margins": {"a": {"r2": 10**400}}}, "is larger than any float"),
     "a negative margin": ({"margins": {"a": {"r2": -1.0}}}, "is -1.0"),
 }
 """What the manifest tells instead, and words of the refusal."""
@@ -172,6 +174,18 @@ SCALERS: dict[str, tuple[bytes, str]] = {
     ),
 }
 
+SCALERS |= {
+    f"a scaler {name}": (json.dumps({"class": kind, "state": {"x": state}}).encode(), words)
+    for name, kind, state, words in (
+        ("whose class is an object", {"a": 1}, 1, "the scaler is {'a': 1}"),
+        ("with a number beyond floats", "StandardScaler", {"float": "0x1p1400"}, "'0x1p1400' is larger than any float"),
+        ("with an array of objects", "StandardScaler", {"dtype": "O", "shape": [1], "values": [{}]}, "no value of an"),
+        ("with an array of another shape", "StandardScaler", {"dtype": "<f8", "shape": [2], "values": [1]}, "shape is"),
+        ("with an array of a numbered type", "StandardScaler", {"dtype": 8, "shape": [0], "values": []}, "dtype is 8"),
+        ("with a tuple that is none", "StandardScaler", {"tuple": "ab"}, "tuple is 'ab'"),
+    )
+}
+
 SURROUNDINGS: dict[str, tuple[bytes, str]] = {
     "a million threads": (b"torch: {threads: {intraop: 1000000}}", "intraop is 1000000"),
     "surroundings of another form": (b"torch: [1]", "in environment.yaml, [1] is no object"),
@@ -197,6 +211,7 @@ FILES: dict[str, dict[str, tuple[bytes, str]]] = {
         "NaN where JSON has none": (b'{"files": NaN}', "NaN is no number of JSON"),
     },
     "trial_info.yaml": {
+        "a value beyond floats": (b"study: s\nnumber: 1\nparams: {}\nvalue: 0x1p99999", "in trial_info.yaml"),
         "a trial without its value": (b"study: s\nnumber: 1\nparams: {}", "in trial_info.yaml"),
     },
 }

@@ -89,6 +89,11 @@ class TestShape:
         lines = draw_curve([Point(2**63 - 2, 0.0), Point(2**63 - 1, 1.0)], width=60, height=4, is_unicode=True)
         assert lines[-1].split() == ["step", str(2**63 - 2), str(2**63 - 1)]
 
+    def test_a_step_beyond_the_ends_is_drawn_at_the_end(self) -> None:
+        """A damaged trace may claim any step: the plot takes no longer for it."""
+        points = [Point(0, 0.0), Point(2**62, 1.0), Point(3, 0.5)]
+        assert len(draw_curve(points, width=20, height=4, is_unicode=True)) == 6
+
 
 class TestNoNumbers:
     """NaN and infinity have a line of their own."""

@@ -72,7 +72,8 @@ class Words:
 def write_frames(folder: Path, frames: Iterable[tuple[int, int, Iterable[Happened]]], **header: Any) -> Path:
     """Write a trace of frames (step, flags, events); `header` replaces fields of a complete run."""
     rank = header.pop("rank", 0)
-    fields = {"run_id": "ab" * 16, "status": "complete", "level": "batches", "command": (), "num_batches": None}
+    run_id = xxhash.xxh3_128_hexdigest(folder.name.encode())
+    fields = {"run_id": run_id, "status": "complete", "level": "batches", "command": (), "num_batches": None}
     created = {"statistics": False, "created": "2026-01-02T03:04:05+00:00"}
     trace = TraceWriter(folder, RunHeader(**{**fields, **created, **header}), rank=rank)
     for step, flags, events in frames:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -32,19 +33,56 @@ def reproof(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str,
 @pytest.fixture
 def pair(run: Any, say: Any) -> tuple[Path, Path]:
     """Return two runs that part in step 1."""
-    steps = [[say.order("", 1, 2), say.data(f"d{i}", 1, 2), say.label(i, i)] for i in range(3)]
+    steps = pair_steps(say)
     others = [steps[0], [steps[1][0], say.data("?", 1, 9), say.label(1, 5)], steps[2]]
     return run("a", *steps), run("b", *others)
+
+
+def pair_steps(say: Any) -> list[list[Any]]:
+    """Return three steps of a run."""
+    return [[say.order("", 1, 2), say.data(f"d{i}", 1, 2), say.label(i, i)] for i in range(3)]
 
 
 class TestVerdicts:
     """One verdict, one exit code."""
 
-    def test_identical(self, reproof: Any, pair: Any) -> None:
+    def test_identical(self, reproof: Any, run: Any, say: Any) -> None:
         """0, and the verdict first."""
-        code, out, err = reproof("compare", pair[0], pair[0])
+        a, b = (run(name, *pair_steps(say), level="steps") for name in "ab")
+        code, out, err = reproof("compare", a, b)
         assert (code, err) == (0, "")
-        assert out.splitlines()[0] == "identical: every bit of 9 events of 3 steps is equal (6 tensors)"
+        assert out.splitlines()[0] == "identical: every bit of 9 events of 3 steps is equal (6 tensors, level steps)"
+
+    def test_the_level_is_part_of_the_verdict(self, reproof: Any, run: Any, say: Any) -> None:
+        """Equal batches are no equal training."""
+        a, b = (run(name, *pair_steps(say), level="batches") for name in "ab")
+        expected = (
+            "identical: the batches are equal to the bit, 9 events of 3 steps (6 tensors); "
+            "nothing else is recorded at level batches"
+        )
+        assert reproof("compare", a, b)[1].splitlines()[0] == expected
+
+    def test_a_verdict_over_no_step_says_so_first(
+        self, reproof: Any, frames_writer: Any, tmp_path: Path, say: Any
+    ) -> None:
+        """Whatever was recorded outside of the training."""
+        a, b = (frames_writer(tmp_path / name, [(0, 3, [say.data("d")])], level="steps") for name in "ab")
+        out = reproof("compare", a, b)[1]
+        assert out.startswith(
+            "identical: no training step was recorded; every bit of 1 event is equal (1 tensor, level"
+        )
+
+    @pytest.mark.parametrize("is_copied", [False, True])
+    def test_a_run_compared_with_itself_says_so(
+        self, reproof: Any, pair: Any, tmp_path: Path, *, is_copied: bool
+    ) -> None:
+        """Under one name or as a copy: text and JSON."""
+        other = shutil.copytree(pair[0], tmp_path / "copy") if is_copied else pair[0]
+        code, out, _ = reproof("compare", pair[0], other)
+        assert code == 0
+        assert out.splitlines()[0].endswith("; both are one recording: a run compared with itself or its copy")
+        assert json.loads(reproof("compare", pair[0], other, "--json", "-")[1])["same_run"]
+        assert not json.loads(reproof("compare", *pair, "--json", "-")[1])["same_run"]
 
     def test_diverged(self, reproof: Any, pair: Any) -> None:
         """1, with the first divergence, its explanation, and what came then."""
@@ -64,7 +102,9 @@ class TestVerdicts:
         )
         code, out, _ = reproof("compare", a, b)
         assert code == 2
-        assert out.startswith("inconclusive: no difference in 1 event of 1 step, and not everything was compared\n")
+        assert out.startswith(
+            "inconclusive: no difference in 1 event of 1 step at level batches, and not everything was compared\n"
+        )
         assert "  p: a value of type Path\n" in out
         assert f"  the end of the candidate {b}: the run was killed or is still running\n" in out
 
@@ -74,7 +114,7 @@ class TestVerdicts:
         code, out, _ = reproof("compare", a, b, "--tolerance", "1e-6")
         assert (code, out.splitlines()[0]) == (
             0,
-            "equivalent: 1 event of 1 step agree within 1e-06; 1 of them not to the bit",
+            "equivalent: 1 event of 1 step agree within 1e-06 (level batches); 1 of them not to the bit",
         )
 
     def test_quiet(self, reproof: Any, pair: Any) -> None:

@@ -377,11 +377,12 @@ def test_a_material_that_is_no_folder_name_is_refused(material: str) -> None:
 
 
 def test_the_newest_records_are_found_by_the_time_in_their_names(tmp_path: Path) -> None:
-    """Newest first by name, then by modification time; other files do not count."""
+    """Newest first by the time in the name, else by modification time; files that are no pickles do not count."""
     names = [
         "train_batches_20240309_070501_seed42.pkl",
         "train_batches_20240309_070501_seed7.pkl",
         "train_batches_20231231_235959_seed42.pkl",
+        "run_a.pkl",
         "train_batches_20249999_000000_seed42.pkl",
         "train_batches_20250101_000000_seed42.pkl.bak",
         "notes.txt",
@@ -391,9 +392,12 @@ def test_the_newest_records_are_found_by_the_time_in_their_names(tmp_path: Path)
         os.utime(tmp_path / name, (1_000_000 - age, 1_000_000 - age))
 
     assert [path.name for path in newest_legacy(tmp_path)] == names[:2]
-    assert [path.name for path in newest_legacy(tmp_path, 5)] == names[:3]
+    assert [path.name for path in newest_legacy(tmp_path, 9)] == names[:5]
     os.utime(tmp_path / names[1], (2_000_000, 2_000_000))
     assert [path.name for path in newest_legacy(tmp_path, 1)] == [names[1]]
+    os.utime(tmp_path / "run_a.pkl", (1_900_000_000, 1_900_000_000))
+    (tmp_path / "folder.pkl").mkdir()
+    assert [path.name for path in newest_legacy(tmp_path, 2)] == ["run_a.pkl", names[1]]
 
 
 def test_a_folder_that_cannot_be_searched_is_a_one_line_error(tmp_path: Path) -> None:

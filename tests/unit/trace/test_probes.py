@@ -81,7 +81,7 @@ def test_a_run_without_repetition_has_none(tmp_path: Path) -> None:
     assert read_repetitions(tmp_path, 0) is None
 
 
-@pytest.mark.parametrize("line", ["[]", '{"name": 1}', "nonsense", '{"num_repeated": 1}\n{"name": "x"}'])
+@pytest.mark.parametrize("line", ["[]", '{"name": 1}', "nonsense", "{}", '{"num_repeated": 1}\n{"name": "x"}'])
 def test_a_damaged_file_is_an_error(tmp_path: Path, line: str) -> None:
     """What has another form is refused in one line."""
     (tmp_path / "rank0.repetition.jsonl").write_text(f"{line}\n", encoding="utf-8")

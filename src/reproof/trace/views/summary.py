@@ -182,6 +182,8 @@ def summarise(trace: SalvagedTrace) -> RunSummary:
         found, missing = count_events(rank)
         counts += found
         damage += [f"layout {number} of rank {rank.rank} is missing" for number in missing]
+        if (index := rank.find_disorder()) is not None:
+            damage.append(f"frame {index} of rank {rank.rank} is of step {rank.record(index).step}, after a later one")
     losses, metrics = _sample(trace, "loss"), _sample(trace, "metric", MAX_METRIC_FRAMES)
     damage += [*losses.damage, *metrics.damage]
     return RunSummary(

@@ -148,6 +148,17 @@ class TestEnds:
         assert summary_of(small).incomplete == "the files of rank 0 were cut after step 3"
 
 
+class TestDamage:
+    """What is seen without reading all of it."""
+
+    @pytest.mark.parametrize("step", [2, 2**62])
+    def test_steps_that_decrease(self, tmp_path: Path, trace_maker: Any, step: int) -> None:
+        """The first frame that is of an earlier step than the one before it."""
+        maker = trace_maker(tmp_path / "run").add(0, [(LOSS, "a")]).add(step, [(LOSS, "b")]).add(1, [(LOSS, "c")])
+        maker.close()
+        assert summary_of(tmp_path / "run").damage == ("frame 2 of rank 0 is of step 1, after a later one",)
+
+
 class TestJson:
     """The summary for programs."""
 
