@@ -36,7 +36,7 @@ from reproof.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-DOCUMENTATION = Path(__file__).resolve().parents[2] / "docs" / "determinism.md"
+DOCUMENTATION = Path(__file__).resolve().parents[3] / "docs" / "determinism.md"
 MEMORY: Any = torch.utils.deterministic
 BACKENDS: Any = torch.backends
 OPERATORS = ("cuda.matmul", "cudnn.conv", "cudnn.rnn", "mkldnn.matmul")
