@@ -269,6 +269,48 @@ class TestSource:
         assert find_script(["x" * 5000 + ".py"]) is None
 
 
+IN_FORKS = """
+import json, os, sys
+import torch
+from reproof.environment import collect_torch_environment, compare_environments
+for code in json.loads(sys.argv[1]):
+    if (child := os.fork()) == 0:
+        exec(code)
+        sys.stdout.flush()
+        os._exit(0)
+    os.waitpid(child, 0)
+"""
+"""Runs pieces of code, each in a process that has just imported PyTorch: it is imported once, for all of them."""
+
+CHANGED = """
+before = collect_torch_environment()
+torch.use_deterministic_algorithms(True, warn_only=True)
+torch.set_float32_matmul_precision('high')
+torch.set_num_threads(1 + torch.get_num_threads())
+torch.backends.cudnn.benchmark = True
+torch.set_default_dtype(torch.float64)
+print(*(c.name for c in compare_environments(before, collect_torch_environment())))
+"""
+
+ASKED = """
+import warnings
+warnings.simplefilter('error')
+state = torch.get_rng_state()
+collect_torch_environment()
+torch.set_num_interop_threads(1)
+print(torch.equal(state, torch.get_rng_state()), torch.cuda.is_initialized())
+"""
+
+SET_TWICE = """
+if not hasattr(torch.backends, "fp32_precision"):
+    print("this PyTorch has one interface of precision")
+else:
+    torch.backends.cuda.matmul.fp32_precision = 'tf32'
+    flags = collect_torch_environment()['torch']['flags']
+    print(flags['matmul_precision'], flags['fp32']['cuda_matmul'])
+"""
+
+
 class TestTorchSettings:
     """What PyTorch says of itself."""
 
@@ -284,55 +326,22 @@ class TestTorchSettings:
         assert facts["flags"]["cudnn_benchmark"] is torch.backends.cudnn.benchmark
         assert (facts["cuda"] is None) == (torch.version.cuda is None and torch.version.hip is None)
 
-    def test_a_changed_setting_is_told(self) -> None:
-        """Deterministic algorithms, precision and threads are read when asked, not when imported."""
-        code = (
-            "import torch\n"
-            "from reproof.environment import collect_torch_environment, compare_environments\n"
-            "before = collect_torch_environment()\n"
-            "torch.use_deterministic_algorithms(True, warn_only=True); torch.set_float32_matmul_precision('high')\n"
-            "torch.set_num_threads(1 + torch.get_num_threads()); torch.backends.cudnn.benchmark = True\n"
-            "torch.set_default_dtype(torch.float64)\n"
-            "print(*(c.name for c in compare_environments(before, collect_torch_environment())))"
-        )
+    def test_settings_are_read_when_asked_and_left_as_they_were(self) -> None:
+        """Changed ones are told; asking draws no number and starts nothing; two interfaces at odds are unknown."""
+        command = [sys.executable, "-c", IN_FORKS, json.dumps([CHANGED, ASKED, SET_TWICE])]
+        done = subprocess.run(command, check=True, capture_output=True, text=True)
+        changed, asked, set_twice = done.stdout.splitlines()
 
-        names = run_python(code).split()
-
-        assert names[0] == "torch.threads.intraop"
-        assert set(names) > {
+        assert changed.startswith("torch.threads.intraop ")
+        assert set(changed.split()) > {
             "torch.flags.deterministic_algorithms",
             "torch.flags.deterministic_warn_only",
             "torch.flags.matmul_precision",
             "torch.flags.cudnn_benchmark",
             "torch.default_dtype",
         }
-
-    def test_asking_leaves_the_process_as_it_was(self) -> None:
-        """No number is drawn, CUDA is not started, and the number of threads can still be set."""
-        code = (
-            "import torch, warnings; warnings.simplefilter('error')\n"
-            "from reproof.environment import collect_torch_environment\n"
-            "state = torch.get_rng_state()\n"
-            "collect_torch_environment()\n"
-            "torch.set_num_interop_threads(1)\n"
-            "print(torch.equal(state, torch.get_rng_state()), torch.cuda.is_initialized())"
-        )
-
-        assert run_python(code) == "True False"
-
-    def test_precision_set_by_two_interfaces_is_unknown_and_no_error(self) -> None:
-        """Where PyTorch refuses to answer, the answer is unknown."""
-        code = (
-            "import torch\n"
-            "from reproof.environment import collect_torch_environment\n"
-            "torch.backends.cuda.matmul.fp32_precision = 'tf32'\n"
-            "flags = collect_torch_environment()['torch']['flags']\n"
-            "print(flags['matmul_precision'], flags['fp32']['cuda_matmul'])"
-        )
-        if not hasattr(torch.backends, "fp32_precision"):
-            pytest.skip("this PyTorch has one interface of precision")
-
-        assert run_python(code) == "None tf32"
+        assert asked == "True False"
+        assert set_twice in {"None tf32", "this PyTorch has one interface of precision"}
 
     @pytest.fixture
     def driver(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -398,6 +407,7 @@ class TestComparing:
 
         assert compare_environments(first, second) == ()
 
+    @pytest.mark.slow
     def test_two_processes_differ_in_what_was_changed(self) -> None:
         """A thread count and a hash seed are found, and the thread count is named first."""
         code = (
