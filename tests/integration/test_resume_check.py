@@ -132,8 +132,16 @@ FORGOTTEN = [
 ]
 
 
+TOGETHER = ("rng", "sampler-position", "optimizer", "scheduler")
+"""Pieces that one test has forgotten all at once."""
+
+
 @pytest.mark.one_of_each(by=lambda case: case.piece)
-@pytest.mark.parametrize("case", FORGOTTEN, ids=lambda case: f"{case.training.script}-{case.forgotten}")
+@pytest.mark.parametrize(
+    "case",
+    [pytest.param(case, marks=pytest.mark.thorough if case.piece in TOGETHER else ()) for case in FORGOTTEN],
+    ids=lambda case: f"{case.training.script}-{case.forgotten}",
+)
 def test_the_forgotten_piece_is_named(find: Any, case: Forgotten) -> None:
     """The piece that the script forgets, and no other, with its proof; and the first divergence after resuming."""
     found = find(*case.training.options, case.training.script, "--forget", case.forgotten)
@@ -150,7 +158,7 @@ def test_several_forgotten_pieces_are_all_named(find: Any) -> None:
     """Each has a proof of its own, so that one run finds all; what is saved and not loaded says where it is saved."""
     found = find(*RINGS.options, RINGS.script, "--forget", "optimizer", "scheduler", "numpy-rng", "position")
     missing = pieces_of(found)
-    assert list(missing) == ["rng", "sampler-position", "optimizer", "scheduler"]
+    assert tuple(missing) == TOGETHER
     assert missing["rng"]["names"] == ["numpy"]
     script = (TRAININGS / RINGS.script).read_text(encoding="utf-8").splitlines()
     line = 1 + next(number for number, text in enumerate(script) if "optimizer.state_dict()" in text)
