@@ -35,7 +35,7 @@ NOT_YET: Final = {
     "notebook": "a notebook is no script",
     "parent_data": "experiments cannot find data beside the folder that they copy",
     "pool_generators": "a draw with no line of the user's on the stack has no line",
-    "resume": "pieces of state that no object of PyTorch holds are not named, and passing over batches by hand is accused",
+    "resume": "state that no object of PyTorch holds is not named, and batches passed over by hand are accused",
     "spawned": "what a spawned process trains is not seen",
     "trainer_library": "draws whose numbers are overwritten are blamed",
 }
