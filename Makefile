@@ -79,9 +79,19 @@ demo-search: setup ## search by Optuna, keep the best trial, train it again, cer
 	@PATH="$(CURDIR)/$(BIN):$$PATH" OMP_WAIT_POLICY=passive examples/demo_search.sh $(ARGS)
 
 # passive: the threads of PyTorch that have nothing to do leave the cores to the other trainings, instead of spinning.
+PYTEST = OMP_WAIT_POLICY=passive $(BIN)/pytest --installed --color=no -q -n 2 --dist worksteal
+
+.PHONY: quick
+quick: setup ## run the unit and property tests, in two minutes; ARGS="-k digest" for some
+	@$(PYTEST) --tier quick tests/unit tests/property $(ARGS)
+
 .PHONY: test
-test: setup ## run all tests on the installed wheel; ARGS="tests/unit -k digest" for some
-	@OMP_WAIT_POLICY=passive $(BIN)/pytest --installed --color=no -q -n 2 --dist worksteal --durations=10 $(ARGS)
+test: setup ## run every behaviour once, in twelve minutes; ARGS="tests/integration -k show" for some
+	@$(PYTEST) --tier test --durations=10 $(ARGS)
+
+.PHONY: thorough
+thorough: setup ## run all tests, with every case of every table
+	@$(PYTEST) --tier thorough --durations=10 $(ARGS)
 
 .PHONY: check
 check: setup lint test ## all that CI runs: format, lint, types, import contracts, changelog, tests

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import runpy
 import signal
 import sys
 from pathlib import Path
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 SOURCE = Path(__file__).resolve().parents[1] / "src"
 
+SELECTION = runpy.run_path(str(Path(__file__).with_name("selection.py")))
+
 # Set by the first import of a library (scikit-learn, torch) or by pytest, never by reproof.
 _VARIABLES_OF_OTHERS = ("KMP_", "PYTEST_", "TORCHINDUCTOR_")
 
@@ -26,8 +29,11 @@ hypothesis.settings.load_profile("reproof")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the option by which `make test` insists on the installed wheel."""
+    """Add the options by which the Makefile insists on the installed wheel and chooses among the tests."""
     parser.addoption("--installed", action="store_true", help="refuse to run on ./src: test the installed wheel")
+    parser.addoption(
+        "--tier", choices=SELECTION["TIERS"], default="test", help="which tests to run: tests/selection.py"
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -39,9 +45,9 @@ def pytest_configure(config: pytest.Config) -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-def pytest_report_header() -> str:
-    """Say which reproof is tested."""
-    return f"reproof: {_find_package()}"
+def pytest_report_header(config: pytest.Config) -> str:
+    """Say which reproof is tested, and how thoroughly."""
+    return f"reproof: {_find_package()}, tier: {config.getoption('--tier')}"
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -52,16 +58,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     items.sort(key=_expected_seconds)
     skip_gpu = pytest.mark.skip(reason="needs a CUDA device")
     skip_wheel = pytest.mark.skip(reason="needs the installed wheel: run `make test`")
-    skip_thorough = pytest.mark.skip(reason="holds the truth of tables and takes long: REPROOF_THOROUGH=1 runs it")
-    is_thorough = os.environ.get("REPROOF_THOROUGH") == "1"
     is_gpu_missing = any(item.get_closest_marker("gpu") for item in items) and not _has_gpu()
     for item in items:
         if is_gpu_missing and item.get_closest_marker("gpu"):
             item.add_marker(skip_gpu)
-        if not is_thorough and item.get_closest_marker("thorough"):
-            item.add_marker(skip_thorough)
         if not config.getoption("--installed") and item.get_closest_marker("wheel"):
             item.add_marker(skip_wheel)
+    for item, reason in SELECTION["find_left_out"](items, config.getoption("--tier")):
+        item.add_marker(pytest.mark.skip(reason=reason))
 
 
 def _expected_seconds(item: pytest.Item) -> tuple[bool, float]:

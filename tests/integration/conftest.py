@@ -95,6 +95,12 @@ def reproof(tmp_path: Path, environment: dict[str, str]) -> Command:
     return run_process([sys.executable, "-m", "reproof"], tmp_path, environment)
 
 
+@pytest.fixture(scope="session")
+def reproof_in(environment: dict[str, str]) -> Callable[[Path], Command]:
+    """Return what returns the command `reproof` in a folder that several tests share."""
+    return lambda folder: run_process([sys.executable, "-m", "reproof"], folder, environment)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recorded:
     """One event as a trace has it.

@@ -184,7 +184,7 @@ class TestVerdicts:
     def test_a_run_that_is_longer(self, checker: Checker) -> None:
         """Runs of the same program that agree as far as both go have diverged where one ends."""
         checker.write("from runs import number; from training import step\nfor _ in range(3 + number()): step()")
-        found = checker.find("train.py")
+        found = checker.find("--no-explain", "train.py")
         first = found["first_divergence"]
         assert (found["verdict"], found["compared"]["steps"]) == ("diverged", 3)
         assert (first["step"], first["stage"], first["detail"]) == (3, "batch", "content")
@@ -205,7 +205,7 @@ class TestVerdicts:
             Path("out/log.txt").write_text(str(time.time_ns()))
         """
         checker.write(script)
-        found = checker.find("--artifact", "out/*.pt", "--artifact", "out/log.txt", "train.py")
+        found = checker.find("--no-explain", "--artifact", "out/*.pt", "--artifact", "out/log.txt", "train.py")
         assert found["first_divergence"]["name"] == "artifact out/log.txt"
         assert found["compared"]["stages"]["metric"] == {"compared": 5, "differing": 1}
         assert found["compared"]["skipped"] == []
@@ -266,7 +266,7 @@ class TestFolders:
         checker.write("from runs import number; from training import step\nstep(noise=number())")
         assert checker.find("--isolate", "train.py")["verdict"] == "identical"
         assert checker.files() == {"train.py"}
-        assert checker.find("train.py")["verdict"] == "diverged"
+        assert checker.find("--no-explain", "train.py")["verdict"] == "diverged"
         assert checker.files() == {"train.py", "seen0", "seen1"}
 
     def test_a_script_beside_the_folder_is_found_from_a_copy(self, checker: Checker) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import shutil
 from textwrap import dedent
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from tests.integration.conftest import Command, Finished
@@ -81,14 +83,27 @@ def user(reproof: Command, tmp_path: Path, tmp_path_factory: pytest.TempPathFact
     return User(reproof, tmp_path, tmp_path_factory.mktemp("cache"))
 
 
+@pytest.fixture(scope="module")
+def recorded(reproof_in: Callable[[Path], Command], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with two runs that are equal and two that differ; tests work on copies."""
+    folder = tmp_path_factory.mktemp("recorded")
+    user = User(reproof_in(folder), folder, tmp_path_factory.mktemp("cache"))
+    for name, arguments in (("a", ()), ("b", ()), ("noisy_a", ("--noise",)), ("noisy_b", ("--noise",))):
+        user.run("run", "-o", name, "train.py", *arguments)
+    return folder
+
+
 class TestExplain:
     """Two runs that were recorded before."""
 
+    @pytest.fixture(autouse=True)
+    def _runs_are_there(self, user: User, recorded: Path) -> None:
+        shutil.copytree(recorded, user.folder, dirs_exist_ok=True)
+
     def test_the_line_is_named_and_confirmed(self, user: User) -> None:
-        """Text and JSON tell line, proof and fix; the exit code is that of `compare`."""
-        for name in ("a", "b"):
-            user.run("run", "-o", name, "train.py", "--noise")
-        finished = user.run("explain", "a", "b", "--json", "result.json")
+        """Text and JSON tell line, proof and fix; the exit code is that of `compare`; experiments run in copies."""
+        before = {path.name for path in user.folder.iterdir()}
+        finished = user.run("explain", "noisy_a", "noisy_b", "--json", "result.json")
         assert finished.code == 1
         assert "train.py:10" in finished.out
         assert "confirmed" in finished.out
@@ -96,38 +111,26 @@ class TestExplain:
         assert (cause["kind"], cause["file"], cause["line"]) == ("unseeded-generator", "train.py", 10)
         assert cause["confirmed"]
         assert "default_rng(" in cause["fix"]
-
-    def test_the_folder_is_left_as_it_is(self, user: User) -> None:
-        """Experiments take place in copies."""
-        for name in ("a", "b"):
-            user.run("run", "-o", name, "train.py", "--noise")
-        before = {path.name for path in user.folder.iterdir()}
-        user.run("explain", "a", "b")
-        assert {path.name for path in user.folder.iterdir()} == before
-        assert (user.folder / "runs.txt").read_text(encoding="utf-8") == "run run "
+        assert {path.name for path in user.folder.iterdir()} == before | {"result.json"}
+        assert (user.folder / "runs.txt").read_text(encoding="utf-8") == "run " * 4
 
     def test_equal_runs_need_no_experiment(self, user: User) -> None:
         """Identical is identical."""
-        for name in ("a", "b"):
-            user.run("run", "-o", name, "train.py")
         finished = user.run("explain", "a", "b", "--json", "result.json")
         assert finished.code == 0
         assert (user.result()["causes"], user.result()["experiments"]) == ([], [])
 
     def test_a_changed_script_is_suspected(self, user: User) -> None:
         """What no experiment can show is not called confirmed."""
-        user.run("run", "-o", "a", "train.py")
         user.script.write_text(user.script.read_text(encoding="utf-8").replace("lr=0.1", "lr=0.2"), encoding="utf-8")
-        user.run("run", "-o", "b", "train.py")
-        user.run("explain", "a", "b", "--json", "result.json")
+        user.run("run", "-o", "changed", "train.py")
+        user.run("explain", "a", "changed", "--json", "result.json")
         cause = user.result()["causes"][0]
         assert (cause["kind"], cause["confirmed"]) == ("code-change", False)
 
     def test_runs_of_two_commands_are_refused(self, user: User) -> None:
         """One line, with both commands."""
-        user.run("run", "-o", "a", "train.py")
-        user.run("run", "-o", "b", "train.py", "--noise")
-        finished = user.run("explain", "a", "b")
+        finished = user.run("explain", "a", "noisy_a")
         assert finished.code == 2
         assert "different commands" in finished.err
 
@@ -136,22 +139,18 @@ class TestCheck:
     """The search that follows a check."""
 
     def test_the_cause_is_told_with_proof_and_fix(self, user: User) -> None:
-        """A person reads which line it is, why, and what to write instead."""
-        finished = user.run("check", "train.py", "--noise")
+        """A person reads which line it is, why, what to write instead, and the same check to run then.
+
+        Of the command as it was called, only --keep, which wants a new folder, and --json are left out. Whatever
+        experiments were made, the script ran twice here.
+        """
+        finished = user.run("check", "--keep", "traces", "--json", "result.json", "--steps", "3", "train.py", "--noise")
         assert finished.code == 1
         for part in ("Cause:", "train.py:10", "confirmed", "proof", "fix", "docs/causes/unseeded-generator.md"):
             assert part in finished.out
-
-    def test_the_next_command_is_the_same_check(self, user: User) -> None:
-        """After a confirmed cause, as it was called; only --keep, which wants a new folder, and --json are left out."""
-        finished = user.run("check", "--keep", "traces", "--json", "result.json", "--steps", "3", "train.py", "--noise")
         assert finished.out.endswith(
             "\nNext:\n  reproof check --steps 3 train.py --noise    # after applying the fix\n"
         )
-
-    def test_only_the_two_runs_touch_the_folder(self, user: User) -> None:
-        """Whatever experiments were made, the script ran twice here."""
-        user.run("check", "--json", "result.json", "train.py", "--noise")
         assert len(user.result()["experiments"]) >= 2
         assert (user.folder / "runs.txt").read_text(encoding="utf-8") == "run run "
 

@@ -97,6 +97,7 @@ print(json.dumps([found, amounts]))
 """
 
 
+@pytest.mark.a_third
 @pytest.mark.parametrize("name", OBSERVED)
 def test_a_training_comes_to_the_same_bits_at_every_level(
     name: str, python: Command, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory

@@ -12,7 +12,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 from textwrap import dedent
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
@@ -101,44 +101,64 @@ def test_a_training_that_resumes_to_the_bit(find: Any, training: Training) -> No
     assert [Path(run).name for run in found["runs"]] == ["uninterrupted", "resumed"]
 
 
+class Forgotten(NamedTuple):
+    """A piece that a training forgets, and what must be said of it: its name, where the runs part, the proof."""
+
+    training: Training
+    forgotten: str
+    piece: str
+    stage: str
+    step: int
+    proof: str
+
+
+FORGOTTEN = [
+    Forgotten(RINGS, "optimizer", "optimizer", "update", 12, "counts of steps begin anew"),
+    Forgotten(
+        RINGS, "scheduler", "scheduler", "update", 15, "StepLR: learning rate 0.0049 rather than 0.00343 in step 15"
+    ),
+    Forgotten(RINGS, "rng", "rng", "forward", 12, "python, numpy, torch"),
+    Forgotten(RINGS, "torch-rng", "rng", "forward", 12, "the state of torch is"),
+    Forgotten(RINGS, "position", "sampler-position", "batch", 12, "that of step 8 again"),
+    Forgotten(RINGS, "buffers", "buffers", "init", 12, "running_mean"),
+    Forgotten(RINGS, "model", "model", "init", 12, "Sequential.0.weight"),
+    Forgotten(RINGS, "counter", "counter", "batch", 12, "8 steps more than were left"),
+    Forgotten(DENOISE, "scaler", "scaler", "loss", 8, "0.25 times as large"),
+    Forgotten(DENOISE, "optimizer", "optimizer", "update", 8, "equals the gradient"),
+    Forgotten(DENOISE, "generator", "loader-generator", "batch", 8, "loader0(48)"),
+    Forgotten(AVERAGED, "ema", "ema", "init", 12, "AveragedModel.n_averaged"),
+    Forgotten(AVERAGED, "scheduler", "scheduler", "update", 12, "ReduceLROnPlateau"),
+    Forgotten(AVERAGED, "rng", "rng", "batch", 8, "the state of torch is"),
+]
+
+
+TOGETHER = ("rng", "sampler-position", "optimizer", "scheduler")
+"""Pieces that one test has forgotten all at once."""
+
+
+@pytest.mark.one_of_each(by=lambda case: case.piece)
 @pytest.mark.parametrize(
-    ("training", "forgotten", "piece", "stage", "step", "proof"),
-    [
-        (RINGS, "optimizer", "optimizer", "update", 12, "counts of steps begin anew"),
-        (RINGS, "scheduler", "scheduler", "update", 15, "StepLR: learning rate 0.0049 rather than 0.00343 in step 15"),
-        (RINGS, "rng", "rng", "forward", 12, "python, numpy, torch"),
-        (RINGS, "torch-rng", "rng", "forward", 12, "the state of torch is"),
-        (RINGS, "position", "sampler-position", "batch", 12, "that of step 8 again"),
-        (RINGS, "buffers", "buffers", "init", 12, "running_mean"),
-        (RINGS, "model", "model", "init", 12, "Sequential.0.weight"),
-        (RINGS, "counter", "counter", "batch", 12, "8 steps more than were left"),
-        (DENOISE, "scaler", "scaler", "loss", 8, "0.25 times as large"),
-        (DENOISE, "optimizer", "optimizer", "update", 8, "equals the gradient"),
-        (DENOISE, "generator", "loader-generator", "batch", 8, "loader0(48)"),
-        (AVERAGED, "ema", "ema", "init", 12, "AveragedModel.n_averaged"),
-        (AVERAGED, "scheduler", "scheduler", "update", 12, "ReduceLROnPlateau"),
-        (AVERAGED, "rng", "rng", "batch", 8, "the state of torch is"),
-    ],
+    "case",
+    [pytest.param(case, marks=pytest.mark.thorough if case.piece in TOGETHER else ()) for case in FORGOTTEN],
+    ids=lambda case: f"{case.training.script}-{case.forgotten}",
 )
-def test_the_forgotten_piece_is_named(  # noqa: PLR0917  # the columns of the table
-    find: Any, training: Training, forgotten: str, piece: str, stage: str, step: int, proof: str
-) -> None:
+def test_the_forgotten_piece_is_named(find: Any, case: Forgotten) -> None:
     """The piece that the script forgets, and no other, with its proof; and the first divergence after resuming."""
-    found = find(*training.options, training.script, "--forget", forgotten)
+    found = find(*case.training.options, case.training.script, "--forget", case.forgotten)
     missing = pieces_of(found)
-    assert list(missing) == [piece]
-    assert proof in missing[piece]["why"]
-    assert found["resume"]["continues_at"] == training.continues_at
+    assert list(missing) == [case.piece]
+    assert case.proof in missing[case.piece]["why"]
+    assert found["resume"]["continues_at"] == case.training.continues_at
     assert found["verdict"] == "diverged"
     first = found["first_divergence"]
-    assert (first["stage"], first["step"]) == (stage, step)
+    assert (first["stage"], first["step"]) == (case.stage, case.step)
 
 
 def test_several_forgotten_pieces_are_all_named(find: Any) -> None:
     """Each has a proof of its own, so that one run finds all; what is saved and not loaded says where it is saved."""
     found = find(*RINGS.options, RINGS.script, "--forget", "optimizer", "scheduler", "numpy-rng", "position")
     missing = pieces_of(found)
-    assert list(missing) == ["rng", "sampler-position", "optimizer", "scheduler"]
+    assert tuple(missing) == TOGETHER
     assert missing["rng"]["names"] == ["numpy"]
     script = (TRAININGS / RINGS.script).read_text(encoding="utf-8").splitlines()
     line = 1 + next(number for number, text in enumerate(script) if "optimizer.state_dict()" in text)

@@ -132,6 +132,7 @@ class TestTrainings:
 class TestTheProcess:
     """What the command costs, and where it can be used."""
 
+    @pytest.mark.thorough  # a busy machine may take longer
     @pytest.mark.skipif(os.name != "posix", reason="times of child processes are those of POSIX")
     def test_it_starts_quickly(self, golden: Path, show: Show) -> None:
         """A small trace takes less than a quarter of a second of processor time; the clock would count others too."""

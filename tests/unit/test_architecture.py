@@ -17,6 +17,10 @@ import reproof
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "src" / "reproof"
+UNIT_TESTS = ROOT / "tests" / "unit"
+
+BESIDE_THE_MIRROR = {"test_architecture.py", "test_selection.py", "doctor/test_trainings.py"}
+"""Files of unit tests that are about no module: the package, the choice of tests, the scripts of a table."""
 
 
 def read_contracts() -> dict[str, dict[str, Any]]:
@@ -36,6 +40,18 @@ def list_rooms() -> set[str]:
     """Return the modules and packages directly under src/reproof."""
     packages = {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
     return packages | {path.stem for path in PACKAGE.glob("*.py")} - {"__init__"}
+
+
+def find_module(test_file: Path) -> Path | None:
+    """Return the module or the room that a file of unit tests mirrors by its name; None without one."""
+    folder = PACKAGE / test_file.parent.relative_to(UNIT_TESTS)
+    name = test_file.stem.removeprefix("test_")
+    if name == "room":
+        return folder if (folder / "__init__.py").is_file() else None
+    words = name.split("_")
+    names = ["_".join(words[:count]) for count in range(len(words), 0, -1)]
+    places = (place for one in names for place in (folder / f"{one}.py", folder / one / "__init__.py"))
+    return next((place for place in places if place.is_file()), None)
 
 
 def lint_imports(folder: Path) -> subprocess.CompletedProcess[str]:
@@ -90,6 +106,17 @@ class TestContractsNameWhatExists:
             for name in layer.split("|")
         }
         assert set(rows) == expected
+
+
+class TestTestsMirrorModules:
+    """Where the tests of a module are is known from its name."""
+
+    def test_each_file_of_unit_tests_is_named_after_its_module(self) -> None:
+        """`test_X.py` and `test_X_topic.py` have X.py, or a wing X, at the same place; `test_room.py` has its room."""
+        strangers = {
+            str(path.relative_to(UNIT_TESTS)) for path in UNIT_TESTS.rglob("test_*.py") if find_module(path) is None
+        }
+        assert strangers == BESIDE_THE_MIRROR
 
 
 class TestContractsHold:

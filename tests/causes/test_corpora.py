@@ -1,0 +1,137 @@
+"""Cases that were made elsewhere are judged right by their own score.
+
+The variable REPROOF_CORPUS names a folder with `score.py` and `cases/`, REPROOF_FAILING one with cases on which it was
+once wrong. The score is run as it stands, one case at a time: it knows what is true, and these tests know nothing of
+it. `NOT_YET` says what is still beyond reproof.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+CORPUS, FAILING = "REPROOF_CORPUS", "REPROOF_FAILING"
+
+NOT_YET: Final = {
+    "child": "what a forked child trains is not seen",
+    "clean_latency": "calls of a model that is timed after the training are compared",
+    "clean_skipping": "which snapshots a thread evaluates is compared",
+    "clean_timed_preview": "how often a preview is made is compared",
+    "clean_two_threads": "the order of models that threads make at the same time is compared",
+    "clean_os_exit": "a run that ends by os._exit is not taken for a whole one",
+    "config_from_stdin": "standard input is not given to both runs",
+    "ddp": "what torchrun starts is not recorded",
+    "editable": "experiments import a package in editable mode from the original folder",
+    "ema": "weights that no optimizer steps are seen only where a model is called",
+    "gloo": "ranks that are spawned are not recorded",
+    "joblib": "what processes of joblib train is not seen",
+    "late": "what happens after the last step, or outside of modules, is not seen",
+    "notebook": "a notebook is no script",
+    "parent_data": "experiments cannot find data beside the folder that they copy",
+    "pool_generators": "a draw with no line of the user's on the stack has no line",
+    "resume": "state that no object of PyTorch holds is not named, and batches passed over by hand are accused",
+    "spawned": "what a spawned process trains is not seen",
+    "trainer_library": "draws whose numbers are overwritten are blamed",
+}
+"""How the names of cases begin that are judged wrong today, and why. What a change puts right it takes out here."""
+
+pytestmark = [pytest.mark.slow(seconds=40), pytest.mark.timeout(900)]
+
+
+def find_cases(variable: str, folder: str = "") -> list[Path]:
+    """Return the cases in the folder that a variable names, in their order; none without the variable."""
+    named = os.environ.get(variable)
+    return sorted(path.parent for path in (Path(named).resolve() / folder).glob("*/case.json")) if named else []
+
+
+def why_not_yet(case: Path) -> str | None:
+    """Return why a case is judged wrong today; None if it must be judged right."""
+    return next((why for start, why in NOT_YET.items() if case.name.startswith(start)), None)
+
+
+def name_of(case: Path) -> str:
+    """Return the name of a case."""
+    return case.name
+
+
+ONCE_WRONG = find_cases(FAILING)
+NOW_RIGHT = [case for case in ONCE_WRONG if why_not_yet(case) is None]
+STILL_WRONG = {case: why for case in ONCE_WRONG if (why := why_not_yet(case)) is not None}
+
+
+class Score:
+    """The score of the corpus, run on one case in a folder of the test."""
+
+    def __init__(self, folder: Path, environment: dict[str, str]) -> None:
+        """Use this folder and these environment variables."""
+        self._folder = folder
+        self._environment = {**environment, "XDG_CACHE_HOME": str(folder / "cache")}
+
+    def check(self, case: Path) -> None:
+        """Fail unless the case is judged right in all that applies to it; skip it where a package is missing."""
+        script = Path(os.environ.get(CORPUS, "nowhere")).resolve() / "score.py"
+        if not script.is_file():
+            pytest.skip(f"{CORPUS} names no folder with score.py")
+        copy_writable(case, self._folder / "cases" / case.name)
+        done = subprocess.run(
+            [
+                sys.executable,
+                str(script),
+                str(self._folder / "cases"),
+                "--command",
+                f"{sys.executable} -m reproof check",
+            ],
+            cwd=self._folder,
+            env=self._environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.stdout.startswith("--"):
+            pytest.skip(done.stdout.splitlines()[0])
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
+def copy_writable(source: Path, target: Path) -> None:
+    """Copy a folder of which nobody may write into; the copy may be changed, as the score's copy of it must be."""
+    shutil.copytree(source, target, symlinks=True, ignore=shutil.ignore_patterns("__pycache__"))
+    for path in (target, *target.rglob("*")):
+        if not path.is_symlink():
+            path.chmod(path.stat().st_mode | 0o200)
+
+
+@pytest.fixture
+def score(tmp_path: Path, environment: dict[str, str]) -> Score:
+    """Return the score of the corpus."""
+    return Score(tmp_path, environment)
+
+
+@pytest.mark.a_third
+@pytest.mark.parametrize("case", find_cases(CORPUS, "cases"), ids=name_of)
+def test_a_case_of_the_corpus_is_judged_right(case: Path, score: Score) -> None:
+    """It is detected, located and explained, and no clean case is accused."""
+    score.check(case)
+
+
+@pytest.mark.a_third
+@pytest.mark.parametrize("case", NOW_RIGHT, ids=name_of)
+def test_a_case_that_was_judged_wrong_once_is_judged_right(case: Path, score: Score) -> None:
+    """It is detected, located and explained, and no clean case is accused."""
+    score.check(case)
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize(
+    "case",
+    [pytest.param(case, marks=pytest.mark.xfail(reason=why, strict=False)) for case, why in STILL_WRONG.items()],
+    ids=name_of,
+)
+def test_a_case_that_is_judged_wrong_today(case: Path, score: Score) -> None:
+    """It is tried all the same: what is judged right by now is reported (XPASS), to be taken out of `NOT_YET`."""
+    score.check(case)
