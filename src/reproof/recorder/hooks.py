@@ -13,6 +13,7 @@ from reproof.recorder.background import Background
 from reproof.recorder.by_hand import StepsByHand
 from reproof.recorder.context import Context
 from reproof.recorder.evidence import EvidenceRecorder
+from reproof.recorder.final.states import FinalStates
 from reproof.recorder.joins import hook_joins
 from reproof.recorder.loaders import LoaderHooks
 from reproof.recorder.models import ModelHooks
@@ -74,6 +75,22 @@ def install_hooks(context: Context) -> None:
     models = ModelHooks(context, state, by_hand)
     LoaderHooks(context, models, by_hand)
     StepHooks(context, state, by_hand)
+    if context.records("steps"):
+        hook_final_states(context, by_hand)
+
+
+def hook_final_states(context: Context, by_hand: StepsByHand) -> None:
+    """Have the last state of everything recorded when the training is over (stage ``final``)."""
+    states = FinalStates(
+        context.evidence, context.registry.known, lambda: context.is_active, context.problems.add_error
+    )
+    context.patches.on_restore(states.watch())
+
+    def record() -> None:
+        with context.problems.guard("final state"):
+            states.record([root for root, _ in context.registry.roots], by_hand.list_leaves())
+
+    context.on_complete.append(record)
 
 
 def install_probes(context: Context, probes: Probes, run_id: str, rank: int) -> None:

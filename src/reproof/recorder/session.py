@@ -242,6 +242,8 @@ class Recording:
         if context is not None:
             for finish in context.on_end:
                 finish()
+            if not self._has_all_steps:
+                self._record_left(context)
             context.is_active = False
         self._patches.restore()
         ACTIVE.discard(self)
@@ -272,11 +274,15 @@ class Recording:
         except OSError as error:
             self._on_full(error)
 
+    def _record_left(self, context: Context) -> None:
+        """Record what threads beside the training have computed until the end, and the state that is left."""
+        with self.guard(BESIDE):
+            context.background.place_rest()
+        for record_left in context.on_complete:
+            record_left()
+
     def _record_rest(self, context: Context, status: str, rank: int) -> None:
-        """Record what comes after the last step: no hook is in place any more."""
-        if not self._has_all_steps:
-            with self.guard(BESIDE):
-                context.background.place_rest()
+        """Record the artifacts: no hook is in place any more."""
         if rank == 0:  # one process looks at what all have left
             with self.guard("artifacts"):
                 self._artifacts.record_at_end(context, status)

@@ -5,7 +5,17 @@ from __future__ import annotations
 from typing import Final, Literal, NamedTuple
 
 Stage = Literal["init", "batch", "forward", "loss", "gradient", "update", "metric", "final", "output"]
-STAGES: Final[tuple[Stage, ...]] = ("init", "batch", "forward", "loss", "gradient", "update", "metric", "final", "output")
+STAGES: Final[tuple[Stage, ...]] = (
+    "init",
+    "batch",
+    "forward",
+    "loss",
+    "gradient",
+    "update",
+    "metric",
+    "final",
+    "output",
+)
 
 Detail = Literal["order", "content"]
 

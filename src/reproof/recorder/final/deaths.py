@@ -101,7 +101,8 @@ def _delete(owner: type, name: str) -> None:
 
 def list_derived(base: type) -> Iterator[type]:
     """Yield the classes derived from a class, at any depth."""
-    waiting, seen = list(type.__subclasses__(base)), set()
+    waiting: list[type] = list(type.__subclasses__(base))
+    seen: set[type] = set()
     while waiting:
         derived = waiting.pop()
         if derived not in seen:
@@ -136,13 +137,13 @@ def _watch_new_classes(base: type) -> None:
 
     def __init_subclass__(cls: type, **kwargs: Any) -> None:  # noqa: N807  # its name
         if known is None:
-            super(base, cls).__init_subclass__(**kwargs)
+            super(base, cls).__init_subclass__(**kwargs)  # type: ignore[arg-type]
         else:
             known.__get__(None, cls)(**kwargs)
         if _observers:
             _wrap(cls)
 
-    base.__init_subclass__ = classmethod(__init_subclass__)  # type: ignore[assignment]
+    base.__init_subclass__ = classmethod(__init_subclass__)  # type: ignore[assignment,arg-type]
     restore = functools.partial(setattr, base, "__init_subclass__", known)
     _undo.append(functools.partial(_delete, base, "__init_subclass__") if known is None else restore)
 

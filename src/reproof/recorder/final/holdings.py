@@ -42,7 +42,7 @@ def has_tensors(module: torch.nn.Module) -> bool:
 
 
 def list_module(module: torch.nn.Module) -> Iterator[Held]:
-    """Yield what a module holds: parameters, buffers, tensors in attributes, packed weights and constants of a graph."""
+    """Yield parameters, buffers, tensors in attributes, packed weights, and constants of a compiled graph."""
     held = module.__dict__
     for name in _TENSOR_DICTS:
         for key, value in list((held.get(name) or {}).items()):
@@ -95,7 +95,8 @@ def _list_packed(packed: torch.ScriptObject, path: str) -> Iterator[Held]:
     ``__getstate__`` of the packed parameters of `torch.ao` returns the weight and bias (PyTorch 2.13:
     aten/src/ATen/native/quantized/cpu/fbgemm_utils.cpp); for linear layers within another such object.
     """
-    state = packed.__getstate__() if packed._has_method("__getstate__") else None  # noqa: SLF001  # no public test
+    has_state = packed._has_method("__getstate__")  # type: ignore[attr-defined]  # noqa: SLF001  # no public test
+    state = packed.__getstate__() if has_state else None
     if isinstance(state, tuple):
         for number, part in enumerate(state):
             if isinstance(part, torch.ScriptObject):
@@ -107,9 +108,8 @@ def _list_packed(packed: torch.ScriptObject, path: str) -> Iterator[Held]:
 
 
 def _list_script(module: torch.jit.ScriptModule) -> Iterator[Held]:
-    """Yield what a compiled module holds outside of Python, and the weights that freezing made constants of its graph."""
-    for path, value in (*module.named_parameters(recurse=False), *module.named_buffers(recurse=False)):
-        yield path, value
+    """Yield what a compiled module holds outside of Python, weights among it that freezing has made constants."""
+    yield from (*module.named_parameters(recurse=False), *module.named_buffers(recurse=False))
     graph = getattr(module, "graph", None)
     if graph is None:
         return
@@ -120,19 +120,20 @@ def _list_script(module: torch.jit.ScriptModule) -> Iterator[Held]:
             number += 1
 
 
-def list_optimizer(optimizer: Optimizer) -> Iterator[tuple[str, torch.Tensor | None, Any]]:
-    """Yield what an optimizer holds: the way to it, the parameter that it belongs to, and the value.
+def list_optimizer(optimizer: Optimizer) -> Iterator[Held]:
+    """Yield what an optimizer holds.
 
-    The values are the parameters themselves, their state, state under other keys, and the options of each group
+    That is the parameters themselves, their state, state under other keys, and the options of each group
     (learning rate and the like) as one value.
     """
     for i, group in enumerate(optimizer.param_groups):
         options = {key: value for key, value in group.items() if key != "params"}
-        yield f"group{i} hyper-parameters", None, options
+        yield f"group{i} hyper-parameters", options
         for j, parameter in enumerate(group["params"]):
-            yield f"group{i}[{j}]", parameter, parameter
+            yield f"group{i}[{j}]", parameter
             for key, value in list((optimizer.state.get(parameter) or {}).items()):
-                yield f"group{i}[{j}].{key}", parameter, value
-    for key, value in list(optimizer.state.items()):
+                yield f"group{i}[{j}].{key}", value
+    state: dict[Any, Any] = optimizer.state  # some optimizers keep counters under names
+    for key, value in list(state.items()):
         if isinstance(key, str):
-            yield f"state[{key!r}]", None, value
+            yield f"state[{key!r}]", value

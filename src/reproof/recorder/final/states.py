@@ -28,8 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from reproof.recorder.evidence import EvidenceRecorder
-
-    FindName = Callable[[Any], str | None]
+    from reproof.recorder.names import KnownNames
 
 MAX_READ: Final = 1000
 """Of one class, so many dead instances are read; of more, each one whose number is a power of two.
@@ -65,69 +64,70 @@ class FinalStates:
     """Reads what dies and what is left at the end."""
 
     def __init__(
-        self, find_name: FindName, is_active: Callable[[], bool], on_error: Callable[[str, BaseException], None]
+        self,
+        evidence: EvidenceRecorder,
+        names: KnownNames,
+        is_active: Callable[[], bool],
+        on_error: Callable[[str, BaseException], None],
     ) -> None:
         """Read nothing before `watch`.
 
         Args:
-            find_name: Returns the name under which the recording knows a module or optimizer, or None. It must find
-                what is being destroyed, whose weak references may be gone.
+            evidence: Where the events go.
+            names: What the recording calls modules and optimizers.
             is_active: Whether the recording is under way in this process.
             on_error: Takes what went wrong.
         """
-        self._find_name = find_name
+        self._evidence = evidence
+        self._names = names
         self._is_active = is_active
         self._on_error = on_error
         self._process = os.getpid()
         self._readings: list[Reading] = []
         self._num_dead: Counter[type] = Counter()
         self._older: weakref.WeakSet[Any] = weakref.WeakSet()
-        self._keeps_statistics = False
-        self._roots: weakref.WeakSet[Any] = weakref.WeakSet()
 
-    def watch(self, existing: Iterable[Any], *, keeps_statistics: bool) -> Callable[[], None]:
+    def watch(self) -> Callable[[], None]:
         """Begin to read what dies; return what ends it.
 
-        Args:
-            existing: Modules and optimizers that were there before: they count only if the training uses them.
-            keeps_statistics: Whether summary statistics of floating-point tensors are kept.
+        Modules and optimizers that exist before count only if the training uses them.
         """
-        self._keeps_statistics = keeps_statistics
-        self._older = weakref.WeakSet(existing)
+        self._older = weakref.WeakSet(find_existing())
         return observe_deaths(self._on_death)
-
-    def keep_in_sight(self, root: Any) -> None:
-        """Note a model or optimizer in use: `gc.freeze` may hide it from the search at the end."""
-        self._roots.add(root)
 
     def _on_death(self, dying: Any) -> None:
         """Read a module or optimizer that is being destroyed: within any code, so that only a list is appended to."""
         if not self._is_active() or os.getpid() != self._process:
             return
+        try:
+            self._read_dying(dying)
+        except Exception as error:  # noqa: BLE001  # an error of ours must not be printed as one of the program's
+            self._on_error("final state", error)
+        finally:
+            self._names.forget(dying)
+
+    def _read_dying(self, dying: Any) -> None:
         is_optimizer = isinstance(dying, Optimizer)
         if not is_optimizer and not has_tensors(dying):
             return
-        if dying in self._older and self._find_name(dying) is None:
+        if dying in self._older and self._names.find(dying) is None:
             return
         kind = type(dying)
         self._num_dead[kind] += 1
         number = self._num_dead[kind]
         if number > MAX_READ and number & (number - 1):
             return
-        try:
-            self._readings += self._read_optimizer(dying) if is_optimizer else self._read_module(dying)
-        except Exception as error:  # noqa: BLE001  # an error of ours must not be printed as one of the program's
-            self._on_error("final state", error)
+        self._readings += self._read_optimizer(dying) if is_optimizer else self._read_module(dying)
 
-    def record(self, evidence: EvidenceRecorder, leaves: Iterable[Held]) -> None:
+    def record(self, roots: Iterable[torch.nn.Module], leaves: Iterable[Held]) -> None:
         """Record everything that was read, and what is still there.
 
         Args:
-            evidence: Where the events go.
+            roots: Models in use: `gc.freeze` may hide them from a search.
             leaves: Tensors that were trained without a module or an optimizer, with their names.
         """
         readings = [self._read_again(reading) for reading in self._readings]
-        for thing in self._find_alive():
+        for thing in self._find_alive(roots):
             readings += self._read_optimizer(thing) if isinstance(thing, Optimizer) else self._read_module(thing)
         for name, leaf in leaves:
             readings += self._read(name, leaf)
@@ -135,22 +135,18 @@ class FinalStates:
         for reading in readings:
             by_name[reading.name].append(reading)
         for name in sorted(by_name):
-            record_place(evidence, name, by_name[name])
+            record_place(self._evidence, name, by_name[name])
 
-    def _find_alive(self) -> list[Any]:
+    def _find_alive(self, roots: Iterable[torch.nn.Module]) -> list[Any]:
         """Return modules and optimizers that outlive the script, in no particular order."""
-        found = {id(thing): thing for thing in self._roots}
-        for root in list(found.values()):
-            if isinstance(root, torch.nn.Module):
-                found |= {id(part): part for part in torch.nn.Module.modules(root)}
-        # Never `isinstance`: it asks `__class__`, which a lazy proxy answers by running code of the user's.
-        found |= {id(thing): thing for thing in gc.get_objects() if issubclass(type(thing), (torch.nn.Module, Optimizer))}
-        return [thing for thing in found.values() if thing not in self._older or self._find_name(thing) is not None]
+        found = {id(part): part for root in roots for part in torch.nn.Module.modules(root)}
+        found |= {id(thing): thing for thing in find_existing()}
+        return [thing for thing in found.values() if thing not in self._older or self._names.find(thing) is not None]
 
     def _read_module(self, module: torch.nn.Module) -> list[Reading]:
         if not has_tensors(module):
             return []
-        known = self._find_name(module)
+        known = self._names.find(module)
         found = []
         for path, value in list_module(module):
             name = f"{known}.{path}" if known is not None else name_other(type(module).__qualname__, path, value)
@@ -160,7 +156,7 @@ class FinalStates:
     def _read_optimizer(self, optimizer: Optimizer) -> list[Reading]:
         if not hasattr(optimizer, "param_groups"):
             return []  # its `__init__` has raised
-        known = self._find_name(optimizer)
+        known = self._names.find(optimizer)
         found = []
         for path, _, value in list_optimizer(optimizer):
             if path.endswith("hyper-parameters"):
@@ -179,7 +175,9 @@ class FinalStates:
         for key, value in options.items():
             found += (reading for way, leaf in list_leaves(value, f"{name} {key}") for reading in self._read(way, leaf))
         try:
-            taken = digests.digest_plain({key: value for key, value in plain.items() if not list(list_leaves(value, ""))})
+            taken = digests.digest_plain(
+                {key: value for key, value in plain.items() if not list(list_leaves(value, ""))}
+            )
         except digests.CannotDigestError:
             return found
         return [*found, Reading(name, taken, None, 0, None, None)]
@@ -187,12 +185,14 @@ class FinalStates:
     def _read(self, name: str, leaf: Any) -> Iterator[Reading]:
         if isinstance(leaf, torch.Tensor) and not has_data(leaf):
             return
+        if self._evidence.look is not None:
+            self._evidence.look("final", name, leaf)
         try:
             taken, num_tensors = digest_leaf(leaf)
         except digests.CannotDigestError as error:
             yield Reading(name, None, error.problem, 0, None, None)
             return
-        statistics = digests.statistics(leaf) if self._keeps_statistics else None
+        statistics = digests.statistics(leaf) if self._evidence.keeps_statistics else None
         reference = weakref.ref(leaf) if isinstance(leaf, torch.Tensor) else None
         yield Reading(name, taken, None, num_tensors, statistics, reference)
 
@@ -200,6 +200,12 @@ class FinalStates:
         """Return what a tensor holds now that was read when its module died, if something else holds it since."""
         tensor = None if reading.tensor is None else reading.tensor()
         return reading if tensor is None else next(self._read(reading.name, tensor), reading)
+
+
+def find_existing() -> list[Any]:
+    """Return the modules and optimizers of this process, in no particular order."""
+    # Never `isinstance`: it asks `__class__`, which a lazy proxy answers by running code of the user's.
+    return [thing for thing in gc.get_objects() if issubclass(type(thing), (torch.nn.Module, Optimizer))]
 
 
 def has_data(tensor: torch.Tensor) -> bool:
@@ -218,7 +224,7 @@ def name_other(kind: str, path: str, value: Any) -> str:
 def record_place(evidence: EvidenceRecorder, name: str, readings: list[Reading]) -> None:
     """Record what was read at one place: one tensor, or a multiset of them."""
     if (problem := next((reading.problem for reading in readings if reading.problem), None)) is not None:
-        evidence.skip("final", name, problem)
+        evidence.skip("final", name, None, problem)
         return
     members = sorted(reading.digest for reading in readings if reading.digest is not None)
     num_tensors = sum(reading.num_tensors for reading in readings)
