@@ -240,11 +240,7 @@ class Recording:
             self.add_problem("artifacts and logged values not recorded: PyTorch was never imported")
         context = self.context if self.is_active else None
         if context is not None:
-            for finish in context.on_end:
-                finish()
-            if not self._has_all_steps:
-                self._record_left(context)
-            context.is_active = False
+            self._record_end(context)
         self._patches.restore()
         ACTIVE.discard(self)
         if context is not None:
@@ -274,12 +270,16 @@ class Recording:
         except OSError as error:
             self._on_full(error)
 
-    def _record_left(self, context: Context) -> None:
-        """Record what threads beside the training have computed until the end, and the state that is left."""
-        with self.guard(BESIDE):
-            context.background.place_rest()
-        for record_left in context.on_complete:
-            record_left()
+    def _record_end(self, context: Context) -> None:
+        """Record what is still under way and, if the training went to its end, what it has left."""
+        for finish in context.on_end:
+            finish()
+        if not self._has_all_steps:
+            with self.guard(BESIDE):
+                context.background.place_rest()
+            for record_left in context.on_complete:
+                record_left()
+        context.is_active = False
 
     def _record_rest(self, context: Context, status: str, rank: int) -> None:
         """Record the artifacts: no hook is in place any more."""

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from reproof.schema import Stage
+
 COLUMNS: Final[dict[str, tuple[Literal["Q", "I"], int]]] = {"step": ("Q", 24), "layout": ("I", 32)}
 """Fields of a frame record that are read as arrays: `array` typecode, offset."""
 
@@ -144,7 +146,7 @@ class RankTrace:
         return self._maps["digests"][offset + start * DIGEST_BYTES : offset + stop * DIGEST_BYTES]
 
     def has_digest(self, digest: bytes, stages: frozenset[Stage]) -> bool:
-        """Whether an event of one of these stages has this digest. The file is searched as bytes, not event by event."""
+        """Whether an event of one of these stages has this digest."""
         digests, start = self._maps["digests"], fmt.HEADER_BYTES
         stop = start + self.num_events * DIGEST_BYTES
         while (found := digests.find(digest, start, stop)) >= 0:

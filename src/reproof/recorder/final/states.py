@@ -147,7 +147,7 @@ class FinalStates:
         if not has_tensors(module):
             return []
         known = self._names.find(module)
-        found = []
+        found: list[Reading] = []
         for path, value in list_module(module):
             name = f"{known}.{path}" if known is not None else name_other(type(module).__qualname__, path, value)
             found += self._read(name, value)
@@ -157,8 +157,8 @@ class FinalStates:
         if not hasattr(optimizer, "param_groups"):
             return []  # its `__init__` has raised
         known = self._names.find(optimizer)
-        found = []
-        for path, _, value in list_optimizer(optimizer):
+        found: list[Reading] = []
+        for path, value in list_optimizer(optimizer):
             if path.endswith("hyper-parameters"):
                 name = f"{known or f'{STRIPPED} {type(optimizer).__qualname__}'} {path}"
                 found += self._read_options(name, value)
@@ -170,17 +170,17 @@ class FinalStates:
 
     def _read_options(self, name: str, options: dict[str, Any]) -> list[Reading]:
         """Read the learning rate and the like, tensors among them."""
-        plain = {key: value for key, value in options.items() if isinstance(value, (bool, int, float, str, tuple))}
         found: list[Reading] = []
+        plain: dict[str, Any] = {}
         for key, value in options.items():
-            found += (reading for way, leaf in list_leaves(value, f"{name} {key}") for reading in self._read(way, leaf))
+            held = list(list_leaves(value, f"{name} {key}"))
+            found += (reading for way, leaf in held for reading in self._read(way, leaf))
+            if not held and isinstance(value, (bool, int, float, str, tuple)):
+                plain[key] = value
         try:
-            taken = digests.digest_plain(
-                {key: value for key, value in plain.items() if not list(list_leaves(value, ""))}
-            )
-        except digests.CannotDigestError:
+            return [*found, Reading(name, digests.digest_plain(plain), None, 0, None, None)]
+        except digests.CannotDigestError:  # a tuple of objects: they steer nothing that is known
             return found
-        return [*found, Reading(name, taken, None, 0, None, None)]
 
     def _read(self, name: str, leaf: Any) -> Iterator[Reading]:
         if isinstance(leaf, torch.Tensor) and not has_data(leaf):
