@@ -12,7 +12,7 @@ import struct
 from collections import Counter
 from typing import TYPE_CHECKING, Final
 
-from reproof.schema import DIGEST_BYTES
+from reproof.schema import DIGEST_BYTES, Stage
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from reproof.comparison.tally import Place
     from reproof.trace import RankTrace
 
-STATES: Final = frozenset({"init", "update"})
+STATES: Final[frozenset[Stage]] = frozenset({"init", "update"})
 """Stages in which the state of a model is recorded."""
 
 
