@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import gc
 import os
+import struct
 import weakref
 from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from reproof.recorder.evidence import EvidenceRecorder
+    from reproof.recorder.frames import Value
     from reproof.recorder.names import KnownNames
 
 MAX_READ: Final = 1000
@@ -48,7 +50,7 @@ class Reading(NamedTuple):
         digest: Its digest; None if it could not be taken.
         problem: Why not, else None.
         num_tensors: 1, or 0 for options.
-        statistics: Summary statistics, where they are kept.
+        values: Numbers that are kept: learning rates, and summary statistics where they are asked for.
         tensor: The tensor, if it outlived what held it and so may still change.
     """
 
@@ -56,7 +58,7 @@ class Reading(NamedTuple):
     digest: bytes | None
     problem: str | None
     num_tensors: int
-    statistics: bytes | None
+    values: tuple[Value, ...]
     tensor: weakref.ref[torch.Tensor] | None
 
 
@@ -178,7 +180,7 @@ class FinalStates:
             if not held and isinstance(value, (bool, int, float, str, tuple)):
                 plain[key] = value
         try:
-            return [*found, Reading(name, digests.digest_plain(plain), None, 0, None, None)]
+            return [*found, Reading(name, digests.digest_plain(plain), None, 0, find_rate(plain), None)]
         except digests.CannotDigestError:  # a tuple of objects: they steer nothing that is known
             return found
 
@@ -190,16 +192,23 @@ class FinalStates:
         try:
             taken, num_tensors = digest_leaf(leaf)
         except digests.CannotDigestError as error:
-            yield Reading(name, None, error.problem, 0, None, None)
+            yield Reading(name, None, error.problem, 0, (), None)
             return
         statistics = digests.statistics(leaf) if self._evidence.keeps_statistics else None
+        values: tuple[Value, ...] = () if statistics is None else (("statistics", "d", statistics),)
         reference = weakref.ref(leaf) if isinstance(leaf, torch.Tensor) else None
-        yield Reading(name, taken, None, num_tensors, statistics, reference)
+        yield Reading(name, taken, None, num_tensors, values, reference)
 
     def _read_again(self, reading: Reading) -> Reading:
         """Return what a tensor holds now that was read when its module died, if something else holds it since."""
         tensor = None if reading.tensor is None else reading.tensor()
         return reading if tensor is None else next(self._read(reading.name, tensor), reading)
+
+
+def find_rate(options: dict[str, Any]) -> tuple[Value, ...]:
+    """Return the learning rate of a group, if it is a number."""
+    rate = options.get("lr")
+    return (("exact", "d", struct.pack("<d", rate)),) if isinstance(rate, float) else ()
 
 
 def find_existing() -> list[Any]:
@@ -229,9 +238,7 @@ def record_place(evidence: EvidenceRecorder, name: str, readings: list[Reading])
     members = sorted(reading.digest for reading in readings if reading.digest is not None)
     num_tensors = sum(reading.num_tensors for reading in readings)
     if len(members) == 1:
-        statistics = readings[0].statistics
-        values = () if statistics is None else (("statistics", "d", statistics),)
-        evidence.record_digest("final", name, members[0], num_tensors=num_tensors, values=values)
+        evidence.record_digest("final", name, members[0], num_tensors=num_tensors, values=readings[0].values)
         return
     taken = digests.digest_plain([member.hex() for member in members])
     values = (("members", "Q", b"".join(members)),)
