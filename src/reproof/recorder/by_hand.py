@@ -51,7 +51,7 @@ class StepsByHand:
             return
         registry = self._context.registry
         known = [(name, parameter) for root, _ in registry.roots for name, parameter in registry.parameters(root)]
-        self._state.record_hand_made_gradients(known or self._living_leaves())
+        self._state.record_hand_made_gradients(known or self.list_leaves())
         self.awaits_update = True
 
     def finish(self) -> None:
@@ -60,7 +60,7 @@ class StepsByHand:
             return
         self.awaits_update = False
         self._state.record_holdings()
-        for name, leaf in self._living_leaves():
+        for name, leaf in self.list_leaves():
             self._context.evidence.record_tensor("update", name, leaf)
         self._context.end_step()
 
@@ -70,7 +70,7 @@ class StepsByHand:
 
     def _take_leaves(self, tensors: Any) -> None:
         """Note the tensors that a loss is derived from, where no module names them; record those not seen before."""
-        known = {id(leaf) for _, leaf in self._living_leaves()}
+        known = {id(leaf) for _, leaf in self.list_leaves()}
         stage: Stage = "update" if self._leaves else "init"
         found = [(f"parameter{i}", leaf) for i, leaf in enumerate(find_leaves(tensors))]
         for name, leaf in found:
@@ -78,7 +78,8 @@ class StepsByHand:
                 self._context.evidence.record_tensor(stage, name, leaf)
         self._leaves = [(name, weakref.ref(leaf)) for name, leaf in found]
 
-    def _living_leaves(self) -> list[tuple[str, torch.Tensor]]:
+    def list_leaves(self) -> list[tuple[str, torch.Tensor]]:
+        """Return the tensors that are trained without a module and still there, with their names."""
         return [(name, leaf) for name, reference in self._leaves if (leaf := reference()) is not None]
 
 

@@ -68,6 +68,7 @@ class Context:
         has_loader: Whether a loader has delivered a batch: the inputs of models are then no batches of their own.
         on_step: Called after each step with the 0-based index of the next one.
         on_end: Called once when the recording ends, while the hooks are still in place and record.
+        on_complete: Called once after that, unless the training was ended after a number of steps: what it has left.
         on_fork: Called in forked children, where nothing is recorded.
     """
 
@@ -86,6 +87,7 @@ class Context:
     has_loader: bool = False
     on_step: list[Callable[[int], None]] = field(default_factory=list)
     on_end: list[Callable[[], None]] = field(default_factory=list)
+    on_complete: list[Callable[[], None]] = field(default_factory=list)
     on_fork: list[Callable[[], None]] = field(default_factory=list)
 
     def records(self, level: Level) -> bool:

@@ -103,7 +103,7 @@ class EvidenceRecorder:
         try:
             taken = digests.digest_indices(indices)
         except digests.CannotDigestError as error:
-            self._skip("batch", name, "order", error.problem)
+            self.skip("batch", name, "order", error.problem)
             return None
         numbers = digests.exact_numbers(indices)
         return self.record_digest(
@@ -120,7 +120,7 @@ class EvidenceRecorder:
         try:
             taken = digest_any_tensor(tensor)
         except digests.CannotDigestError as error:
-            self._skip(stage, name, None, error.problem)
+            self.skip(stage, name, None, error.problem)
             return None
         values = self._numbers(stage, tensor) if self.keeps_statistics else ()
         return self.record_digest(stage, name, taken, num_tensors=1, values=values)
@@ -156,7 +156,7 @@ class EvidenceRecorder:
         try:
             taken, num_tensors = digest_leaf(leaf)
         except digests.CannotDigestError as error:
-            self._skip(stage, name, detail, error.problem)
+            self.skip(stage, name, detail, error.problem)
             return None
         values = self._numbers(stage, leaf, keep_samples=keep_samples)
         return self.record_digest(stage, name, taken, detail, num_tensors=num_tensors, values=values)
@@ -185,7 +185,8 @@ class EvidenceRecorder:
         statistics = digests.statistics(leaf)
         return () if statistics is None else (("statistics", "d", statistics),)
 
-    def _skip(self, stage: Stage, name: str, detail: Detail | None, why: str) -> None:
+    def skip(self, stage: Stage, name: str, detail: Detail | None, why: str) -> None:
+        """Record that there was something of which no digest could be taken, and why."""
         self.frames.skip(Event(stage=stage, name=name, detail=detail, algorithm=digests.ALGORITHM, skipped=why))
 
 

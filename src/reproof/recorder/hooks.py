@@ -7,19 +7,22 @@ hook is an argument here. This file imports PyTorch.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from reproof.recorder.background import Background
 from reproof.recorder.by_hand import StepsByHand
 from reproof.recorder.context import Context
 from reproof.recorder.evidence import EvidenceRecorder
+from reproof.recorder.final.states import FinalStates
 from reproof.recorder.joins import hook_joins
 from reproof.recorder.loaders import LoaderHooks
+from reproof.recorder.metrics import record_metric
 from reproof.recorder.models import ModelHooks
 from reproof.recorder.registry import Registry
 from reproof.recorder.rng import RngReader
 from reproof.recorder.state import StateRecorder
 from reproof.recorder.steps import StepHooks
+from reproof.recorder.trackers import tap_trackers
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -74,6 +77,39 @@ def install_hooks(context: Context) -> None:
     models = ModelHooks(context, state, by_hand)
     LoaderHooks(context, models, by_hand)
     StepHooks(context, state, by_hand)
+    if context.records("steps"):
+        hook_final_states(context, by_hand)
+        hook_trackers(context)
+
+
+def hook_final_states(context: Context, by_hand: StepsByHand) -> None:
+    """Have the last state of everything recorded when the training is over (stage ``final``)."""
+    states = FinalStates(
+        context.evidence, context.registry.known, lambda: context.is_active, context.problems.add_error
+    )
+    context.patches.on_restore(states.watch())
+
+    def record() -> None:
+        with context.problems.guard("final state"):
+            states.record([root for root, _ in context.registry.roots], by_hand.list_leaves())
+
+    context.on_complete.append(record)
+
+
+def hook_trackers(context: Context) -> None:
+    """Have recorded what the script logs to TensorBoard, MLflow, Weights & Biases or its trainer (stage ``metric``)."""
+
+    def record_value(name: str, value: Any) -> None:
+        if not context.is_active:
+            return
+        with context.problems.guard("logged value"):
+            if context.thread.is_beside:
+                with context.background.apart(f"{name} in a thread"):
+                    record_metric(context.evidence, f"{name} in a thread", value)
+            else:
+                record_metric(context.evidence, name, value)
+
+    context.patches.on_restore(tap_trackers(record_value))
 
 
 def install_probes(context: Context, probes: Probes, run_id: str, rank: int) -> None:

@@ -15,6 +15,8 @@ import torch
 from torch.nn.modules import module as module_api
 from torch.nn.parallel import DataParallel, DistributedDataParallel
 
+from reproof.recorder.names import KnownNames
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -33,6 +35,7 @@ class Registry:
 
     Attributes:
         version: Grows whenever a module gains a parameter or a part: lists made before are out of date.
+        known: The names of models and their modules, and of optimizers, by identity.
         buffers_version: Grows whenever a module gains a buffer or is assigned one; some do so in every step.
     """
 
@@ -47,6 +50,7 @@ class Registry:
         self._parts: weakref.WeakKeyDictionary[torch.nn.Module, str] = weakref.WeakKeyDictionary()
         self._parameters: dict[int, tuple[weakref.ref[torch.Tensor], str]] = {}
         self._classes: Counter[str] = Counter()
+        self.known = KnownNames()
         for register, hook in (
             (module_api.register_module_parameter_registration_hook, self._on_registration),
             (module_api.register_module_module_registration_hook, self._on_registration),
@@ -90,7 +94,7 @@ class Registry:
         name = self._roots[module]
         self._parts.setdefault(module, name)
         for path, part in unwrapped(module).named_modules():
-            self._parts.setdefault(part, f"{name}.{own_path(path)}".rstrip("."))
+            self.known.note(part, self._parts.setdefault(part, f"{name}.{own_path(path)}".rstrip(".")))
         for path, parameter in unwrapped(module).named_parameters():
             self.name_parameter(parameter, f"{name}.{own_path(path)}")
 

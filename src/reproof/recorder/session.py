@@ -240,9 +240,7 @@ class Recording:
             self.add_problem("artifacts and logged values not recorded: PyTorch was never imported")
         context = self.context if self.is_active else None
         if context is not None:
-            for finish in context.on_end:
-                finish()
-            context.is_active = False
+            self._record_end(context)
         self._patches.restore()
         ACTIVE.discard(self)
         if context is not None:
@@ -253,11 +251,19 @@ class Recording:
         if writer.rank == 0:
             self._write_outcome(writer, status, ended, exit_code)
 
-    def _record_rest(self, context: Context, status: str, rank: int) -> None:
-        """Record what comes after the last step: no hook is in place any more."""
+    def _record_end(self, context: Context) -> None:
+        """Record what is still under way and, if the training went to its end, what it has left."""
+        for finish in context.on_end:
+            finish()
         if not self._has_all_steps:
             with self.guard(BESIDE):
                 context.background.place_rest()
+            for record_left in context.on_complete:
+                record_left()
+        context.is_active = False
+
+    def _record_rest(self, context: Context, status: str, rank: int) -> None:
+        """Record the artifacts: no hook is in place any more."""
         if rank == 0:  # one process looks at what all have left
             with self.guard("artifacts"):
                 self._artifacts.record_at_end(context, status)

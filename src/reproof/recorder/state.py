@@ -276,4 +276,5 @@ class StateRecorder:
             kind = type(optimizer).__name__
             self._classes[kind] += 1
             name = self._names[optimizer] = kind if self._classes[kind] == 1 else f"{kind}#{self._classes[kind]}"
+            self._registry.known.note(optimizer, name)
         return name

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final, Literal, NamedTuple, get_args
 
-Stage = Literal["init", "batch", "forward", "loss", "gradient", "update", "metric"]
+Stage = Literal["init", "batch", "forward", "loss", "gradient", "update", "metric", "final", "output"]
 STAGES: Final[tuple[Stage, ...]] = get_args(Stage)
 
 Detail = Literal["order", "content"]
@@ -74,7 +74,7 @@ class Frame(NamedTuple):
         return self.digests[position * DIGEST_BYTES : (position + 1) * DIGEST_BYTES]
 
 
-NumbersKind = Literal["exact", "statistics", "samples", "rng"]
+NumbersKind = Literal["exact", "statistics", "samples", "rng", "members"]
 
 
 class Numbers(NamedTuple):

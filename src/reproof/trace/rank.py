@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from reproof.schema import Stage
+
 COLUMNS: Final[dict[str, tuple[Literal["Q", "I"], int]]] = {"step": ("Q", 24), "layout": ("I", 32)}
 """Fields of a frame record that are read as arrays: `array` typecode, offset."""
 
@@ -168,6 +170,22 @@ class RankTrace:
         """Return the digests of the events from start to stop, counted over the whole trace."""
         offset = fmt.HEADER_BYTES
         return self._maps["digests"][offset + start * DIGEST_BYTES : offset + stop * DIGEST_BYTES]
+
+    def has_digest(self, digest: bytes, stages: frozenset[Stage]) -> bool:
+        """Whether an event of one of these stages has this digest."""
+        digests, start = self._maps["digests"], fmt.HEADER_BYTES
+        stop = start + self.num_events * DIGEST_BYTES
+        while (found := digests.find(digest, start, stop)) >= 0:
+            number, rest = divmod(found - fmt.HEADER_BYTES, DIGEST_BYTES)
+            if rest == 0 and self._event(number).stage in stages:
+                return True
+            start = found + 1
+        return False
+
+    def _event(self, number: int) -> Event:
+        """Return an event by its place in the whole trace."""
+        index = bisect_right(range(self.num_frames), number, key=lambda i: self.record(i).digests_end)
+        return self.layout(self.record(index).layout).events[number - self.events_before(index)]
 
     def numbers(self, index: int) -> dict[tuple[int, str], Numbers]:
         """Return the numbers kept with the events of a frame, by position in the layout and kind.

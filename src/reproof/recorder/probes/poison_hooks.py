@@ -37,6 +37,7 @@ class PoisonHooks:
         self._poison = Poison(probes.other_memory, context.folder / PLACES)
         self._mode = PoisonMode(self._poison, self._on_error)
         self.first: PoisonedEvent | None = None
+        self._left: PoisonedEvent | None = None
         self._is_child = False
         patch_numpy(context.patches, self._poison, lambda: self._mode.is_active)
         context.evidence.look = self.look
@@ -54,7 +55,7 @@ class PoisonHooks:
         found = None if tensor is None else self._poison.find(tensor)
         if found is None or tensor is None:
             return
-        self.first = PoisonedEvent(
+        event = PoisonedEvent(
             stage=stage,
             name=name,
             step=self._context.frames.step,
@@ -64,6 +65,10 @@ class PoisonHooks:
             num_poisoned=found.num_poisoned,
             num_elements=tensor.numel(),
         )
+        if stage == "final":  # read whenever a model dies, before events that come earlier in the order of the trace
+            self._left = self._left or event
+            return
+        self.first = event
         write_poisoned(self._context.folder, self._rank, self.first)
 
     def _on_error(self, name: str, values: Any) -> None:
@@ -76,7 +81,10 @@ class PoisonHooks:
         self._mode.is_active = False
         FILLER.fill = None
         leave_mode(self._mode)
-        if self.first is None:
+        if self.first is None and self._left is not None:
+            self.first = self._left
+            write_poisoned(self._context.folder, self._rank, self.first)
+        elif self.first is None:
             with self._context.problems.guard("poison"):
                 self._poison.read_shared()
                 places = tuple((site.file, site.line) for site in self._poison.sites if site.file)
