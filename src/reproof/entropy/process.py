@@ -93,8 +93,8 @@ class Taps:
 
     def _follow_children(self) -> None:
         # Forked children inherit the taps and need a ledger of their own; spawned ones start empty, and are tapped by
-        # what they unpickle first (`Entry`). A child that was forked by `multiprocessing` ends by `os._exit`, which runs
-        # no exit handlers: so its ledger is closed by a finalizer, and `os._exit` itself writes what is left.
+        # what they unpickle first (`Entry`). A child that `multiprocessing` forked ends by `os._exit`, which runs no
+        # exit handlers: so its ledger is closed by a finalizer, and `os._exit` itself writes what is left.
         os.register_at_fork(before=self._count_child, after_in_child=self._enter_child)
         multiprocessing.util.register_after_fork(self, Taps._close_at_exit)
         atexit.register(self.interceptor.flush)  # a child that is forked by hand may end like its parent
