@@ -13,6 +13,7 @@ from reproof.hash_seed import parse_seed, pinned_hash_seed
         ("0", 0),
         ("42", 42),
         ("4294967295", 4294967295),
+        ("4294967296", None),
         ("007", 7),
         ("random", None),
         ("", None),
