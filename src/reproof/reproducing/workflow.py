@@ -264,7 +264,7 @@ class _Work:
         if not self._bundle.has_trace:
             return None
         traces = open_trace(self._bundle.trace), open_trace(result.trace)
-        return compare_traces(*traces, max_differences=MAX_DIFFERENCES, is_same_program=True)
+        return compare_traces(*traces, max_differences=MAX_DIFFERENCES, is_same_program=True, verify=True)
 
     def _is_same(self, result: WorkerResult, comparison: Comparison | None) -> bool:
         same = result.weights == self._bundle.manifest.weights and result.metrics == self._bundle.trial.metrics
