@@ -140,6 +140,7 @@ PROCESS: Final = re.compile(
 )
 """Where a number is that of a process: after such a word, last in brackets, or glued to a word (``.tmp4242``)."""
 
+DIGITS: Final = re.compile(r"(?<!\d)(?P<number>\d{2,20})(?!\d)")
 PIECES: Final = (re.compile(r"[\w.+-]{1,255}"), re.compile(r"[\w.]{1,255}"), re.compile(r"\w{1,255}"))
 """Parts of a text that may be a temporary name as a whole."""
 FOREIGN: Final = re.compile(r"([A-Za-z]{1,40})[ _/.-]$")
@@ -223,25 +224,19 @@ def _is_foreign(text: str, match: re.Match[str]) -> bool:
 
 
 def find_names(text: str, surroundings: Surroundings, *, in_name: bool = False) -> Iterator[Span]:
-    """Yield the run's own names and numbers: temporary names, working folder, host, user, processes."""
-    folder = surroundings.folder
-    if folder is not None and folder.count("/") > 1:
-        yield from _find_literally(text, folder, "folder")
-    for name, kind in ((surroundings.host, "host"), (surroundings.user, "user")):
-        if name:
+    """Yield the run's own names and numbers: working folder, host, user, temporary names, processes."""
+    known = ((surroundings.folder, "folder"), (surroundings.host, "host"), (surroundings.user, "user"))
+    for name, kind in known:
+        if name is not None and name.strip("/"):
             yield from _find_literally(text, name, kind)
-    if surroundings.temporary_names:
-        for pattern in PIECES:
-            for match in pattern.finditer(text):
-                if match[0] in surroundings.temporary_names:
-                    yield Span(*match.span(), "temporary")
-    if in_name:
-        for match in re.finditer(r"\d{2,20}", text):
-            if match[0] in surroundings.process_numbers:
-                yield Span(*match.span(), "process")
-    for match in PROCESS.finditer(text):
-        if match["number"] in surroundings.process_numbers:
-            yield Span(*match.span("number"), "process")
+    for pattern in PIECES if surroundings.temporary_names else ():
+        for match in pattern.finditer(text):
+            if match[0] in surroundings.temporary_names:
+                yield Span(*match.span(), "temporary")
+    for pattern in (PROCESS, DIGITS) if in_name else (PROCESS,):
+        for match in pattern.finditer(text):
+            if match["number"] in surroundings.process_numbers:
+                yield Span(*match.span("number"), "process")
 
 
 def _find_literally(text: str, name: str, kind: str) -> Iterator[Span]:

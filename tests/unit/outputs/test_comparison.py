@@ -52,7 +52,12 @@ def test_differences_come_in_order() -> None:
     baseline = of(saved=(save("1", 5), save("1", 2, "['b']")), text="a", files=(file("x", "1"),))
     candidate = of(saved=(save("2", 5), save("2", 2, "['b']")), text="b", files=(file("x", "2"),))
     found = compare(baseline, candidate)
-    assert [(one.kind, one.step) for one in found.differences] == [("saved", 2), ("saved", 5), ("line", None), ("file", None)]
+    assert [(one.kind, one.step) for one in found.differences] == [
+        ("saved", 2),
+        ("saved", 5),
+        ("line", None),
+        ("file", None),
+    ]
     assert [one.name for one in found.differences] == ["saved a.pt['b']", "saved a.pt['w']", "stdout line 1", "x[0]"]
     assert found.first is not None
     assert found.first.baseline is not None

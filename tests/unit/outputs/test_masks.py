@@ -13,7 +13,8 @@ from reproof.outputs.masks import MAX_MASKED_CHARACTERS, mask_line, mask_name
 from reproof.outputs.surroundings import Surroundings
 
 try:
-    from re import _constants as constants, _parser as parser  # type: ignore[attr-defined]  # Python 3.11
+    from re import _constants as constants  # type: ignore[attr-defined]  # Python 3.11
+    from re import _parser as parser
 except ImportError:
     import sre_constants as constants
     import sre_parse as parser
@@ -97,7 +98,14 @@ class TestSurroundings:
 
     @pytest.mark.parametrize(
         "line",
-        ["2024-05-06 07:08:09 start", "1595983072.1 start", "pid 999 here", "in /tmp/tmpother123", "node18", "23:59:59 x"],
+        [
+            "2024-05-06 07:08:09 start",
+            "1595983072.1 start",
+            "pid 999 here",
+            "in /tmp/tmpother123",
+            "node18",
+            "23:59:59 x",
+        ],
     )
     def test_what_is_not_of_the_run_stays(self, line: str) -> None:
         """Dates, process numbers and names of others are kept."""
@@ -182,6 +190,7 @@ class Counting(str):
     __slots__ = ()
 
     def __getitem__(self, _: object) -> str:
+        """Fail."""
         raise AssertionError("it was looked at")
 
 
@@ -193,7 +202,8 @@ def test_a_very_long_line_is_not_looked_at() -> None:
 
 @pytest.mark.timeout(60)
 @pytest.mark.parametrize(
-    "piece", ["1", "1,", "1:", "a", "_", " ", "time ", "time: ", "loss ", "2026-11-29 ", "[", "|", "1.", "=", "total_", "%|"]
+    "piece",
+    ["1", "1,", "1:", "a", "_", " ", "time ", "time: ", "loss ", "2026-11-29 ", "[", "|", "1.", "=", "total_", "%|"],
 )
 def test_a_hostile_line_ends(piece: str) -> None:
     """A line of one piece repeated, of the greatest length that is looked at, is masked at all."""

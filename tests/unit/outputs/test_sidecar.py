@@ -20,7 +20,12 @@ DIGEST: Final = digest_text("x")
 OTHER: Final = digest_text("y")
 OUTPUT: Final = RunOutput(
     surroundings=Surroundings(
-        began_at=1.5, ended_at=2.5, utc_offset_seconds=-3600, process_ids=(12,), host="h", temporary=("/tmp/x",)  # noqa: S108
+        began_at=1.5,
+        ended_at=2.5,
+        utc_offset_seconds=-3600,
+        process_ids=(12,),
+        host="h",
+        temporary=("/tmp/x",),  # noqa: S108
     ),
     saved=(
         SavedTensor(step=3, file="a.pt", path="['w']", digest=DIGEST, masked=DIGEST, text="Float [2]"),
@@ -32,7 +37,9 @@ OUTPUT: Final = RunOutput(
     ),
     unkept=(UnkeptLines(stream="stdout", worker="", count=3, digest=DIGEST),),
     files=(
-        FileOutput(name="x", format="lines", parts=(Part(name="line 1", digest=DIGEST, masked=OTHER, text="t"),), note="n"),
+        FileOutput(
+            name="x", format="lines", parts=(Part(name="line 1", digest=DIGEST, masked=OTHER, text="t"),), note="n"
+        ),
         FileOutput(name="y", format="unread", not_compared="why"),
     ),
     notes=("lines are not recorded",),
@@ -44,9 +51,7 @@ def write(folder: Path, output: RunOutput = OUTPUT) -> Path:
     writer = OutputWriter(folder, 0)
     writer.add_saved(output.saved)
     assert output.surroundings is not None
-    writer.finish(
-        output.surroundings, lines=output.lines, unkept=output.unkept, files=output.files, notes=output.notes
-    )
+    writer.finish(output.surroundings, lines=output.lines, unkept=output.unkept, files=output.files, notes=output.notes)
     return folder / "rank0.output"
 
 
