@@ -211,9 +211,13 @@ def _(path: Path, when: float, result: int) -> None:
 
 @writes("a.png")
 def _(path: Path, when: float, result: int) -> None:
-    chunks = [(b"IHDR", struct.pack(">IIBBBBB", 1, 1, 8, 0, 0, 0, 0)), (b"tIME", struct.pack(">I", int(when))[:4] + b"\0\0\0"),
-              (b"tEXt", b"Creation Time\0" + str(date(when)).encode()), (b"IDAT", zlib.compress(bytes([0, result]))),
-              (b"IEND", b"")]  # fmt: skip
+    chunks = (
+        (b"IHDR", struct.pack(">IIBBBBB", 1, 1, 8, 0, 0, 0, 0)),
+        (b"tIME", struct.pack(">I", int(when)) + bytes(3)),
+        (b"tEXt", f"Creation Time\0{date(when)}".encode()),
+        (b"IDAT", zlib.compress(bytes([0, result]))),
+        (b"IEND", b""),
+    )
     packed = (
         struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)) for kind, data in chunks
     )
