@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from reproof.outputs.surroundings import Surroundings
 
 Stream = Literal["stdout", "stderr"]
+BYTES: Final = "bytes"
+LINES: Final = "lines"
+"""Formats of files that are compared in ways of their own."""
 MAX_SHOWN_CHARACTERS: Final = 160
 """Of a part of a file, so much is kept for showing."""
 

@@ -94,7 +94,7 @@ class PartCollector:
             return
         text = value if isinstance(value, str) else repr(value)
         exact = f"{type(value).__name__} {_bits(value)}"
-        masked = self.mask_value(text, keys)
+        masked = text if self._is_full() else self.mask_value(text, keys)
         self.add(name, digest_text(exact), text, None if masked == text else digest_text(masked))
 
     def mask_value(self, text: str, keys: tuple[str, ...]) -> str:
