@@ -244,6 +244,9 @@ def _is_foreign(text: str, match: re.Match[str]) -> bool:
 
 def find_names(text: str, surroundings: Surroundings, *, in_name: bool = False) -> Iterator[Span]:
     """Yield the run's own names and numbers: working folder, host, user, temporary names, processes."""
+    for path in surroundings.temporary:
+        if path.count("/") > 1:
+            yield from _find_literally(text, path.rstrip("/"), "temporary")
     known = ((surroundings.folder, "folder"), (surroundings.host, "host"), (surroundings.user, "user"))
     for name, kind in known:
         if name is not None and name.strip("/"):
