@@ -244,23 +244,28 @@ def _is_foreign(text: str, match: re.Match[str]) -> bool:
 
 def find_names(text: str, surroundings: Surroundings, *, in_name: bool = False) -> Iterator[Span]:
     """Yield the run's own names and numbers: working folder, host, user, temporary names, processes."""
-    for path in surroundings.temporary:
-        if path.count("/") > 1:
-            yield from _find_literally(text, path.rstrip("/"), "temporary")
+    yield from _find_temporary(text, surroundings)
     known = ((surroundings.folder, "folder"), (surroundings.host, "host"), (surroundings.user, "user"))
     for name, kind in known:
         if name is not None and name.strip("/"):
             yield from _find_literally(text, name, kind)
-    for pattern in PIECES if any(name in text for name in surroundings.temporary_names) else ():
-        for match in pattern.finditer(text):
-            if match[0] in surroundings.temporary_names:
-                yield Span(*match.span(), "temporary")
     if not any(number in text for number in surroundings.process_numbers):
         return
     for pattern in (PROCESS, DIGITS) if in_name else (PROCESS,):
         for match in pattern.finditer(text):
             if match["number"] in surroundings.process_numbers:
                 yield Span(*match.span("number"), "process")
+
+
+def _find_temporary(text: str, surroundings: Surroundings) -> Iterator[Span]:
+    """Yield temporary paths as a whole, then their names wherever else they stand."""
+    for path in surroundings.temporary:
+        if path.count("/") > 1:
+            yield from _find_literally(text, path.rstrip("/"), "temporary")
+    for pattern in PIECES if any(name in text for name in surroundings.temporary_names) else ():
+        for match in pattern.finditer(text):
+            if match[0] in surroundings.temporary_names:
+                yield Span(*match.span(), "temporary")
 
 
 def _find_literally(text: str, name: str, kind: str) -> Iterator[Span]:
