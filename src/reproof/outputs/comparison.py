@@ -10,10 +10,10 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from reproof.outputs.contents import BYTES, LINES
 from reproof.outputs.line_comparison import LineDifference, compare_in_order, compare_lines, mask_parts, sort_braces
 from reproof.outputs.masks import mask_name
 from reproof.outputs.pairing import FilePair, is_ignored, pair_files
+from reproof.outputs.records import BYTES, LINES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

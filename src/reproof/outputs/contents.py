@@ -12,7 +12,7 @@ import zipfile
 from pathlib import PurePath
 from typing import TYPE_CHECKING, BinaryIO, Final, NamedTuple
 
-from reproof.outputs.formats.archives import read_compressed, read_tar, read_zip
+from reproof.outputs.formats.archives import ZLIB_STARTS, read_compressed, read_tar, read_zip
 from reproof.outputs.formats.arrays import NUMPY_MAGIC, read_npy, read_safetensors
 from reproof.outputs.formats.databases import PARQUET_MAGIC, SQLITE_MAGIC, read_parquet, read_sqlite
 from reproof.outputs.formats.documents import read_pdf, read_postscript, read_svg
@@ -22,7 +22,7 @@ from reproof.outputs.formats.parts import PartCollector
 from reproof.outputs.formats.pickles import read_pickle
 from reproof.outputs.formats.text import read_json, read_lines, read_table
 from reproof.outputs.formats.torch_files import is_torch_archive, read_legacy, read_torch_zip
-from reproof.outputs.records import FileOutput, Part
+from reproof.outputs.records import BYTES, LINES, FileOutput, Part
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,8 +35,6 @@ if TYPE_CHECKING:
 MAX_NESTED: Final = 2
 """Archives within archives are opened to this depth: ``run.tar.gz`` with a ``.npz`` in it."""
 START_BYTES: Final = 512
-BYTES: Final = "bytes"
-LINES: Final = "lines"
 
 UNREAD: Final = {
     ".wandb": "W&B's own log is full of times",
@@ -154,7 +152,7 @@ _BY_SUFFIX: Final = {
     ".safetensors": Format("safetensors", read_safetensors),
 }
 _PICKLE_STARTS: Final = tuple(bytes((0x80, protocol)) for protocol in range(2, 6))
-_COMPRESSED: Final = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ\0")
+_COMPRESSED: Final = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ\0", *ZLIB_STARTS)
 _ZIP: Final = b"PK\x03\x04"
 
 
@@ -166,7 +164,7 @@ def _choose_by_content(start: bytes, stream: BinaryIO, depth: int) -> Format | N
         if is_torch_archive(_list_zip(stream)):
             return Format("torch.save", read_torch_zip)
         return _nest("zip", read_zip, depth)
-    if start.startswith(_COMPRESSED):
+    if start.startswith(_COMPRESSED) and not _is_text(start):  # "x^" may begin a text too
         return _nest("compressed", read_compressed, depth)
     if start[257:262] == b"ustar":
         return _nest("tar", read_tar, depth)

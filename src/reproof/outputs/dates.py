@@ -17,15 +17,18 @@ MONTHS: Final = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", 
 
 _MONTH: Final = r"(?P<name>Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]{0,6}\.?"
 _WEEKDAY: Final = r"(?:(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]{0,6},?[ _]{1,2})?"
-_CLOCK: Final = r"[012]?\d[:.h_-]?[0-5]\d(?:[:.m_-]?[0-5]\d(?:[.,_-]\d{1,9})?)?s?(?:\s?[AaPp]\.?[Mm]\.?)?"
-_ZONE: Final = r"(?:\s?(?:Z|UTC|GMT|[A-Z]{3,4}|[+-]\d\d:?\d\d))?(?![\w])"
-_TIME: Final = rf"(?:,?[T _@/-]{{1,3}}(?:at )?{_CLOCK}(?:{_ZONE})?)?"
+_CLOCK: Final = r"[012]?\d:[0-5]\d(?::[0-5]\d(?:[.,]\d{1,9})?)?(?: ?[AaPp]\.?[Mm]\.?(?!\w))?"
+_NAMED_CLOCK: Final = r"[012]\d[_h-][0-5]\d[_m-][0-5]\ds?(?:[._-]\d{3,9})?(?![\d])"
+"""As names of files have it; without colons a shorter one might be any number."""
+_ZONE: Final = r"(?: ?(?:Z|UTC|GMT|CES?T|[ECMP][SD]T|BST|IST|JST|[+-]\d\d:?\d\d)(?!\w))?"
+_TIME: Final = rf"(?:(?:,? {{1,2}}(?:at )?|[T_@/-]{{1,2}}){_CLOCK}{_ZONE}|[ T_@/-]{{1,2}}{_NAMED_CLOCK})?"
 
 DATES: Final = (
     re.compile(rf"(?<!\d)(?P<y>20\d\d)(?P<sep>[-/._])(?P<m>[01]\d)(?P=sep)(?P<d>[0-3]\d)(?!\d){_TIME}"),
-    re.compile(r"(?<![\d.])(?P<y>20\d\d)(?P<m>[01]\d)(?P<d>[0-3]\d)(?:[-_T.]?\d{4,6}(?:[-_.]\d{1,9})?)?Z?(?!\d)"),
+    re.compile(r"(?<![\d.])(?P<y>20\d\d)(?P<m>[01]\d)(?P<d>[0-3]\d)"
+               r"(?:[-_T]?[012]\d[0-5]\d(?:[0-5]\d)?(?:[-_.]\d{3,9})?)?Z?(?![\d]|\.\d)"),
     re.compile(rf"(?<![A-Za-z]){_WEEKDAY}{_MONTH}[ _-]{{0,2}}(?P<d>\d{{1,2}})(?!\d)(?:,?[ _]{{1,2}}(?P<y>20\d\d))?"
-               rf"(?:,?[ _]{{1,2}}{_CLOCK}(?:{_ZONE})?)?(?:[ _]{{1,2}}(?P<y2>20\d\d)(?!\d))?"),
+               rf"{_TIME}(?:[ _]{{1,2}}(?P<y2>20\d\d)(?!\d))?"),
     re.compile(rf"(?<![A-Za-z\d]){_WEEKDAY}(?P<d>\d{{1,2}})[ _-]{_MONTH}(?:[ _-](?P<y>20\d\d)(?!\d))?{_TIME}"),
     re.compile(rf"(?<![\d/.])(?P<d>\d{{1,2}})(?P<either>[/.-])(?P<m>\d{{1,2}})(?P=either)(?P<y>20\d\d)(?!\d){_TIME}"),
     re.compile(r"(?<!\w)[IWEFD](?P<m>[01]\d)(?P<d>[0-3]\d) \d\d:\d\d:\d\d\.\d{1,9}"),
@@ -34,6 +37,7 @@ DATES: Final = (
 )  # fmt: skip
 """ISO, compact, ctime and e-mail, day or month first, glog, month and day with a clock."""
 
+MAY_BE_DATE: Final = re.compile(r"20\d\d|\d:\d|Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec")
 CLOCK: Final = re.compile(
     r"(?:^[\s\[(<]{0,4}|\b(?:at|since|until|started|made|generated|finished|begin|end|now|time)[:=]?\s{1,2}[\[(]?)"
     r"(?P<value>(?P<h>[012]?\d):(?P<min>[0-5]\d):(?P<s>[0-5]\d)(?:[.,]\d{1,9})?(?: ?[AP]M)?)(?![\d:])",
@@ -48,6 +52,8 @@ EPOCH_IN_NAME: Final = re.compile(r"(?<!\d)(?P<s>1\d{9})(?:(?:\d{3}){1,3}|[._]\d
 
 def find_dates(text: str, surroundings: Surroundings) -> Iterator[tuple[int, int]]:
     """Yield the start and end of each date of the run, with the time of day beside it."""
+    if not MAY_BE_DATE.search(text):
+        return
     for pattern in DATES:
         for match in pattern.finditer(text):
             if _is_of_run(match.groupdict(), surroundings):
@@ -56,7 +62,7 @@ def find_dates(text: str, surroundings: Surroundings) -> Iterator[tuple[int, int
 
 def find_clocks(text: str, surroundings: Surroundings) -> Iterator[tuple[int, int]]:
     """Yield the start and end of each time of day that lies within the run."""
-    for match in CLOCK.finditer(text):
+    for match in CLOCK.finditer(text) if ":" in text else ():
         hour = int(match["h"])
         hours = {hour, hour % 12, hour % 12 + 12} if match["value"][-1] in "Mm" else {hour}
         if any(surroundings.holds_clock(told, int(match["min"]), int(match["s"])) for told in hours):

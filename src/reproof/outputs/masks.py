@@ -70,71 +70,82 @@ class Rule(NamedTuple):
         kind: What it is, as the masked text says it.
         pattern: The pattern; with a group ``key``, no foreign word may stand directly before that.
         guard: Which words of a result forbid it.
+        needs: Texts in small letters of which a line has one, or the pattern is not tried.
     """
 
     kind: str
     pattern: re.Pattern[str]
-    guard: Guard = "line"
+    guard: Guard
+    needs: tuple[str, ...]
 
 
-def compile_rule(kind: str, pattern: str, guard: Guard = "line") -> Rule:
-    """Return a rule whose pattern knows no case."""
-    return Rule(kind, re.compile(pattern, re.IGNORECASE), guard)
+def compile_rule(kind: str, needs: str, pattern: str, guard: Guard = "line") -> Rule:
+    """Return a rule whose pattern knows no case; what it needs is parted by commas."""
+    return Rule(kind, re.compile(pattern, re.IGNORECASE), guard, tuple(needs.split(",")))
 
 
 RULES: Final = (
     # tqdm: the drawing, which gives way to the length of the rate; the clocks and the rate, but not what follows them.
-    compile_rule("bar", r"(?<=%)(?P<value>\|(?:[█▏▎▍▌▋▊▉ ]{1,200}|#{1,200}[0-9]? {0,200})\|)", "none"),
+    compile_rule("bar", "%|", r"(?<=%)(?P<value>\|(?:[█▏▎▍▌▋▊▉ ]{1,200}|#{1,200}[0-9]? {0,200})\|)", "none"),
     compile_rule(
         "progress",
+        "[",
         r"\[(?P<value>(?:\d{1,4}:)?\d\d:\d\d(?=[<,])(?:<(?:[\d:]{4,12}|\?))?"
         r"(?:, {0,3}(?:\?|[\d.]{1,12}) ?[A-Za-z]{0,24}/[A-Za-z]{1,24}|(?<=[\d?])(?=\])))(?=[,\]])",
         "none",
     ),
-    compile_rule("clock", rf"(?P<value>{CLOCK} • (?:{CLOCK}|-:--:--))", "none"),
+    compile_rule("clock", "•", rf"(?P<value>{CLOCK} • (?:{CLOCK}|-:--:--))", "none"),
     # Rates of what is counted, and their inverse.
     compile_rule(
-        "rate", rf"{FREE}(?P<value>{NUMBER}(?:±{NUMBER})?\s?[kKM]?\s?(?:{COUNTABLE})\s?(?:/|per )\s?{PER_SECOND})"
+        "rate",
+        "/,per ",
+        rf"{FREE}(?P<value>{NUMBER}(?:±{NUMBER})?\s?[kKM]?\s?(?:{COUNTABLE})\s?(?:/|per )\s?{PER_SECOND})",
     ),
     compile_rule(
         "rate",
+        "/,per ",
         rf"{FREE}(?P<value>(?:\d{{1,5}} ?s )?{NUMBER}\s?(?:s|sec|seconds?|ms|us|ns|min)\s?(?:/|per )\s?(?:{COUNTABLE}))"
         r"(?![\w/])",
     ),
-    compile_rule("rate", rf"{FREE}(?P<value>{NUMBER} ?fps)(?!\w)"),
+    compile_rule("rate", "fps", rf"{FREE}(?P<value>{NUMBER} ?fps)(?!\w)"),
     compile_rule(
         "rate",
+        "per_s,sps,fps,ips,wps,ups,tps,it_s,mfu,throughput",
         rf"(?<!\w)(?:[a-z]{{1,24}}_)?(?:(?:{COUNTABLE})_per_s(?:ec(?:ond)?)?|sps|fps|ips|wps|ups|tps|it_s|mfu|throughput)"
         r"(?:_per_gpu)?"
         rf"{SEPARATOR}(?P<value>{NUMBER}\s?%?(?![\w.]))",
     ),
     compile_rule(
         "rate",
+        "/,per ",
         rf"{START}(?:(?:{COUNTABLE})\s?(?:/|per )\s?(?:secs?|seconds?|s)|(?:s|sec|ms|us)\s?/\s?(?:{COUNTABLE}))"
         rf"[\"')\]]{{0,2}}\s{{0,4}}[:=|]?\s{{0,24}}(?P<value>{NUMBER})(?![\w.])",
     ),
     # Durations beside a word of time.
     compile_rule(
         "duration",
+        "elapsed,time,wall,sec,min,hour,dur,ms",
         rf"{START}(?P<key>{ADJECTIVE}{{0,2}}(?:{SURE_TIMES}|(?:{PHASES})[ _/.-](?:{MEASURES})))"
         rf"{SEPARATOR}(?P<value>{BARE})",
     ),
     compile_rule(
         "duration",
+        "time,took,taken,eta,dur,remaining,wall",
         rf"{START}(?P<key>{ADJECTIVE}{{0,3}}(?:{TIMES})(?: per (?:{COUNTABLE}))?)"
         rf"{SEPARATOR}(?:about |approx\. )?(?P<value>(?:{WITH_UNIT}){AVERAGE})",
     ),
-    compile_rule("duration", rf"{FREE}(?P<value>{WITH_UNIT}) ?(?:elapsed|remaining)(?!\w)"),
-    compile_rule("duration", rf"{START}(?:{VERBS})(?!\w){OBJECTS} (?:in|after) (?P<value>{WITH_UNIT})"),
-    compile_rule("duration", rf"^\[ {{0,8}}(?P<value>{NUMBER} ?(?:s|ms|sec|seconds))\]"),
+    compile_rule("duration", "elapsed,remaining", rf"{FREE}(?P<value>{WITH_UNIT}) ?(?:elapsed|remaining)(?!\w)"),
+    compile_rule("duration", " in , after ", rf"{START}(?:{VERBS})(?!\w){OBJECTS} (?:in|after) (?P<value>{WITH_UNIT})"),
+    compile_rule("duration", "[", rf"^\[ {{0,8}}(?P<value>{NUMBER} ?(?:s|ms|sec|seconds))\]"),
     # Idioms in which a bare number after "time" is told by its neighbour.
     compile_rule(
         "duration",
+        "data",
         rf"{START}time\s{{1,2}}(?P<value>{PAIR}\s{{1,2}}Data\s{{1,2}}{PAIR})",
     ),
-    compile_rule("duration", rf"{START}time: (?P<value>{NUMBER})(?=,?\s{{1,2}}(?:data_time|last_time):)"),
+    compile_rule("duration", "_time:", rf"{START}time: (?P<value>{NUMBER})(?=,?\s{{1,2}}(?:data_time|last_time):)"),
     # The run's own addresses: how Python prints an object.
-    compile_rule("address", r"(?<=at )(?P<value>0x[0-9a-f]{6,16})(?!\w)", "none"),
+    compile_rule("address", "0x", r"(?<=at )(?P<value>0x[0-9a-f]{6,16})(?!\w)", "none"),
 )
 """Dates, process numbers and names are looked up in the surroundings, below."""
 
@@ -199,14 +210,17 @@ def _find_noise(text: str, surroundings: Surroundings) -> Iterator[Span]:
     """Yield dates, rates and durations; a number that a word of a result labels is none."""
     if not any(character.isdigit() for character in text):
         return
-    words = find_result_words(text)
+    words: ResultWords | None = None
     for find in (find_dates, find_epochs, find_clocks):
         for start, end in find(text, surroundings):
+            words = words or find_result_words(text)
             if _allows(words, start, end, "before"):
                 yield Span(start, end, "date")
+    small = text.lower()
     for rule in RULES:
-        for match in rule.pattern.finditer(text):
+        for match in rule.pattern.finditer(text) if any(need in small for need in rule.needs) else ():
             start, end = match.span("value")
+            words = words or find_result_words(text)
             if _allows(words, start, end, rule.guard) and not _is_foreign(text, match):
                 yield Span(start, end, rule.kind)
 
@@ -230,18 +244,28 @@ def _is_foreign(text: str, match: re.Match[str]) -> bool:
 
 def find_names(text: str, surroundings: Surroundings, *, in_name: bool = False) -> Iterator[Span]:
     """Yield the run's own names and numbers: working folder, host, user, temporary names, processes."""
+    yield from _find_temporary(text, surroundings)
     known = ((surroundings.folder, "folder"), (surroundings.host, "host"), (surroundings.user, "user"))
     for name, kind in known:
         if name is not None and name.strip("/"):
             yield from _find_literally(text, name, kind)
-    for pattern in PIECES if surroundings.temporary_names else ():
-        for match in pattern.finditer(text):
-            if match[0] in surroundings.temporary_names:
-                yield Span(*match.span(), "temporary")
+    if not any(number in text for number in surroundings.process_numbers):
+        return
     for pattern in (PROCESS, DIGITS) if in_name else (PROCESS,):
         for match in pattern.finditer(text):
             if match["number"] in surroundings.process_numbers:
                 yield Span(*match.span("number"), "process")
+
+
+def _find_temporary(text: str, surroundings: Surroundings) -> Iterator[Span]:
+    """Yield temporary paths as a whole, then their names wherever else they stand."""
+    for path in surroundings.temporary:
+        if path.count("/") > 1:
+            yield from _find_literally(text, path.rstrip("/"), "temporary")
+    for pattern in PIECES if any(name in text for name in surroundings.temporary_names) else ():
+        for match in pattern.finditer(text):
+            if match[0] in surroundings.temporary_names:
+                yield Span(*match.span(), "temporary")
 
 
 def _find_literally(text: str, name: str, kind: str) -> Iterator[Span]:

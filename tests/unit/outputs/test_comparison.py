@@ -6,8 +6,9 @@ from dataclasses import replace
 from typing import Final
 
 from reproof.outputs.comparison import OutputComparison, compare_outputs
+from reproof.outputs.formats.parts import PartCollector
 from reproof.outputs.lines import make_line
-from reproof.outputs.records import FileOutput, Part, RunOutput, SavedTensor, UnkeptLines, digest_text
+from reproof.outputs.records import FileOutput, Part, RunOutput, SavedTensor, UnkeptLines, digest_text, name_saved
 from reproof.outputs.surroundings import Surroundings
 
 KNOWN: Final = Surroundings(began_at=1_795_983_060, ended_at=1_795_983_120)
@@ -127,6 +128,19 @@ def test_what_is_not_compared_is_named() -> None:
         ("printed lines and files", "the candidate has not written it: the run was killed or is under way"),
         ("r.wandb", "full of times"),
     ]
+
+
+def test_an_object_that_is_saved_is_collected_like_a_file() -> None:
+    """A date in it is noise, a number is not."""
+    outputs = []
+    for number, loss in ((0, 0.5), (1, 0.25)):
+        parts = PartCollector(KNOWN)
+        parts.add_value("['saved_at']", KNOWN.began_at + number, ("saved_at",))
+        parts.add_value("['loss']", loss, ("loss",))
+        outputs.append(of(saved=tuple(name_saved(parts.finish(), 7, "a.pt"))))
+    found = compare(*outputs)
+    assert [(one.name, one.step) for one in found.differences] == [("saved a.pt['loss']", 7)]
+    assert [one.name for one in found.noise] == ["saved a.pt['saved_at']"]
 
 
 def test_ignored_files_are_left_out() -> None:

@@ -26,6 +26,7 @@ import torch
 
 from reproof.outputs.comparison import OutputComparison, compare_outputs
 from reproof.outputs.contents import read_contents
+from reproof.outputs.formats import pickles
 from reproof.outputs.records import FileOutput, RunOutput
 from reproof.outputs.surroundings import Surroundings
 
@@ -211,9 +212,13 @@ def _(path: Path, when: float, result: int) -> None:
 
 @writes("a.png")
 def _(path: Path, when: float, result: int) -> None:
-    chunks = [(b"IHDR", struct.pack(">IIBBBBB", 1, 1, 8, 0, 0, 0, 0)), (b"tIME", struct.pack(">I", int(when))[:4] + b"\0\0\0"),
-              (b"tEXt", b"Creation Time\0" + str(date(when)).encode()), (b"IDAT", zlib.compress(bytes([0, result]))),
-              (b"IEND", b"")]  # fmt: skip
+    chunks = (
+        (b"IHDR", struct.pack(">IIBBBBB", 1, 1, 8, 0, 0, 0, 0)),
+        (b"tIME", struct.pack(">I", int(when)) + bytes(3)),
+        (b"tEXt", f"Creation Time\0{date(when)}".encode()),
+        (b"IDAT", zlib.compress(bytes([0, result]))),
+        (b"IEND", b""),
+    )
     packed = (
         struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)) for kind, data in chunks
     )
@@ -285,6 +290,11 @@ def _(path: Path, when: float, result: int) -> None:
     pytest.importorskip("joblib").dump({"w": np.full(3, result), "n": ["x"], "saved_at": when}, path)
 
 
+@writes("packed.joblib")
+def _(path: Path, when: float, result: int) -> None:
+    pytest.importorskip("joblib").dump({"w": np.full(3, result), "saved_at": when}, path, compress=3)
+
+
 @writes("a.bin")
 def _(path: Path, when: float, result: int) -> None:
     path.write_bytes(b"\0\1\2" + bytes([result]))
@@ -349,8 +359,11 @@ class TestNothingIsExecuted:
         assert not (tmp_path / "made").exists()
         assert [part.text for part in found.parts] == ["posix.mkdir", str(tmp_path / "made")]
 
-    def test_a_pickle_that_holds_one_list_a_million_times(self, tmp_path: Path) -> None:
+    def test_a_pickle_that_holds_one_list_a_million_times(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         """It ends, and is compared by its bytes."""
+        monkeypatch.setattr(pickles, "MAX_VALUES", 10_000)
         data = b"\x80\x04]\x94" + b"".join(b"](h" + bytes([n]) + b"h" + bytes([n]) + b"e\x94" for n in range(60)) + b"."
         found = read(tmp_path / "a.pkl", data)
         assert found.format == "bytes"

@@ -121,6 +121,11 @@ class TestSurroundings:
         assert mask_line("in /home/ada/project/out", BASELINE)[0] == "in <folder>/out"
         assert mask_line("in /home/ada/projects", BASELINE)[0] == "in /home/<user>/projects"
 
+    def test_a_temporary_path_is_masked_as_a_whole(self) -> None:
+        """The folder in which it lies may be the run's own too; within another folder its name is."""
+        assert mask_line("in /tmp/tmpab12cd_9/x", BASELINE)[0] == "in <temporary>/x"
+        assert mask_line("in out/tmpab12cd_9.log", BASELINE)[0] == "in out/<temporary>.log"
+
     def test_a_number_of_one_digit_is_no_process(self) -> None:
         """Process 1 of a container says nothing."""
         known = Surroundings(began_at=0, ended_at=1, process_ids=(1,))

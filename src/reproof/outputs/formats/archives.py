@@ -5,17 +5,18 @@ An archive within an archive is opened too, once. Left out: encrypted members, w
 
 from __future__ import annotations
 
-import bz2
 import gzip
 import io
-import lzma
 import tarfile
 import zipfile
+import zlib
 from typing import BinaryIO, Final, Protocol, cast
 
 from reproof.outputs.formats.parts import MAX_MEMORY_BYTES, PartCollector, PrefixedCollector
 from reproof.outputs.masks import mask_name
 
+ZLIB_STARTS: Final = (b"\x78\x01", b"\x78\x5e", b"\x78\x9c", b"\x78\xda")
+"""How joblib begins a file that it compresses."""
 MAX_MEMBERS: Final = 100_000
 
 
@@ -57,10 +58,10 @@ def read_tar(stream: BinaryIO, parts: PartCollector, read_member: MemberReader) 
 
 
 def read_compressed(stream: BinaryIO, parts: PartCollector, read_member: MemberReader) -> None:
-    """Read a file compressed by gzip, bzip2 or xz: a tar archive or a single file.
+    """Read a file compressed by gzip, zlib, bzip2 or xz: a tar archive or a single file.
 
     Raises:
-        OSError, EOFError, lzma.LZMAError: If it is damaged.
+        OSError, EOFError, zlib.error, lzma.LZMAError: If it is damaged.
     """
     start = stream.read(6)
     stream.seek(0)
@@ -69,7 +70,7 @@ def read_compressed(stream: BinaryIO, parts: PartCollector, read_member: MemberR
         data = opened.read(MAX_MEMORY_BYTES + 1)
         if len(data) > MAX_MEMORY_BYTES:
             opened.seek(0)
-            parts.add_stream("content", cast("BinaryIO", opened))
+            parts.add_stream("content", opened)
             return
     content = io.BytesIO(data)
     if _is_tar(data):
@@ -78,10 +79,15 @@ def read_compressed(stream: BinaryIO, parts: PartCollector, read_member: MemberR
         read_member("", content, parts)
 
 
-def _open_compressed(start: bytes, stream: BinaryIO) -> gzip.GzipFile | bz2.BZ2File | lzma.LZMAFile:
+def _open_compressed(start: bytes, stream: BinaryIO) -> BinaryIO:
+    import bz2  # not every Python has these two
+    import lzma
+
     if start.startswith(b"\x1f\x8b"):
-        return gzip.GzipFile(fileobj=stream)
-    return bz2.BZ2File(stream) if start.startswith(b"BZh") else lzma.LZMAFile(stream)
+        return cast("BinaryIO", gzip.GzipFile(fileobj=stream))
+    if start.startswith(ZLIB_STARTS):
+        return io.BytesIO(zlib.decompressobj().decompress(stream.read(), MAX_MEMORY_BYTES + 1))
+    return cast("BinaryIO", bz2.BZ2File(stream) if start.startswith(b"BZh") else lzma.LZMAFile(stream))
 
 
 def _is_tar(data: bytes) -> bool:

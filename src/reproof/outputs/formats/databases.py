@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 import sys
 from contextlib import closing
 from typing import TYPE_CHECKING, BinaryIO, Final
@@ -11,6 +10,8 @@ from reproof.outputs.formats.parts import read_all
 from reproof.outputs.records import digest_text
 
 if TYPE_CHECKING:
+    import sqlite3
+
     from reproof.outputs.formats.parts import PartCollector
 
 SQLITE_MAGIC: Final = b"SQLite format 3\0"
@@ -26,6 +27,8 @@ def read_sqlite(stream: BinaryIO, parts: PartCollector) -> None:
         sqlite3.Error: If it is damaged.
         ValueError: If it is too large, or Python is older than 3.11.
     """
+    import sqlite3  # not every Python has it
+
     data = bytearray(read_all(stream))
     data[_WAL_FLAGS] = b"\1\1"  # what a write-ahead log still holds is a file of its own
     with closing(sqlite3.connect(":memory:")) as database:

@@ -70,14 +70,14 @@ class PartCollector:
     def add_text(self, name: str, text: str) -> None:
         """Add a line of text; runs of blanks count as one."""
         shown = " ".join(text.split())
-        masked, count = mask_line(text, self.surroundings)
+        masked, count = (shown, 0) if self._is_full() else mask_line(text, self.surroundings)
         self.add(name, digest_text(shown), shown, digest_text(masked) if count else None)
 
     def add_row(self, name: str, cells: Iterable[tuple[str, str]]) -> None:
         """Add a row of a table: the name of each column and the cell."""
         cells = list(cells)
         texts = [cell for _, cell in cells]
-        masked = [self.mask_value(cell, (key,)) for key, cell in cells]
+        masked = texts if self._is_full() else [self.mask_value(cell, (key,)) for key, cell in cells]
         digest = digest_text("\0".join(texts))
         self.add(name, digest, ", ".join(texts), None if masked == texts else digest_text("\0".join(masked)))
 
@@ -94,7 +94,7 @@ class PartCollector:
             return
         text = value if isinstance(value, str) else repr(value)
         exact = f"{type(value).__name__} {_bits(value)}"
-        masked = self.mask_value(text, keys)
+        masked = text if self._is_full() else self.mask_value(text, keys)
         self.add(name, digest_text(exact), text, None if masked == text else digest_text(masked))
 
     def mask_value(self, text: str, keys: tuple[str, ...]) -> str:
@@ -116,6 +116,10 @@ class PartCollector:
             hasher.update(chunk)
             size += len(chunk)
         self.add(name, hasher.hexdigest(), text or f"{size} bytes")
+
+    def _is_full(self) -> bool:
+        """Whether further parts count in one: no time is spent on masking them."""
+        return len(self._parts) >= self._max_parts
 
     def finish(self) -> tuple[Part, ...]:
         """Return the parts."""

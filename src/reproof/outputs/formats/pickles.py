@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from reproof.outputs.formats.parts import PartCollector
 
 MAX_DEPTH: Final = 200
-MAX_VALUES: Final = 2_000_000
+MAX_VALUES: Final = 500_000
 MIN_ROW: Final = 16
 """So many numbers in a list or tuple make one part of it: the state of a generator has 625."""
 JOBLIB_WRAPPER: Final = "joblib.numpy_pickle.NumpyArrayWrapper"
