@@ -25,7 +25,7 @@ def load_scaler(bundle: Bundle) -> Any:
 
 
 def build_scaler(description: dict[str, Any]) -> Any:
-    """Return the scaler that an exact state describes: the class is one of our own list, the state is numbers.
+    """Return the scaler that an exact state describes: the class is from a fixed list, the state is numbers.
 
     Raises:
         BundleError: If it describes none.

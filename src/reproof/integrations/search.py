@@ -111,7 +111,7 @@ class FoundTrial:
 
 
 def run_search(request: SearchRequest) -> FoundTrial:
-    """Run a search in fresh processes, together with whoever else works on the study.
+    """Run a search in fresh processes, together with other machines that work on the study.
 
     Raises:
         LaunchError: If a worker fails, or no trial was completed.

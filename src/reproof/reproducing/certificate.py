@@ -7,12 +7,12 @@ in-toto statements can do that.
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any, Final
 
 from reproof._version import __version__
 from reproof.bundle.manifest import digest_file, dump_json
 from reproof.bundle.records import MANIFEST
+from reproof.reproducing.evidence import plain
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -62,14 +62,5 @@ def write_certificate(folder: Path, statement: dict[str, Any]) -> Path:
     Effects: creates the file.
     """
     path = folder / CERTIFICATE
-    path.write_bytes(dump_json(spell(statement)))
+    path.write_bytes(dump_json(plain(statement)))
     return path
-
-
-def spell(value: Any) -> Any:
-    """Return a value for JSON, which has no NaN or infinities: they become text."""
-    if isinstance(value, dict):
-        return {name: spell(item) for name, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [spell(item) for item in value]
-    return repr(value) if isinstance(value, float) and not math.isfinite(value) else value

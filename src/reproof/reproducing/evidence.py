@@ -102,29 +102,32 @@ class TargetRow:
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values; NaN and infinities, which JSON lacks, become text."""
-        values: dict[str, Any] = {
-            "target": self.target,
-            "metric": self.metric,
-            "original": plain(self.original),
-            "reproduced": plain(self.reproduced),
-            "difference": plain(self.difference),
-            "finding": self.finding,
-            "margin": plain(self.margin),
-            "noise": _interval(self.noise),
-            "expected": _interval(self.expected),
-            "test": None,
-        }
-        if self.test is not None:
-            values["test"] = {
-                "design": self.test.design,
-                "num_reference": self.test.num_reference,
-                "num_reproduced": self.test.num_reproduced,
-                "shift": plain(self.test.shift),
-                "interval": _interval(self.test.interval),
-                "p_equivalent": plain(self.test.p_equivalent),
-                "p_beyond": plain(self.p_beyond),
+        values: dict[str, Any] = plain(
+            {
+                "target": self.target,
+                "metric": self.metric,
+                "original": self.original,
+                "reproduced": self.reproduced,
+                "difference": self.difference,
+                "finding": self.finding,
+                "margin": self.margin,
+                "noise": _interval(self.noise),
+                "expected": _interval(self.expected),
+                "test": None if self.test is None else self._spell_test(self.test),
             }
+        )
         return values
+
+    def _spell_test(self, test: EquivalenceTest) -> dict[str, Any]:
+        return {
+            "design": test.design,
+            "num_reference": test.num_reference,
+            "num_reproduced": test.num_reproduced,
+            "shift": test.shift,
+            "interval": _interval(test.interval),
+            "p_equivalent": test.p_equivalent,
+            "p_beyond": self.p_beyond,
+        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,10 +179,14 @@ class Judgement:
         }
 
 
-def plain(value: float | None) -> float | str | None:
-    """Return a number for JSON."""
-    return value if value is None or math.isfinite(value) else str(value)
+def plain(value: Any) -> Any:
+    """Return a value for JSON, which has no NaN or infinities: they become text."""
+    if isinstance(value, dict):
+        return {name: plain(item) for name, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def _interval(interval: Interval | None) -> list[float | str | None] | None:
-    return None if interval is None else [plain(interval.low), plain(interval.high)]
+def _interval(interval: Interval | None) -> list[float] | None:
+    return None if interval is None else [interval.low, interval.high]

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 POWER: Final = 0.8
-"""Probability with which a planned number of runs shall decide."""
+"""Probability with which a planned number of runs decides."""
 
 MAX_REPLICATES: Final = 1000
 """Beyond so many replicates no number is named: a wider margin or less noise is needed, not more runs."""
@@ -82,7 +82,7 @@ def predict_interval(
         num_ulp_bits: Significand bits of the computation; the interval is never narrower than 8 units in the last
             place of the mean in that precision, so that values without any spread do not make it a point.
         alpha: How often one more value of the same distribution lies outside; of several intervals, of any of them.
-        num_intervals: How many intervals shall hold together.
+        num_intervals: How many intervals are to hold together.
     """
     mean, spread = fmean(values), stdev(values)
     scale = spread * math.sqrt(1 + 1 / len(values))
