@@ -38,6 +38,7 @@ NOT_YET: Final = {
     "resume": "state that no object of PyTorch holds is not named, and batches passed over by hand are accused",
     "spawned": "what a spawned process trains is not seen",
     "trainer_library": "draws whose numbers are overwritten are blamed",
+    "warmup": "memory that only a warm-up reads is blamed before the weights that nobody seeded",
 }
 """How the names of cases begin that are judged wrong today, and why. What a change puts right it takes out here."""
 

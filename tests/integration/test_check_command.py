@@ -451,6 +451,7 @@ def environment_of(checker: Checker) -> Mapping[str, str]:
     return {**os.environ, **checker.variables, "PYTHONPATH": os.path.abspath(paths) if paths else ""}  # noqa: PTH100
 
 
+@pytest.mark.one_of_each(by=lambda ending: ending.number)
 @pytest.mark.parametrize("ending", SIGNALS.values(), ids=SIGNALS.keys())
 def test_a_signal_ends_the_runs_with_the_check(ending: Signal, checker: Checker) -> None:
     """In the middle of the second run: no process is left, and both traces can be read as far as they went."""
