@@ -25,7 +25,8 @@ _HASH_BITS: Final = 64
 
 
 HASH_SEED: Final = "PYTHONHASHSEED"
-_MAX_DIGITS: Final = 10
+_MAX_SEED: Final = 0xFFFFFFFF
+_MAX_DIGITS: Final = 1000  # of longer ones Python may refuse to make a number
 
 
 def _read_variables_at_start() -> dict[str, str] | None:
@@ -64,9 +65,9 @@ def pinned_hash_seed() -> int | None:
 
 def parse_seed(text: str | None) -> int | None:
     """Return the seed that a value of ``PYTHONHASHSEED`` pins, or None if it pins none."""
-    if text is None or not text.isascii() or not text.isdecimal() or len(text.lstrip("0")) > _MAX_DIGITS:
+    if text is None or not text.isascii() or not text.isdecimal() or len(text) > _MAX_DIGITS:
         return None
-    return int(text)
+    return seed if (seed := int(text)) <= _MAX_SEED else None
 
 
 def hashes_with(seed: int) -> bool | None:

@@ -232,8 +232,8 @@ def fuzz(subject: Subject, numbers: range, folder: Path) -> None:
             with guarded():
                 subject.judge(work, sound)
         except (Exception, TooSlow) as error:
-            error.add_note(f"mutation {subject.name}:{number}, of {path}")
-            raise
+            problem = f"mutation {subject.name}:{number}, of {path}: {type(error).__name__}: {error}"
+            raise AssertionError(problem) from error
         for path, content in contents.items():
             if (work / path).read_bytes() != content:
                 (work / path).write_bytes(content)

@@ -141,17 +141,16 @@ def write_ledger(folder: Path, changed_step: int | None) -> None:
 
 
 def is_bearing(folder: Path, sound: Path) -> bool:
-    """Whether the evidence of a trace is that of the sound one, read by nothing of reproof's."""
-    for rank in (0, 1):
-        for part in ("digests", "names"):
-            if (folder / f"rank{rank}.{part}").read_bytes() != (sound / f"rank{rank}.{part}").read_bytes():
-                return False
-        records = [(one / f"rank{rank}.frames").read_bytes()[fmt.HEADER_BYTES :] for one in (folder, sound)]
-        if len(records[0]) != len(records[1]) or list(EVIDENCE.iter_unpack(records[0])) != list(
-            EVIDENCE.iter_unpack(records[1])
-        ):
-            return False
-    return True
+    """Whether the evidence of a trace is that of the sound one: layouts, digests, steps and flags of all processes."""
+    return all(tell_evidence(folder, rank) == tell_evidence(sound, rank) for rank in (0, 1))
+
+
+def tell_evidence(folder: Path, rank: int) -> tuple[Any, ...]:
+    """Return what decides of one process, taken from the files themselves."""
+    records = (folder / f"rank{rank}.frames").read_bytes()[fmt.HEADER_BYTES :]
+    digests = (folder / f"rank{rank}.digests").read_bytes()[fmt.HEADER_BYTES :]
+    layouts = [layout.digest for layout in read_layouts(folder / f"rank{rank}.names")]
+    return layouts, list(EVIDENCE.iter_unpack(records)), digests
 
 
 @pytest.fixture

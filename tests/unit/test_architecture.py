@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import re
 import shutil
@@ -191,6 +192,23 @@ class TestReadingWorksWithoutTorch:
         output = run_python(code)
         assert output.startswith("Usage: reproof")
         assert output.endswith("loaded: []\n")
+
+
+class TestMaps:
+    """The docstring of a package says what is in it."""
+
+    @pytest.mark.parametrize(
+        "package",
+        ["comparison", "determinism", "digest", "entropy", "environment", "schema", "trace", "trace/views"],
+    )
+    def test_each_file_has_its_place_on_the_map(self, package: str) -> None:
+        """Each module and package within it is named."""
+        docstring = ast.get_docstring(ast.parse((PACKAGE / package / "__init__.py").read_text(encoding="utf-8"))) or ""
+        folder = PACKAGE / package
+        names = {path.stem for path in folder.glob("*.py")} | {
+            path.parent.name for path in folder.glob("*/__init__.py")
+        }
+        assert sorted(name for name in names - {"__init__"} if not re.search(rf"\b{name}\b", docstring)) == []
 
 
 class TestDocuments:

@@ -174,11 +174,17 @@ def _is_close(first: Any, second: Any, tolerance: float) -> bool:
 
 def _show(value: Any) -> str:
     if isinstance(value, dict) and "values" in value:
-        numbers = [
-            f"{float.fromhex(item):.9g}" if isinstance(item, str) and item[-1:].isdigit() and "p" in item else str(item)
-            for item in value["values"][:4]
-        ]
+        numbers = [_show_number(item) for item in value["values"][:4]]
         return f"[{', '.join(numbers)}{', ...' if len(value['values']) > 4 else ''}]"  # noqa: PLR2004  # a few of them
     if isinstance(value, dict) and "float" in value:
-        return f"{float.fromhex(value['float']):.9g}"
+        return _show_number(value["float"])
     return "missing" if value is None else str(value)[:60]
+
+
+def _show_number(item: Any) -> str:
+    """Return a number in few digits, or a text such as the name of a column in short."""
+    is_number = not isinstance(item, str) or "0x" in item
+    try:
+        return f"{read_float(item):.9g}" if is_number else item[:60]
+    except ValueError:
+        return str(item)[:60]

@@ -56,7 +56,7 @@ def explain_runs(
     """
     traces = (open_trace(Path(baseline)), open_trace(Path(candidate)))
     command = command_of(*traces)
-    comparison = compare_traces(*traces, is_same_program=True)
+    comparison = compare_traces(*traces, is_same_program=True, verify=True)
     if comparison.first is None:
         return comparison, None
     if (changed := find_code_change(comparison.first, *traces)) is not None:

@@ -240,7 +240,11 @@ def compare_runs(request: CheckRequest, baseline: FinishedRun, candidate: Finish
             problem = f"the run with exit code {run.exit_code} left no trace ({error.problem})"
             raise TraceError(f"{problem}: {told}" if told else problem, "run the script by itself first") from error
     return compare_traces(
-        *traces, tolerance=request.tolerance, max_differences=request.max_differences, is_same_program=True
+        *traces,
+        tolerance=request.tolerance,
+        max_differences=request.max_differences,
+        is_same_program=True,
+        verify=True,  # some microseconds per step, where a step took milliseconds
     )
 
 

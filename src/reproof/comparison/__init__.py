@@ -1,5 +1,16 @@
 """Two runs → the first divergence, how much differs, and a verdict.
 
+- `runs`: compare two runs, and judge
+- `alignment`: the first frame that differs, by bisection; then event by event
+- `tables`: frames of equal structure, compared as arrays
+- `tally`: what is counted and kept of one process
+- `structure`: events that only one of the runs has
+- `details`: how one event differs
+- `growth`: how losses and random states part afterwards
+- `operations`: the operation at which two runs part
+- `op_alignment`: which operations of two runs belong together
+- `elements`: two tensors, element by element
+
 Needs neither numpy nor PyTorch. Left out: why they differ (a later room finds the cause) and how it is shown.
 """
 

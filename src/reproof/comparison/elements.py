@@ -121,7 +121,7 @@ def measure(dtype: str, pairs: list[tuple[int, int]]) -> tuple[float | None, int
 
 
 def as_signed(x: int, num_bits: int) -> int:
-    """Return bits as a signed integer of so many bits; as they are for 0."""
+    """Return bits as a signed integer of the given width; as they are for width 0."""
     return x - (1 << num_bits) if num_bits and x >> (num_bits - 1) else x
 
 

@@ -62,7 +62,7 @@ class Spread:
     """
 
     def __init__(self, target: Target | None) -> None:
-        """Know of no difference."""
+        """Start without any difference."""
         self.sources: list[Source] = []
         self.target: int | None = None
         self._target = target

@@ -114,7 +114,7 @@ class RunPair:
     """Two traces under comparison, and what has been found so far."""
 
     def __init__(self, baseline: Trace, candidate: Trace, tolerance: float | None, limit: int) -> None:
-        """Compare nothing yet."""
+        """Start with nothing compared."""
         self.baseline = baseline
         self.candidate = candidate
         self.tolerance = tolerance

@@ -4,8 +4,9 @@
 ``with`` block restores every flag, variable and random number generator. What cannot be set from inside a process
 (the hash seed, the cuBLAS workspace once CUDA runs) is reported with its remedy, never pretended.
 
-Read from bottom to top: `rng`, `variables`, `hash_seed`, `precision` each know one kind of state; `conditions` reads
-all of them; `settings` sets them. Left out on purpose: finding out which condition a divergence is due to.
+Read from bottom to top: `rng`, `variables`, `hash_seed`, `precision` each read and set one kind of state; `request`
+holds what was asked for; `conditions` reads all of them; `settings` sets them. Left out on purpose: finding out which
+condition a divergence is due to.
 """
 
 from __future__ import annotations

@@ -40,7 +40,7 @@ def digest_text(text: str) -> bytes:
 
 
 def refuse(_value: object) -> bytes | None:
-    """Know no leaf."""
+    """Refuse every leaf: the value must be plain throughout."""
     return None
 
 

@@ -26,7 +26,7 @@ class RepeatedDigests:
     """Digests lists of tensors of which most are the same as the last time."""
 
     def __init__(self) -> None:
-        """Know no tensor yet."""
+        """Start without a tensor to compare with."""
         self._num_tensors = -1
         self._are_alike: Callable[..., bool] = are_never_alike
         self._addresses: list[int] = []
@@ -96,5 +96,5 @@ def watch_for_change(tensors: Sequence[Tensor]) -> Callable[..., bool]:
 
 
 def are_never_alike(*_: Tensor) -> bool:
-    """Have every tensor looked at."""
+    """Report every tensor as changed, so that each is looked at."""
     return False

@@ -9,7 +9,7 @@ MARK: Final = "_reproof_raised_by_handler"
 
 
 def mark(error: Exception) -> None:
-    """Remember of an error that a handler has raised it."""
+    """Mark an error as raised by a signal handler of the program."""
     with contextlib.suppress(Exception):  # of a class that takes no attributes: then nothing is known of it
         setattr(error, MARK, True)
 

@@ -106,13 +106,15 @@ class Interceptor:
         self.on_child: list[Callable[[], None]] = []
 
     def tap(self, original: Callable[..., Any], tap: Tap, home: str | None = None) -> Callable[..., Any]:
-        """Return what is to be put in the place of a function.
+        """Return a function that does what another one does, and notes or replays what it returns.
 
         Args:
             original: The function.
             tap: How it is tapped.
             home: Module in which it is found under its name, if not the one it says: for those who pickle it.
         """
+        # By code object and instruction: a line that calls twice has two entries, and finding one costs no look at the
+        # names of files. What is searched for once per entry is whose line it is.
         known: dict[tuple[int, int], tuple[CodeType, Place | None]] = {}
         get_frame = sys._getframe  # noqa: SLF001  # the documented way to the stack
         encode, applies = tap.encode, tap.applies
@@ -141,7 +143,7 @@ class Interceptor:
     def _replay(
         original: Callable[..., Any], tap: Tap, place: Place, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
-        """Return the value of an earlier run, or, if there are no more, one that goes on from there."""
+        """Return the value of an earlier run. After the last one a clock goes on from it; all else is read."""
         decode, encode = tap.decode or _second, tap.encode or same
         is_replayed, recorded = place.take()
         if is_replayed:
@@ -280,7 +282,7 @@ class Interceptor:
         self.ledger.flush()
 
     def enter_child(self, process: str) -> None:
-        """Go on in a forked child: with a ledger of its own, and what the same child read in the earlier run.
+        """Start a ledger for a forked child, and replay what the same child read in the earlier run.
 
         Effects: forgets what was not written; that is the parent's to write.
         """

@@ -65,7 +65,7 @@ class Place:
         self.move(ledger, values)
 
     def move(self, ledger: Ledger, values: list[Any] | None) -> None:
-        """Go on in the ledger of a forked child, which has values of its own to replay."""
+        """Continue in the ledger of a forked child, which has values of its own to replay."""
         self._ledger = ledger
         self._buffer = ledger.buffer
         self._number = ledger.add_place(self._entry)
@@ -316,7 +316,7 @@ class LedgerReader:
     """
 
     def __init__(self) -> None:
-        """Begin with nothing, in step 0."""
+        """Start with no source, in step 0."""
         self.sources: dict[str, Source] = {}
         self._by_number: dict[int, Source] = {}
         self._step = 0

@@ -92,6 +92,9 @@ class Taps:
         self.interceptor.ledger.close()
 
     def _follow_children(self) -> None:
+        # Forked children inherit the taps and need a ledger of their own; spawned ones start empty, and are tapped by
+        # what they unpickle first (`Entry`). A child that `multiprocessing` forked ends by `os._exit`, which runs no
+        # exit handlers: so its ledger is closed by a finalizer, and `os._exit` itself writes what is left.
         os.register_at_fork(before=self._count_child, after_in_child=self._enter_child)
         multiprocessing.util.register_after_fork(self, Taps._close_at_exit)
         atexit.register(self.interceptor.flush)  # a child that is forked by hand may end like its parent
@@ -113,7 +116,7 @@ class Taps:
         replace_function(multiprocessing.spawn, "get_preparation_data", prepare_tapped)
 
     def _count_child(self) -> str:
-        """Give the child that this thread is about to make its number."""
+        """Return the number of the child that this thread is about to start."""
         self.interceptor.flush()
         self._thread.child = f"{self.interceptor.process}.{next(self.interceptor.child_numbers)}"
         return str(self._thread.child)
@@ -127,10 +130,10 @@ class Taps:
 
 
 class Entry:
-    """What a spawned child unpickles before anything of the user's: the taps go in by that."""
+    """Taps a spawned child by being unpickled there, before anything of the user's is."""
 
     def __init__(self, process: str, interceptor: Interceptor) -> None:
-        """Describe the child to be."""
+        """Describe the child that is about to be spawned."""
         arguments = (str(interceptor.folder), process, Base.prefix, interceptor.plan.to_json())
         package = str(Path(__file__).parents[2])
         self._program = ENTER.format(package=package, module=__name__, arguments=arguments)

@@ -26,7 +26,7 @@ class Unbound(staticmethod):  # type: ignore[type-arg]
     """
 
     def __reduce__(self) -> str:
-        """Be pickled, and copied, as a function is: by its name."""
+        """Return the name: functions are pickled and copied by it, and so is this."""
         return str(self.__qualname__)
 
 
@@ -58,9 +58,13 @@ def replace_method(owner: type, name: str, replacement: Any) -> bool:
     """
     if sys.implementation.name != "cpython":
         return False
+    # `owner.__dict__` is a read-only view of the real dictionary. The garbage collector lists what the view refers to,
+    # which is that dictionary and nothing else; were it not so in some version, the type is left alone.
     found = [thing for thing in gc.get_referents(owner.__dict__) if type(thing) is dict]
     if len(found) != 1 or name not in found[0]:
         return False
     found[0][name] = replacement
+    # CPython caches for each type which method a name finds. Without this call the old function would still be found
+    # by lines that have called it, in this type and in those derived from it.
     ctypes.pythonapi.PyType_Modified(ctypes.py_object(owner))
     return True

@@ -3,6 +3,13 @@
 Two runs of the same script can differ because of any of these, so a trace keeps them, and where runs differ their
 surroundings are compared. PyTorch is asked only if the process has imported it already: nothing here imports it.
 
+- `interpreter`: Python, its packages, and the variables that change numbers
+- `host`: processor, memory, operating system
+- `source`: the script and its git checkout
+- `torch_settings`: the settings of PyTorch, its build and its devices
+- `highlights`: what matters most of one run's surroundings
+- `differences`: what differs between those of two runs
+
 Left out on purpose: setting anything (`reproof.determinism`), and secrets: no variable whose name tells of a key, a
 token or a password is kept.
 """

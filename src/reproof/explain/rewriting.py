@@ -67,7 +67,7 @@ def seed_torch(line: Line, source: str) -> str | None:
     for call in line.calls({"seed"}):
         if "torch" in source and not call.args and isinstance(call.func, ast.Attribute):
             text = f"{line.text_of(call.func.value)}.manual_seed({line.names.seed})"
-            return line.replace(call, text, "pass the run's seed")
+            return line.replace(call, text, line.names.advice)
     return None
 
 
@@ -104,7 +104,7 @@ def fix_state(line: Line, _: str) -> str | None:
     """`train_test_split(x, y)` -> `train_test_split(x, y, random_state=seed)`."""
     for call in line.calls(SPLITTERS):
         if all(keyword.arg != "random_state" for keyword in call.keywords):
-            return line.add(call, f"random_state={line.names.seed}", "pass the run's seed")
+            return line.add(call, f"random_state={line.names.seed}", line.names.advice)
     return None
 
 

@@ -34,6 +34,11 @@ class Names:
     seed: str
     visible: frozenset[str] = frozenset()
 
+    @property
+    def advice(self) -> str:
+        """What to do with the seed, as a comment."""
+        return "a fixed seed, the same in each run" if self.seed == FIXED_SEED else "pass the run's seed"
+
 
 SCRIPTLESS: Final = Names(seed="seed", visible=frozenset({"args"}))
 """Where no script is known: the names that most scripts have."""

@@ -63,7 +63,7 @@ class Line(NamedTuple):
 
     def give_seed(self, call: ast.Call) -> str:
         """Return the line with the seed of the script as the only argument of a call."""
-        return self.give(call, self.names.seed, "pass the run's seed")
+        return self.give(call, self.names.seed, self.names.advice)
 
     def add(self, call: ast.Call, argument: str, comment: str = "") -> str:
         """Return the line with one more argument in a call."""

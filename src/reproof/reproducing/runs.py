@@ -137,7 +137,7 @@ def _compare_with_bundle(bundle: Bundle, result: WorkerResult) -> Comparison | N
     if not bundle.has_trace:
         return None
     traces = open_trace(bundle.trace), open_trace(result.trace)
-    return compare_traces(*traces, max_differences=MAX_DIFFERENCES, is_same_program=True)
+    return compare_traces(*traces, max_differences=MAX_DIFFERENCES, is_same_program=True, verify=True)
 
 
 def _agrees(result: WorkerResult, weights: dict[str, str], metrics: Metrics, comparison: Comparison | None) -> bool:

@@ -82,7 +82,7 @@ class AppendedFile:
             self._end += len(data)
 
     def _make_room(self, size: int, num_bytes: int) -> None:
-        """Allocate and map room for so many bytes after the end, and for more to come."""
+        """Allocate and map room for a number of bytes after the end, and for more to come."""
         unit = mmap.ALLOCATIONGRANULARITY
         start = size - size % unit
         wanted = size - start + num_bytes + SPARE_BYTES + min(size, MAX_ROOM_BYTES)
@@ -94,7 +94,7 @@ class AppendedFile:
         self._window, self._start, self._end, self._room = window, start, size - start, length - SPARE_BYTES
 
     def _leave_room(self) -> None:
-        """Cut the file to what was appended, and map it no more."""
+        """Cut the file to what was appended, and unmap it."""
         size = self._start + self._end
         if self._window is not None:
             self._window.close()

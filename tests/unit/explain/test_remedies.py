@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from reproof.explain.remedies import remedy_for
-from reproof.explain.script import Names
+from reproof.explain.script import Names, read_names
 from reproof.schema import CAUSE_KINDS
 
 if TYPE_CHECKING:
@@ -98,6 +98,12 @@ NAMED = [
 def test_a_fix_names_what_the_script_has(kind: CauseKind, source: str, text: str, expected: str) -> None:
     """The seed as it is called there, and no record of options that is not there."""
     assert expected in remedy_for(kind, source, text, Names(seed="cfg.seed")).fix
+
+
+def test_a_script_without_a_seed_gets_a_number() -> None:
+    """And is not told to pass what it has not."""
+    fix = remedy_for("unseeded-generator", "random.Random", "rng = Random()", read_names("import random", 2)).fix
+    assert fix == "rng = Random(42)    # a fixed seed, the same in each run"
 
 
 UNSUITED = [

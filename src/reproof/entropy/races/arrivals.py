@@ -19,7 +19,7 @@ class Arrivals:
     """
 
     def __init__(self, place: Place) -> None:
-        """Note them at this place."""
+        """Note results at this place."""
         self._place = place
         self._held: dict[int, Any] = {}
         self._wanted: int | None = None
@@ -89,7 +89,7 @@ class KeptSet(set[Any]):
     """A set that is iterated over in a given order: futures lie in a set by their addresses."""
 
     def __init__(self, items: Iterable[Any]) -> None:
-        """Hold these."""
+        """Hold these items, in this order."""
         self._items = list(items)
         super().__init__(self._items)
 
@@ -100,7 +100,7 @@ class KeptSet(set[Any]):
         return iter(kept + [item for item in super().__iter__() if id(item) not in known])
 
     def pop(self) -> Any:
-        """Take the first."""
+        """Remove and return the first item."""
         for item in self:
             self.remove(item)
             return item

@@ -137,7 +137,11 @@ def install(interceptor: Interceptor) -> None:
 
 
 def tap_queue(interceptor: Interceptor) -> None:
-    """Tap the queue that sends by a thread of its own."""
+    """Tap the queue that sends by a thread of its own.
+
+    Each queue has its methods for sending and receiving bytes as attributes, set anew in each process by `_reset`; so
+    they are wrapped there, once per queue and process. `get` only says, for the time of the call, at which place it is.
+    """
     kind: Any = multiprocessing.queues.Queue
     reset, get = kind._reset, kind.get  # noqa: SLF001
     local = threading.local()

@@ -44,7 +44,7 @@ class Futures:
     """Numbers for futures, in the order in which they are made."""
 
     def __init__(self) -> None:
-        """Begin with none."""
+        """Start with no future numbered."""
         self._numbers = itertools.count()
         self._number_of: weakref.WeakKeyDictionary[_base.Future[Any], int] = weakref.WeakKeyDictionary()
 
@@ -188,6 +188,8 @@ def tap_pools(interceptor: Interceptor) -> None:
     init, set_result, set_length = kind.__init__, kind._set, kind._set_length  # noqa: SLF001
     arrivals: weakref.WeakKeyDictionary[Any, Arrivals] = weakref.WeakKeyDictionary()
 
+    # The iterator is made by the thread that asks, so its frames tell the user's line. Results are set by a thread of
+    # the pool, which has no line of the user's on its stack: so the place is kept with the iterator.
     def init_tapped(self: Any, pool: Any) -> None:
         init(self, pool)
         place = interceptor.place_of("multiprocessing.Pool.imap_unordered", "concurrency", sys._getframe(1))  # noqa: SLF001

@@ -45,7 +45,7 @@ class Line:
     """What is waited for on one line: numbered as it begins, noted as it is done, or held back until its turn."""
 
     def __init__(self, place: Place) -> None:
-        """Note it at this place."""
+        """Note at this place what is done when."""
         self.place = place
         self._num_begun = 0
         self._arrivals = Arrivals(place)
@@ -94,7 +94,7 @@ class Placed:
     """A function that is to be called in a thread, and the line that asked for it."""
 
     def __init__(self, function: Callable[..., Any], line: Line) -> None:
-        """Remember both."""
+        """Hold the function and the line."""
         self.function = function
         self.line = line
 
@@ -104,7 +104,7 @@ class Placed:
 
 
 def tap_threads(find_line: Callable[[str, int], Line | None]) -> None:
-    """Tap what is called in a thread."""
+    """Tap what a loop has called in a thread: `run_in_executor` and `to_thread`."""
     loop: Any = asyncio.BaseEventLoop
     run_in_executor, to_thread = loop.run_in_executor, asyncio.to_thread
 
@@ -156,7 +156,7 @@ class Completed:
     """Tasks in the order of an earlier run, as `asyncio.as_completed` hands them out."""
 
     def __init__(self, tasks: list[Any], order: list[int], timeout: float | None) -> None:
-        """Hand out these."""
+        """Hand out these tasks."""
         ranked = dict(enumerate(tasks))
         self._tasks = iter([ranked.pop(rank) for rank in order if rank in ranked] + list(ranked.values()))
         self._timeout = timeout
@@ -177,7 +177,7 @@ class Completed:
 
 
 def tap_as_completed(find_line: Callable[[str, int], Line | None]) -> None:
-    """Tap who takes tasks as they are done."""
+    """Tap `asyncio.as_completed`, which hands tasks out as they are done."""
     as_completed = asyncio.as_completed
 
     def as_completed_tapped(fs: Any, *, timeout: float | None = None) -> Any:
@@ -211,7 +211,7 @@ def begin_tasks(place: Place, items: list[Any]) -> list[asyncio.Future[Any]]:
 
 
 def tap_wait(find_line: Callable[[str, int], Line | None]) -> None:
-    """Tap who waits for some of several tasks."""
+    """Tap `asyncio.wait`, which returns when some of several tasks are done."""
     wait = asyncio.wait
 
     async def wait_noted(place: Place, ranked: dict[int, Any], options: dict[str, Any]) -> Any:

@@ -53,7 +53,7 @@ class ThreadQueues:
     """
 
     def __init__(self, interceptor: Interceptor, workers: Workers) -> None:
-        """Note it here."""
+        """Note in the ledger of this interceptor."""
         self.interceptor = interceptor
         self.workers = workers
         self._local = threading.local()
@@ -76,7 +76,7 @@ class ThreadQueues:
         if tags and len(tags) == len(target.queue):
             self._local.tag = tags.popleft()
         elif tags:
-            tags.clear()  # somebody has changed the queue behind its back
+            tags.clear()  # the program has changed `queue.queue` itself
 
     def get(self, target: Any, block: bool, timeout: float | None, place: Place) -> Any:  # noqa: FBT001
         """Take an item, the same as in the earlier run, and note whose it is.

@@ -27,7 +27,7 @@ TIMERS: Final = {"alarm": "SIGALRM", "setitimer": "SIGALRM"}
 
 
 def install(interceptor: Interceptor) -> None:
-    """Stand between signals and the program's handlers.
+    """Wrap the program's handlers, so that what they raise is told from errors of ours.
 
     Effects: replaces functions of `signal`.
     """

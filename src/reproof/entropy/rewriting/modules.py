@@ -39,7 +39,7 @@ class Moments(ast.NodeTransformer):
     NAME: Final = "datetime64"
 
     def __init__(self) -> None:
-        """Know it under its own name."""
+        """Look for its own name first; `import ... as` adds others."""
         self._names = {self.NAME}
 
     @classmethod
@@ -48,7 +48,7 @@ class Moments(ast.NodeTransformer):
         return cls.NAME.encode() in source and any(word.encode() in source for word in NOW)
 
     def visit_ImportFrom(self, node: ast.ImportFrom) -> ast.AST:
-        """Learn another name."""
+        """Add the name under which it is imported."""
         self._names |= {alias.asname for alias in node.names if alias.name == self.NAME and alias.asname}
         return node
 

@@ -55,7 +55,7 @@ class OrderKeeper:
     """Notes or replays orders and hashes."""
 
     def __init__(self, interceptor: Interceptor) -> None:
-        """Note them in this ledger."""
+        """Note in the ledger of this interceptor."""
         self._interceptor = interceptor
         self._perturbed = frozenset(interceptor.plan.perturbs)
         self._positions: dict[str, int] = {}

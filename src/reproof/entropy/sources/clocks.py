@@ -51,7 +51,7 @@ def install(interceptor: Interceptor) -> None:
 
 
 def move_clock(original: Any, shift: float) -> Any:
-    """Return a clock that is ahead by so much."""
+    """Return a clock that is ahead by `shift`, in its own unit."""
 
     def moved(*clock: Any) -> Any:
         now = original(*clock)
@@ -133,7 +133,7 @@ def make_zone_tap(name: str) -> Tap:
 def make_datetime_tap(
     interceptor: Interceptor, owner: type, name: str, original: Any, ahead: datetime.timedelta
 ) -> Any:
-    """Return what is to be put in the place of a class method."""
+    """Return the tap of a class method that reads the clock."""
 
     def read(cls: type, *args: Any, **kwargs: Any) -> Any:
         now = original.__get__(None, cls)(*args, **kwargs)

@@ -47,7 +47,7 @@ class DrawWatcher:
         generators.on_add.append(self._add)
 
     def start(self) -> None:
-        """Begin.
+        """Watch from here on.
 
         Effects: sets the trace function of this thread and of those to come.
         """
@@ -68,7 +68,7 @@ class DrawWatcher:
         return self._on_event
 
     def _move_to(self, frame: FrameType | None) -> None:
-        """Go on to another line: what has changed since is the work of the one before."""
+        """Move on to another line: what has changed until now was drawn by the line before."""
         self._end_line()
         self._current = None if frame is None else site_of(frame)
         count = self._interceptor.count_events
@@ -129,7 +129,7 @@ class DrawWatcher:
         self._generators.by_name[name].write(after if has_drawn else before)
 
     def _enter_child(self) -> None:
-        """Begin anew in a forked child, whose generators have other states and which records nothing."""
+        """Start again in a forked child, whose generators have other states and which records nothing."""
         self._interceptor.count_events = None
         self._last.clear()
         self._current = None

@@ -39,7 +39,7 @@ class Access:
 
 
 def follow_files(look_at: Callable[[Access], None]) -> None:
-    """Have a function called before each access; what it raises, the program gets.
+    """Call a function before each access; the program gets what it raises.
 
     Effects: adds an audit hook, which stays for the life of the process (https://peps.python.org/pep-0578/), and
         replaces `os.stat`, on which `exists` and its like rest.
@@ -71,7 +71,7 @@ def follow_files(look_at: Callable[[Access], None]) -> None:
 
 
 def share_abilities(original: Callable[..., Any], replacement: Callable[..., Any]) -> None:
-    """Have whoever asks what a function of `os` can do, as `shutil` does, get the answer of the original."""
+    """Let a replacement count as able to do what the original can: `shutil` asks the sets of `os` before it calls."""
     for abilities in (os.supports_dir_fd, os.supports_fd, os.supports_follow_symlinks):
         if original in abilities:
             abilities.add(replacement)

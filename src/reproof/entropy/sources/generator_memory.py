@@ -24,6 +24,9 @@ def find_python_state(generator: random.Random) -> Any:
     """Return a view of the generator's words and position in memory, or None if it is not where CPython has it."""
     if sys.implementation.name != "cpython":
         return None
+    # The state of `_random.Random` is the last field of its struct, so it ends where that type's size ends; what a
+    # subclass adds comes after it. It is believed only if it holds what the public getter returns: a build with another
+    # layout is read by the getter.
     start = random.Random.__base__.__basicsize__ - PYTHON_STATE.size if random.Random.__base__ else 0
     for offset in (start - start % 4, object.__basicsize__):
         view = (ctypes.c_ubyte * PYTHON_STATE.size).from_address(id(generator) + offset)

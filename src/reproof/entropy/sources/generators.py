@@ -159,7 +159,7 @@ class Generators:
     """
 
     def __init__(self, interceptor: Interceptor) -> None:
-        """Begin with none."""
+        """Start with no generator."""
         self._interceptor = interceptor
         self.by_name: dict[str, GlobalGenerator] = {}
         self.on_add: list[Callable[[GlobalGenerator], None]] = []
@@ -222,7 +222,7 @@ class Generators:
                 self._interceptor.ledger.note("unused", key=f"{name}@start")
 
     def _enter_child(self) -> None:
-        """Begin anew in a forked child: NumPy and PyTorch go on from the parent's state, Python reseeds itself."""
+        """Start again in a forked child: NumPy and PyTorch continue from the parent's state, Python reseeds itself."""
         unseeded = set(self._first)
         self._first.clear()
         for name, generator in self.by_name.items():
@@ -233,15 +233,15 @@ class Generators:
 
 
 def add_python(generators: Generators) -> None:
-    """Begin with the generator of `random`."""
+    """Add the generator of `random`."""
     generators.add(PythonGenerator())
 
 
 def add_numpy(generators: Generators, module: ModuleType) -> None:
-    """Begin with the generator of `numpy.random`, once it is there."""
+    """Add the generator of `numpy.random`, once it is imported."""
     generators.add(NumpyGenerator(module))
 
 
 def add_torch(generators: Generators, torch: ModuleType) -> None:
-    """Begin with the generator of PyTorch on the CPU, once it is there."""
+    """Add the generator of PyTorch on the CPU, once it is imported."""
     generators.add(TorchGenerator(torch))

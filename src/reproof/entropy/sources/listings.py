@@ -44,7 +44,7 @@ class Scan:
         self.close()
 
     def close(self) -> None:
-        """Hand out nothing more."""
+        """End the listing: nothing more is handed out."""
         self._iterator = iter(())
 
 

@@ -100,6 +100,8 @@ def tap_python_generators(interceptor: Interceptor, generators: Generators) -> N
 
 def tap_numpy(interceptor: Interceptor, generators: Generators, module: ModuleType) -> None:
     """Tap the entropy of NumPy's generators, once `numpy.random` is there."""
+    # `default_rng`, `RandomState`, `SeedSequence` and `seed` without a seed all call the one name `randbits`, and only
+    # `seed` concerns the global generator: a mark on the thread tells that it is under way.
     bit_generator, mtrand = module.bit_generator, module.mtrand
     thread = threading.local()
 
@@ -134,7 +136,7 @@ def tap_numpy(interceptor: Interceptor, generators: Generators, module: ModuleTy
 
 
 def draw_bits(count: int) -> int:
-    """Return so many random bits, as `secrets.randbits` does."""
+    """Return a number of `count` random bits, as `secrets.randbits` does."""
     num_bytes = (count + 7) // 8
     return int.from_bytes(draw_bytes(num_bytes), "big") >> (num_bytes * 8 - count)
 
