@@ -101,8 +101,6 @@ def _read_stream(stream: BinaryIO, name: str, surroundings: Surroundings) -> Fil
         parts = PartCollector(surroundings)
         try:
             form.reader(stream, parts)
-        except OSError:
-            raise
         except Exception as error:  # noqa: BLE001  # whatever a damaged file makes a reader raise
             note = f"compared by its bytes: not read as {form.name} ({_explain(error)})"
         else:
@@ -196,7 +194,7 @@ def _list_zip(stream: BinaryIO) -> list[str]:
     try:
         with zipfile.ZipFile(stream) as archive:
             return archive.namelist()
-    except (zipfile.BadZipFile, ValueError):
+    except Exception:  # noqa: BLE001  # whatever a damaged archive makes zipfile raise
         return []
     finally:
         stream.seek(0)

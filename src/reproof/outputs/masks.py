@@ -18,6 +18,8 @@ from reproof.outputs.vocabulary import (
     ADJECTIVES,
     COUNTABLE,
     MEASURES,
+    OBJECT,
+    PHASES,
     SURE_TIMES,
     TIMES,
     VERBS,
@@ -46,7 +48,7 @@ COMPOUND: Final = (
 )
 WITH_UNIT: Final = rf"(?:\d{{1,5}} days?, ?)?{CLOCK}|{COMPOUND}|{NUMBER}\s?±\s?{NUMBER}\s?{UNIT}"
 BARE: Final = rf"{WITH_UNIT}|{NUMBER}(?![\w/%:.^*]|\s?(?:days?|weeks?|months?|years?|{COUNTABLE})(?!\w))"
-AVERAGE: Final = rf"(?:\s{{0,2}}\(\s{{0,6}}{NUMBER}\s?(?:{UNIT})?\s{{0,2}}\))?"
+AVERAGE: Final = rf"(?:\s{{0,2}}\(\s{{0,6}}{NUMBER}\s?{UNIT}\s{{0,2}}\))?"
 """The mean that follows the newest duration in brackets."""
 
 SEPARATOR: Final = (
@@ -54,6 +56,8 @@ SEPARATOR: Final = (
 )
 PER_SECOND: Final = r"(?:s|secs?|seconds?|min|minutes?|h|hrs?|hours?|us|ms)(?![\w/])"
 ADJECTIVE: Final = rf"(?:(?:{ADJECTIVES})[ _/.-])"
+OBJECTS: Final = rf"(?: (?:{OBJECT}|\d{{1,12}}(?:/\d{{1,12}})?|[\w-]{{0,60}}[./][\w./-]{{1,120}})(?= )){{0,4}}"
+"""What a program says that it has done: a few words of its own, numbers, names of files."""
 PAIR: Final = rf"{NUMBER} \(\s{{0,4}}{NUMBER}\)"
 START: Final = r"(?<![A-Za-z])"
 FREE: Final = r"(?<![\w.,:])(?<![\d]-)"
@@ -80,14 +84,14 @@ def compile_rule(kind: str, pattern: str, guard: Guard = "line") -> Rule:
 
 RULES: Final = (
     # tqdm: the drawing, which gives way to the length of the rate; the clocks and the rate, but not what follows them.
-    compile_rule("bar", r"(?<=%)(?P<value>\|[^|\w]{0,200}[0-9]?[^|\w]{0,200}\|)", "none"),
+    compile_rule("bar", r"(?<=%)(?P<value>\|(?:[█▏▎▍▌▋▊▉ ]{1,200}|#{1,200}[0-9]? {0,200})\|)", "none"),
     compile_rule(
         "progress",
-        r"\[(?P<value>(?:\d{1,4}:)?\d\d:\d\d(?:<(?:[\d:]{4,12}|\?))?"
-        r"(?:, {0,3}(?:\?|[\d.]{1,12}) ?[A-Za-z]{0,24}/[A-Za-z]{1,24})?)(?=[,\]])",
+        r"\[(?P<value>(?:\d{1,4}:)?\d\d:\d\d(?=[<,])(?:<(?:[\d:]{4,12}|\?))?"
+        r"(?:, {0,3}(?:\?|[\d.]{1,12}) ?[A-Za-z]{0,24}/[A-Za-z]{1,24}|(?<=[\d?])(?=\])))(?=[,\]])",
         "none",
     ),
-    compile_rule("clock", rf"(?P<value>{CLOCK}\s?[<•]\s?(?:{CLOCK}|-:--:--))", "none"),
+    compile_rule("clock", rf"(?P<value>{CLOCK} • (?:{CLOCK}|-:--:--))", "none"),
     # Rates of what is counted, and their inverse.
     compile_rule(
         "rate", rf"{FREE}(?P<value>{NUMBER}(?:±{NUMBER})?\s?[kKM]?\s?(?:{COUNTABLE})\s?(?:/|per )\s?{PER_SECOND})"
@@ -100,7 +104,8 @@ RULES: Final = (
     compile_rule("rate", rf"{FREE}(?P<value>{NUMBER} ?fps)(?!\w)"),
     compile_rule(
         "rate",
-        r"(?<!\w)(?:\w{1,40}_)?(?:per_sec(?:ond)?|per_s|sps|fps|ips|wps|ups|tps|it_s|mfu|throughput)(?:_per_gpu)?"
+        rf"(?<!\w)(?:[a-z]{{1,24}}_)?(?:(?:{COUNTABLE})_per_s(?:ec(?:ond)?)?|sps|fps|ips|wps|ups|tps|it_s|mfu|throughput)"
+        r"(?:_per_gpu)?"
         rf"{SEPARATOR}(?P<value>{NUMBER}\s?%?(?![\w.]))",
     ),
     compile_rule(
@@ -111,8 +116,8 @@ RULES: Final = (
     # Durations beside a word of time.
     compile_rule(
         "duration",
-        rf"{START}(?P<key>{ADJECTIVE}{{0,3}}(?:{SURE_TIMES})|{ADJECTIVE}{{1,3}}(?:{MEASURES}))"
-        rf"{SEPARATOR}(?P<value>(?:{BARE}){AVERAGE})",
+        rf"{START}(?P<key>{ADJECTIVE}{{0,2}}(?:{SURE_TIMES}|(?:{PHASES})[ _/.-](?:{MEASURES})))"
+        rf"{SEPARATOR}(?P<value>{BARE})",
     ),
     compile_rule(
         "duration",
@@ -120,7 +125,7 @@ RULES: Final = (
         rf"{SEPARATOR}(?:about |approx\. )?(?P<value>(?:{WITH_UNIT}){AVERAGE})",
     ),
     compile_rule("duration", rf"{FREE}(?P<value>{WITH_UNIT}) ?(?:elapsed|remaining)(?!\w)"),
-    compile_rule("duration", rf"{START}(?:{VERBS})(?!\w)[^,;|]{{0,80}}? (?:in|after) (?P<value>{WITH_UNIT})"),
+    compile_rule("duration", rf"{START}(?:{VERBS})(?!\w){OBJECTS} (?:in|after) (?P<value>{WITH_UNIT})"),
     compile_rule("duration", rf"^\[ {{0,8}}(?P<value>{NUMBER} ?(?:s|ms|sec|seconds))\]"),
     # Idioms in which a bare number after "time" is told by its neighbour.
     compile_rule(
@@ -140,10 +145,11 @@ PROCESS: Final = re.compile(
 )
 """Where a number is that of a process: after such a word, last in brackets, or glued to a word (``.tmp4242``)."""
 
+DIGITS: Final = re.compile(r"(?<!\d)(?P<number>\d{2,20})(?!\d)")
 PIECES: Final = (re.compile(r"[\w.+-]{1,255}"), re.compile(r"[\w.]{1,255}"), re.compile(r"\w{1,255}"))
 """Parts of a text that may be a temporary name as a whole."""
-FOREIGN: Final = re.compile(r"([A-Za-z]{1,40})[ _/.-]$")
-ALLOWED: Final = re.compile(rf"(?:{ADJECTIVES}|and|the|took|{UNIT})", re.IGNORECASE)
+FOREIGN: Final = re.compile(r"([^\W\d_]{1,40})[ _/.(\[\"'-]{1,3}\Z")
+ALLOWED: Final = re.compile(rf"(?:{ADJECTIVES}|{VERBS}|and|the|{UNIT})", re.IGNORECASE)
 
 
 class Span(NamedTuple):
@@ -223,25 +229,19 @@ def _is_foreign(text: str, match: re.Match[str]) -> bool:
 
 
 def find_names(text: str, surroundings: Surroundings, *, in_name: bool = False) -> Iterator[Span]:
-    """Yield the run's own names and numbers: temporary names, working folder, host, user, processes."""
-    folder = surroundings.folder
-    if folder is not None and folder.count("/") > 1:
-        yield from _find_literally(text, folder, "folder")
-    for name, kind in ((surroundings.host, "host"), (surroundings.user, "user")):
-        if name:
+    """Yield the run's own names and numbers: working folder, host, user, temporary names, processes."""
+    known = ((surroundings.folder, "folder"), (surroundings.host, "host"), (surroundings.user, "user"))
+    for name, kind in known:
+        if name is not None and name.strip("/"):
             yield from _find_literally(text, name, kind)
-    if surroundings.temporary_names:
-        for pattern in PIECES:
-            for match in pattern.finditer(text):
-                if match[0] in surroundings.temporary_names:
-                    yield Span(*match.span(), "temporary")
-    if in_name:
-        for match in re.finditer(r"\d{2,20}", text):
-            if match[0] in surroundings.process_numbers:
-                yield Span(*match.span(), "process")
-    for match in PROCESS.finditer(text):
-        if match["number"] in surroundings.process_numbers:
-            yield Span(*match.span("number"), "process")
+    for pattern in PIECES if surroundings.temporary_names else ():
+        for match in pattern.finditer(text):
+            if match[0] in surroundings.temporary_names:
+                yield Span(*match.span(), "temporary")
+    for pattern in (PROCESS, DIGITS) if in_name else (PROCESS,):
+        for match in pattern.finditer(text):
+            if match["number"] in surroundings.process_numbers:
+                yield Span(*match.span("number"), "process")
 
 
 def _find_literally(text: str, name: str, kind: str) -> Iterator[Span]:

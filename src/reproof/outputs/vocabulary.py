@@ -24,14 +24,17 @@ RESULTS: Final = frozenset(
     """.split()  # noqa: SIM905  # more than a hundred
 )
 """Words that state a result; each is looked up in small letters."""
-RESULT_STEMS: Final = ("predict", "forecast", "regress", "misclass", "error", "accura", "reward", "converge")
+RESULT_STEMS: Final = ("pred", "forecast", "regress", "misclass", "error", "accura", "reward", "converge")
 
+PHASES: Final = (
+    r"backward|batch|bwd|checkpoint|compile|cpu|cuda|data|dataloader|elapsed|epoch|eval|evaluation|execution|fit|"
+    r"fitting|forward|fwd|gpu|iter|iteration|load|loading|optimizer|preprocess|preprocessing|run|running|save|saving|"
+    r"setup|startup|step|sys|test|testing|train|training|tuning|val|valid|validation|wall|warmup"
+)
+"""Parts of a training: a time of one of them is a duration, with or without a unit."""
 ADJECTIVES: Final = (
-    r"avg|average|backward|batch|bwd|checkpoint|compile|compute|computation|cpu|cuda|cumulative|data|dataloader|eval|"
-    r"evaluation|elapsed|epoch|estimated|execution|fit|fitting|forward|fwd|gpu|in|inference|iter|iteration|last|load|"
-    r"loading|mean|optimizer|overall|per|preprocess|preprocessing|process|processing|real|remaining|run|running|"
-    r"sampling|save|saving|search|setup|startup|step|sys|test|testing|time|total|train|training|tuning|update|user|"
-    r"val|valid|validation|wall|warmup"
+    rf"{PHASES}|avg|average|compute|computation|cumulative|estimated|inference|last|overall|process|processing|"
+    r"remaining|search|time|total|update"
 )
 """Words that may stand before a word of time. Any other makes it a time of the world: "waiting time"."""
 
@@ -40,7 +43,7 @@ SURE_TIMES: Final = r"elapsed|runtime|run[_-]?time|wall[_ -]?time|wall[_ -]?cloc
 TIMES: Final = r"times?|took|taken|eta|duration|remaining|wall|uptime"
 """Words of time after which only a number with a unit, or a clock, is one: ``eta`` is a parameter too."""
 MEASURES: Final = r"time|seconds|secs|sec|minutes|mins|hours|duration|ms"
-"""What is a word of time together with an adjective: ``train_seconds``, ``total time``."""
+"""What is a word of time together with a part of a training: ``train_seconds``, ``epoch time``."""
 
 VERBS: Final = (
     r"built|cached|compiled|completed?|computed|created|done|downloaded|elapsed|ended|evaluated|exported|fetched|"
@@ -48,6 +51,12 @@ VERBS: Final = (
     r"saved|started|tokeni[sz]ed|took|trained|wrote|written"
 )
 """What a program says that it has done "in 3.2 s"."""
+OBJECT: Final = (
+    r"the|all|its?|training|train|epochs?|evaluation|eval|validation|validating|testing|tests?|models?|checkpoints?|"
+    r"data|datasets?|setup|compilation|tokenizer|cache|shards?|files?|steps?|batch(?:es)?|samples|examples|items|run|"
+    r"script|jobs?|iterations?|images|weights|trials?|folds?"
+)
+"""What it says that it has done it with. Of anything else it may be a result: "finished the maze in 3.2 s"."""
 
 COUNTABLE: Final = (
     r"its?|iters?|iterations?|steps?|batch(?:es)?|samples?|examples?|ex|seqs?|sequences?|sents?|sentences?|imgs?|"
@@ -78,7 +87,7 @@ class ResultWords(NamedTuple):
 
 
 def find_result_words(text: str) -> ResultWords:
-    """Find what a line says of results, in time linear in its length; "rank0" is labelled by itself."""
+    """Find what a line says of results, in time linear in its length."""
     labelled: set[int] = set()
     first_open = -1
     for match in WORD.finditer(text):
@@ -87,7 +96,7 @@ def find_result_words(text: str) -> ResultWords:
         label = LABELLED.match(text, match.end())
         if label is not None:
             labelled.add(label.start("number"))
-        elif first_open < 0 and not match[0][-1].isdigit() and not _leads_to_another(text, match.end()):
+        elif first_open < 0 and not _is_numbered(match[0]) and not _leads_to_another(text, match.end()):
             first_open = match.start()
     return ResultWords(frozenset(labelled), first_open)
 
@@ -96,6 +105,11 @@ def is_result(word: str) -> bool:
     """Whether a single word states a result."""
     word = word.lower()
     return word in RESULTS or word.rstrip("0123456789") in RESULTS or word.startswith(RESULT_STEMS)
+
+
+def _is_numbered(word: str) -> bool:
+    """Whether a word is labelled by itself: "rank0", but not "R2"."""
+    return word[-1].isdigit() and word.lower() not in RESULTS
 
 
 def _leads_to_another(text: str, end: int) -> bool:

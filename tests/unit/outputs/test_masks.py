@@ -190,6 +190,7 @@ class Counting(str):
     __slots__ = ()
 
     def __getitem__(self, _: object) -> str:
+        """Fail."""
         raise AssertionError("it was looked at")
 
 
