@@ -12,11 +12,12 @@ import sys
 import tempfile
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
 from reproof.outputs.contents import read_contents
-from reproof.outputs.records import FileOutput, SavedTensor
+from reproof.outputs.records import UNTOUCHED, FileOutput, SavedTensor
 from reproof.outputs.sidecar import OutputWriter
 from reproof.outputs.surroundings import Surroundings
 from reproof.recorder.outputs.changed_files import find_changes, read_stamps
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
 
     from reproof.recorder.outputs.changed_files import Stamp
     from reproof.recorder.problems import Problems
-
-UNTOUCHED = "untouched"
 
 
 class OutputCapture:
@@ -56,7 +55,8 @@ class OutputCapture:
         self._temporary: list[str] = []
         self._threads: set[int] = set()
         self._writer = OutputWriter(folder, rank)
-        self._before: dict[str, Stamp] | None = read_stamps(self._folder)
+        self._is_first = rank == 0  # one process looks at what all have left
+        self._before: dict[str, Stamp] | None = read_stamps(self._folder) if self._is_first else None
         self._printed = PrintedLines()
         self._undo = [tap_savers(self._note_saved), watch_temporary(self._temporary)]
         self._printed.watch()
@@ -113,9 +113,12 @@ class OutputCapture:
             self._writer.close()
             return
         lines, unkept = self._printed.finish()
-        known, notes = self._surroundings(), []
-        files = list(self._read_files(known, notes))
-        self._writer.finish(known, lines=lines, unkept=unkept, files=files, notes=notes)
+        known = self._surroundings()
+        notes: list[str] = []
+        files = list(self._read_files(known, notes)) if self._is_first else []
+        self._writer.finish(
+            known, lines=lines, unkept=unkept, files=files, notes=notes, printed=self._printed.num_characters
+        )
 
     def _read_files(self, known: Surroundings, notes: list[str]) -> Iterator[FileOutput]:
         after = None if self._before is None else read_stamps(self._folder)
@@ -124,7 +127,8 @@ class OutputCapture:
             return
         changes = find_changes(self._before, after)
         for name in changes.changed:
-            yield read_contents(self._folder / name, PurePath(name).as_posix(), known)
+            found = read_contents(self._folder / name, PurePath(name).as_posix(), known)
+            yield replace(found, was_there=name in self._before)
         for name in changes.untouched:
             yield FileOutput(name=PurePath(name).as_posix(), format=UNTOUCHED)
 

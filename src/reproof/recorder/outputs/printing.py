@@ -26,7 +26,11 @@ MAX_WAITING: Final = 256
 
 
 class PrintedLines:
-    """The lines of one process."""
+    """The lines of one process.
+
+    Attributes:
+        num_characters: Characters that were written to each stream: what a file of its output has more is another's.
+    """
 
     def __init__(self) -> None:
         """Begin with none."""
@@ -34,6 +38,7 @@ class PrintedLines:
         self._lines = LineCollector()
         self._waiting: deque[tuple[Stream, str, str]] = deque()
         self._lock = threading.Lock()
+        self.num_characters: dict[Stream, int] = dict.fromkeys(STREAMS, 0)
         self._undo: list[Callable[[], None]] = []
 
     def watch(self) -> None:
@@ -62,6 +67,7 @@ class PrintedLines:
         """Note a piece of text. A thread that finds the lines in use leaves it to the next one."""
         if os.getpid() != self._process or not isinstance(text, str):
             return
+        self.num_characters[stream] += len(text)
         thread = threading.current_thread()
         worker = "" if thread is threading.main_thread() else thread.name
         self._waiting.append((stream, text, worker))

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 MAX_VALUES: Final = 20_000
 MAX_DEPTH: Final = 12
+MAX_NAMED: Final = 16
+"""Items of a sequence of plain values that are told one by one."""
 PLAIN: Final = (type(None), bool, int, float, complex, str, bytes)
 BUFFER: Final = "a buffer"
 
@@ -175,6 +177,11 @@ def read_saved(
     return parts.finish()
 
 
+def is_long(value: Any) -> bool:
+    """Whether a value is a long sequence of plain values, such as the state of a generator: it is one value then."""
+    return type(value) in {list, tuple} and len(value) > MAX_NAMED and all(isinstance(item, PLAIN) for item in value)
+
+
 def is_tensor(value: Any) -> bool:
     """Whether a value is a tensor or an array of numbers, without importing what makes them."""
     torch, numpy = sys.modules.get("torch"), sys.modules.get("numpy")
@@ -183,13 +190,13 @@ def is_tensor(value: Any) -> bool:
     return numpy is not None and isinstance(value, (numpy.ndarray, numpy.generic)) and not value.dtype.hasobject
 
 
-def _walk(
+def _walk(  # noqa: PLR0917  # a recursion
     value: Any, path: str, keys: tuple[str, ...], depth: int, seen: dict[int, Any], left: list[int]
 ) -> Iterator[tuple[str, tuple[str, ...], Any]]:
     """Yield the leaves of a saved object with the way to each: mappings, sequences, sets, objects by what they hold."""
     if left[0] <= 0 or depth > MAX_DEPTH:
         return
-    if isinstance(value, PLAIN) or is_tensor(value):
+    if isinstance(value, PLAIN) or is_tensor(value) or is_long(value):
         left[0] -= 1
         yield path, keys, value
         return
