@@ -77,6 +77,10 @@ class Tally:
     def add_differing(self, pair: Pair) -> None:
         """Count an event that differs."""
         self.differing[pair.event.stage] += 1
+        self.keep(pair)
+
+    def keep(self, pair: Pair) -> None:
+        """Keep an event that differs and was counted, as far as there is room."""
         if pair.event.stage == "final":
             self.left.append(pair)
         elif self.has_room:

@@ -23,7 +23,7 @@ NOT_OUTPUT: Final = frozenset(
 )
 """Folders whose changes are not output of a training."""
 
-BESIDE_TRACE: Final = (".experiment.json", ".output.txt")
+BESIDE_TRACE: Final = (".experiment.json", ".output.txt", ".errors.txt")
 """Ends of the names of files that reproof writes beside a trace, after the trace's own name."""
 
 Stamp = tuple[int, int, int]
