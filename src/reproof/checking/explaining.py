@@ -15,7 +15,7 @@ from reproof.comparison import compare_traces
 from reproof.errors import UsageError
 from reproof.explain.laboratory import Setting
 from reproof.explain.naming import name_cause
-from reproof.explain.search import Explanation, explain_divergence
+from reproof.explain.search import Explanation, explain_comparison
 from reproof.explain.suspects import Suspect
 from reproof.launch.processes import RunProcess, RunRequest
 from reproof.schema import LEVELS
@@ -57,19 +57,18 @@ def explain_runs(
     traces = (open_trace(Path(baseline)), open_trace(Path(candidate)))
     command = command_of(*traces)
     comparison = compare_traces(*traces, is_same_program=True, verify=True)
-    if comparison.first is None:
+    if comparison.first is None and (comparison.output is None or not comparison.output.is_open):
         return comparison, None
-    if (changed := find_code_change(comparison.first, *traces)) is not None:
+    if comparison.first is not None and (changed := find_code_change(comparison.first, *traces)) is not None:
         return replace(comparison, causes=(changed,)), None
     refuse_missing_script(command)
     work = Path(tempfile.mkdtemp(prefix="reproof-"))
     try:
         setting = make_setting(*traces, work, max_runs)
         trace = traces[1].folder.absolute()
-        found = explain_divergence(setting, comparison, trace, watch, until_identical=until_identical)
+        return explain_comparison(setting, comparison, trace, watch, until_identical=until_identical)
     finally:
         shutil.rmtree(work, ignore_errors=True)
-    return replace(comparison, causes=found.causes), found
 
 
 def make_setting(baseline: Trace, candidate: Trace, work: Path, max_runs: int) -> Setting:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 from reproof.checking.workplace import Workplace
 from reproof.comparison import compare_traces
 from reproof.errors import LaunchError, TraceError, UsageError
-from reproof.explain.search import Explanation, explain_divergence
+from reproof.explain.search import Explanation, explain_comparison
 from reproof.launch.processes import FinishedRun, RunProcess, RunRequest, draw_hash_seed
 from reproof.trace import open_trace
 
@@ -170,18 +170,51 @@ def run_check(request: CheckRequest, watch: Callable[[list[RunProcess]], None] =
 def explain(
     request: CheckRequest, workplace: Workplace, result: CheckResult, watch: Callable[[list[RunProcess]], None]
 ) -> CheckResult:
-    """Search for the causes of what the worst candidate showed, if it diverged."""
-    if result.comparison.first is None:
-        return result
-    if workplace.problem is not None:
-        return replace(result, explanation=Explanation(causes=(), trials=(), notes=(workplace.problem,)))
-    number = 1 + result.comparisons.index(result.comparison)
-    setting = workplace.setting(number, request.variations, request.max_runs)
-    explanation = explain_divergence(
-        setting, result.comparison, result.runs[number].trace, watch, until_identical=request.until_identical
+    """Search for the causes of what the worst candidate showed, if it diverged.
+
+    Where only outputs differ, experiments decide about each candidate until one diverges.
+    """
+    explanation: Explanation | None = None
+    for number in order_candidates(result.comparisons):
+        comparison = result.comparisons[number]
+        if not needs_explanation(comparison) or (explanation and result.comparison.first is not None):
+            continue
+        if workplace.problem is not None:
+            return replace(result, explanation=Explanation(causes=(), trials=(), notes=(workplace.problem,)))
+        setting = workplace.setting(number + 1, request.variations, request.max_runs)
+        trace = result.runs[number + 1].trace
+        comparison, found = explain_comparison(
+            setting, comparison, trace, watch, until_identical=request.until_identical
+        )
+        comparisons = (*result.comparisons[:number], comparison, *result.comparisons[number + 1 :])
+        explanation = found if explanation is None else join_explanations(explanation, found)
+        result = replace(result, comparison=choose_worst(comparisons), comparisons=comparisons)
+    return replace(result, explanation=explanation)
+
+
+def needs_explanation(comparison: Comparison) -> bool:
+    """Whether two runs diverged, or their outputs differ and it is not known why."""
+    return comparison.first is not None or (comparison.output is not None and comparison.output.is_open)
+
+
+def order_candidates(comparisons: Sequence[Comparison]) -> list[int]:
+    """Return the numbers of the candidates, those with the worst verdict first."""
+    return sorted(range(len(comparisons)), key=lambda number: ORDER.index(comparisons[number].verdict))
+
+
+def choose_worst(comparisons: Sequence[Comparison]) -> Comparison:
+    """Return the comparison with the worst verdict, which is that of the check."""
+    return comparisons[order_candidates(comparisons)[0]]
+
+
+def join_explanations(first: Explanation, second: Explanation) -> Explanation:
+    """Return what two searches on candidates of one check have found."""
+    return replace(
+        second,
+        causes=(*first.causes, *second.causes),
+        trials=(*first.trials, *second.trials),
+        notes=(*first.notes, *second.notes),
     )
-    comparison = replace(result.comparison, causes=explanation.causes)
-    return replace(result, comparison=comparison, explanation=explanation)
 
 
 def refuse_missing_script(command: tuple[str, ...]) -> None:
@@ -222,8 +255,7 @@ def judge(request: CheckRequest, runs: list[FinishedRun]) -> CheckResult:
         TraceError: If a run left no trace.
     """
     comparisons = [compare_runs(request, runs[0], candidate) for candidate in runs[1:]]
-    worst = min(comparisons, key=lambda comparison: ORDER.index(comparison.verdict))
-    return CheckResult(comparison=worst, runs=tuple(runs), comparisons=tuple(comparisons))
+    return CheckResult(comparison=choose_worst(comparisons), runs=tuple(runs), comparisons=tuple(comparisons))
 
 
 def compare_runs(request: CheckRequest, baseline: FinishedRun, candidate: FinishedRun) -> Comparison:

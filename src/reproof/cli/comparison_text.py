@@ -12,6 +12,7 @@ import click
 
 from reproof.cli.cause_text import cause_lines
 from reproof.cli.lines import limit, plural, printable, section
+from reproof.cli.output_text import output_lines
 from reproof.schema import relative_to_here
 
 if TYPE_CHECKING:
@@ -62,6 +63,10 @@ def tell_finding(comparison: Comparison) -> str:
         agreed = f"{amount} agree within {comparison.tolerance:g}{f' ({level})' if level else ''}"
         apart = comparison.num_within_tolerance
         return f"{agreed}; {f'{apart} of them not' if apart else 'all of them'} to the bit"
+    if comparison.output is not None and comparison.output.is_open and not (comparison.skipped or comparison.structure):
+        return (
+            f"no difference in {amount}, but the outputs differ, and whether that is noise is for an experiment to tell"
+        )
     at = f" at {level}" if level else ""
     return f"no difference in {amount}{at}, and not everything was compared"
 
@@ -91,6 +96,8 @@ def body(comparison: Comparison) -> list[str]:
     others = [short_line(difference) for difference in comparison.differences[1:]]
     lines += section("Then", others)
     lines += section("Growth", growth_lines(comparison))
+    lines += section("Output", output_lines(comparison.output))
+    lines += section("Beside the training", limit(comparison.beside))
     lines += section("Structure", limit(comparison.structure))
     lines += section("Not shown", list(comparison.limits))
     lines += section("Not compared", limit(tuple(f"{s.what}: {s.why}" for s in comparison.skipped)))

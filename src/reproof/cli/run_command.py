@@ -63,6 +63,9 @@ class RunOptions(Options):
             help="Compare the files that match (quote it) when the run ends, tensors by name; may be repeated."
         ),
     ]
+    omits_output: Annotated[
+        bool, flag("--no-output", help="Leave what the script prints and saves, and files, out of the trace.")
+    ]
     num_steps: Annotated[int | None, steps_option(help="Stop after N optimizer steps.")]
     hash_seed: Annotated[
         int | None,
@@ -99,6 +102,7 @@ class RunOptions(Options):
             force=self.force,
             command=target.command,
             probes=probes,
+            captures_output=not self.omits_output,
         )
         if self.restorations is not None:
             RestorationWatch(recording, self.restorations)

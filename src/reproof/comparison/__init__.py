@@ -6,6 +6,8 @@
 - `tally`: what is counted and kept of one process
 - `structure`: events that only one of the runs has
 - `details`: how one event differs
+- `outputs`: what both have saved, printed and left as files
+- `snapshots`: copies of states of the training, among what is left of it
 - `growth`: how losses and random states part afterwards
 - `operations`: the operation at which two runs part
 - `op_alignment`: which operations of two runs belong together

@@ -111,7 +111,7 @@ def _align_step(step: int, frames_a: list[Frame], frames_b: list[Frame], tally: 
     for key, (event, place_a, digest_a) in events_a.items():
         other = events_b.get(key)
         if other is None:
-            tally.add_extra(Extra(step, event, is_in_baseline=True))
+            tally.add_extra(Extra(step, event, is_in_baseline=True, place=place_a))
             continue
         event_b, place_b, digest_b = other
         if event.skipped is not None or event_b.skipped is not None:
@@ -123,9 +123,9 @@ def _align_step(step: int, frames_a: list[Frame], frames_b: list[Frame], tally: 
         tally.num_tensors += event.num_tensors
         if digest_a != digest_b:
             tally.add_differing(Pair(step, event, place_a, place_b))
-    for key, (event, _, _) in events_b.items():
+    for key, (event, place_b, _) in events_b.items():
         if key not in events_a:
-            tally.add_extra(Extra(step, event, is_in_baseline=False))
+            tally.add_extra(Extra(step, event, is_in_baseline=False, place=place_b))
     if tally.reordered_step is None and _are_reordered(events_a, events_b):
         tally.reordered_step = step
 

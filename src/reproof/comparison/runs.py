@@ -14,6 +14,8 @@ from reproof.comparison.alignment import tally_differences
 from reproof.comparison.details import PairReader
 from reproof.comparison.growth import find_loss_gaps, find_rng_gaps
 from reproof.comparison.operations import Target, find_op_difference
+from reproof.comparison.outputs import compare_output, judge_output
+from reproof.comparison.snapshots import are_snapshots, members_of
 from reproof.comparison.structure import comes_before, describe_extra, find_first_extra
 from reproof.comparison.verification import verify_traces
 from reproof.environment import compare_environments
@@ -34,7 +36,10 @@ from reproof.trace.files import list_folder
 from reproof.trace.op_reader import open_ops
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from reproof.comparison.tally import Pair, Tally
+    from reproof.schema import Event
 
 DEFAULT_LIMIT = 5
 ALL = 1 << 62
@@ -124,6 +129,7 @@ class RunPair:
         self.structure: list[str] = []
         self.differing: list[tuple[int, Pair]] = []
         self.num_within = 0
+        self.beside: list[str] = []
 
     def compare_ranks(self) -> None:
         """Compare every process that both runs have."""
@@ -133,9 +139,31 @@ class RunPair:
         limit = self.limit if self.tolerance is None else ALL
         for rank in sorted(set(a) & set(b)):
             tally = self.tallies[rank] = tally_differences(a[rank], b[rank], limit)
+            self._set_copies_aside(rank, tally)
             self._judge_pairs(rank, tally)
             self._note_structure(rank, tally)
             self._note_skipped(rank, tally)
+
+    def _set_copies_aside(self, rank: int, tally: Tally) -> None:
+        """Tell, and do not judge, what is left of copies of states that the training went through."""
+        traces = self.baseline.ranks[rank], self.candidate.ranks[rank]
+        for pair in tally.left:
+            members = members_of(traces[0], pair.baseline), members_of(traces[1], pair.candidate)
+            if are_snapshots(traces, members):
+                self._tell_copies(pair.event, tally)
+            else:
+                tally.pairs.append(pair)
+        for extra in [extra for extra in tally.extras if extra.event.stage == "final"]:
+            owner = traces[0 if extra.is_in_baseline else 1]
+            if extra.place is not None and are_snapshots(traces, (members_of(owner, extra.place), Counter())):
+                tally.extras.remove(extra)
+                tally.num_extras -= 1
+                self.beside.append(f"only one run has left a copy of a state of the training: {extra.event.name}")
+
+    def _tell_copies(self, event: Event, tally: Tally) -> None:
+        tally.differing[event.stage] -= 1
+        tally.differing += Counter()  # drops what is zero
+        self.beside.append(f"the runs have left copies of other states of the training: {event.name}")
 
     def _judge_pairs(self, rank: int, tally: Tally) -> None:
         """Keep the pairs that differ; with a tolerance, only those whose numbers do not agree within it."""
@@ -277,6 +305,7 @@ def compare_traces(
     max_differences: int = DEFAULT_LIMIT,
     is_same_program: bool = False,
     verify: bool | None = None,
+    ignored: Sequence[str] = (),
 ) -> Comparison:
     """Compare two open traces; see `compare`.
 
@@ -294,7 +323,8 @@ def compare_traces(
     if differences:
         differences = (pair.name_op(differences[0]), *differences[1:])
     compared, differing = pair.counts(differing=False), pair.counts(differing=True)
-    verdict = pair.verdict(has_difference=bool(differences))
+    output = compare_output(baseline, candidate, ignored)
+    verdict = judge_output(pair.verdict(has_difference=bool(differences)), output)
     conditions = compare_environments(baseline.header.environment, candidate.header.environment)
     return Comparison(
         verdict=verdict,
@@ -314,5 +344,7 @@ def compare_traces(
         num_within_tolerance=pair.num_within,
         level=baseline.header.level if baseline.header.level == candidate.header.level else None,
         is_verified=is_verified,
+        beside=tuple(pair.beside),
+        output=output,
         is_same_run=baseline.header.run_id == candidate.header.run_id,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from reproof.comparison.tally import Extra
+from reproof.comparison.tally import Extra, Place
 from reproof.schema import STAGES, Difference
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ def find_first_extra(a: RankTrace, b: RankTrace, tally: Tally) -> Extra | None:
     longer, shorter = (a, b) if len(a) > len(b) else (b, a)
     for frame in longer.frames(len(shorter)):
         if frame.layout.events:
-            return Extra(frame.step, frame.layout.events[0], is_in_baseline=longer is a)
+            return Extra(frame.step, frame.layout.events[0], is_in_baseline=longer is a, place=Place(frame.number, 0))
     return None
 
 

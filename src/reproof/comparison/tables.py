@@ -82,13 +82,14 @@ def _tally_table(a: RankTrace, b: RankTrace, frames_a: range, frames_b: range, t
     for event, equal in zip(layout.events, count_equal_fields(*tables, len(layout.events)), strict=True):
         if event.skipped is None:
             tally.differing[event.stage] += len(frames_a) - equal
+    has_left = any(event.stage == "final" for event in layout.events)
     for row, position in find_differing(*tables, len(layout.events)):
-        if not tally.has_room:
+        if not tally.has_room and not has_left:
             return
         event = layout.events[position]
         if event.skipped is None:
             places = Place(frames_a[row], position), Place(frames_b[row], position)
-            tally.pairs.append(Pair(a.record(frames_a[row]).step, event, *places))
+            tally.keep(Pair(a.record(frames_a[row]).step, event, *places))
 
 
 def find_differing(a: bytes, b: bytes, width: int) -> Iterator[tuple[int, int]]:

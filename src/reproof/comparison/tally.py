@@ -31,6 +31,7 @@ class Extra(NamedTuple):
     step: int
     event: Event
     is_in_baseline: bool
+    place: Place | None = None
 
 
 class Tally:
@@ -41,6 +42,7 @@ class Tally:
         compared: Events compared, per stage.
         differing: Events that differ, per stage.
         pairs: The first differing events in execution order, at most `limit`.
+        left: Differing events of stage ``final``, all of them: copies of states are told apart among them.
         extras: The first events that only one trace has.
         num_extras: How many those are in all, in the steps that both traces have.
         reordered_step: The first step in which both traces have the same events in another order, or None.
@@ -54,6 +56,7 @@ class Tally:
         self.compared: Counter[Stage] = Counter()
         self.differing: Counter[Stage] = Counter()
         self.pairs: list[Pair] = []
+        self.left: list[Pair] = []
         self.extras: list[Extra] = []
         self.num_extras = 0
         self.reordered_step: int | None = None
@@ -74,7 +77,13 @@ class Tally:
     def add_differing(self, pair: Pair) -> None:
         """Count an event that differs."""
         self.differing[pair.event.stage] += 1
-        if self.has_room:
+        self.keep(pair)
+
+    def keep(self, pair: Pair) -> None:
+        """Keep an event that differs and was counted, as far as there is room."""
+        if pair.event.stage == "final":
+            self.left.append(pair)
+        elif self.has_room:
             self.pairs.append(pair)
 
     def add_extra(self, extra: Extra) -> None:

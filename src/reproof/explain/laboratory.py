@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from reproof.comparison import compare_traces
+from reproof.comparison.outputs import describe_output, find_again
 from reproof.errors import TraceError
 from reproof.launch.folders import copy_folder
 from reproof.launch.processes import RunRequest, run_all
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
     from reproof.entropy.plan import Plan
     from reproof.launch.processes import FinishedRun, RunProcess
-    from reproof.schema import Difference, Probes
+    from reproof.schema import Difference, OutputDifference, Probes
 
 
 class BudgetSpentError(Exception):
@@ -106,16 +107,24 @@ class Laboratory:
     Attributes:
         setting: Where they start from.
         trials: Those made so far.
+        wanted: Differences in output that are searched for.
     """
 
-    def __init__(self, setting: Setting, watch: Callable[[list[RunProcess]], None] = lambda _: None) -> None:
+    def __init__(
+        self,
+        setting: Setting,
+        watch: Callable[[list[RunProcess]], None] = lambda _: None,
+        wanted: tuple[OutputDifference, ...] = (),
+    ) -> None:
         """Prepare for a search; no experiment is made.
 
         Args:
             setting: Where the experiments start from.
             watch: Called several times a second with the run under way.
+            wanted: Differences in output that are searched for; none where the events of the runs differ.
         """
         self.setting = setting
+        self.wanted = wanted
         self.trials: list[Trial] = []
         self._watch = watch
 
@@ -181,15 +190,20 @@ class Laboratory:
         self.trials.append(trial)
         return trial
 
-    @staticmethod
-    def compare(baseline: Path, trace: Path) -> Difference | None:
+    def compare(self, baseline: Path, trace: Path) -> Difference | None:
         """Return the first divergence of an experiment; None if it agrees with the baseline as far as it goes.
+
+        Of its output only what is searched for counts: an experiment has clocks and process numbers of its own.
 
         Raises:
             TraceError: If one of them cannot be read.
         """
-        comparison = compare_traces(open_trace(baseline), open_trace(trace), max_differences=1, is_same_program=True)
-        return comparison.first
+        traces = open_trace(baseline), open_trace(trace)
+        comparison = compare_traces(*traces, max_differences=1, is_same_program=True)
+        if comparison.first is not None or not self.wanted or comparison.output is None:
+            return comparison.first
+        found = find_again(self.wanted, comparison.output.differences)
+        return None if found is None else describe_output(found, traces[0].num_steps)
 
     def _make_temporary(self) -> Path:
         """Return the folder for temporary files that the candidate had, as empty as it was."""

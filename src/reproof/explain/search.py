@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from reproof.explain.hypotheses import BY_COMPUTING, BY_READING, FILES_OUTSIDE, find_causes, suspect_timers
 from reproof.explain.inquiry import Inquiry, Removals, open_inquiry
 from reproof.explain.laboratory import BudgetSpentError, Laboratory, Setting, Trial
+from reproof.explain.outputs import settle_output
 from reproof.explain.replays import replay
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ def explain_divergence(
     watch: Callable[[list[RunProcess]], None] = lambda _: None,
     *,
     until_identical: bool = False,
+    laboratory: Laboratory | None = None,
 ) -> Explanation:
     """Search for the causes of the first divergence between a baseline and a candidate.
 
@@ -57,13 +59,14 @@ def explain_divergence(
         candidate: Trace of the candidate.
         watch: Called several times a second with the experiment under way.
         until_identical: Go on with the divergences that come after, until the run is identical to its end.
+        laboratory: Where experiments were made before this search; None to begin with none.
 
     Returns:
         The causes, experiments and what is left open. Nothing is raised because a search finds nothing.
     """
     if comparison.first is None:
         raise ValueError("the runs have not diverged")
-    search = Search(laboratory=Laboratory(setting, watch), candidate=candidate)
+    search = Search(laboratory=laboratory or Laboratory(setting, watch), candidate=candidate)
     notes: tuple[str, ...] = ()
     try:
         inquiry = search.explain(comparison.first)
@@ -74,6 +77,37 @@ def explain_divergence(
     return Explanation(
         causes=tuple(search.causes), trials=tuple(search.laboratory.trials), notes=notes, is_whole=search.is_whole
     )
+
+
+def explain_comparison(
+    setting: Setting,
+    comparison: Comparison,
+    candidate: Path,
+    watch: Callable[[list[RunProcess]], None] = lambda _: None,
+    *,
+    until_identical: bool = False,
+) -> tuple[Comparison, Explanation]:
+    """Search for the causes of a divergence; where only the outputs differ, find out first whether it is one.
+
+    Args are as those of `explain_divergence`.
+
+    Returns:
+        The comparison, with its verdict on the output and its causes, and what the search has found.
+    """
+    laboratory = Laboratory(setting, watch)
+    notes: tuple[str, ...] = ()
+    if comparison.first is None:
+        try:
+            comparison, problem = settle_output(laboratory, comparison)
+        except BudgetSpentError:
+            problem = "no experiment may be made that would tell what the output differs by"
+        notes = () if problem is None else (problem,)
+    if comparison.first is None:
+        return comparison, Explanation(causes=(), trials=tuple(laboratory.trials), notes=notes)
+    found = explain_divergence(
+        setting, comparison, candidate, watch, until_identical=until_identical, laboratory=laboratory
+    )
+    return replace(comparison, causes=found.causes), found
 
 
 @dataclass(slots=True, kw_only=True)

@@ -72,8 +72,13 @@ class RunRequest:
 
     @property
     def output(self) -> Path:
-        """Where the script's output goes."""
+        """Where the script's standard output goes."""
         return self.trace.with_name(f"{self.trace.name}.output.txt")
+
+    @property
+    def errors(self) -> Path:
+        """Where its standard error goes: apart, because two streams in one file cut each other's lines."""
+        return self.trace.with_name(f"{self.trace.name}.errors.txt")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +91,7 @@ class FinishedRun:
         seconds: How long it took.
         changes: What it changed in its working folder.
         output: File with what it printed, or None if it was shown.
+        errors: File with what it wrote to standard error, or None if that was shown.
     """
 
     trace: Path
@@ -93,12 +99,14 @@ class FinishedRun:
     seconds: float
     changes: FolderChange
     output: Path | None
+    errors: Path | None = None
 
     def last_lines(self, count: int = 5) -> list[str]:
         """Return the last lines that the run printed, without the recorder's own line about the trace."""
-        if self.output is None or not self.output.is_file():
-            return []
-        lines = self.output.read_text(encoding="utf-8", errors="replace").rstrip().splitlines()
+        lines: list[str] = []
+        for path in (self.output, self.errors):  # the end of what went wrong is the end of all
+            if path is not None and path.is_file():
+                lines += path.read_text(encoding="utf-8", errors="replace").rstrip().splitlines()
         return [line for line in lines if not line.startswith(ABOUT_TRACE)][-count:]
 
 
@@ -124,14 +132,15 @@ class RunProcess:
             write_experiment(request.experiment, request.plan, request.probes)
         if request.hash_seed is not None:
             environment["PYTHONHASHSEED"] = str(request.hash_seed)
-        self._file = None if request.shows_output else request.output.open("wb")
+        paths = () if request.shows_output else (request.output, request.errors)
+        self._files = tuple(path.open("wb") for path in paths)
         self._process = subprocess.Popen(  # noqa: S603  # the user's own script
             process_arguments(request),
             cwd=request.folder,
             env=environment,
             stdin=subprocess.DEVNULL,
-            stdout=self._file,
-            stderr=None if self._file is None else subprocess.STDOUT,
+            stdout=self._files[0] if self._files else None,
+            stderr=self._files[1] if self._files else None,
             preexec_fn=pin_addresses if request.plan is not None and request.plan.pins_addresses else None,  # noqa: PLW1509  # no thread of ours holds a lock
         )
 
@@ -153,15 +162,19 @@ class RunProcess:
         """Wait for the end and return the result."""
         exit_code = self._process.wait()
         seconds = self.seconds
-        if self._file is not None:
-            self._file.close()
+        self._close_files()
         return FinishedRun(
             trace=self.request.trace,
             exit_code=exit_code,
             seconds=seconds,
             changes=find_changes(self._before, self._read_state()),
-            output=None if self._file is None else self.request.output,
+            output=self.request.output if self._files else None,
+            errors=self.request.errors if self._files else None,
         )
+
+    def _close_files(self) -> None:
+        for file in self._files:
+            file.close()
 
     def _read_state(self) -> State | None:
         """Return the state of the working folder without the traces, which are not output of the script."""
@@ -183,8 +196,7 @@ class RunProcess:
             except subprocess.TimeoutExpired:
                 self._process.kill()
                 self._process.wait()
-        if self._file is not None:
-            self._file.close()
+        self._close_files()
 
 
 def process_arguments(request: RunRequest) -> list[str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import atexit
 import builtins
+import functools
 import importlib.machinery
 import importlib.util
 import io
@@ -116,9 +117,42 @@ def record_target(
             recording.close(outcome.status, outcome.ended, outcome.exit_code)
             report(recording, outcome)
 
+    def end_at_once(status: int) -> None:
+        nonlocal outcome
+        outcome = outcome_of_status(status, target)
+        close()
+
     atexit.register(close)
+    call_before_exit(end_at_once)
     outcome = execute(code, module, target)
     return outcome
+
+
+def call_before_exit(action: Callable[[int], None]) -> None:
+    """Have something done when the script ends its process by `os._exit`, which calls no exit handler.
+
+    Args:
+        action: Takes the exit status.
+
+    Effects: replaces `os._exit` for the life of the process. Forked children have the original's effect.
+    """
+    original, process = os._exit, os.getpid()
+
+    def exit_at_once(status: int) -> None:
+        if os.getpid() == process:
+            os._exit = original
+            action(status)
+        original(status)
+
+    os._exit = functools.wraps(original)(exit_at_once)  # type: ignore[assignment]
+
+
+def outcome_of_status(status: int, target: Target) -> Outcome:
+    """Return how a script ended that has called `os._exit`."""
+    if status == 0:
+        return Outcome(status="complete", exit_code=0)
+    name = Path(target.name).name
+    return Outcome(status="failed", exit_code=status, ended=f"{name} called os._exit({status})")
 
 
 def _install(recording: Recording) -> None:

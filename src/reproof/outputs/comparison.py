@@ -10,6 +10,7 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from reproof.outputs.appending import drop_earlier
 from reproof.outputs.line_comparison import LineDifference, compare_in_order, compare_lines, mask_parts, sort_braces
 from reproof.outputs.masks import mask_name
 from reproof.outputs.pairing import FilePair, is_ignored, pair_files
@@ -229,7 +230,7 @@ class _FilesComparison:
             self.differences.append(OutputDifference(kind="file", name=pair.name, baseline=told[0], candidate=told[1]))
         else:
             self.num_compared += 1
-            self.differences += self._compare_contents(first, second)
+            self.differences += self._compare_contents(first, drop_earlier(first, second))
 
     def _compare_contents(self, first: FileOutput, second: FileOutput) -> list[OutputDifference]:
         if first.format != second.format:

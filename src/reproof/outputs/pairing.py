@@ -11,6 +11,7 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, NamedTuple
 
 from reproof.outputs.masks import mask_name
+from reproof.outputs.records import UNTOUCHED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -50,15 +51,21 @@ def pair_files(
         surroundings: What is known of the two runs.
         ignored: Patterns of names that are not compared.
     """
-    groups = _group(baseline, surroundings[0], ignored)
-    others = _group(candidate, surroundings[1], ignored)
+    baseline, candidate = list(baseline), list(candidate)
+    left = {file.name for file in (*baseline, *candidate) if file.format == UNTOUCHED}
+    groups, others = (
+        _group((file for file in files if file.format != UNTOUCHED), known, ignored)
+        for files, known in zip((baseline, candidate), surroundings, strict=True)
+    )
     pairs: list[FilePair] = []
     for name, files in groups.items():
         matching = others.pop(name, [])
         pairs += (FilePair(*pair) for pair in zip(files, matching, strict=False))
         pairs += (FilePair(file, None) for file in files[len(matching) :])
         pairs += (FilePair(None, file) for file in matching[len(files) :])
-    return pairs + [FilePair(None, file) for files in others.values() for file in files]
+    pairs += (FilePair(None, file) for files in others.values() for file in files)
+    # What one run made, and the other found and left as it was, is the same file.
+    return [pair for pair in pairs if None not in pair or pair.name not in left]
 
 
 def is_ignored(name: str, patterns: Sequence[str]) -> bool:

@@ -16,6 +16,8 @@ Stream = Literal["stdout", "stderr"]
 BYTES: Final = "bytes"
 LINES: Final = "lines"
 """Formats of files that are compared in ways of their own."""
+UNTOUCHED: Final = "untouched"
+"""Format of a file that was there before the run and that the run has left as it was."""
 MAX_SHOWN_CHARACTERS: Final = 160
 """Of a part of a file, so much is kept for showing."""
 
@@ -79,6 +81,7 @@ class FileOutput:
         name: Its path, relative to the working folder where it is below that.
         format: How it was read, e.g. ``lines`` or ``zip``; ``bytes`` if there is no reader or it is damaged.
         parts: What is in it, in the file's order.
+        was_there: Whether it was there before the run.
         not_compared: Why it is not compared; None if it is.
         note: What was remarkable in reading it; None if nothing was.
     """
@@ -86,6 +89,7 @@ class FileOutput:
     name: str
     format: str
     parts: tuple[Part, ...] = ()
+    was_there: bool = False
     not_compared: str | None = None
     note: str | None = None
 
@@ -121,6 +125,7 @@ class RunOutput:
         lines: Lines printed, in the order of printing.
         unkept: Lines that were not kept.
         files: Files created or changed.
+        printed: Characters that were written to each stream through Python.
         notes: What was not looked at, and why: lines turned off, objects beyond a limit.
         is_complete: Whether the run has written all of this.
     """
@@ -130,6 +135,7 @@ class RunOutput:
     lines: tuple[Line, ...] = ()
     unkept: tuple[UnkeptLines, ...] = ()
     files: tuple[FileOutput, ...] = ()
+    printed: tuple[tuple[Stream, int], ...] = ()
     notes: tuple[str, ...] = field(default=())
     is_complete: bool = True
 

@@ -12,14 +12,14 @@ import os
 import re
 from typing import TYPE_CHECKING, Any, Final
 
-from reproof.outputs.records import FileOutput, Line, Part, RunOutput, SavedTensor, UnkeptLines
+from reproof.outputs.records import FileOutput, Line, Part, RunOutput, SavedTensor, Stream, UnkeptLines
 from reproof.outputs.surroundings import Surroundings
 from reproof.trace import format as fmt
 from reproof.trace.fields import Fields
 from reproof.trace.files import check_regular, damaged, unreadable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
 OUTPUT: Final = "output"
@@ -27,7 +27,7 @@ MAX_SAVED: Final = 200_000
 MAX_FILES: Final = 20_000
 MAX_TOTAL_PARTS: Final = 500_000
 MAX_LINE_BYTES: Final = 1 << 20
-_STREAMS: Final = ("stdout", "stderr")
+STREAMS: Final[tuple[Stream, ...]] = ("stdout", "stderr")
 _DIGEST: Final = re.compile(r"[0-9a-f]{32}")
 _BUFFER_BYTES: Final = 1 << 16
 _DAY: Final = 86_399
@@ -72,6 +72,7 @@ class OutputWriter:
         unkept: Iterable[UnkeptLines] = (),
         files: Iterable[FileOutput] = (),
         notes: Iterable[str] = (),
+        printed: Mapping[Stream, int] | None = None,
     ) -> None:
         """Append all the rest and close the file; does nothing if it is closed.
 
@@ -90,6 +91,8 @@ class OutputWriter:
             for lines in unkept
         ]
         entries += _files_to_json(files, told)
+        if printed:
+            entries.append({"printed": dict(printed)})
         entries += [{"note": note} for note in told]
         entries.append({"end": len(entries)})
         self._append(map(_encode, entries))
@@ -154,6 +157,7 @@ class _Reader:
         self._unkept: list[UnkeptLines] = []
         self._files: list[tuple[Fields, list[Part]]] = []
         self._notes: list[str] = []
+        self._printed: tuple[tuple[Stream, int], ...] = ()
         self._num_entries = 0
         self._is_complete = False
 
@@ -170,17 +174,24 @@ class _Reader:
             self._is_complete = True
             return
         self._num_entries += 1
+        if "file" in fields:
+            _parse_file(fields, [])  # at once, so that the line that is damaged is named
+            self._files.append((fields, []))
+        elif "part" in fields and self._files:
+            self._files[-1][1].append(_parse_part(fields))
+        else:
+            self._take_rest(fields)
+
+    def _take_rest(self, fields: Fields) -> None:
         if "surroundings" in fields:
             self._surroundings = _parse_surroundings(Fields(fields.take("surroundings", dict)))
         elif "line" in fields:
             self._lines.append(_parse_line(fields))
         elif "unkept" in fields:
             self._unkept.append(_parse_unkept(fields))
-        elif "file" in fields:
-            _parse_file(fields, [])  # at once, so that the line that is damaged is named
-            self._files.append((fields, []))
-        elif "part" in fields and self._files:
-            self._files[-1][1].append(_parse_part(fields))
+        elif "printed" in fields:
+            counts = Fields(fields.take("printed", dict))
+            self._printed = tuple((stream, counts.number(stream)) for stream in STREAMS)
         else:
             self._notes.append(fields.text("note"))
 
@@ -192,6 +203,7 @@ class _Reader:
             lines=tuple(self._lines),
             unkept=tuple(self._unkept),
             files=tuple(_parse_file(fields, parts) for fields, parts in self._files),
+            printed=self._printed,
             notes=tuple(self._notes),
             is_complete=self._is_complete,
         )
@@ -227,6 +239,8 @@ def _files_to_json(files: Iterable[FileOutput], told: list[str]) -> list[dict[st
             continue
         num_parts += len(file.parts)
         entry: dict[str, Any] = {"file": file.name, "format": file.format}
+        if file.was_there:
+            entry["was_there"] = True
         texts = (("not_compared", file.not_compared), ("note", file.note))
         entries.append(entry | {key: value for key, value in texts if value is not None})
         entries += map(_part_to_json, file.parts)
@@ -300,7 +314,7 @@ def _parse_saved(fields: Fields) -> SavedTensor:
 
 def _parse_line(fields: Fields) -> Line:
     return Line(
-        stream=fields.choice("stream", _STREAMS),
+        stream=fields.choice("stream", STREAMS),
         text=fields.text("line"),
         worker=_optional(fields, "worker") or "",
         digest=_digest(fields) if "digest" in fields else "",
@@ -309,7 +323,7 @@ def _parse_line(fields: Fields) -> Line:
 
 def _parse_unkept(fields: Fields) -> UnkeptLines:
     return UnkeptLines(
-        stream=fields.choice("stream", _STREAMS),
+        stream=fields.choice("stream", STREAMS),
         worker=fields.text("worker"),
         count=fields.number("unkept"),
         digest=_digest(fields),
@@ -325,6 +339,7 @@ def _parse_file(fields: Fields, parts: list[Part]) -> FileOutput:
         name=fields.text("file"),
         format=fields.text("format"),
         parts=tuple(parts),
+        was_there="was_there" in fields and fields.flag("was_there"),
         not_compared=_optional(fields, "not_compared"),
         note=_optional(fields, "note"),
     )

@@ -17,7 +17,7 @@ import warnings
 import weakref
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Final, NoReturn
 
 from reproof.entropy.handled import is_by_handler
 from reproof.entropy.process import Taps
@@ -26,6 +26,7 @@ from reproof.errors import RecordingError, UsageError
 from reproof.recorder.artifacts.paths import Artifacts
 from reproof.recorder.context import BESIDE, ThreadState
 from reproof.recorder.frames import FrameBuilder
+from reproof.recorder.outputs.capture import OutputCapture
 from reproof.recorder.patches import Patches
 from reproof.recorder.problems import Problems, describe_error
 from reproof.recorder.surroundings import rank_of_process, require_torch, world_size
@@ -40,6 +41,10 @@ if TYPE_CHECKING:
     from reproof.entropy.plan import Plan
     from reproof.recorder.context import Context
     from reproof.schema import Level
+
+
+OUTPUT: Final = "output"
+"""What a problem with the capture of output is reported as."""
 
 
 def record(
@@ -102,6 +107,7 @@ class Recording:
         force: bool = False,
         command: Sequence[str] = (),
         probes: Probes | None = None,
+        captures_output: bool = False,
     ) -> None:
         """Prepare a recording; nothing is created before `open`."""
         if level not in LEVELS:
@@ -117,6 +123,7 @@ class Recording:
         self._artifacts = Artifacts(artifacts)
         self._force = force
         self._command = tuple(command)
+        self._captures_output = captures_output and level != "batches"
         self._probes = probes or Probes()
         self._patches = Patches()
         self._problems = Problems(lambda: self.frames.step)
@@ -125,6 +132,7 @@ class Recording:
         self._thread = ThreadState(threading.get_ident())
         self._waiting: list[Callable[[Context], None]] = []
         self._writer: TraceWriter | None = None
+        self._outputs: OutputCapture | None = None
         self._taps: Taps | None = None
 
     def open(self) -> None:
@@ -149,6 +157,11 @@ class Recording:
         self._writer = TraceWriter(self.folder, header, rank=rank_of_process(), force=self._force)
         self._writer.folder = self.folder.absolute()  # the script may change its working folder
         self.frames = FrameBuilder(self._writer.writer, self._on_full)
+        if self._captures_output:
+            with self.guard(OUTPUT):
+                self._outputs = OutputCapture(
+                    self._writer.folder, self._writer.rank, self._problems, lambda: self.frames.step
+                )
         ACTIVE.add(self)
 
     def tap_entropy(self, plan: Plan) -> None:
@@ -236,6 +249,8 @@ class Recording:
         """
         if self._writer is None:
             return
+        if self._outputs is not None:
+            self._outputs.stop()
         if self._awaits_torch(status):
             self.add_problem("artifacts and logged values not recorded: PyTorch was never imported")
         context = self.context if self.is_active else None
@@ -246,6 +261,7 @@ class Recording:
         if context is not None:
             self._record_rest(context, status, self._writer.rank)
         self._close_taps()
+        self._close_outputs()
         writer, self._writer = self._writer, None
         writer.close()
         if writer.rank == 0:
@@ -268,6 +284,12 @@ class Recording:
             with self.guard("artifacts"):
                 self._artifacts.record_at_end(context, status)
         self.frames.finish()
+
+    def _close_outputs(self) -> None:
+        if self._outputs is None:
+            return
+        with self.guard(OUTPUT):
+            self._outputs.close(is_whole=not self._has_all_steps)
 
     def _close_taps(self) -> None:
         if self._taps is None:
@@ -318,6 +340,7 @@ class Recording:
             for deactivate in self.context.on_fork:
                 deactivate()
         self._writer = None
+        self._outputs = None
 
     def _on_full(self, error: OSError) -> None:
         if is_by_handler(error):

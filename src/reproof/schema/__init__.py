@@ -28,7 +28,6 @@ from reproof.schema.comparison import (
     Difference,
     LossGap,
     RngGap,
-    Skipped,
     StageCount,
     Verdict,
 )
@@ -59,12 +58,14 @@ from reproof.schema.operations import (
     UnstableOp,
     relative_to_here,
 )
+from reproof.schema.output import OutputDifference, OutputKind, OutputResult
 from reproof.schema.runs import (
     LEVELS,
     Level,
     Probes,
     RunHeader,
 )
+from reproof.schema.skipped import Skipped
 
 __all__ = [
     "CAUSE_KINDS",
@@ -95,6 +96,9 @@ __all__ = [
     "OpDifference",
     "OpExample",
     "OpPhase",
+    "OutputDifference",
+    "OutputKind",
+    "OutputResult",
     "PoisonedEvent",
     "Probes",
     "Repetitions",

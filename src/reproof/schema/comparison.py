@@ -12,7 +12,9 @@ if TYPE_CHECKING:
     from reproof.schema.causes import Cause
     from reproof.schema.events import Detail, Stage
     from reproof.schema.operations import OpDifference
+    from reproof.schema.output import OutputResult
     from reproof.schema.runs import Level
+    from reproof.schema.skipped import Skipped
 
 Verdict = Literal["identical", "equivalent", "diverged", "inconclusive"]
 JSON_SCHEMA: Final = 1
@@ -75,14 +77,6 @@ class Difference:
             "max_abs": self.max_abs if has_own or op is None else op.max_abs,
             "explanation": self.explanation,
         }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Skipped:
-    """Evidence that was not compared, and why: with any of it, no verdict of *identical* is given."""
-
-    what: str
-    why: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,6 +158,8 @@ class Comparison:
         level: How much both runs recorded; None if they did not record the same, or are no traces.
         is_verified: Whether every byte of both traces was held against its checksums; None for what has none.
         limits: What the records cannot show however they compare, one sentence each.
+        beside: What only one of the runs did beside the training, and that proves nothing, a sentence each.
+        output: How the outputs of both runs compare; None if they did not record any.
         is_same_run: Whether both are one recording: a run compared with itself or its copy.
     """
 
@@ -186,6 +182,8 @@ class Comparison:
     level: Level | None = None
     is_verified: bool | None = None
     limits: tuple[str, ...] = ()
+    beside: tuple[str, ...] = ()
+    output: OutputResult | None = None
     is_same_run: bool = False
 
     @property
@@ -216,5 +214,7 @@ class Comparison:
             "level": self.level,
             "verified": self.is_verified,
             "limits": list(self.limits),
+            "beside": list(self.beside),
+            "output": None if self.output is None else self.output.to_json(),
             "same_run": self.is_same_run,
         }

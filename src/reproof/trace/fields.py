@@ -63,6 +63,11 @@ class Fields:
         """Return several strings and non-negative integers by their names, as a record with such fields takes them."""
         return {name: self.text(name) for name in texts} | {name: self.number(name) for name in numbers}
 
+    def flag(self, name: str) -> bool:
+        """Return a truth value."""
+        value: bool = self.take(name, bool)
+        return value
+
     def is_null(self, name: str) -> bool:
         """Tell whether a field is there and holds null."""
         return name in self._data and self._data[name] is None

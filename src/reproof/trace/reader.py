@@ -31,6 +31,11 @@ class Trace:
         self.header = header
         self.ranks = ranks
 
+    @property
+    def num_steps(self) -> int:
+        """Steps of the process that took the most."""
+        return max((rank.num_steps for rank in self.ranks.values()), default=0)
+
     def explain_incomplete(self) -> str | None:
         """Return why the trace is not the record of a whole run, or None if it is."""
         header = self.header

@@ -1,0 +1,156 @@
+"""Compare what two runs have put out, beside their events."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+from reproof.outputs.comparison import compare_outputs
+from reproof.outputs.lines import make_line, split_lines
+from reproof.outputs.sidecar import read_output
+from reproof.schema import Difference, OutputDifference, OutputResult, Skipped, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from pathlib import Path
+
+    from reproof.outputs.comparison import OutputComparison
+    from reproof.outputs.records import Line, RunOutput
+    from reproof.trace import Trace
+
+STREAM_FILES: Final = {"stdout": ".output.txt", "stderr": ".errors.txt"}
+"""Where a process that was started by reproof wrote each stream: beside its trace, under its name and this ending."""
+
+ELSEWHERE: Final = "another process, or compiled code"
+OWN: Final = "reproof: "
+"""How the lines begin that `reproof run` writes itself."""
+
+
+def compare_output(baseline: Trace, candidate: Trace, ignored: Sequence[str] = ()) -> OutputResult | None:
+    """Compare the outputs of two runs; None if neither recorded any.
+
+    Args:
+        baseline: Trace of the baseline.
+        candidate: Trace of the candidate.
+        ignored: Patterns of names of files that are not compared.
+    """
+    found = [
+        _compare_rank(baseline, candidate, rank, ignored) for rank in sorted(set(baseline.ranks) & set(candidate.ranks))
+    ]
+    results = [one for one in found if one is not None]
+    if not results:
+        return None
+    return OutputResult(
+        differences=tuple(difference for one in results for difference in one.differences),
+        num_saved=sum(one.num_saved for one in results),
+        num_lines=sum(one.num_lines for one in results),
+        num_files=sum(one.num_files for one in results),
+        num_masked_lines=sum(one.num_masked_lines for one in results),
+        num_noise=sum(one.num_noise for one in results),
+        notes=tuple(note for one in results for note in one.notes),
+        not_compared=tuple(what for one in results for what in one.not_compared),
+    )
+
+
+def _compare_rank(baseline: Trace, candidate: Trace, rank: int, ignored: Sequence[str]) -> OutputResult | None:
+    sides = [read_output(trace.folder, rank) for trace in (baseline, candidate)]
+    if sides[0] is None or sides[1] is None:
+        if sides[0] is sides[1]:
+            return None
+        owner = "candidate" if sides[0] is None else "baseline"
+        return OutputResult(not_compared=(Skipped(what="output", why=f"only the {owner} recorded it"),))
+    if not (sides[0].is_complete and sides[1].is_complete):  # ended after a number of steps: what was saved until then
+        sides = [_cut(side) for side in sides if side is not None]
+    elif rank == 0:
+        sides = [
+            replace(side, lines=(*side.lines, *read_untapped(trace.folder, side)))
+            for side, trace in zip(sides, (baseline, candidate), strict=True)
+            if side is not None
+        ]
+    first, second = sides
+    return None if first is None or second is None else _to_result(compare_outputs(first, second, ignored))
+
+
+def _cut(output: RunOutput) -> RunOutput:
+    """Return what a run has saved, without what is known at its end alone."""
+    return replace(output, lines=(), unkept=(), files=(), notes=(), is_complete=True)
+
+
+def read_untapped(trace: Path, output: RunOutput) -> Iterator[Line]:
+    """Yield the lines that were written past Python's streams: by child processes and by compiled code.
+
+    Known only of a process that was started by reproof, which keeps all that it and its children write.
+    """
+    for stream, written in output.printed:
+        try:
+            text = trace.with_name(trace.name + STREAM_FILES[stream]).read_text(encoding="utf-8", errors="replace")
+        except OSError:
+            continue
+        if len(text) <= written:
+            continue
+        seen = Counter(line.text for line in output.lines if line.stream == stream)
+        for line in split_lines(text):
+            record = make_line(line, stream, ELSEWHERE)
+            if seen[record.text]:
+                seen[record.text] -= 1
+            elif not line.startswith(OWN):
+                yield record
+
+
+def _to_result(found: OutputComparison) -> OutputResult:
+    differences = (
+        OutputDifference(kind=one.kind, name=one.name, baseline=one.baseline, candidate=one.candidate, step=one.step)
+        for one in found.differences
+    )
+    return OutputResult(
+        differences=tuple(differences),
+        num_saved=found.num_saved,
+        num_lines=found.num_lines,
+        num_files=found.num_files,
+        num_masked_lines=found.num_masked_lines,
+        num_noise=len(found.noise),
+        notes=found.notes,
+        not_compared=tuple(Skipped(what=one.what, why=one.why) for one in found.not_compared),
+    )
+
+
+def judge_output(verdict: Verdict, output: OutputResult | None) -> Verdict:
+    """Return the verdict on two runs whose outputs are known as well: what differs there has yet to be explained."""
+    is_open = output is not None and output.is_open
+    return "inconclusive" if is_open and verdict in {"identical", "equivalent"} else verdict
+
+
+def describe_output(difference: OutputDifference, num_steps: int) -> Difference:
+    """Return a difference in output as a divergence: of a saved value in its step, of all else after the last one.
+
+    Args:
+        difference: What differs.
+        num_steps: Steps of the baseline.
+    """
+    return Difference(
+        rank=0,
+        step=num_steps if difference.step is None else difference.step,
+        stage="output",
+        detail=None,
+        name=difference.name,
+        baseline=difference.baseline if difference.baseline is not None else "absent",
+        candidate=difference.candidate if difference.candidate is not None else "absent",
+    )
+
+
+def find_again(wanted: Iterable[OutputDifference], found: Iterable[OutputDifference]) -> OutputDifference | None:
+    """Return the first of some differences that is one of those wanted: the same value, or a line with the same words.
+
+    The numbers of lines and rows shift from run to run, and the numbers in them are what differs.
+    """
+    keys = {_key(difference) for difference in wanted}
+    return next((difference for difference in found if _key(difference) in keys), None)
+
+
+def _key(difference: OutputDifference) -> tuple[str, str]:
+    if difference.kind == "saved":
+        return difference.kind, difference.name
+    text = difference.baseline if difference.baseline is not None else difference.candidate or ""
+    place = difference.name.split(" line ")[0].split(" row ")[0]
+    return difference.kind, f"{place}: {''.join(character for character in text if not character.isdigit())}"

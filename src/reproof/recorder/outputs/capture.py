@@ -1,0 +1,180 @@
+"""Capture what a process puts out, from the start of its recording to the end.
+
+It goes into a file beside the trace (`reproof.outputs.sidecar`): saved values as they are saved, the rest at the end.
+"""
+
+from __future__ import annotations
+
+import getpass
+import os
+import socket
+import sys
+import tempfile
+import threading
+import time
+from dataclasses import replace
+from pathlib import Path, PurePath
+from typing import TYPE_CHECKING, Any
+
+from reproof.outputs.contents import read_contents
+from reproof.outputs.records import UNTOUCHED, FileOutput, SavedTensor
+from reproof.outputs.sidecar import OutputWriter
+from reproof.outputs.surroundings import Surroundings
+from reproof.recorder.outputs.changed_files import find_changes, read_stamps
+from reproof.recorder.outputs.printing import PrintedLines
+from reproof.recorder.outputs.saving import digest_array_bytes, read_saved, tap_savers
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from reproof.recorder.outputs.changed_files import Stamp
+    from reproof.recorder.problems import Problems
+
+
+class OutputCapture:
+    """What one recording captures of the output of its process."""
+
+    def __init__(self, folder: Path, rank: int, problems: Problems, current_step: Callable[[], int]) -> None:
+        """Begin to capture.
+
+        Args:
+            folder: Folder of the trace.
+            rank: The process.
+            problems: Takes what could not be captured.
+            current_step: Returns the 0-based index of the step under way.
+
+        Effects: replaces ``write`` of `sys.stdout` and `sys.stderr`, functions that save, and functions of `tempfile`
+            until `close`; looks through the working folder.
+        """
+        self._process = os.getpid()
+        self._problems = problems
+        self._current_step = current_step
+        self._lock = threading.RLock()
+        self._folder = Path.cwd()
+        self._began_at = time.time()
+        self._temporary: list[str] = []
+        self._threads: set[int] = set()
+        self._writer = OutputWriter(folder, rank)
+        self._is_first = rank == 0  # one process looks at what all have left
+        self._before: dict[str, Stamp] | None = read_stamps(self._folder) if self._is_first else None
+        self._printed = PrintedLines()
+        self._undo = [tap_savers(self._note_saved), watch_temporary(self._temporary)]
+        self._printed.watch()
+
+    def _surroundings(self) -> Surroundings:
+        """Return what is known of the run by now."""
+        return Surroundings(
+            began_at=self._began_at,
+            ended_at=time.time(),
+            utc_offset_seconds=time.localtime().tm_gmtoff,
+            process_ids=(self._process, os.getppid(), *sorted(self._threads)),
+            host=socket.gethostname(),
+            user=_user_name(),
+            temporary=tuple(self._temporary),
+            folder=str(self._folder),
+        )
+
+    def _note_saved(self, target: str, value: Any) -> None:
+        if os.getpid() != self._process:  # a forked child has no file to write to
+            return
+        with self._problems.guard("saved object"):
+            is_main = threading.current_thread() is threading.main_thread()
+            step = self._current_step() if is_main else 0  # how far the training is meanwhile is a race
+            name = self._name(target)
+            parts = read_saved(value, self._surroundings(), _choose_digest())
+            with self._lock:
+                self._threads.add(threading.get_native_id())
+                self._writer.add_saved(
+                    SavedTensor(
+                        step=step, file=name, path=part.name, digest=part.digest, masked=part.masked, text=part.text
+                    )
+                    for part in parts
+                )
+
+    def _name(self, target: str) -> str:
+        """Return the name of a file relative to the folder in which the run began, if it is below that."""
+        path = PurePath(target)
+        return path.relative_to(self._folder).as_posix() if path.is_relative_to(self._folder) else target
+
+    def stop(self) -> None:
+        """End capturing: what is printed and saved from now on is not the run's."""
+        self._printed.stop()
+        while self._undo:
+            self._undo.pop()()
+
+    def close(self, *, is_whole: bool) -> None:
+        """Read the files that the run has left, and write what was captured.
+
+        Args:
+            is_whole: Whether the run went to its end; of another, only what it has saved is kept.
+        """
+        self.stop()
+        if not is_whole:
+            self._writer.close()
+            return
+        lines, unkept = self._printed.finish()
+        known = self._surroundings()
+        notes: list[str] = []
+        files = list(self._read_files(known, notes)) if self._is_first else []
+        self._writer.finish(
+            known, lines=lines, unkept=unkept, files=files, notes=notes, printed=self._printed.num_characters
+        )
+
+    def _read_files(self, known: Surroundings, notes: list[str]) -> Iterator[FileOutput]:
+        after = None if self._before is None else read_stamps(self._folder)
+        if self._before is None or after is None:
+            notes.append("files are not compared: the folder holds too many to look through")
+            return
+        changes = find_changes(self._before, after)
+        for name in changes.changed:
+            found = read_contents(self._folder / name, PurePath(name).as_posix(), known)
+            yield replace(found, was_there=name in self._before)
+        for name in changes.untouched:
+            yield FileOutput(name=PurePath(name).as_posix(), format=UNTOUCHED)
+
+
+def _choose_digest() -> Callable[[Any], tuple[bytes, int]]:
+    """Return what digests tensors and arrays; without PyTorch there are only arrays, and it must not be imported."""
+    if "torch" not in sys.modules:
+        return digest_array_bytes
+    from reproof.recorder.evidence import digest_leaf
+
+    return digest_leaf
+
+
+def _user_name() -> str | None:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # no variable tells it, and the system knows no such number
+        return None
+
+
+def watch_temporary(found: list[str]) -> Callable[[], None]:
+    """Have the names of temporary files and folders noted that the process is given; return what ends it.
+
+    Effects: replaces `tempfile.mkdtemp` and the function by which the module makes files.
+    """
+    module: Any = tempfile
+    originals = {name: getattr(module, name) for name in ("mkdtemp", "_mkstemp_inner") if hasattr(module, name)}
+    tapped: dict[str, Any] = {}
+
+    def tap(original: Callable[..., Any]) -> Callable[..., Any]:
+        def make(*args: Any, **kwargs: Any) -> Any:
+            made = original(*args, **kwargs)
+            path = made[1] if isinstance(made, tuple) else made
+            if isinstance(path, (str, bytes)):
+                found.append(os.fsdecode(path))
+            return made
+
+        return make
+
+    for name, original in originals.items():
+        tapped[name] = tap(original)
+        setattr(module, name, tapped[name])
+
+    def stop() -> None:
+        for name, original in originals.items():
+            if getattr(module, name) is tapped[name]:
+                setattr(module, name, original)
+
+    return stop
