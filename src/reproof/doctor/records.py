@@ -17,13 +17,8 @@ Kind = Literal[
     "os-entropy",
     "wall-clock",
     "process-identity",
-    "hash-order",
     "listing-order",
     "concurrency",
-    "uninitialized-memory",
-    "nondeterministic-op",
-    "worker-count",
-    "environment",
 ]
 """The kinds of causes that can be read from a script, in the words that `reproof check` uses for causes."""
 

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from reproof.doctor.facts import ScriptFacts, read_facts
-from reproof.doctor.program.reading import Reading
-from reproof.doctor.program.sources import read_script
+from reproof.doctor.facts import Fact, read_facts
+from reproof.doctor.program import Program
 from reproof.doctor.records import Finding, NotRead
-from reproof.doctor.rules import find_all
+from reproof.doctor.rules import Rules
+from reproof.doctor.sources import read_script
 from reproof.errors import UsageError
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class ScriptReading:
     findings: tuple[Finding, ...]
     files: tuple[str, ...]
     not_read: tuple[NotRead, ...]
-    facts: ScriptFacts | None
+    facts: dict[str, Fact] | None
 
 
 def read_target(target: Path) -> ScriptReading:
@@ -75,16 +75,16 @@ def find_scripts(folder: Path) -> tuple[Path, ...]:
 
 def _read_script(path: Path) -> ScriptReading:
     try:
-        reading = Reading(path)
-        findings = find_all(reading)
-        facts = read_facts(reading, findings)
+        rules = Rules(Program(path))
+        findings = rules.find_all()
+        facts = read_facts(rules, findings)
     except RecursionError:
         raise UsageError(f"{path} is nested too deeply to be read", "name another script") from None
-    program = reading.program
+    sources = rules.program.sources
     return ScriptReading(
         findings=findings,
-        files=tuple(source.shown for source in program.sources),
-        not_read=tuple(program.not_read),
+        files=tuple(source.shown for source in sources.files),
+        not_read=tuple(sources.not_read),
         facts=facts,
     )
 

@@ -1,0 +1,345 @@
+"""Where a value goes: from the expression that draws it to the place where it becomes a part of the training.
+
+`Flow.find_sink` climbs from an expression to what is made of it, along assignments, attributes, calls and returns. A
+value that enters something unknown is given up, so that nothing is said of it.
+
+Left out on purpose: which steps a condition skips, and values that go through files.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections import defaultdict
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
+
+from reproof.doctor import catalogue
+from reproof.doctor.program import FUNCTIONS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from reproof.doctor.program import Program, Scope
+
+_MAX_STATES: Final = 5000
+_THROUGH: Final = (
+    ast.BinOp | ast.UnaryOp | ast.Set | ast.JoinedStr | ast.FormattedValue | ast.Slice
+)  # fmt: skip
+_KEEPING: Final = ast.Starred | ast.GeneratorExp | ast.ListComp | ast.SetComp | ast.Await
+_HANDED_TO: Final = frozenset({"map", "imap", "imap_unordered", "starmap", "submit", "apply"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sink:
+    """Where a value became a part of the training: the syntax node, and in words what it became."""
+
+    node: ast.AST
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class _State:
+    """A node whose value depends on the source.
+
+    Attributes:
+        node: The expression.
+        path: Positions and keys under which the value lies in what the expression gives, the outermost first.
+        entry: The call by which the value came into this function; None if it did not come as an argument.
+    """
+
+    node: ast.AST
+    path: tuple[object, ...] = ()
+    entry: ast.Call | None = None
+
+    def at(self, node: ast.AST, *path: object) -> _State:
+        """Return the state of another node, where the value lies under this path."""
+        return replace(self, node=node, path=path)
+
+
+_Steps = "Iterator[_State | Sink]"
+
+
+class Flow:
+    """Follows values through a program, or only the order in which they come."""
+
+    def __init__(self, program: Program) -> None:
+        """Index the places that read each variable and attribute."""
+        self.program = program
+        self._loads: dict[tuple[Scope | None, str], list[ast.Name]] = defaultdict(list)
+        self._reads: dict[str, list[ast.Name | ast.Attribute]] = defaultdict(list)
+        self._is_order = False
+        for node in program.nodes:
+            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
+                self._loads[program.variable(node)].append(node)
+                self._reads[node.id].append(node)
+            elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load):
+                self._reads[node.attr].append(node)
+
+    def find_sink(self, start: ast.AST, *, is_order: bool = False) -> Sink | None:
+        """Return the first place where a value becomes a part of the training, or None if it is not seen to.
+
+        Args:
+            start: The expression that gives the value.
+            is_order: Whether only the order of its items is followed.
+        """
+        self._is_order = is_order
+        seen: set[_State] = set()
+        waiting: list[_State | Sink] = [_State(start)]
+        if isinstance(start, ast.Call) and self.program.calls.get(start) in catalogue.SHUFFLES and start.args:
+            waiting += self._put_into(start.args[0], _State(start))
+        while waiting and len(seen) < _MAX_STATES:
+            state = waiting.pop(0)
+            if isinstance(state, Sink):
+                return state
+            if state not in seen:
+                seen.add(state)
+                waiting += self._climb(state)
+        return None
+
+    # --- one step up the syntax tree ---
+
+    def _climb(self, state: _State) -> Iterator[_State | Sink]:
+        node, parent = state.node, self.program.parents.get(state.node)
+        if isinstance(parent, ast.keyword):
+            parent = self.program.parents[parent]
+        if isinstance(parent, ast.Call):
+            yield from [state.at(parent)] if parent.func is node else self._argument(parent, state)
+        elif isinstance(parent, ast.Attribute):
+            yield from self._attribute(parent, state)
+        elif isinstance(parent, ast.Subscript):
+            yield from self._subscript(parent, state)
+        elif isinstance(parent, ast.Tuple | ast.List):
+            position = next(i for i, item in enumerate(parent.elts) if item is node)
+            yield state.at(parent, position, *state.path)
+        elif isinstance(parent, ast.Dict):
+            keys = [key for key, value in zip(parent.keys, parent.values, strict=True) if value is node]
+            yield from (state.at(parent, key and self._key(key), *state.path) for key in keys)
+        elif isinstance(parent, ast.Compare | ast.DictComp):
+            yield from [] if self._is_order else [state.at(parent)]
+        elif isinstance(parent, _KEEPING):
+            yield replace(state, node=parent)
+        elif isinstance(parent, _THROUGH):
+            yield state.at(parent)
+        elif isinstance(parent, ast.IfExp | ast.BoolOp):
+            is_fallback = isinstance(parent.op, ast.Or) if isinstance(parent, ast.BoolOp) else parent.test is not node
+            yield from [] if is_fallback else [state.at(parent)]  # ``seed or time()`` only stands in for a seed
+        elif isinstance(parent, ast.For | ast.AsyncFor | ast.comprehension) and parent.iter is node:
+            yield from self._bind(parent.target, state)
+        elif isinstance(parent, ast.comprehension) and not self._is_order:
+            yield state.at(self.program.parents[parent])
+        else:
+            yield from self._statement(parent, state)
+
+    def _statement(self, parent: ast.AST | None, state: _State) -> Iterator[_State | Sink]:
+        if isinstance(parent, ast.Assign | ast.AnnAssign | ast.NamedExpr):
+            for target in parent.targets if isinstance(parent, ast.Assign) else [parent.target]:
+                yield from self._bind(target, state)
+            yield from [replace(state, node=parent)] if isinstance(parent, ast.NamedExpr) else []
+        elif isinstance(parent, ast.AugAssign):
+            yield from self._bind(parent.target, state.at(state.node))
+        elif isinstance(parent, ast.withitem) and parent.optional_vars is not None:
+            yield from self._bind(parent.optional_vars, state)
+        elif isinstance(parent, ast.Return | ast.Yield | ast.YieldFrom | ast.Lambda):
+            function = parent if isinstance(parent, ast.Lambda) else self.program.scopes[parent].node
+            yield from self._result(function, state)
+        elif isinstance(parent, ast.If) and parent.test is state.node and not self._is_order:
+            for statement in (*parent.body, *parent.orelse):  # whether they are run depends on the value
+                changed = getattr(statement, "targets", None) or [getattr(statement, "target", None)]
+                for target in changed if isinstance(statement, ast.Assign | ast.AugAssign) else []:
+                    yield from self._bind(target, state.at(state.node))
+                yield from self._statement(statement, state.at(state.node)) if isinstance(statement, ast.Return) else []
+
+    def _key(self, node: ast.AST) -> object:
+        value = self.program.constant(node)
+        return value if isinstance(value, str | int) else None
+
+    def _attribute(self, parent: ast.Attribute, state: _State) -> Iterator[_State | Sink]:
+        call, name = self.program.parents.get(parent), parent.attr
+        stops = catalogue.ORDER_STOP_METHODS if self._is_order else catalogue.READING_METHODS
+        if name in catalogue.SIZES:
+            return
+        if not isinstance(call, ast.Call) or call.func is not parent:
+            yield state.at(parent)
+        elif name == "backward":
+            yield Sink(node=call, what="the loss")
+        elif name in {"items", "values", "copy"}:
+            yield replace(state, node=call)
+        elif name not in stops:
+            yield from self._put_into(call.args[0], state) if name == "shuffle" and call.args else []
+            yield state.at(call)
+
+    def _subscript(self, parent: ast.Subscript, state: _State) -> Iterator[_State | Sink]:
+        key, is_load = self._key(parent.slice), isinstance(parent.ctx, ast.Load)
+        if parent.slice is state.node:
+            yield from [state.at(parent)] if is_load else [] if self._is_order else self._put_into(parent.value, state)
+        elif not state.path or key is None or not isinstance(state.path[0], type(key)) or key == state.path[0]:
+            yield state.at(parent, *state.path[1:])
+
+    # --- variables and attributes ---
+
+    def _bind(self, target: ast.AST | None, state: _State) -> Iterator[_State | Sink]:
+        if isinstance(target, ast.Tuple | ast.List):
+            at = state.path[0] if state.path else None
+            for position, part in enumerate(target.elts):
+                if at is None or not isinstance(at, int) or at == position:
+                    yield from self._bind(part, state.at(state.node, *state.path[1:]))
+        elif isinstance(target, ast.Name):
+            if not self._is_fallback(target):
+                yield from (replace(state, node=load) for load in self._loads_after(target))
+        elif isinstance(target, ast.Attribute):
+            yield from self._put_attribute(target, state)
+        elif isinstance(target, ast.Subscript):
+            key = self._key(target.slice)
+            if key == "lr":
+                yield Sink(node=target, what="the optimizer's settings")
+            if not self._is_order or key is not None:  # else each item has a place of its own
+                path = (key, *state.path) if isinstance(key, str) else state.path
+                yield from self._put_into(target.value, state.at(state.node, *path))
+
+    def _is_fallback(self, target: ast.Name) -> bool:
+        """Whether a value only stands in for one that may be given: ``if seed is None: seed = time()``."""
+        statement = self.program.parents[target]
+        around = self.program.parents.get(statement)
+        tested = list(ast.walk(around.test)) if isinstance(around, ast.If) else []
+        is_tested = any(isinstance(node, ast.Name) and node.id == target.id for node in tested)
+        return is_tested and any(isinstance(node, ast.Is | ast.Not | ast.Eq) for node in tested)
+
+    def _put_into(self, place: ast.AST, state: _State) -> Iterator[_State | Sink]:
+        """Yield what holds a value after it was put into an object in place."""
+        if isinstance(place, ast.Name):
+            home, name = self.program.variable(place)
+            around = [self.program.parents[binding] for binding in (home.bindings[name] if home is not None else [])]
+            around += [self.program.parents[item] for item in around if isinstance(item, ast.Tuple)]
+            loops = [item for item in around if isinstance(item, ast.For | ast.comprehension)]
+            if any("param" in ast.dump(loop.iter) for loop in loops):
+                yield Sink(node=place, what="a parameter")
+            yield from (replace(state, node=load) for load in self._loads_after(place))
+        elif isinstance(place, ast.Attribute):
+            yield from self._put_attribute(place, state)
+        elif isinstance(place, ast.Subscript | ast.Call):
+            inner = place.func if isinstance(place, ast.Call) else place
+            yield from self._put_into(inner.value, state.at(state.node)) if not isinstance(inner, ast.Name) else []  # type: ignore[attr-defined]
+
+    def _put_attribute(self, target: ast.Attribute, state: _State) -> Iterator[_State | Sink]:
+        if target.attr in {"data", "grad"}:
+            yield Sink(node=target, what="a parameter")
+        owner = self.program.class_of(target.value)
+        made = [call for call in self.program.calls if self.program.resolve(call.func) is owner]
+        is_part = self.program.derives(owner, "Dataset", "torch.nn.")  # each instance is a part of the training
+        if not isinstance(owner, ast.ClassDef) or (state.entry is not None and len(made) > 1 and not is_part):
+            return  # which of several instances it is cannot be told
+        for read in self._reads[target.attr]:
+            reader = self.program.class_of(read.value) if isinstance(read, ast.Attribute) else None
+            if reader is not None and (owner in self.program.bases(reader) or reader in self.program.bases(owner)):
+                yield replace(state, node=read, entry=None)
+
+    def _loads_after(self, target: ast.Name) -> Iterator[ast.Name]:
+        """Yield the reads of a variable that may see what it is given here; none if its order is mended anywhere."""
+        home, name = self.program.variable(target)
+        loads = self._loads[home, name]
+        others = [item for item in home.bindings[name] if item is not target] if home is not None else []
+        if self._is_order and any(self._is_sorted(load) for load in loads):
+            return
+        for load in loads:
+            is_here = self.program.function(load) is self.program.function(target)
+            is_earlier = is_here and load.lineno < target.lineno and self._loop(load) is not self._loop(target)
+            if not is_earlier and not (is_here and any(self._is_between(other, target, load) for other in others)):
+                yield load
+
+    def _is_sorted(self, load: ast.Name) -> bool:
+        parent = self.program.parents[load]
+        called = self.program.name(parent) if isinstance(parent, ast.Call) else ""
+        is_method = isinstance(parent, ast.Attribute) and parent.attr in {"sort", "shuffle"}
+        return is_method or called in catalogue.SHUFFLES or called == "builtins.sorted"
+
+    def _loop(self, node: ast.AST) -> ast.AST | None:
+        """Return the outermost loop around a node."""
+        found: ast.AST | None = None
+        while (node := self.program.parents.get(node)) is not None and not isinstance(node, FUNCTIONS):  # type: ignore[assignment]
+            found = node if isinstance(node, ast.For | ast.While) else found
+        return found
+
+    def _is_between(self, other: ast.AST, target: ast.Name, load: ast.Name) -> bool:
+        """Whether another assignment of a variable certainly comes between one and a read."""
+        statement = self.program.parents.get(other)
+        if not isinstance(statement, ast.Assign) or not target.lineno < statement.lineno < load.lineno:
+            return False
+        block, at = self.program.parents[statement], self.program.parents.get(load)
+        while at is not None and at is not block:
+            at = self.program.parents.get(at)
+        return at is not None and not isinstance(block, ast.If | ast.Try)
+
+    # --- calls ---
+
+    def _argument(self, call: ast.Call, state: _State) -> Iterator[_State | Sink]:
+        name = self.program.name(call)
+        method = call.func.attr if isinstance(call.func, ast.Attribute) else ""
+        stops = catalogue.ORDER_STOPS if self._is_order else catalogue.READERS
+        sink, targets = self._sink_of(call, name, method), self.program.targets(call)
+        if sink is not None:
+            yield Sink(node=call, what=sink)
+        elif targets:
+            yield from (step for target in targets for step in self._enter(call, target, state))
+        elif stops.fullmatch(name) or (self._is_order and method in catalogue.ORDER_STOP_METHODS):
+            return
+        elif name in {"builtins.zip", "builtins.enumerate"} and not self._is_order:
+            position = 1 if name.endswith("enumerate") else next((i for i, a in enumerate(call.args) if a is state.node), 0)
+            is_star = isinstance(state.node, ast.Starred)
+            yield state.at(call, *(state.path if is_star else (position, *state.path)))
+        elif name in {"builtins.list", "builtins.tuple", "builtins.iter", "builtins.reversed"}:
+            yield replace(state, node=call)
+        else:
+            is_method = isinstance(call.func, ast.Attribute) and not isinstance(self.program.resolve(call.func.value), str)
+            if is_method and method in catalogue.MUTATORS:
+                path = state.path if method in {"append", "appendleft", "add", "put"} else ()
+                yield from self._put_into(call.func.value, state.at(state.node, *path))  # type: ignore[attr-defined]
+            is_pure = catalogue.PURE.fullmatch(name) or catalogue.READERS.fullmatch(name)
+            yield from [state.at(call)] if is_pure or (is_method and method not in catalogue.QUIET_METHODS) else []
+
+    def _sink_of(self, call: ast.Call, name: str, method: str) -> str | None:
+        """Return what a call makes of its arguments, if it is a part of a training."""
+        written = method or getattr(call.func, "id", "")
+        is_model = self.program.derives(self.program.class_of(call.func), "torch.nn.", "torch.func.", "torch.compile")
+        is_model |= written in catalogue.MODEL_NAMES and not name and not self.program.targets(call)
+        if is_model or catalogue.HOOKS.fullmatch(method):
+            return "what the model computes"
+        return "the loss" if method == "backward" else catalogue.sink_of(name)
+
+    def _enter(self, call: ast.Call, target: ast.AST, state: _State) -> Iterator[_State | Sink]:
+        """Yield the reads of the parameter that an argument becomes."""
+        args: ast.arguments = target.args  # type: ignore[attr-defined]
+        for item in (*args.posonlyargs, *args.args, *args.kwonlyargs):
+            if self.program.passed(call, target, item.arg) is state.node:
+                for load in self._loads[self.program.inner[target], item.arg]:
+                    yield replace(state, node=load, entry=call)
+
+    def _result(self, function: ast.AST, state: _State) -> Iterator[_State | Sink]:
+        """Yield what is made of what a function returns or yields."""
+        owner, name = self.program.scopes[function].node, getattr(function, "name", "")
+        if name == "forward" and self.program.derives(owner, "torch.nn."):
+            yield Sink(node=function, what="what the model computes")
+        elif name.startswith("__") and isinstance(owner, ast.ClassDef):
+            if name != "__call__" and self.program.derives(owner, "Dataset", "Sampler"):
+                yield Sink(node=function, what="the training data")
+            made = [call for call in self.program.calls if self.program.resolve(call.func) is owner]
+            yield from (_State(call) for call in made)
+        calls = self.program.callers[function] if state.entry is None else [state.entry]
+        yield from (replace(state, node=call, entry=None) for call in calls)
+        places = [function] if isinstance(function, ast.Lambda) else self._reads[name]
+        for place in places:
+            if self.program.resolve(place) is function:
+                yield from self._handed_on(place, state)
+
+    def _handed_on(self, place: ast.AST, state: _State) -> Iterator[_State | Sink]:
+        """Yield what is made of a function that is passed to another one, or of a property that is read."""
+        parent = self.program.parents[place]
+        call = self.program.parents[parent] if isinstance(parent, ast.keyword) else parent
+        if isinstance(call, ast.Call) and call.func is not place:
+            name, method = self.program.name(call), call.func.attr if isinstance(call.func, ast.Attribute) else ""
+            sink = self._sink_of(call, name, method) if getattr(parent, "arg", "") != "worker_init_fn" else None
+            if sink is not None:
+                yield Sink(node=call, what=sink)
+            elif name == "builtins.map" or method in _HANDED_TO:
+                yield _State(call)
+        elif isinstance(place, ast.Attribute) and not isinstance(call, ast.Call):
+            yield replace(state, node=place, entry=None)

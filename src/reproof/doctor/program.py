@@ -1,0 +1,402 @@
+"""The names of a script: what each stands for, which call runs what, and what is reached from the first line.
+
+Names are followed through imports, aliases, single assignments and the classes of instances. What cannot be followed
+is None, and no line is accused because of it. Left out on purpose: types beyond the class that made an object.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+from collections import defaultdict
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from reproof.doctor.sources import Source, Sources
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+FUNCTIONS: Final = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
+DEFINITIONS: Final = (*FUNCTIONS, ast.ClassDef)
+UNKNOWN: Final = object()
+"""A value or an argument that the script does not fix."""
+
+_MAX_DEPTH: Final = 8
+_MAX_BASES: Final = 50
+_DATA_METHODS: Final = frozenset({"__getitem__", "__getitems__", "__iter__", "__next__", "__call__"})
+_SAME_OBJECT: Final = frozenset({"to", "cuda", "cpu", "train", "eval", "manual_seed", "double", "float", "half"})
+
+
+@dataclass(slots=True, eq=False)
+class Scope:
+    """A module, class or function, with the nodes that bind each of its names."""
+
+    node: ast.AST
+    source: Source
+    parent: Scope | None = None
+    bindings: dict[str, list[ast.AST]] = field(default_factory=lambda: defaultdict(list))
+    outer: set[str] = field(default_factory=set)
+
+
+class Program:
+    """A script with its modules, indexed.
+
+    Attributes:
+        sources: The files.
+        parents: The syntax node around each node.
+        scopes: The scope that each node stands in; for a definition, the scope around it.
+        inner: The scope that a definition or module opens.
+        main: Functions and modules that the main process certainly runs by a call.
+        live: All functions and modules that are reached, also those that are handed on.
+        nodes: All nodes that are reached.
+        calls: The calls among them, in the order of files and lines, with the dotted name of what is called, if it
+            is a library's; else an empty name.
+        callers: The calls that run each function.
+    """
+
+    def __init__(self, script: Path) -> None:
+        """Read a script.
+
+        Raises:
+            UsageError: It cannot be read.
+        """
+        self.sources = Sources(script)
+        self.parents: dict[ast.AST, ast.AST] = {}
+        self.scopes: dict[ast.AST, Scope] = {}
+        self.inner: dict[ast.AST, Scope] = {}
+        self.stores: dict[str, list[ast.Attribute]] = defaultdict(list)
+        self._named: dict[str, list[ast.AST]] = defaultdict(list)
+        self._resolved: dict[ast.AST, str | ast.AST | None] = {}
+        modules = [source.tree for source in self.sources.files]
+        for source in self.sources.files:
+            self._index(source.tree, Scope(source.tree, source))
+        self.main = self._reach(modules, handed=False)
+        self.live = self._reach(modules, handed=True)
+        self.nodes = [node for tree in modules for node in ast.walk(tree) if self._is_live(node)]
+        calls = [(node.lineno, node.col_offset, node) for node in self.nodes if isinstance(node, ast.Call)]
+        order = {tree: position for position, tree in enumerate(modules)}
+        calls.sort(key=lambda item: (order[self.scopes[item[2]].source.tree], *item[:2]))  # type: ignore[index]
+        self.calls = {call: self.name(call) for _, _, call in calls}
+        self.callers: dict[ast.AST, list[ast.Call]] = defaultdict(list)
+        for call in self.calls:
+            for target in self.targets(call):
+                self.callers[target].append(call)
+
+    def _index(self, tree: ast.Module, scope: Scope) -> None:
+        """Note scopes, parents and bindings of all that lies in a module."""
+        waiting: list[tuple[ast.AST, Scope]] = [(tree, scope)]
+        self.inner[tree] = self.scopes[tree] = scope
+        while waiting:
+            parent, scope = waiting.pop()
+            for child in ast.iter_child_nodes(parent):
+                if isinstance(child, ast.expr_context | ast.operator | ast.unaryop | ast.cmpop | ast.boolop):
+                    continue  # Python shares these nodes between all places
+                self.parents[child], self.scopes[child] = parent, scope
+                self._bind(child, scope)
+                if isinstance(child, DEFINITIONS):
+                    self.inner[child] = Scope(child, scope.source, scope)
+                waiting.append((child, self.inner.get(child, scope)))
+
+    def _bind(self, node: ast.AST, scope: Scope) -> None:
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            for alias in node.names:
+                first = alias.name.partition(".")[0] if isinstance(node, ast.Import) else alias.name
+                scope.bindings[alias.asname or first].append(node)
+        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            scope.bindings[node.name].append(node)
+            self._named[node.name].append(node)
+        elif isinstance(node, ast.arg):
+            scope.bindings[node.arg].append(node)
+        elif isinstance(node, ast.Global | ast.Nonlocal):
+            scope.outer.update(node.names)
+        elif isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
+            home = self._home(node.id, scope.parent) if node.id in scope.outer else scope
+            (home or scope).bindings[node.id].append(node)
+        elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
+            self.stores[node.attr].append(node)
+
+    def function(self, node: ast.AST) -> ast.AST:
+        """Return the function whose body a node stands in, or the module; a class's body runs where it stands."""
+        scope = self.scopes[node]
+        while isinstance(scope.node, ast.ClassDef) and scope.parent is not None:
+            scope = scope.parent
+        return scope.node
+
+    def _is_live(self, node: ast.AST) -> bool:
+        return node in self.scopes and self.function(node) in self.live
+
+    # --- names ---
+
+    def _home(self, name: str, scope: Scope | None) -> Scope | None:
+        """Return the scope that a name is looked up in; the names of a class are not seen from its methods."""
+        at = scope
+        while at is not None and (name not in at.bindings or (at is not scope and isinstance(at.node, ast.ClassDef))):
+            at = at.parent
+        return at
+
+    def variable(self, node: ast.Name) -> tuple[Scope | None, str]:
+        """Return what tells a variable from all others: its scope, that of its own module if imported, and name."""
+        home = self._home(node.id, self.scopes[node])
+        binding = home.bindings[node.id][0] if home is not None else None
+        if isinstance(binding, ast.ImportFrom) and home is not None:
+            own = self.sources.find(home.source, binding.module or "", binding.level)
+            alias = next((item.name for item in binding.names if node.id in {item.asname, item.name}), node.id)
+            return (home, node.id) if own is None else (self.inner[own.tree], alias)
+        return home, node.id
+
+    def resolve(self, node: ast.AST, depth: int = 0) -> str | ast.AST | None:
+        """Return what an expression stands for: a library's full dotted name, a definition or a module's tree."""
+        if depth > _MAX_DEPTH:
+            return None
+        if node not in self._resolved:
+            found: str | ast.AST | None = node if isinstance(node, ast.Lambda) else None
+            if isinstance(node, ast.Name):
+                found = self._resolve_name(node.id, self.scopes[node], depth)
+            elif isinstance(node, ast.Attribute):
+                found = self._resolve_attribute(node, depth)
+            self._resolved[node] = found
+        return self._resolved[node]
+
+    def _resolve_name(self, name: str, scope: Scope, depth: int) -> str | ast.AST | None:
+        home = self._home(name, scope)
+        if home is None:
+            return f"builtins.{name}" if hasattr(builtins, name) else None
+        binding = home.bindings[name][-1]
+        if isinstance(binding, ast.Import | ast.ImportFrom):
+            return self._imported(binding, name, home.source, depth)
+        if len(home.bindings[name]) > 1:
+            return None
+        if isinstance(binding, DEFINITIONS):
+            return binding
+        value = self.assigned(binding)
+        return self.resolve(value, depth + 1) if isinstance(value, ast.Name | ast.Attribute | ast.Lambda) else None
+
+    def _imported(
+        self, node: ast.Import | ast.ImportFrom, name: str, source: Source, depth: int
+    ) -> str | ast.AST | None:
+        if isinstance(node, ast.Import):
+            dotted = next((item.name for item in node.names if item.asname == name), name)
+            own = self.sources.find(source, dotted)
+            return dotted if own is None else own.tree
+        alias = next((item.name for item in node.names if name in {item.asname, item.name}), name)
+        dotted = f"{node.module or ''}.{alias}".lstrip(".")
+        module = self.sources.find(source, node.module or "", node.level)
+        if module is not None and alias in (scope := self.inner[module.tree]).bindings and depth < _MAX_DEPTH:
+            return self._resolve_name(alias, scope, depth + 1)
+        own = self.sources.find(source, dotted, node.level)
+        if own is not None:
+            return own.tree
+        return None if node.level or module is not None else dotted
+
+    def _resolve_attribute(self, node: ast.Attribute, depth: int) -> str | ast.AST | None:
+        owner = self.resolve(node.value, depth + 1) or self.class_of(node.value, depth + 1)
+        if isinstance(owner, str):
+            return f"{owner}.{node.attr}"
+        if isinstance(owner, ast.Module):
+            scope = self.inner[owner]
+            if node.attr in scope.bindings:
+                return self._resolve_name(node.attr, scope, depth + 1)
+            own = self.sources.find(scope.source, node.attr, 1) if scope.source.path.stem == "__init__" else None
+            return own.tree if own is not None else None
+        return self.method(owner, node.attr) if isinstance(owner, ast.ClassDef) else None
+
+    def assigned(self, target: ast.AST) -> ast.expr | None:
+        """Return the expression that a target is given as a whole, or of which it gets each item."""
+        parent = self.parents.get(target)
+        if isinstance(parent, ast.Assign | ast.AnnAssign | ast.NamedExpr):
+            return parent.value
+        if isinstance(parent, ast.Tuple) and isinstance(statement := self.parents.get(parent), ast.Assign):
+            values = statement.value
+            if isinstance(values, ast.Tuple) and len(values.elts) == len(parent.elts):
+                return dict(zip(map(id, parent.elts), values.elts, strict=True))[id(target)]
+        if isinstance(parent, ast.For | ast.comprehension) and isinstance(parent.iter, ast.Name):
+            home, name = self.variable(parent.iter)
+            made = self.assigned(home.bindings[name][0]) if home is not None and home.bindings[name] else None
+            return made.elt if isinstance(made, ast.ListComp) else None
+        return parent.context_expr if isinstance(parent, ast.withitem) else None
+
+    def class_of(self, node: ast.AST, depth: int = 0) -> ast.ClassDef | str | None:
+        """Return the class of an instance: one of the program, or the dotted name of what made it."""
+        values: list[ast.expr | None] = []
+        if depth > _MAX_DEPTH:
+            return None
+        if isinstance(node, ast.Call):
+            if isinstance(node.func, ast.Attribute) and node.func.attr in _SAME_OBJECT:
+                return self.class_of(node.func.value, depth + 1)
+            made = self.resolve(node.func, depth + 1)
+            return made if isinstance(made, ast.ClassDef | str) else None
+        if isinstance(node, ast.Name):
+            home, name = self.variable(node)
+            owner = self._owner(home, name)
+            if owner is not None or home is None:
+                return owner
+            values = [self.assigned(binding) for binding in home.bindings[name]]
+        elif isinstance(node, ast.Attribute) and isinstance(owner := self.class_of(node.value, depth + 1), ast.ClassDef):
+            family = self.bases(owner)
+            stores = [store for store in self.stores[node.attr] if self.class_of(store.value, depth + 1) in family]
+            values = [self.assigned(store) for store in stores]
+        found = {self.class_of(value, depth + 1) if value is not None else None for value in values}
+        return found.pop() if len(found) == 1 else None
+
+    def _owner(self, home: Scope | None, name: str) -> ast.ClassDef | None:
+        """Return the class whose instance the first parameter of a method is."""
+        function = home.node if home is not None else None
+        if not isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef) or not function.args.args:
+            return None
+        owner = self.scopes[function].node
+        is_static = any(isinstance(item, ast.Name) and item.id == "staticmethod" for item in function.decorator_list)
+        is_self = isinstance(owner, ast.ClassDef) and function.args.args[0].arg == name and not is_static
+        return owner if is_self and isinstance(owner, ast.ClassDef) else None
+
+    def bases(self, owner: ast.AST | str | None) -> list[ast.ClassDef | str]:
+        """Return a class and all that it derives from, those of libraries by their dotted names."""
+        found = [owner] if isinstance(owner, ast.ClassDef | str) else []
+        for item in found:
+            for base in item.bases if isinstance(item, ast.ClassDef) and len(found) < _MAX_BASES else []:
+                kind = self.resolve(base)
+                kind = kind if isinstance(kind, ast.ClassDef | str) else ast.unparse(base)
+                found += [kind] if kind not in found else []
+        return found
+
+    def derives(self, owner: ast.AST | str | None, *words: str) -> bool:
+        """Whether a class derives from a library's whose dotted name has one of these words."""
+        return any(isinstance(base, str) and any(word in base for word in words) for base in self.bases(owner))
+
+    def method(self, owner: ast.AST | str | None, name: str) -> ast.AST | None:
+        """Return a method of a class or of what it derives from."""
+        classes = [base for base in self.bases(owner) if isinstance(base, ast.ClassDef)]
+        nodes = (self.inner[base].bindings[name][-1] for base in classes if name in self.inner[base].bindings)
+        return next((node for node in nodes if isinstance(node, FUNCTIONS)), None)
+
+    # --- calls ---
+
+    def name(self, call: ast.Call) -> str:
+        """Return the dotted name of the library's function that is called, or nothing."""
+        found = self.resolve(call.func)
+        return found if isinstance(found, str) else ""
+
+    def targets(self, call: ast.Call) -> list[ast.AST]:
+        """Return the functions of the program that a call runs."""
+        found = self.resolve(call.func)
+        if isinstance(found, FUNCTIONS):
+            return [found]
+        kind = self.class_of(call.func) if found is None else found
+        names = ("__init__", "__post_init__") if isinstance(found, ast.ClassDef) else ("__call__", "forward")
+        methods = [self.method(kind, name) for name in names] if isinstance(kind, ast.ClassDef) else []
+        return [method for method in methods if method is not None]
+
+    def _reach(self, roots: list[ast.Module], *, handed: bool) -> set[ast.AST]:
+        reached: set[ast.AST] = set()
+        waiting: list[ast.AST] = list(roots)
+        while waiting:
+            owner = waiting.pop()
+            if owner not in reached:
+                reached.add(owner)
+                waiting += self.led_to(owner, handed=handed)
+        return reached
+
+    def led_to(self, owner: ast.AST, *, handed: bool) -> Iterator[ast.AST]:
+        """Yield the functions that a function or module calls; with `handed`, also those that it passes on."""
+        waiting = list(ast.iter_child_nodes(owner))
+        while waiting:
+            node = waiting.pop()
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                yield from [node] if node.decorator_list and handed else []  # its decorator may register it
+                waiting += [*node.decorator_list, *ast.iter_child_nodes(node.args)]
+            elif not isinstance(node, ast.Lambda):
+                waiting += ast.iter_child_nodes(node)
+            if isinstance(node, ast.Name | ast.Attribute | ast.Lambda):
+                yield from self._run_by(node, handed=handed)
+
+    def _run_by(self, node: ast.Name | ast.Attribute | ast.Lambda, *, handed: bool) -> Iterator[ast.AST]:
+        parent, found = self.parents[node], self.resolve(node)
+        is_call = isinstance(parent, ast.Call) and parent.func is node
+        if isinstance(found, ast.ClassDef):
+            yield from self._run_by_instance(found, handed=handed)
+        elif isinstance(found, FUNCTIONS):
+            yield from [found] if is_call or handed else []
+        elif found is None and (is_call or handed):  # whose it is cannot be told: all functions of this name
+            yield from self._named.get(node.attr if isinstance(node, ast.Attribute) else getattr(node, "id", ""), [])
+            yield from self.targets(parent) if isinstance(parent, ast.Call) and is_call else []
+
+    def _run_by_instance(self, owner: ast.ClassDef, *, handed: bool) -> Iterator[ast.AST]:
+        """Yield what is called without its name being said; what fetches data may run in a worker of a loader."""
+        has_framework = any(isinstance(base, str) for base in self.bases(owner))
+        is_dataset, is_sampler = self.derives(owner, "Dataset"), self.derives(owner, "Sampler")
+        for base in self.bases(owner):
+            for method in base.body if isinstance(base, ast.ClassDef) else []:
+                if isinstance(method, ast.FunctionDef | ast.AsyncFunctionDef):
+                    is_run = has_framework or method.name.startswith("__") or method.name == "forward"
+                    is_data = not is_sampler and (is_dataset or method.name in _DATA_METHODS)
+                    if is_run and (handed or not is_data or method.name == "__init__"):
+                        yield method
+
+    # --- arguments ---
+
+    def constant(self, node: object, depth: int = 0) -> object:
+        """Return the value that an expression has in each run, or UNKNOWN."""
+        if isinstance(node, ast.Name) and depth < _MAX_DEPTH:
+            home, name = self.variable(node)
+            bindings = home.bindings.get(name, []) if home is not None else []
+            return self.constant(self.assigned(bindings[0]), depth + 1) if len(bindings) == 1 else UNKNOWN
+        return node.value if isinstance(node, ast.Constant) else UNKNOWN
+
+    def passed(self, call: ast.Call, function: ast.AST, name: str) -> object:
+        """Return the expression that a call gives a parameter, None or UNKNOWN."""
+        args: ast.arguments = function.args  # type: ignore[attr-defined]
+        names = [item.arg for item in (*args.posonlyargs, *args.args)]
+        is_bound = isinstance(self.scopes[function].node, ast.ClassDef) and not isinstance(function, ast.Lambda)
+        return self.argument(call, name, names.index(name) - is_bound if name in names else None)
+
+    def argument(self, call: ast.Call, name: str, position: int | None = None) -> object:
+        """Return the expression that a call gives a parameter; None if it gives none, UNKNOWN if that is not seen."""
+        given = next((keyword.value for keyword in call.keywords if keyword.arg == name), None)
+        if given is not None:
+            return given
+        if position is not None and any(isinstance(item, ast.Starred) for item in call.args[: position + 1]):
+            return UNKNOWN
+        if position is not None and 0 <= position < len(call.args):
+            return call.args[position]
+        items = [self._item(keyword.value, name) for keyword in call.keywords if keyword.arg is None]
+        return next((item for item in items if item is not None), None)
+
+    def given(self, call: ast.Call, name: str, position: int | None = None, *, default: object = None) -> object:
+        """Return the value of an argument in each run: its constant, the default if it is not given, or UNKNOWN."""
+        node = self.argument(call, name, position)
+        return default if node is None else self.constant(node)
+
+    def _item(self, node: ast.AST, key: str) -> object:
+        """Return the expression of an item of a ``**`` argument; None if it has none, UNKNOWN if that is not seen."""
+        if isinstance(node, ast.Dict):
+            items = [self._item(v, key) if k is None else v for k, v in zip(node.keys, node.values, strict=True)]
+            names = [key if k is None else self.constant(k) for k in node.keys]
+            found = [item for name, item in zip(names, items, strict=True) if name == key and item is not None]
+            return found[-1] if found else UNKNOWN if UNKNOWN in names else None
+        if isinstance(node, ast.Call) and self.name(node) == "builtins.dict":
+            spread = [self._item(argument, key) for argument in node.args]
+            return self.argument(node, key) or next((item for item in spread if item is not None), None)
+        if isinstance(node, ast.Name):
+            home, name = self.variable(node)
+            if home is None or len(home.bindings[name]) != 1 or not isinstance(made := self.assigned(home.bindings[name][0]), ast.expr):
+                return UNKNOWN
+            uses = [use for use in self.scopes if isinstance(use, ast.Name) and use.id == name and use is not node]
+            changes = [item for use in uses for item in self._put(use, key)]
+            return next((item for item in changes if item is not None), self._item(made, key))
+        return UNKNOWN
+
+    def _put(self, use: ast.Name, key: str) -> Iterator[object]:
+        """Yield what a use of a dict puts under a key."""
+        parent = self.parents[use]
+        if isinstance(parent, ast.Subscript) and isinstance(parent.ctx, ast.Store):
+            name = self.constant(parent.slice)
+            yield self.assigned(parent) if name == key else UNKNOWN if name is UNKNOWN else None
+        elif isinstance(parent, ast.Attribute) and isinstance(call := self.parents[parent], ast.Call):
+            if parent.attr == "update":
+                spread = [self._item(argument, key) for argument in call.args]
+                yield self.argument(call, key) or next((item for item in spread if item is not None), None)
+            elif parent.attr == "setdefault":
+                yield UNKNOWN
+        elif isinstance(parent, ast.AugAssign) or (isinstance(parent, ast.Call) and self.name(parent) != "builtins.print"):
+            yield UNKNOWN
