@@ -1,10 +1,8 @@
 """What keeps a training from reproducing, told before it runs: the conditions here, and what its script shows.
 
-`diagnose` is the whole of it. Read `records`, then `checks` (the conditions), then `script` and `rules` (the reading
-of a script, which is never imported or run); `program` knows names, types and where values go.
-
-Left out on purpose: setting anything, and drawing the answer on a terminal (`reproof.cli`). What only a run can show
-is for `reproof check`.
+Read `records`, then `checks` (the conditions), then `script`; `program` knows names, `flow` where values go, `rules`
+what is wrong, `facts` what is seen to. A script is never imported or run; what only a run can show is for
+`reproof check`.
 """
 
 from __future__ import annotations
@@ -29,20 +27,12 @@ def diagnose(target: Path | None = None, *, ask_torch: bool = True, with_checks:
 
     Raises:
         UsageError: The target is missing or cannot be read.
-
-    Effects:
-        Those of reading: see `reproof.doctor.checks.read_checks`.
     """
     from reproof.doctor.checks import read_checks
-
-    if target is None:
-        return Diagnosis(checks=read_checks(ask_torch=ask_torch) if with_checks else ())
     from reproof.doctor.script import read_target
 
-    reading = read_target(target)
-    return Diagnosis(
-        checks=read_checks(reading.facts, ask_torch=ask_torch) if with_checks else (),
-        findings=reading.findings,
-        files=reading.files,
-        not_read=reading.not_read,
-    )
+    reading = read_target(target) if target is not None else None
+    checks = read_checks(reading.facts if reading else None, ask_torch=ask_torch) if with_checks else ()
+    if reading is None:
+        return Diagnosis(checks=checks)
+    return Diagnosis(checks=checks, findings=reading.findings, files=reading.files, not_read=reading.not_read)

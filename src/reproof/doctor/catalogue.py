@@ -19,31 +19,32 @@ def words(text: str) -> frozenset[str]:
 
 LIBRARIES: Final = ("torch", "numpy", "random")
 LOADER: Final = "torch.utils.data.DataLoader"
+SPLIT: Final = "torch.utils.data.random_split"
 BUNDLE: Final = "reproof.integrations.optuna.BestTrialBundle"
 
 # --- seeding ---------------------------------------------------------------------------------------------------------
 
 _SEEDING: Final[dict[str, tuple[str, ...]]] = {
-    **dict.fromkeys(("torch.manual_seed", "torch.random.manual_seed", "torch.set_rng_state"), ("torch",)),
-    **dict.fromkeys(("torch.default_generator.manual_seed", "torch.random.set_rng_state"), ("torch",)),
-    **dict.fromkeys(("numpy.random.seed", "numpy.random.set_state"), ("numpy",)),
-    **dict.fromkeys(("random.seed", "random.setstate"), ("random",)),
-    **dict.fromkeys(("reproof.deterministic", "reproof.determinism.deterministic"), LIBRARIES),
+    **dict.fromkeys(words("torch.manual_seed torch.random.manual_seed torch.set_rng_state"), ("torch",)),
+    **dict.fromkeys(words("torch.default_generator.manual_seed torch.random.set_rng_state"), ("torch",)),
+    **dict.fromkeys(words("numpy.random.seed numpy.random.set_state"), ("numpy",)),
+    **dict.fromkeys(words("random.seed random.setstate"), ("random",)),
+    **dict.fromkeys(words("reproof.deterministic reproof.determinism.deterministic"), LIBRARIES),
 }
 _HELPER: Final = re.compile(
     r"\w*seed_?(everything|all|torch|worker_everything|rngs?|python|random)\w*|\w*set_?(\w*_)?seeds?\w*|\w*set_rng\w*"
-    r"|(fix|setup|init|same|initialize|make|configure|apply)_\w*seeds?\w*|\w*random_seeds?|set_determin\w+"
-    r"|enable_full_determinism|seed"
+    r"|(fix|setup|init|same|initialize|make|configure|apply)_\w*seeds?\w*|\w*random_seeds?|set_determin\w+|seed"
+    r"|enable_full_determinism"
 )
 _TRAINERS_THAT_SEED: Final = re.compile(
-    r"transformers\.(\w+\.)*\w*Trainer|trl\.(\w+\.)*\w*Trainer|composer\.Trainer|(lightning\.pytorch|pytorch_lightning)\.cli\.LightningCLI"
+    r"(transformers|trl)\.(\w+\.)*\w*Trainer|composer\.Trainer|(lightning\.pytorch|pytorch_lightning)\.cli\.\w+CLI"
 )
 
 
 def is_seeding_helper(name: str) -> bool:
     """Whether a function of a library seeds everything, going by its name."""
-    last = name.rpartition(".")[2]
-    return name not in _SEEDING and bool(_HELPER.fullmatch(last)) and not name.startswith(("torch.", "numpy."))
+    is_own = name in _SEEDING or name.startswith(("torch.", "numpy.", "random."))
+    return not is_own and bool(_HELPER.fullmatch(name.rpartition(".")[2]))
 
 
 def seeded_libraries(name: str) -> tuple[str, ...]:
@@ -51,62 +52,51 @@ def seeded_libraries(name: str) -> tuple[str, ...]:
 
     A Trainer of transformers seeds when it is made; its TrainingArguments only carry the seed.
     """
-    if name in _SEEDING:
-        return _SEEDING[name]
-    return LIBRARIES if is_seeding_helper(name) or _TRAINERS_THAT_SEED.fullmatch(name) else ()
+    is_all = is_seeding_helper(name) or _TRAINERS_THAT_SEED.fullmatch(name)
+    return LIBRARIES if is_all else _SEEDING.get(name, ())
 
 
 # --- drawing ---------------------------------------------------------------------------------------------------------
 
-_TORCH_CERTAIN: Final = re.compile(
+CERTAIN_DRAWS: Final = re.compile(
     r"torch\.nn\.((Lazy)?(Linear|Bilinear|Conv[123]d|ConvTranspose[123]d)|Embedding(Bag)?|(RNN|LSTM|GRU)(Cell)?"
-    r"|Transformer\w*|MultiheadAttention)"
-    r"|torch\.nn\.init\.(uniform|normal|trunc_normal|xavier_\w+|kaiming_\w+|orthogonal|sparse)_"
-    r"|torchvision\.models\.(\w+\.)*[a-z]\w+|timm\.(models\.)?create_model|transformers\.(\w+\.)*AutoModel\w*\.from_config"
+    r"|Transformer\w*|MultiheadAttention|init\.(uniform|normal|trunc_normal|xavier_\w+|kaiming_\w+|orthogonal|sparse)_)"
+    r"|torchvision\.models\.(\w+\.)*[a-z]\w+|timm\.(models\.)?create_model|transformers\.\w*AutoModel\w*\.from_config"
     r"|torch\.utils\.data\.(random_split|RandomSampler|SubsetRandomSampler|WeightedRandomSampler)"
 )
-_TORCH_FUNCTIONS: Final = re.compile(
+"""What draws weights, an order or a split from PyTorch's global generator."""
+
+_TORCH_DRAWS: Final = re.compile(
     r"torch\.(rand|randn|randint|rand_like|randn_like|randint_like|randperm|normal|bernoulli|multinomial|poisson)"
     r"|torch\.distributions\.[\w.]+\.r?sample(_n)?"
 )
 TORCH_METHODS: Final = words(
     "normal_ uniform_ bernoulli_ random_ exponential_ cauchy_ geometric_ log_normal_ multinomial bernoulli rsample"
 )
-_NOT_DRAWING: Final = words(
-    "seed get_state set_state default_rng getstate setstate bit_generator get_bit_generator set_bit_generator"
-)
+_DRAWS: Final = re.compile(r"(numpy\.random|random)\.(?!(seed|[gs]et_?state|default_rng|\w*bit_generator)$)[a-z]\w*")
 _SPLITTERS: Final = re.compile(
-    r"sklearn\.model_selection\.(train_test_split|ShuffleSplit|StratifiedShuffleSplit|GroupShuffleSplit)"
-    r"|sklearn\.utils\.(shuffle|resample)|sklearn\.datasets\.make_\w+"
+    r"sklearn\.(model_selection\.(train_test_split|(Stratified|Group)?ShuffleSplit)|utils\.(shuffle|resample)"
+    r"|datasets\.make_\w+)"
 )
 _FOLDS: Final = re.compile(r"sklearn\.model_selection\.(KFold|StratifiedKFold|StratifiedGroupKFold)")
 SHUFFLES: Final = words("random.shuffle numpy.random.shuffle")
 
 
-def draws_for_training(name: str) -> bool:
-    """Whether a function draws from PyTorch's global generator what the training is made of: weights, order, split."""
-    return bool(_TORCH_CERTAIN.fullmatch(name))
-
-
 def draws_from(library: str, name: str) -> bool:
     """Whether a function draws a value from the global generator of a library."""
-    if library == "torch":
-        return bool(_TORCH_FUNCTIONS.fullmatch(name))
-    function = name.removeprefix("numpy.random." if library == "numpy" else "random.")
-    return function != name and function not in _NOT_DRAWING and function[:1].islower() and "." not in function
+    return bool(_TORCH_DRAWS.fullmatch(name) if library == "torch" else _DRAWS.fullmatch(name)) and name.startswith(
+        library
+    )
 
 
 def splits(name: str, *, shuffle: object) -> bool:
     """Whether a splitter of scikit-learn draws from NumPy's global generator, unless it has a ``random_state``."""
-    if _FOLDS.fullmatch(name):
-        return shuffle is True
-    return bool(_SPLITTERS.fullmatch(name)) and shuffle is not False
+    return bool(_FOLDS.fullmatch(name)) and shuffle is True or bool(_SPLITTERS.fullmatch(name)) and shuffle is not False
 
 
 GENERATORS: Final[dict[str, str]] = {
     **dict.fromkeys(
-        (f"numpy.random.{name}" for name in "default_rng RandomState PCG64 PCG64DXSM MT19937 Philox SFC64".split()),
-        "seed",
+        (f"numpy.random.{name}" for name in words("default_rng RandomState PCG64 MT19937 Philox SFC64")), "seed"
     ),
     "numpy.random.SeedSequence": "entropy",
     "random.Random": "x",
@@ -114,7 +104,6 @@ GENERATORS: Final[dict[str, str]] = {
 """What makes a generator, with the name of its seed. Not `torch.Generator`: without one it has a fixed seed."""
 
 SAMPLERS: Final = re.compile(r"optuna\.samplers\.(_\w+\.)*(?!Grid|BruteForce|PartialFixed)[A-Z]\w+Sampler")
-
 TRAINING: Final = re.compile(
     r"torch\.optim\.[A-Z]\w*|torch\.autograd\.(grad|backward)|torch\.func\.\w*grad\w*"
     r"|(lightning|pytorch_lightning|transformers|trl|composer|accelerate|ignite)\.([\w.]*)Trainer"
@@ -128,7 +117,7 @@ OUTSIDE: Final[dict[str, Kind]] = {
     **dict.fromkeys(
         words(
             "time.time time.time_ns time.perf_counter time.perf_counter_ns time.monotonic time.monotonic_ns "
-            "time.process_time time.process_time_ns time.clock_gettime time.gmtime time.localtime timeit.default_timer "
+            "time.process_time time.clock_gettime time.gmtime time.localtime timeit.default_timer "
             "datetime.datetime.now datetime.datetime.utcnow datetime.datetime.today datetime.date.today"
         ),
         "wall-clock",
@@ -136,14 +125,14 @@ OUTSIDE: Final[dict[str, Kind]] = {
     **dict.fromkeys(
         words(
             "os.getpid os.getppid os.times os.getloadavg socket.gethostname platform.node threading.get_ident "
-            "threading.get_native_id multiprocessing.current_process psutil.cpu_percent psutil.virtual_memory"
+            "threading.get_native_id multiprocessing.current_process"
         ),
         "process-identity",
     ),
     **dict.fromkeys(
         words(
-            "os.urandom os.getrandom uuid.uuid1 uuid.uuid4 secrets.token_bytes secrets.token_hex secrets.token_urlsafe "
-            "random.SystemRandom secrets.SystemRandom secrets.choice secrets.randbelow secrets.randbits"
+            "os.urandom os.getrandom uuid.uuid1 uuid.uuid4 secrets.token_bytes secrets.token_hex random.SystemRandom "
+            "secrets.SystemRandom secrets.choice secrets.randbelow secrets.randbits"
         ),
         "os-entropy",
     ),
@@ -156,47 +145,42 @@ COMPLETIONS: Final = words("concurrent.futures.as_completed asyncio.as_completed
 
 _SINKS: Final[tuple[tuple[re.Pattern[str], str], ...]] = (
     (re.compile(r"torch\.optim\.(\w+\.)*[A-Z]\w*"), "the optimizer's settings"),
-    (re.compile(r"torch\.utils\.data\.([A-Z]\w*|\w+\.[A-Z]\w*)"), "the training data"),
-    (re.compile(r"torch\.nn\.functional\.\w+|torch\.nn\.utils\.\w+"), "what the model computes"),
+    (re.compile(r"torch\.utils\.data\.(\w+\.)*[A-Z]\w*"), "the training data"),
     (re.compile(r"torch\.nn\.(Parameter|init\.\w+)"), "a parameter"),
-    (re.compile(r"torch\.nn\.[A-Z]\w*"), "what the model computes"),
+    (re.compile(r"torch\.nn\.([A-Z]|functional\.|utils\.)\w*"), "what the model computes"),
     (re.compile(r"torch\.(autograd\.(grad|backward)|func\.\w+)"), "the loss"),
 )
 
 
 def sink_of(name: str) -> str | None:
     """Return what a call of a library's function makes of its arguments, if it is a part of a training."""
-    if name in _SEEDING or name.startswith(("torch.cuda.manual_seed", "torch.mps.manual_seed")):
-        return "a seed"
-    if is_seeding_helper(name):
+    if name in _SEEDING or is_seeding_helper(name):
         return "a seed"
     return next((kind for pattern, kind in _SINKS if pattern.fullmatch(name)), None)
 
 
 PURE: Final = re.compile(
     r"(torch|numpy|math|itertools|functools|hashlib|zlib|binascii|struct|random|statistics|operator|copy|pandas"
-    r"|collections|reproof\.make_generator|datetime|uuid|decimal|fractions|scipy|sklearn|asyncio)(\..*)?"
-    r"|builtins\.(int|float|str|abs|round|sum|min|max|list|tuple|set|frozenset|dict|zip|enumerate|map|filter|range|iter"
-    r"|next|reversed|hash|bytes|bytearray|pow|divmod|complex|bool|ord|chr|hex|sorted|any|all|repr|format|slice)"
-    r"|tqdm\.(auto\.)?tqdm|int\.from_bytes|builtins\.int\.from_bytes|torchvision\.transforms\.\w+\.\w+"
+    r"|collections|datetime|uuid|scipy|sklearn|asyncio|reproof\.make_generator)(\..*)?"
+    r"|builtins\.(int|float|str|abs|round|sum|min|max|set|frozenset|dict|map|filter|range|next|hash|bytes|bytearray"
+    r"|pow|divmod|bool|ord|hex|sorted|any|all|repr|slice|int\.from_bytes)|tqdm\.(auto\.)?tqdm"
 )
 """Functions whose result is computed from their arguments."""
 
 READERS: Final = re.compile(
-    r"builtins\.open|io\.open|(json|yaml|pickle|joblib|torch|torchaudio|numpy|gzip|imageio|soundfile)\.\w*(load|read|open)\w*"
+    r"(builtins|io|json|yaml|pickle|joblib|torch|torchaudio|numpy|gzip|imageio|soundfile)\.\w*(load|read|open|save)\w*"
     r"|numpy\.(genfromtxt|fromfile|memmap)|cv2\.imread|PIL\.Image\.open|pandas\.read_\w+|torchvision\.io\.\w+|h5py\.File"
-    r"|scipy\.io\.(\w+\.)*\w+|safetensors\.\w+(\.\w+)*|pathlib\.\w*Path|os\.path\.\w+|os\.(stat|makedirs|mkdir|open)"
-    r"|torch\.(save|jit\.save|onnx\.export|utils\.tensorboard\.\w+|profiler\.\w+|cuda\.\w+)|numpy\.(save\w*)"
-    r"|shutil\.\w+|tempfile\.\w+|logging\.\w+"
+    r"|pathlib\.\w*Path|(os\.path|shutil|tempfile|logging|safetensors\.\w+|scipy\.io\.\w+)\.\w+|os\.(stat|makedirs|mkdir)"
+    r"|torch\.(jit\.save|onnx\.export|utils\.tensorboard\.\w+|profiler\.\w+|cuda\.\w+)"
 )
-"""Functions that open what a name says: a file with a random name is still the same file's contents."""
+"""Functions that open what a name says: a file with a random name has the same contents."""
 
 READING_METHODS: Final = words(
-    "open read_text read_bytes exists is_file is_dir stat mkdir write_text write_bytes iterdir glob rglob unlink touch"
+    "open read_text read_bytes exists is_file is_dir stat mkdir iterdir glob rglob unlink touch"
 )
 ORDER_STOPS: Final = re.compile(
-    r"builtins\.(sorted|set|frozenset|min|max|any|all|sum|len|dict|bool)|collections\.Counter|numpy\.(sort|unique)"
-    r"|torch\.unique|natsort\.\w+|heapq\.\w+|os\.(remove|unlink|rename|path\.(exists|getsize|isdir|isfile))|shutil\.\w+"
+    r"builtins\.(sorted|set|frozenset|min|max|any|all|sum|len|dict|bool)|collections\.Counter|(numpy|torch)\.(sort|unique)"
+    r"|natsort\.\w+|heapq\.\w+|os\.(remove|unlink|rename|path\.(exists|getsize|isdir|isfile))|shutil\.\w+"
 )
 ORDER_STOP_METHODS: Final = words(
     "sort sort_values sort_index groupby unique count index most_common remove discard pop cancel done set_index exists "
@@ -204,12 +188,13 @@ ORDER_STOP_METHODS: Final = words(
 )
 SIZES: Final = words("shape dtype device ndim size requires_grad dim numel")
 MUTATORS: Final = words(
-    "append extend add update insert appendleft put put_nowait setdefault add_ mul_ sub_ div_ copy_ fill_ index_add_ "
-    "masked_fill_ lerp_ addcmul_ addcdiv_ clamp_ scatter_ scatter_add_ index_fill_ index_copy_ pow_ manual_seed seed"
+    "append extend add update insert appendleft put put_nowait add_ mul_ sub_ div_ copy_ fill_ index_add_ masked_fill_ "
+    "lerp_ addcmul_ addcdiv_ clamp_ scatter_ scatter_add_ index_fill_ index_copy_ pow_ manual_seed seed"
 )
+KEEPERS: Final = words("append appendleft add put")
 QUIET_METHODS: Final = words(
     "info debug warning error write log log_metric log_metrics add_scalar add_scalars add_text set_description "
     "set_postfix print save save_model to_csv to_json wait join sleep submit"
 )
 HOOKS: Final = re.compile(r"register_(\w+_)?hook")
-MODEL_NAMES: Final = words("model net network module criterion generator_net discriminator encoder decoder")
+MODEL_NAMES: Final = words("model net network module criterion discriminator encoder decoder")

@@ -67,7 +67,9 @@ def _settings(rules: Rules) -> Iterator[tuple[str, Fact]]:
     for node in program.nodes:
         if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
             condition, flag = _FLAGS.get(str(program.resolve(node)), ("", False))
-            yield from [(condition, _set(rules, node, program.constant(program.assigned(node)), flag))] if condition else []
+            yield from (
+                [(condition, _set(rules, node, program.constant(program.assigned(node)), flag))] if condition else []
+            )
     for name, node, value in _variables_set(rules):
         if name == "CUBLAS_WORKSPACE_CONFIG":
             known = program.constant(value)
@@ -140,11 +142,16 @@ def _generators(
     """Return whether calls that draw an order or a split have generators of their own."""
     without = [rules.place(call) for call in calls if own[call] is False]
     if without:
-        return Fact(state=f"{_list(without)} {verb} with the global generator", holds=False if True in certain else None)
+        return Fact(
+            state=f"{_list(without)} {verb} with the global generator", holds=False if True in certain else None
+        )
     unseen = [rules.place(call) for call in calls if own[call] is None]
     if unseen:
         return Fact(state=f"{_list(unseen)}: what it is given is not seen", holds=None)
-    return Fact(state=f"{len(calls)} of {len(calls)} have their own" if calls else f"nothing {verb}", holds=True if calls else None)
+    return Fact(
+        state=f"{len(calls)} of {len(calls)} have their own" if calls else f"nothing {verb}",
+        holds=True if calls else None,
+    )
 
 
 def _trials(rules: Rules) -> Fact:

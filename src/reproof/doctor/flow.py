@@ -283,15 +283,19 @@ class Flow:
         elif stops.fullmatch(name) or (self._is_order and method in catalogue.ORDER_STOP_METHODS):
             return
         elif name in {"builtins.zip", "builtins.enumerate"} and not self._is_order:
-            position = 1 if name.endswith("enumerate") else next((i for i, a in enumerate(call.args) if a is state.node), 0)
+            position = (
+                1 if name.endswith("enumerate") else next((i for i, a in enumerate(call.args) if a is state.node), 0)
+            )
             is_star = isinstance(state.node, ast.Starred)
             yield state.at(call, *(state.path if is_star else (position, *state.path)))
         elif name in {"builtins.list", "builtins.tuple", "builtins.iter", "builtins.reversed"}:
             yield replace(state, node=call)
         else:
-            is_method = isinstance(call.func, ast.Attribute) and not isinstance(self.program.resolve(call.func.value), str)
+            is_method = isinstance(call.func, ast.Attribute) and not isinstance(
+                self.program.resolve(call.func.value), str
+            )
             if is_method and method in catalogue.MUTATORS:
-                path = state.path if method in {"append", "appendleft", "add", "put"} else ()
+                path = state.path if method in catalogue.KEEPERS else ()
                 yield from self._put_into(call.func.value, state.at(state.node, *path))  # type: ignore[attr-defined]
             is_pure = catalogue.PURE.fullmatch(name) or catalogue.READERS.fullmatch(name)
             yield from [state.at(call)] if is_pure or (is_method and method not in catalogue.QUIET_METHODS) else []

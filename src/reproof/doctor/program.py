@@ -37,31 +37,22 @@ class Scope:
     source: Source
     parent: Scope | None = None
     bindings: dict[str, list[ast.AST]] = field(default_factory=lambda: defaultdict(list))
-    outer: set[str] = field(default_factory=set)
 
 
 class Program:
     """A script with its modules, indexed.
 
     Attributes:
-        sources: The files.
         parents: The syntax node around each node.
-        scopes: The scope that each node stands in; for a definition, the scope around it.
-        inner: The scope that a definition or module opens.
-        main: Functions and modules that the main process certainly runs by a call.
-        live: All functions and modules that are reached, also those that are handed on.
+        scopes: The scope that each node stands in; `inner` has the scope that a definition or module opens.
+        main: Functions and modules that the main process certainly runs; `live` has also those that are handed on.
         nodes: All nodes that are reached.
         calls: The calls among them, in the order of files and lines, with the dotted name of what is called, if it
-            is a library's; else an empty name.
-        callers: The calls that run each function.
+            is a library's; else an empty name. `callers` has the calls that run each function.
     """
 
     def __init__(self, script: Path) -> None:
-        """Read a script.
-
-        Raises:
-            UsageError: It cannot be read.
-        """
+        """Read a script, or raise UsageError if it cannot be read."""
         self.sources = Sources(script)
         self.parents: dict[ast.AST, ast.AST] = {}
         self.scopes: dict[ast.AST, Scope] = {}
@@ -74,11 +65,12 @@ class Program:
             self._index(source.tree, Scope(source.tree, source))
         self.main = self._reach(modules, handed=False)
         self.live = self._reach(modules, handed=True)
-        self.nodes = [node for tree in modules for node in ast.walk(tree) if self._is_live(node)]
-        calls = [(node.lineno, node.col_offset, node) for node in self.nodes if isinstance(node, ast.Call)]
-        order = {tree: position for position, tree in enumerate(modules)}
-        calls.sort(key=lambda item: (order[self.scopes[item[2]].source.tree], *item[:2]))  # type: ignore[index]
-        self.calls = {call: self.name(call) for _, _, call in calls}
+        nodes = [node for tree in modules for node in ast.walk(tree) if node in self.scopes]
+        self.nodes = [node for node in nodes if self.function(node) in self.live]
+        order: dict[ast.AST, int] = {tree: position for position, tree in enumerate(modules)}
+        calls = [node for node in self.nodes if isinstance(node, ast.Call)]
+        calls.sort(key=lambda call: (order[self.scopes[call].source.tree], call.lineno, call.col_offset))
+        self.calls = {call: self.name(call) for call in calls}
         self.callers: dict[ast.AST, list[ast.Call]] = defaultdict(list)
         for call in self.calls:
             for target in self.targets(call):
@@ -109,11 +101,8 @@ class Program:
             self._named[node.name].append(node)
         elif isinstance(node, ast.arg):
             scope.bindings[node.arg].append(node)
-        elif isinstance(node, ast.Global | ast.Nonlocal):
-            scope.outer.update(node.names)
         elif isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
-            home = self._home(node.id, scope.parent) if node.id in scope.outer else scope
-            (home or scope).bindings[node.id].append(node)
+            scope.bindings[node.id].append(node)
         elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
             self.stores[node.attr].append(node)
 
@@ -123,9 +112,6 @@ class Program:
         while isinstance(scope.node, ast.ClassDef) and scope.parent is not None:
             scope = scope.parent
         return scope.node
-
-    def _is_live(self, node: ast.AST) -> bool:
-        return node in self.scopes and self.function(node) in self.live
 
     # --- names ---
 
@@ -233,7 +219,9 @@ class Program:
             if owner is not None or home is None:
                 return owner
             values = [self.assigned(binding) for binding in home.bindings[name]]
-        elif isinstance(node, ast.Attribute) and isinstance(owner := self.class_of(node.value, depth + 1), ast.ClassDef):
+        elif isinstance(node, ast.Attribute) and isinstance(
+            owner := self.class_of(node.value, depth + 1), ast.ClassDef
+        ):
             family = self.bases(owner)
             stores = [store for store in self.stores[node.attr] if self.class_of(store.value, depth + 1) in family]
             values = [self.assigned(store) for store in stores]
@@ -370,33 +358,16 @@ class Program:
     def _item(self, node: ast.AST, key: str) -> object:
         """Return the expression of an item of a ``**`` argument; None if it has none, UNKNOWN if that is not seen."""
         if isinstance(node, ast.Dict):
-            items = [self._item(v, key) if k is None else v for k, v in zip(node.keys, node.values, strict=True)]
-            names = [key if k is None else self.constant(k) for k in node.keys]
-            found = [item for name, item in zip(names, items, strict=True) if name == key and item is not None]
-            return found[-1] if found else UNKNOWN if UNKNOWN in names else None
-        if isinstance(node, ast.Call) and self.name(node) == "builtins.dict":
-            spread = [self._item(argument, key) for argument in node.args]
-            return self.argument(node, key) or next((item for item in spread if item is not None), None)
-        if isinstance(node, ast.Name):
-            home, name = self.variable(node)
-            if home is None or len(home.bindings[name]) != 1 or not isinstance(made := self.assigned(home.bindings[name][0]), ast.expr):
-                return UNKNOWN
-            uses = [use for use in self.scopes if isinstance(use, ast.Name) and use.id == name and use is not node]
-            changes = [item for use in uses for item in self._put(use, key)]
-            return next((item for item in changes if item is not None), self._item(made, key))
-        return UNKNOWN
-
-    def _put(self, use: ast.Name, key: str) -> Iterator[object]:
-        """Yield what a use of a dict puts under a key."""
-        parent = self.parents[use]
-        if isinstance(parent, ast.Subscript) and isinstance(parent.ctx, ast.Store):
-            name = self.constant(parent.slice)
-            yield self.assigned(parent) if name == key else UNKNOWN if name is UNKNOWN else None
-        elif isinstance(parent, ast.Attribute) and isinstance(call := self.parents[parent], ast.Call):
-            if parent.attr == "update":
-                spread = [self._item(argument, key) for argument in call.args]
-                yield self.argument(call, key) or next((item for item in spread if item is not None), None)
-            elif parent.attr == "setdefault":
-                yield UNKNOWN
-        elif isinstance(parent, ast.AugAssign) or (isinstance(parent, ast.Call) and self.name(parent) != "builtins.print"):
-            yield UNKNOWN
+            pairs = zip((k and self.constant(k) for k in node.keys), node.values, strict=True)
+            items = [
+                self._item(value, key) if name is None else value
+                for name, value in pairs
+                if name in {None, key, UNKNOWN}
+            ]
+            return next((item for item in items if item is not None), None)
+        if isinstance(node, ast.Call) and self.name(node) == "builtins.dict" and not node.args:
+            return self.argument(node, key)
+        home, name = self.variable(node) if isinstance(node, ast.Name) else (None, "")
+        uses = [use for use in self.scopes if isinstance(use, ast.Name) and use.id == name and use is not node]
+        made = self.assigned(uses[0]) if len(uses) == 1 and home is not None else None  # else something may be put in
+        return UNKNOWN if made is None else self._item(made, key)

@@ -11,16 +11,10 @@ DOCTOR_SCHEMA: Final = 1
 """Version of the JSON that `reproof doctor --json` writes."""
 
 Kind = Literal[
-    "unseeded-rng",
-    "unseeded-generator",
-    "worker-seeding",
-    "os-entropy",
-    "wall-clock",
-    "process-identity",
-    "listing-order",
-    "concurrency",
-]
-"""The kinds of causes that can be read from a script, in the words that `reproof check` uses for causes."""
+    "unseeded-rng", "unseeded-generator", "worker-seeding", "os-entropy", "wall-clock", "process-identity",
+    "listing-order", "concurrency",
+]  # fmt: skip
+"""The kinds of causes that are read from a script, in the words that `reproof check` uses for causes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -54,7 +54,13 @@ class Rules:
     def find_all(self) -> tuple[Finding, ...]:
         """Return what all rules find, in the order of files and lines, each place once per kind."""
         order = {source.shown: position for position, source in enumerate(self.program.sources.files)}
-        rules = (self._find_unseeded, self._find_late_seed, self._find_generators, self._find_outside, self._find_orders)
+        rules = (
+            self._find_unseeded,
+            self._find_late_seed,
+            self._find_generators,
+            self._find_outside,
+            self._find_orders,
+        )
         found = {(item.kind, item.file, item.line): item for rule in rules for item in rule()}
         return tuple(sorted(found.values(), key=lambda item: (order[item.file], item.line, item.kind)))
 
@@ -64,7 +70,9 @@ class Rules:
 
     def _make_finding(self, kind: Kind, node: ast.AST, message: str, fix: str) -> Finding:
         source, line = self.program.scopes[node].source, getattr(node, "lineno", 1)
-        return Finding(kind=kind, file=source.shown, line=line, text=source.line(line), message=message, fix=fix)
+        return Finding(
+            kind=kind, file=source.shown, line=line, text=source.lines[line - 1].strip(), message=message, fix=fix
+        )
 
     def _reaches(self, sink: Sink) -> str:
         return f"reaches {sink.what} ({self.place(sink.node)})"
@@ -75,13 +83,19 @@ class Rules:
     def hooks(self) -> set[ast.AST]:
         """The functions that run at the start of a loader's worker."""
         given = [self.program.argument(call, "worker_init_fn") for call in self.loaders]
-        return {node for item in given if isinstance(item, ast.AST) and isinstance(node := self.program.resolve(item), ast.AST)}
+        return {
+            node
+            for item in given
+            if isinstance(item, ast.AST) and isinstance(node := self.program.resolve(item), ast.AST)
+        }
 
     @cached_property
     def bundled(self) -> set[ast.AST]:
         """The functions that only a BestTrialBundle runs, which seeds every generator before each trial."""
         found: set[ast.AST] = set()
-        given = [self.program.argument(call, "train", 1) for call, name in self.calls.items() if name == catalogue.BUNDLE]
+        given = [
+            self.program.argument(call, "train", 1) for call, name in self.calls.items() if name == catalogue.BUNDLE
+        ]
         waiting = [self.program.resolve(item) for item in given if isinstance(item, ast.AST)]
         while waiting:
             owner = waiting.pop()
@@ -115,7 +129,7 @@ class Rules:
 
     def has_generator(self, call: ast.Call) -> bool | None:
         """Whether a call is given a generator of its own; None if the script does not show it."""
-        position = 2 if self.calls[call].endswith("random_split") else None
+        position = 2 if self.calls[call] == catalogue.SPLIT else None
         node = self.program.argument(call, "generator", position)
         return None if node is UNKNOWN else node is not None and self.program.constant(node) is not None
 
@@ -161,14 +175,16 @@ class Rules:
         return function in self.program.main or all(self.count_workers(loader) == 0 for loader in self.loaders)
 
     def _is_certain_draw(self, call: ast.Call) -> bool:
-        return catalogue.draws_for_training(self.calls.get(call, "")) and self.has_generator(call) is False
+        return bool(catalogue.CERTAIN_DRAWS.fullmatch(self.calls.get(call, ""))) and self.has_generator(call) is False
 
     def _is_draw(self, library: str, call: ast.Call) -> bool:
         name = self.calls[call]
         if library == "torch":
             is_method = method_of(call) in catalogue.TORCH_METHODS and not name.startswith(("numpy.", "random."))
             return (is_method or catalogue.draws_from(library, name)) and self.has_generator(call) is False
-        is_sample = library == "numpy" and method_of(call) == "sample" and self.program.argument(call, "frac") is not None
+        is_sample = (
+            library == "numpy" and method_of(call) == "sample" and self.program.argument(call, "frac") is not None
+        )
         return (is_sample and self.program.given(call, "random_state") is None) or catalogue.draws_from(library, name)
 
     def _find_late_seed(self) -> Iterator[Finding]:
@@ -180,7 +196,9 @@ class Rules:
         for call, is_certain in self._timeline(self.program.sources.main.tree.body, 0, is_certain=True):
             if call in seeds:
                 if draw is not None and is_certain:
-                    message = f"PyTorch's global generator is drawn from here, and seeded only later ({self.place(call)})"
+                    message = (
+                        f"PyTorch's global generator is drawn from here, and seeded only later ({self.place(call)})"
+                    )
                     fix = "set the seed before the model and the data are made"
                     yield self._make_finding("unseeded-rng", draw, message, fix)
                 return
@@ -202,7 +220,9 @@ class Rules:
         if isinstance(node, ast.Lambda | ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             return
         for child in ast.iter_child_nodes(node):
-            yield from self._calls_in(child, depth, is_certain=is_certain and not isinstance(node, ast.IfExp | ast.BoolOp))
+            yield from self._calls_in(
+                child, depth, is_certain=is_certain and not isinstance(node, ast.IfExp | ast.BoolOp)
+            )
         if isinstance(node, ast.Call):
             yield node, is_certain
             for target in self.program.targets(node) if depth < _MAX_DEPTH else []:
@@ -261,25 +281,11 @@ class Rules:
                 what, fix = _OUTSIDE_WORDS[kind]
                 found[kind, sink.node] = self._make_finding(kind, call, f"{what} {self._reaches(sink)}", fix)
         yield from found.values()
-        for loop in self.program.nodes:
-            if isinstance(loop, ast.While) and self._reads_clock(loop.test) and self._trains(loop.body):
-                message = "the training goes on until a time has passed, so each run takes another number of steps"
-                yield self._make_finding("wall-clock", loop, message, "for step in range(num_steps)")
 
     def _is_overruled(self, sink: Sink) -> bool:
         """Whether a library is also seeded elsewhere, so that the seed that varies may not be the one that counts."""
         libraries = {library for library, call in self.seeds if call is sink.node}
         return any(library in libraries and call is not sink.node for library, call in self.seeds)
-
-    def _reads_clock(self, node: ast.expr) -> bool:
-        names = [self.calls.get(item, "") for item in ast.walk(node) if isinstance(item, ast.Call)]
-        return any(catalogue.OUTSIDE.get(name) == "wall-clock" for name in names)
-
-    def _trains(self, body: list[ast.stmt]) -> bool:
-        calls = [node for statement in body for node in ast.walk(statement) if isinstance(node, ast.Call)]
-        functions = {target for call in calls for target in self.program.targets(call)}
-        calls += [call for call in self.calls if self.program.function(call) in functions]
-        return any(method_of(call) == "backward" for call in calls)
 
     def _find_orders(self) -> Iterator[Finding]:
         """Yield the listings and completions whose order reaches the training."""

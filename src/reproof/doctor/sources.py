@@ -21,30 +21,18 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 MAX_FILES: Final = 500
-"""Files of one script that are read; the rest are reported as not read."""
-
 MAX_FILE_BYTES: Final = 2 * 1024 * 1024
+_UNREADABLE: Final = (OSError, ValueError, SyntaxError, RecursionError)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Source:
-    """One file, parsed.
-
-    Attributes:
-        path: Where it is.
-        shown: Its path as the user would write it.
-        tree: Its syntax tree.
-        lines: Its lines, without their ends.
-    """
+    """One file, parsed; `shown` is its path as the user would write it."""
 
     path: Path
     shown: str
     tree: ast.Module
     lines: tuple[str, ...]
-
-    def line(self, number: int) -> str:
-        """Return a line by its 1-based number, without its indentation."""
-        return self.lines[number - 1].strip() if 0 < number <= len(self.lines) else ""
 
 
 class Sources:
@@ -52,7 +40,8 @@ class Sources:
 
     Attributes:
         main: The script.
-        not_read: The modules that exist and could not be read.
+        files: All files that were read, the script first, then in the order of their imports.
+        not_read: The modules that exist and could not be read, or are more than `MAX_FILES`.
     """
 
     def __init__(self, script: Path) -> None:
@@ -62,21 +51,18 @@ class Sources:
             UsageError: The script itself cannot be read.
         """
         self.main = read_script(script)
+        self.files = [self.main]
         self.not_read: list[NotRead] = []
-        self._roots = _import_roots(self.main.path)
+        outermost = self.main.path.parent
+        while (outermost / "__init__.py").is_file() and outermost != outermost.parent:
+            outermost = outermost.parent
+        self._roots = dict.fromkeys((self.main.path.parent, outermost))
         self._by_path: dict[Path, Source | None] = {self.main.path: self.main}
-        waiting = [self.main]
-        while waiting:
-            importer = waiting.pop(0)
-            for path in dict.fromkeys(self._imported_paths(importer)):
+        for importer in self.files:  # it grows
+            for path in self._imported_paths(importer):
                 if path not in self._by_path:
                     self._by_path[path] = source = self._read_module(path)
-                    waiting += [] if source is None else [source]
-
-    @property
-    def files(self) -> tuple[Source, ...]:
-        """All files that were read, the script first, then in the order of their imports."""
-        return tuple(source for source in self._by_path.values() if source is not None)
+                    self.files += [] if source is None else [source]
 
     def find(self, importer: Source, module: str, level: int = 0) -> Source | None:
         """Return the file behind the name of an ``import``, or None if it is not one of the program's own."""
@@ -86,16 +72,11 @@ class Sources:
     def _imported_paths(self, importer: Source) -> Iterator[Path]:
         """Yield the files that the imports of a file lead to, packages on the way included."""
         for node in ast.walk(importer.tree):
-            if isinstance(node, ast.Import):
-                names = [(alias.name, 0) for alias in node.names]
-            elif isinstance(node, ast.ImportFrom):
-                names = [(".".join(filter(None, (node.module, alias.name))), node.level) for alias in node.names]
-            else:
-                continue
-            for name, level in names:
-                parts = name.split(".")
-                prefixes = (".".join(parts[:end]) for end in range(len(parts) + 1))
-                yield from (path for prefix in prefixes if (path := self._locate(importer, prefix, level)) is not None)
+            for alias in node.names if isinstance(node, ast.Import | ast.ImportFrom) else []:
+                base, level = (node.module, node.level) if isinstance(node, ast.ImportFrom) else (None, 0)  # type: ignore[union-attr]
+                parts = ".".join(filter(None, (base, alias.name))).split(".")
+                paths = (self._locate(importer, ".".join(parts[:end]), level) for end in range(len(parts) + 1))
+                yield from (path for path in paths if path is not None)
 
     def _locate(self, importer: Source, module: str, level: int) -> Path | None:
         """Return the file of a module; a package comes before a module of the same name, as in Python."""
@@ -110,22 +91,14 @@ class Sources:
         return None
 
     def _read_module(self, path: Path) -> Source | None:
-        try:
-            if len(self._by_path) >= MAX_FILES:
-                msg = f"more than {MAX_FILES} files"
-                raise ValueError(msg)  # noqa: TRY301  # told like every other reason, three lines below
-            return _parse(path)
-        except (OSError, ValueError, SyntaxError, RecursionError) as error:
-            self.not_read.append(NotRead(file=shown_path(path), why=_describe(error)))
+        if len(self._by_path) >= MAX_FILES:
+            self.not_read.append(NotRead(file=_shown(path), why=f"more than {MAX_FILES} files"))
             return None
-
-
-def shown_path(path: Path) -> str:
-    """Return a path relative to the current folder if it lies below it, else as it is."""
-    try:
-        return str(path.resolve().relative_to(Path.cwd()))
-    except (ValueError, OSError):
-        return str(path)
+        try:
+            return _parse(path)
+        except _UNREADABLE as error:
+            self.not_read.append(NotRead(file=_shown(path), why=_describe(error)))
+            return None
 
 
 def read_script(path: Path) -> Source:
@@ -138,8 +111,14 @@ def read_script(path: Path) -> Source:
         raise UsageError(f"there is no {path}", "name a Python script, or a folder of them")
     try:
         return _parse(path)
-    except (OSError, ValueError, SyntaxError, RecursionError) as error:
+    except _UNREADABLE as error:
         raise UsageError(f"{path} cannot be read: {_describe(error)}", "name a script that Python can run") from None
+
+
+def _shown(path: Path) -> str:
+    """Return a path relative to the current folder if it lies below it, else as it is."""
+    whole = path.resolve()
+    return str(whole.relative_to(Path.cwd()) if whole.is_relative_to(Path.cwd()) else path)
 
 
 def _parse(path: Path) -> Source:
@@ -147,13 +126,12 @@ def _parse(path: Path) -> Source:
     if len(data) > MAX_FILE_BYTES:
         msg = f"larger than {MAX_FILE_BYTES // 1024**2} MiB"
         raise ValueError(msg)
-    encoding, _ = tokenize.detect_encoding(io.BytesIO(data).readline)
-    text = data.decode(encoding)
+    text = data.decode(tokenize.detect_encoding(io.BytesIO(data).readline)[0])
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # invalid escapes and the like: Python says so when it runs the script
         tree = ast.parse(text, filename=str(path))
     lines = io.StringIO(text, newline=None).read().split("\n")  # as Python counts them, unlike str.splitlines
-    return Source(path=path.resolve(), shown=shown_path(path), tree=tree, lines=tuple(lines))
+    return Source(path=path.resolve(), shown=_shown(path), tree=tree, lines=tuple(lines))
 
 
 def _describe(error: Exception) -> str:
@@ -164,11 +142,3 @@ def _describe(error: Exception) -> str:
     if isinstance(error, OSError):
         return error.strerror or type(error).__name__
     return "nested too deeply" if isinstance(error, RecursionError) else str(error)
-
-
-def _import_roots(script: Path) -> tuple[Path, ...]:
-    """Return the folders in which absolute imports find the user's own modules."""
-    outermost = script.parent
-    while (outermost / "__init__.py").is_file() and outermost != outermost.parent:
-        outermost = outermost.parent
-    return (script.parent,) if outermost == script.parent else (script.parent, outermost)
