@@ -46,7 +46,11 @@ def diagnosis_lines(diagnosis: Diagnosis, width: int, *, is_explained: bool = Fa
     for holds, title in _GROUPS:
         checks = [check for check in diagnosis.checks if check.holds is holds]
         if checks:
-            yield from ("", f"{title} ({len(checks)})") if diagnosis.files or holds is not False else (f"{title} ({len(checks)})",)
+            yield from (
+                ("", f"{title} ({len(checks)})")
+                if diagnosis.files or holds is not False
+                else (f"{title} ({len(checks)})",)
+            )
         for check in checks:
             yield from check_lines(check, width, is_explained=is_explained)
     if diagnosis.checks and not is_explained:

@@ -37,31 +37,15 @@ _TEXTS: Final[dict[str, tuple[str, str, str]]] = {
         "OMP_NUM_THREADS=4 MKL_NUM_THREADS=4 python train.py",
         f"{_TORCH_DOCS}/threading_environment_variables.html",
     ),
-    "interop-threads": (
-        "They run parts of a graph side by side; an operation by itself does not depend on their number.",
-        "torch.set_num_interop_threads(1), before any work is done",
-        f"{_TORCH_DOCS}/generated/torch.set_num_interop_threads.html",
-    ),
     "processes": (
         "Another number of training processes splits the batches and adds the gradients in another way.",
         "start the same number each time: torchrun --nproc-per-node=2 train.py",
         "https://docs.pytorch.org/docs/stable/elastic/run.html",
     ),
-    "mkl-branch": (
-        "MKL picks its code by the processor, and each branch adds in another order.",
-        "MKL_CBWR=COMPATIBLE python train.py, which every processor has; or MKL_CBWR=AVX2",
-        "https://www.intel.com/content/www/us/en/docs/onemkl/developer-guide-linux/2025-1/"
-        "set-env-var-for-cond-numerical-reproducibility.html",
-    ),
-    "onednn-isa": (
-        "oneDNN compiles its convolutions and matrix products for the instructions that it finds.",
-        "ONEDNN_MAX_CPU_ISA=AVX2 python train.py",
+    "code-paths": (
+        "MKL, oneDNN and PyTorch pick their code by the processor's instructions, and each adds in another order.",
+        "MKL_CBWR=AVX2 ONEDNN_MAX_CPU_ISA=AVX2 ATEN_CPU_CAPABILITY=avx2 python train.py",
         "https://oneapi-src.github.io/oneDNN/dev_guide_cpu_dispatcher_control.html",
-    ),
-    "cpu-capability": (
-        "PyTorch's own kernels exist once per set of instructions; wider vectors add in another order.",
-        "ATEN_CPU_CAPABILITY=avx2 python train.py, or default for what every processor has",
-        "https://github.com/pytorch/pytorch/pull/9579",
     ),
     "worker-seeding": (
         "PyTorch seeds random, NumPy and its own generator in each worker of a loader; a worker_init_fn can undo that.",
@@ -91,6 +75,11 @@ _TEXTS: Final[dict[str, tuple[str, str, str]]] = {
     "versions": (
         "PyTorch does not promise the same results across its releases, platforms, or between CPU and GPU.",
         "pin them all, such as with pip freeze > constraints.txt",
+        _RANDOMNESS,
+    ),
+    "cuda-versions": (
+        "Another release of CUDA, cuDNN or the driver may pick other kernels, which add in another order.",
+        "keep them with the environment, such as in the image of a container",
         _RANDOMNESS,
     ),
     "hardware": (
@@ -168,29 +157,19 @@ def _with_fact(check: Check, facts: dict[str, Fact] | None) -> Check:
 def _rows(environment: dict[str, Any], why_not: str) -> Iterator[tuple[str, str, bool | None]]:
     """Yield name, state and whether it holds of what surrounds PyTorch, and of what only a script tells."""
     given, torch = environment["variables"], environment.get("torch", {})
-    unknown, cuda = f"unknown: {why_not}", torch.get("cuda") or {}
+    cuda = torch.get("cuda") or {}
     seed = environment["python"]["hash_seed"]
     yield "hash-seed", "random" if seed == "random" else f"pinned to {seed}", seed != "random"
     yield _variable("thread-variables", given, "OMP_NUM_THREADS", "MKL_NUM_THREADS")
-    yield "interop-threads", str(torch.get("threads", {}).get("interop", unknown)), None
-    yield "processes", f"{given.get('WORLD_SIZE', '1')} by WORLD_SIZE" if "WORLD_SIZE" in given else "1", None
-    yield _variable("mkl-branch", given, "MKL_CBWR")
-    yield _variable("onednn-isa", given, "ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA")
-    fixed = given.get("ATEN_CPU_CAPABILITY")
-    capability = torch.get("cpu_capability") or unknown
-    yield "cpu-capability", capability + (f", by ATEN_CPU_CAPABILITY={fixed}" if fixed else ""), True if fixed else None
+    yield "processes", f"{given['WORLD_SIZE']}, by WORLD_SIZE" if "WORLD_SIZE" in given else "1", None
+    yield _variable("code-paths", given, "MKL_CBWR", "ONEDNN_MAX_CPU_ISA", "ATEN_CPU_CAPABILITY")
     for name in ("worker-seeding", "loader-generators", "split-generators", "trial-seeds", "preprocessing-kept"):
         yield name, "not looked at: name one script", None
     of_torch = "none" if torch else "unknown"
-    versions = {
-        "Python": environment["python"]["version"],
-        "PyTorch": torch.get("version") or environment["packages"].get("torch") or f"unknown ({why_not})",
-        "NumPy": environment["packages"].get("numpy") or "not installed",
-        "CUDA": cuda.get("version") or of_torch,
-        "cuDNN": cuda.get("cudnn") or of_torch,
-        "driver": cuda.get("driver") or of_torch,
-    }
-    yield "versions", ", ".join(f"{name} {version}" for name, version in versions.items()), None
+    numpy, pytorch = (environment["packages"].get(name) or "not installed" for name in ("numpy", "torch"))
+    yield "versions", f"Python {environment['python']['version']}, PyTorch {pytorch}, NumPy {numpy}", None
+    of_cuda = {"CUDA": "version", "cuDNN": "cudnn", "driver": "driver"}
+    yield "cuda-versions", ", ".join(f"{name} {cuda.get(key) or of_torch}" for name, key in of_cuda.items()), None
     cpu = environment["cpu"]
     gpus = ", ".join(map(str, cuda.get("devices") or [])) or ("no GPU" if torch else f"GPUs unknown ({why_not})")
     cores = f"{cpu['num_usable'] or cpu['count']} of {cpu['count']}"
@@ -201,4 +180,4 @@ def _variable(name: str, given: dict[str, str], *variables: str) -> tuple[str, s
     """Return the row of variables that fix the code that is run; unset, they matter between machines alone."""
     found = [f"{variable}={given[variable]}" for variable in variables if variable in given]
     is_fixed = bool(found) and not found[0].endswith("=AUTO")
-    return name, ", ".join(found) or f"{' and '.join(variables)} not set", True if is_fixed else None
+    return name, ", ".join(found) or f"not set: {', '.join(variables)}", True if is_fixed else None

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 from reproof.doctor.sources import Source, Sources
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
 FUNCTIONS: Final = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
@@ -63,8 +63,8 @@ class Program:
         modules = [source.tree for source in self.sources.files]
         for source in self.sources.files:
             self._index(source.tree, Scope(source.tree, source))
-        self.main = self._reach(modules, handed=False)
-        self.live = self._reach(modules, handed=True)
+        self.main = self.reach(modules, handed=False)
+        self.live = self.reach(modules, handed=True)
         nodes = [node for tree in modules for node in ast.walk(tree) if node in self.scopes]
         self.nodes = [node for node in nodes if self.function(node) in self.live]
         order: dict[ast.AST, int] = {tree: position for position, tree in enumerate(modules)}
@@ -275,7 +275,8 @@ class Program:
         methods = [self.method(kind, name) for name in names] if isinstance(kind, ast.ClassDef) else []
         return [method for method in methods if method is not None]
 
-    def _reach(self, roots: list[ast.Module], *, handed: bool) -> set[ast.AST]:
+    def reach(self, roots: Iterable[ast.AST], *, handed: bool) -> set[ast.AST]:
+        """Return the functions that these lead to by calls; with `handed`, also those that are passed on."""
         reached: set[ast.AST] = set()
         waiting: list[ast.AST] = list(roots)
         while waiting:
@@ -358,11 +359,12 @@ class Program:
     def _item(self, node: ast.AST, key: str) -> object:
         """Return the expression of an item of a ``**`` argument; None if it has none, UNKNOWN if that is not seen."""
         if isinstance(node, ast.Dict):
-            pairs = zip((k and self.constant(k) for k in node.keys), node.values, strict=True)
+            names = [key if name is None else self.constant(name) for name in node.keys]
+            pairs = zip(names, node.keys, node.values, strict=True)
             items = [
-                self._item(value, key) if name is None else value
-                for name, value in pairs
-                if name in {None, key, UNKNOWN}
+                self._item(v, key) if k is None else v if name == key else UNKNOWN
+                for name, k, v in pairs
+                if name in {key, UNKNOWN}
             ]
             return next((item for item in items if item is not None), None)
         if isinstance(node, ast.Call) and self.name(node) == "builtins.dict" and not node.args:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from reproof.doctor import catalogue
 from reproof.doctor.flow import Flow, Sink
-from reproof.doctor.program import UNKNOWN, Program
+from reproof.doctor.program import DEFINITIONS, UNKNOWN, Program
 from reproof.doctor.records import Finding, Kind
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 _TITLES: Final = {"torch": "PyTorch's", "numpy": "NumPy's", "random": "Python's"}
 _SEEDS: Final = {"torch": "torch.manual_seed(42)", "numpy": "numpy.random.seed(42)", "random": "random.seed(42)"}
 _LOADING: Final = frozenset({"load_state_dict", "from_pretrained", "load_from_checkpoint"})
+_BRANCHES: Final = ast.If | ast.For | ast.AsyncFor | ast.While | ast.Try | ast.Match | ast.IfExp | ast.BoolOp
 _MAX_DEPTH: Final = 6
 _OUTSIDE_WORDS: Final[dict[Kind, tuple[str, str]]] = {
     "wall-clock": ("the time", "a count of steps, or a seed of the script, in place of the time"),
@@ -92,17 +93,9 @@ class Rules:
     @cached_property
     def bundled(self) -> set[ast.AST]:
         """The functions that only a BestTrialBundle runs, which seeds every generator before each trial."""
-        found: set[ast.AST] = set()
-        given = [
-            self.program.argument(call, "train", 1) for call, name in self.calls.items() if name == catalogue.BUNDLE
-        ]
-        waiting = [self.program.resolve(item) for item in given if isinstance(item, ast.AST)]
-        while waiting:
-            owner = waiting.pop()
-            if isinstance(owner, ast.AST) and owner not in found and owner not in self.program.main:
-                found.add(owner)
-                waiting += self.program.led_to(owner, handed=True)
-        return found
+        given = [self.program.argument(c, "train", 1) for c, name in self.calls.items() if name == catalogue.BUNDLE]
+        entries = [self.program.resolve(item) for item in given if isinstance(item, ast.AST)]
+        return self.program.reach((e for e in entries if isinstance(e, ast.AST)), handed=True) - self.program.main
 
     @cached_property
     def seeds(self) -> list[tuple[str, ast.Call]]:
@@ -129,8 +122,11 @@ class Rules:
 
     def has_generator(self, call: ast.Call) -> bool | None:
         """Whether a call is given a generator of its own; None if the script does not show it."""
-        position = 2 if self.calls[call] == catalogue.SPLIT else None
-        node = self.program.argument(call, "generator", position)
+        return self.is_given(call, "generator", 2 if self.calls[call] == catalogue.SPLIT else None)
+
+    def is_given(self, call: ast.Call, name: str, position: int | None = None) -> bool | None:
+        """Whether a call is given an argument other than None; None if the script does not show it."""
+        node = self.program.argument(call, name, position)
         return None if node is UNKNOWN else node is not None and self.program.constant(node) is not None
 
     def is_split(self, call: ast.Call) -> bool:
@@ -193,7 +189,7 @@ class Rules:
         if not seeds or not self.is_training or any(method_of(call) in _LOADING for call in self.calls):
             return
         draw = None
-        for call, is_certain in self._timeline(self.program.sources.main.tree.body, 0, is_certain=True):
+        for call, is_certain in self._timeline(self.program.sources.main.tree, 0, is_certain=True):
             if call in seeds:
                 if draw is not None and is_certain:
                     message = (
@@ -204,30 +200,17 @@ class Rules:
                 return
             draw = call if draw is None and is_certain and self._is_certain_draw(call) else draw
 
-    def _timeline(self, body: list[ast.stmt], depth: int, *, is_certain: bool) -> Iterator[tuple[ast.Call, bool]]:
-        """Yield the calls of statements in the order in which they run, and whether each certainly does."""
-        for statement in body:
-            is_guard = isinstance(statement, ast.If) and "__name__" in ast.dump(statement.test)
-            if isinstance(statement, ast.With) or is_guard:
-                for item in getattr(statement, "items", []):
-                    yield from self._calls_in(item.context_expr, depth, is_certain=is_certain)
-                yield from self._timeline(statement.body, depth, is_certain=is_certain)  # type: ignore[attr-defined]
-            elif not isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-                is_branch = isinstance(statement, ast.If | ast.For | ast.While | ast.Try | ast.Match)
-                yield from self._calls_in(statement, depth, is_certain=is_certain and not is_branch)
-
-    def _calls_in(self, node: ast.AST, depth: int, *, is_certain: bool) -> Iterator[tuple[ast.Call, bool]]:
-        if isinstance(node, ast.Lambda | ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-            return
+    def _timeline(self, node: ast.AST, depth: int, *, is_certain: bool) -> Iterator[tuple[ast.Call, bool]]:
+        """Yield the calls in a node in the order in which they run, and whether each certainly does."""
+        is_guard = isinstance(node, ast.If) and "__name__" in ast.dump(node.test)
+        is_certain = is_certain and (is_guard or not isinstance(node, _BRANCHES))
         for child in ast.iter_child_nodes(node):
-            yield from self._calls_in(
-                child, depth, is_certain=is_certain and not isinstance(node, ast.IfExp | ast.BoolOp)
-            )
+            if not isinstance(child, DEFINITIONS):
+                yield from self._timeline(child, depth, is_certain=is_certain)
         if isinstance(node, ast.Call):
             yield node, is_certain
             for target in self.program.targets(node) if depth < _MAX_DEPTH else []:
-                if isinstance(target, ast.FunctionDef):
-                    yield from self._timeline(target.body, depth + 1, is_certain=is_certain)
+                yield from self._timeline(target, depth + 1, is_certain=is_certain)
 
     # --- generators of the script's own ---
 
