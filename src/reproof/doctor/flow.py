@@ -26,7 +26,6 @@ _THROUGH: Final = (
     ast.BinOp | ast.UnaryOp | ast.Set | ast.JoinedStr | ast.FormattedValue | ast.Slice
 )  # fmt: skip
 _KEEPING: Final = ast.Starred | ast.GeneratorExp | ast.ListComp | ast.SetComp | ast.Await
-_HANDED_TO: Final = frozenset({"map", "imap", "imap_unordered", "starmap", "submit", "apply"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -210,8 +209,7 @@ class Flow:
             home, name = self.program.variable(place)
             around = [self.program.parents[binding] for binding in (home.bindings[name] if home is not None else [])]
             around += [self.program.parents[item] for item in around if isinstance(item, ast.Tuple)]
-            loops = [item for item in around if isinstance(item, ast.For | ast.comprehension)]
-            if any("param" in ast.dump(loop.iter) for loop in loops):
+            if any("param" in ast.dump(loop.iter) for loop in around if isinstance(loop, ast.For)):
                 yield Sink(node=place, what="a parameter")
             yield from (replace(state, node=load) for load in self._loads_after(place))
         elif isinstance(place, ast.Attribute):
@@ -234,40 +232,25 @@ class Flow:
                 yield replace(state, node=read, entry=None)
 
     def _loads_after(self, target: ast.Name) -> Iterator[ast.Name]:
-        """Yield the reads of a variable that may see what it is given here; none if its order is mended anywhere."""
-        home, name = self.program.variable(target)
-        loads = self._loads[home, name]
-        others = [item for item in home.bindings[name] if item is not target] if home is not None else []
-        if self._is_order and any(self._is_sorted(load) for load in loads):
-            return
-        for load in loads:
-            is_here = self.program.function(load) is self.program.function(target)
-            is_earlier = is_here and load.lineno < target.lineno and self._loop(load) is not self._loop(target)
-            if not is_earlier and not (is_here and any(self._is_between(other, target, load) for other in others)):
-                yield load
+        """Yield the reads that see what a variable is given here: in its function, those up to the next assignment.
+
+        None are yielded if only an order is followed and the variable is sorted or shuffled anywhere.
+        """
+        loads, home = self._loads[self.program.variable(target)], self.program.variable(target)[0]
+        lines = [item.lineno for item in home.bindings[target.id] if isinstance(item, ast.Name)] if home else []
+        end = min((line for line in lines if line > target.lineno), default=None)
+        if not self._is_order or not any(self._is_sorted(load) for load in loads):
+            for load in loads:
+                is_here = self.program.function(load) is self.program.function(target)
+                is_after = target.lineno <= load.lineno <= (end or load.lineno)
+                if is_after if is_here else len(lines) == 1:
+                    yield load
 
     def _is_sorted(self, load: ast.Name) -> bool:
         parent = self.program.parents[load]
         called = self.program.name(parent) if isinstance(parent, ast.Call) else ""
         is_method = isinstance(parent, ast.Attribute) and parent.attr in {"sort", "shuffle"}
         return is_method or called in catalogue.SHUFFLES or called == "builtins.sorted"
-
-    def _loop(self, node: ast.AST) -> ast.AST | None:
-        """Return the outermost loop around a node."""
-        found: ast.AST | None = None
-        while (node := self.program.parents.get(node)) is not None and not isinstance(node, FUNCTIONS):  # type: ignore[assignment]
-            found = node if isinstance(node, ast.For | ast.While) else found
-        return found
-
-    def _is_between(self, other: ast.AST, target: ast.Name, load: ast.Name) -> bool:
-        """Whether another assignment of a variable certainly comes between one and a read."""
-        statement = self.program.parents.get(other)
-        if not isinstance(statement, ast.Assign) or not target.lineno < statement.lineno < load.lineno:
-            return False
-        block, at = self.program.parents[statement], self.program.parents.get(load)
-        while at is not None and at is not block:
-            at = self.program.parents.get(at)
-        return at is not None and not isinstance(block, ast.If | ast.Try)
 
     # --- calls ---
 
@@ -343,7 +326,5 @@ class Flow:
             sink = self._sink_of(call, name, method) if getattr(parent, "arg", "") != "worker_init_fn" else None
             if sink is not None:
                 yield Sink(node=call, what=sink)
-            elif name == "builtins.map" or method in _HANDED_TO:
-                yield _State(call)
         elif isinstance(place, ast.Attribute) and not isinstance(call, ast.Call):
             yield replace(state, node=place, entry=None)

@@ -58,13 +58,13 @@ class Program:
         self.scopes: dict[ast.AST, Scope] = {}
         self.inner: dict[ast.AST, Scope] = {}
         self.stores: dict[str, list[ast.Attribute]] = defaultdict(list)
-        self._named: dict[str, list[ast.AST]] = defaultdict(list)
         self._resolved: dict[ast.AST, str | ast.AST | None] = {}
         modules = [source.tree for source in self.sources.files]
         for source in self.sources.files:
             self._index(source.tree, Scope(source.tree, source))
         self.main = self.reach(modules, handed=False)
-        self.live = self.reach(modules, handed=True)
+        has_star = any("*" in self.inner[tree].bindings for tree in modules)  # by which anything may be reached
+        self.live = self.reach(self.inner if has_star else modules, handed=True)
         nodes = [node for tree in modules for node in ast.walk(tree) if node in self.scopes]
         self.nodes = [node for node in nodes if self.function(node) in self.live]
         order: dict[ast.AST, int] = {tree: position for position, tree in enumerate(modules)}
@@ -98,7 +98,6 @@ class Program:
                 scope.bindings[alias.asname or first].append(node)
         elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             scope.bindings[node.name].append(node)
-            self._named[node.name].append(node)
         elif isinstance(node, ast.arg):
             scope.bindings[node.arg].append(node)
         elif isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
@@ -123,14 +122,8 @@ class Program:
         return at
 
     def variable(self, node: ast.Name) -> tuple[Scope | None, str]:
-        """Return what tells a variable from all others: its scope, that of its own module if imported, and name."""
-        home = self._home(node.id, self.scopes[node])
-        binding = home.bindings[node.id][0] if home is not None else None
-        if isinstance(binding, ast.ImportFrom) and home is not None:
-            own = self.sources.find(home.source, binding.module or "", binding.level)
-            alias = next((item.name for item in binding.names if node.id in {item.asname, item.name}), node.id)
-            return (home, node.id) if own is None else (self.inner[own.tree], alias)
-        return home, node.id
+        """Return what tells a variable from all others: its scope and name."""
+        return self._home(node.id, self.scopes[node]), node.id
 
     def resolve(self, node: ast.AST, depth: int = 0) -> str | ast.AST | None:
         """Return what an expression stands for: a library's full dotted name, a definition or a module's tree."""
@@ -197,10 +190,6 @@ class Program:
             values = statement.value
             if isinstance(values, ast.Tuple) and len(values.elts) == len(parent.elts):
                 return dict(zip(map(id, parent.elts), values.elts, strict=True))[id(target)]
-        if isinstance(parent, ast.For | ast.comprehension) and isinstance(parent.iter, ast.Name):
-            home, name = self.variable(parent.iter)
-            made = self.assigned(home.bindings[name][0]) if home is not None and home.bindings[name] else None
-            return made.elt if isinstance(made, ast.ListComp) else None
         return parent.context_expr if isinstance(parent, ast.withitem) else None
 
     def class_of(self, node: ast.AST, depth: int = 0) -> ast.ClassDef | str | None:
@@ -283,11 +272,10 @@ class Program:
             owner = waiting.pop()
             if owner not in reached:
                 reached.add(owner)
-                waiting += self.led_to(owner, handed=handed)
+                waiting += self._led_to(owner, handed=handed)
         return reached
 
-    def led_to(self, owner: ast.AST, *, handed: bool) -> Iterator[ast.AST]:
-        """Yield the functions that a function or module calls; with `handed`, also those that it passes on."""
+    def _led_to(self, owner: ast.AST, *, handed: bool) -> Iterator[ast.AST]:
         waiting = list(ast.iter_child_nodes(owner))
         while waiting:
             node = waiting.pop()
@@ -296,31 +284,23 @@ class Program:
                 waiting += [*node.decorator_list, *ast.iter_child_nodes(node.args)]
             elif not isinstance(node, ast.Lambda):
                 waiting += ast.iter_child_nodes(node)
-            if isinstance(node, ast.Name | ast.Attribute | ast.Lambda):
-                yield from self._run_by(node, handed=handed)
+            found = self.resolve(node)
+            parent = self.parents.get(node)
+            if isinstance(found, ast.ClassDef):
+                yield from self._methods(found, handed=handed)
+            elif isinstance(parent, ast.Call) and parent.func is node:
+                yield from self.targets(parent)
+            elif isinstance(found, FUNCTIONS) and handed:
+                yield found
 
-    def _run_by(self, node: ast.Name | ast.Attribute | ast.Lambda, *, handed: bool) -> Iterator[ast.AST]:
-        parent, found = self.parents[node], self.resolve(node)
-        is_call = isinstance(parent, ast.Call) and parent.func is node
-        if isinstance(found, ast.ClassDef):
-            yield from self._run_by_instance(found, handed=handed)
-        elif isinstance(found, FUNCTIONS):
-            yield from [found] if is_call or handed else []
-        elif found is None and (is_call or handed):  # whose it is cannot be told: all functions of this name
-            yield from self._named.get(node.attr if isinstance(node, ast.Attribute) else getattr(node, "id", ""), [])
-            yield from self.targets(parent) if isinstance(parent, ast.Call) and is_call else []
-
-    def _run_by_instance(self, owner: ast.ClassDef, *, handed: bool) -> Iterator[ast.AST]:
-        """Yield what is called without its name being said; what fetches data may run in a worker of a loader."""
-        has_framework = any(isinstance(base, str) for base in self.bases(owner))
-        is_dataset, is_sampler = self.derives(owner, "Dataset"), self.derives(owner, "Sampler")
+    def _methods(self, owner: ast.ClassDef, *, handed: bool) -> Iterator[ast.AST]:
+        """Yield the methods of a class; those of what may fetch data in a worker of a loader only if `handed`."""
+        is_data = any(self.method(owner, name) for name in _DATA_METHODS) or self.derives(owner, "Dataset")
+        is_data = is_data and not self.derives(owner, "Sampler", "torch.nn.")
         for base in self.bases(owner):
             for method in base.body if isinstance(base, ast.ClassDef) else []:
-                if isinstance(method, ast.FunctionDef | ast.AsyncFunctionDef):
-                    is_run = has_framework or method.name.startswith("__") or method.name == "forward"
-                    is_data = not is_sampler and (is_dataset or method.name in _DATA_METHODS)
-                    if is_run and (handed or not is_data or method.name == "__init__"):
-                        yield method
+                if isinstance(method, FUNCTIONS) and (handed or not is_data or method.name == "__init__"):  # type: ignore[union-attr]
+                    yield method
 
     # --- arguments ---
 
