@@ -20,10 +20,8 @@ __all__ = ["Check", "Diagnosis", "Finding", "NotRead", "diagnose"]
 def diagnose(target: Path | None = None, *, ask_torch: bool = True, with_checks: bool = True) -> Diagnosis:
     """Return the conditions of determinism here, and what is wrong in a script.
 
-    Args:
-        target: A script, or a folder whose scripts are read; None for the conditions alone.
-        ask_torch: Whether to import PyTorch for the conditions that it alone can tell.
-        with_checks: Whether to read the conditions at all.
+    `target` is a script, or a folder whose scripts are read; None for the conditions alone. Without `ask_torch` PyTorch
+    is not imported, and the conditions that it alone can tell say so; without `with_checks` they are left out.
 
     Raises:
         UsageError: The target is missing or cannot be read.

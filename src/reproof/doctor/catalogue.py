@@ -66,14 +66,13 @@ CERTAIN_DRAWS: Final = re.compile(
 )
 """What draws weights, an order or a split from PyTorch's global generator."""
 
-_TORCH_DRAWS: Final = re.compile(
-    r"torch\.(rand|randn|randint|rand_like|randn_like|randint_like|randperm|normal|bernoulli|multinomial|poisson)"
+_DRAWS: Final = re.compile(
+    r"(numpy\.random|random)\.(?!(seed|[gs]et_?state|default_rng|\w*bit_generator)$)[a-z]\w*|torch\.(rand|randn|randint|rand_like|randn_like|randint_like|randperm|normal|bernoulli|multinomial|poisson)"
     r"|torch\.distributions\.[\w.]+\.r?sample(_n)?"
 )
 TORCH_METHODS: Final = words(
     "normal_ uniform_ bernoulli_ random_ exponential_ cauchy_ geometric_ log_normal_ multinomial bernoulli rsample"
 )
-_DRAWS: Final = re.compile(r"(numpy\.random|random)\.(?!(seed|[gs]et_?state|default_rng|\w*bit_generator)$)[a-z]\w*")
 _SPLITTERS: Final = re.compile(
     r"sklearn\.(model_selection\.(train_test_split|(Stratified|Group)?ShuffleSplit)|utils\.(shuffle|resample)"
     r"|datasets\.make_\w+)"
@@ -84,9 +83,7 @@ SHUFFLES: Final = words("random.shuffle numpy.random.shuffle")
 
 def draws_from(library: str, name: str) -> bool:
     """Whether a function draws a value from the global generator of a library."""
-    return bool(_TORCH_DRAWS.fullmatch(name) if library == "torch" else _DRAWS.fullmatch(name)) and name.startswith(
-        library
-    )
+    return name.startswith(library) and bool(_DRAWS.fullmatch(name))
 
 
 def splits(name: str, *, shuffle: object) -> bool:
@@ -94,12 +91,10 @@ def splits(name: str, *, shuffle: object) -> bool:
     return bool(_FOLDS.fullmatch(name)) and shuffle is True or bool(_SPLITTERS.fullmatch(name)) and shuffle is not False
 
 
+_MAKERS: Final = words("default_rng RandomState PCG64 MT19937 Philox SFC64")
 GENERATORS: Final[dict[str, str]] = {
-    **dict.fromkeys(
-        (f"numpy.random.{name}" for name in words("default_rng RandomState PCG64 MT19937 Philox SFC64")), "seed"
-    ),
-    "numpy.random.SeedSequence": "entropy",
-    "random.Random": "x",
+    **{f"numpy.random.{name}": "seed" for name in _MAKERS},
+    **{"numpy.random.SeedSequence": "entropy", "random.Random": "x"},
 }
 """What makes a generator, with the name of its seed. Not `torch.Generator`: without one it has a fixed seed."""
 
@@ -113,30 +108,26 @@ SAVING: Final = re.compile(r"(joblib|pickle|cloudpickle|dill|skops\.io)\.dumps?|
 
 # --- the outside world -----------------------------------------------------------------------------------------------
 
+_CLOCKS: Final = words(
+    "time.time time.time_ns time.perf_counter time.perf_counter_ns time.monotonic time.monotonic_ns time.process_time "
+    "time.clock_gettime time.gmtime time.localtime timeit.default_timer datetime.datetime.now datetime.datetime.utcnow "
+    "datetime.datetime.today datetime.date.today"
+)
+_IDENTITIES: Final = words(
+    "os.getpid os.getppid os.times os.getloadavg socket.gethostname platform.node threading.get_ident "
+    "threading.get_native_id multiprocessing.current_process"
+)
+_ENTROPY: Final = words(
+    "os.urandom os.getrandom uuid.uuid1 uuid.uuid4 secrets.token_bytes secrets.token_hex random.SystemRandom "
+    "secrets.SystemRandom secrets.choice secrets.randbelow secrets.randbits"
+)
 OUTSIDE: Final[dict[str, Kind]] = {
-    **dict.fromkeys(
-        words(
-            "time.time time.time_ns time.perf_counter time.perf_counter_ns time.monotonic time.monotonic_ns "
-            "time.process_time time.clock_gettime time.gmtime time.localtime timeit.default_timer "
-            "datetime.datetime.now datetime.datetime.utcnow datetime.datetime.today datetime.date.today"
-        ),
-        "wall-clock",
-    ),
-    **dict.fromkeys(
-        words(
-            "os.getpid os.getppid os.times os.getloadavg socket.gethostname platform.node threading.get_ident "
-            "threading.get_native_id multiprocessing.current_process"
-        ),
-        "process-identity",
-    ),
-    **dict.fromkeys(
-        words(
-            "os.urandom os.getrandom uuid.uuid1 uuid.uuid4 secrets.token_bytes secrets.token_hex random.SystemRandom "
-            "secrets.SystemRandom secrets.choice secrets.randbelow secrets.randbits"
-        ),
-        "os-entropy",
-    ),
+    **dict.fromkeys(_CLOCKS, "wall-clock"),
+    **dict.fromkeys(_IDENTITIES, "process-identity"),
+    **dict.fromkeys(_ENTROPY, "os-entropy"),
 }
+"""What asks the outside world, with the kind of its answer."""
+
 LISTINGS: Final = words("os.listdir os.scandir os.walk glob.glob glob.iglob")
 LISTING_METHODS: Final = words("iterdir glob rglob")
 COMPLETIONS: Final = words("concurrent.futures.as_completed asyncio.as_completed")

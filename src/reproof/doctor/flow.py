@@ -38,12 +38,10 @@ class Sink:
 
 @dataclass(frozen=True, slots=True)
 class _State:
-    """A node whose value depends on the source.
+    """An expression that depends on the source.
 
-    Attributes:
-        node: The expression.
-        path: Positions and keys under which the value lies in what the expression gives, the outermost first.
-        entry: The call by which the value came into this function; None if it did not come as an argument.
+    `path` has the positions and keys under which the source lies in its value, the outermost first; `entry` is the call
+    by which it came into this function, None if it did not come as an argument.
     """
 
     node: ast.AST
@@ -53,9 +51,6 @@ class _State:
     def at(self, node: ast.AST, *path: object) -> _State:
         """Return the state of another node, where the value lies under this path."""
         return replace(self, node=node, path=path)
-
-
-_Steps = "Iterator[_State | Sink]"
 
 
 class Flow:
@@ -75,12 +70,7 @@ class Flow:
                 self._reads[node.attr].append(node)
 
     def find_sink(self, start: ast.AST, *, is_order: bool = False) -> Sink | None:
-        """Return the first place where a value becomes a part of the training, or None if it is not seen to.
-
-        Args:
-            start: The expression that gives the value.
-            is_order: Whether only the order of its items is followed.
-        """
+        """Return the first place where the value of an expression, or its order, becomes a part of the training."""
         self._is_order = is_order
         seen: set[_State] = set()
         waiting: list[_State | Sink] = [_State(start)]
@@ -130,12 +120,10 @@ class Flow:
             yield from self._statement(parent, state)
 
     def _statement(self, parent: ast.AST | None, state: _State) -> Iterator[_State | Sink]:
-        if isinstance(parent, ast.Assign | ast.AnnAssign | ast.NamedExpr):
+        if isinstance(parent, ast.Assign | ast.AnnAssign | ast.NamedExpr | ast.AugAssign):
             for target in parent.targets if isinstance(parent, ast.Assign) else [parent.target]:
                 yield from self._bind(target, state)
             yield from [replace(state, node=parent)] if isinstance(parent, ast.NamedExpr) else []
-        elif isinstance(parent, ast.AugAssign):
-            yield from self._bind(parent.target, state.at(state.node))
         elif isinstance(parent, ast.withitem) and parent.optional_vars is not None:
             yield from self._bind(parent.optional_vars, state)
         elif isinstance(parent, ast.Return | ast.Yield | ast.YieldFrom | ast.Lambda):

@@ -19,15 +19,9 @@ Kind = Literal[
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
-    """One condition of determinism, as it is here.
+    """One condition of determinism: what is the case, why it matters, what to type, and where it is documented.
 
-    Attributes:
-        name: Short stable name, e.g. ``hash-seed``.
-        state: What is the case, in a few words.
-        holds: Whether the condition holds; None where it does not apply, is only information, or cannot be read.
-        matters: Why it matters, in one sentence.
-        how: What to type to make it hold.
-        source: Where it is documented.
+    `holds` is None where the condition does not apply, is only information, or cannot be read.
     """
 
     name: str
@@ -40,15 +34,9 @@ class Check:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One place of a script that keeps its training from reproducing.
+    """One line of a script that keeps its training from reproducing: what is wrong, and what to write instead.
 
-    Attributes:
-        kind: What the outside world gets in by.
-        file: Path of the file, relative to the current folder where it lies below it.
-        line: 1-based number of the line.
-        text: That line, without its indentation.
-        message: What is wrong, in one sentence.
-        fix: What to write instead.
+    `file` is relative to the current folder where it lies below it, `line` 1-based, and `text` that line.
     """
 
     kind: Kind
@@ -69,14 +57,7 @@ class NotRead:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Diagnosis:
-    """All that the doctor has to say.
-
-    Attributes:
-        checks: The conditions, whether they hold or not.
-        findings: What is wrong in the script, in the order of its files and lines; empty without a script.
-        files: The files that were read for it.
-        not_read: The files that belong to it and were not.
-    """
+    """All that the doctor has to say; `files` are those that were read, none without a script."""
 
     checks: tuple[Check, ...]
     findings: tuple[Finding, ...] = ()
@@ -90,10 +71,4 @@ class Diagnosis:
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON of `reproof doctor`, schema 1."""
-        return {
-            "schema": DOCTOR_SCHEMA,
-            "checks": [asdict(check) for check in self.checks],
-            "findings": [asdict(finding) for finding in self.findings],
-            "files": list(self.files),
-            "not_read": [asdict(item) for item in self.not_read],
-        }
+        return {"schema": DOCTOR_SCHEMA, **asdict(self)}

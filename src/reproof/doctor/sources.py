@@ -20,7 +20,6 @@ from reproof.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-MAX_FILES: Final = 500
 MAX_FILE_BYTES: Final = 2 * 1024 * 1024
 _UNREADABLE: Final = (OSError, ValueError, SyntaxError, RecursionError)
 
@@ -41,7 +40,7 @@ class Sources:
     Attributes:
         main: The script.
         files: All files that were read, the script first, then in the order of their imports.
-        not_read: The modules that exist and could not be read, or are more than `MAX_FILES`.
+        not_read: The modules that exist and could not be read.
     """
 
     def __init__(self, script: Path) -> None:
@@ -91,9 +90,6 @@ class Sources:
         return None
 
     def _read_module(self, path: Path) -> Source | None:
-        if len(self._by_path) >= MAX_FILES:
-            self.not_read.append(NotRead(file=_shown(path), why=f"more than {MAX_FILES} files"))
-            return None
         try:
             return _parse(path)
         except _UNREADABLE as error:
