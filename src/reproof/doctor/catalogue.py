@@ -79,6 +79,7 @@ _SPLITTERS: Final = re.compile(
 )
 _FOLDS: Final = re.compile(r"sklearn\.model_selection\.(KFold|StratifiedKFold|StratifiedGroupKFold)")
 SHUFFLES: Final = words("random.shuffle numpy.random.shuffle")
+SORTS: Final = SHUFFLES | {"builtins.sorted"}
 
 
 def draws_from(library: str, name: str) -> bool:
@@ -88,13 +89,16 @@ def draws_from(library: str, name: str) -> bool:
 
 def splits(name: str, *, shuffle: object) -> bool:
     """Whether a splitter of scikit-learn draws from NumPy's global generator, unless it has a ``random_state``."""
-    return bool(_FOLDS.fullmatch(name)) and shuffle is True or bool(_SPLITTERS.fullmatch(name)) and shuffle is not False
+    return (bool(_FOLDS.fullmatch(name)) and shuffle is True) or (
+        bool(_SPLITTERS.fullmatch(name)) and shuffle is not False
+    )
 
 
 _MAKERS: Final = words("default_rng RandomState PCG64 MT19937 Philox SFC64")
 GENERATORS: Final[dict[str, str]] = {
     **{f"numpy.random.{name}": "seed" for name in _MAKERS},
-    **{"numpy.random.SeedSequence": "entropy", "random.Random": "x"},
+    "numpy.random.SeedSequence": "entropy",
+    "random.Random": "x",
 }
 """What makes a generator, with the name of its seed. Not `torch.Generator`: without one it has a fixed seed."""
 

@@ -14,7 +14,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from reproof.doctor import catalogue
-from reproof.doctor.program import FUNCTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,9 +21,7 @@ if TYPE_CHECKING:
     from reproof.doctor.program import Program, Scope
 
 _MAX_STATES: Final = 5000
-_THROUGH: Final = (
-    ast.BinOp | ast.UnaryOp | ast.Set | ast.JoinedStr | ast.FormattedValue | ast.Slice
-)  # fmt: skip
+_THROUGH: Final = ast.BinOp | ast.UnaryOp | ast.Set | ast.JoinedStr | ast.FormattedValue | ast.Slice
 _KEEPING: Final = ast.Starred | ast.GeneratorExp | ast.ListComp | ast.SetComp | ast.Await
 
 
@@ -194,8 +191,7 @@ class Flow:
     def _put_into(self, place: ast.AST, state: _State) -> Iterator[_State | Sink]:
         """Yield what holds a value after it was put into an object in place."""
         if isinstance(place, ast.Name):
-            home, name = self.program.variable(place)
-            around = [self.program.parents[binding] for binding in (home.bindings[name] if home is not None else [])]
+            around = [self.program.parents[binding] for binding in self.program.bindings(place)]
             around += [self.program.parents[item] for item in around if isinstance(item, ast.Tuple)]
             if any("param" in ast.dump(loop.iter) for loop in around if isinstance(loop, ast.For)):
                 yield Sink(node=place, what="a parameter")
@@ -224,21 +220,18 @@ class Flow:
 
         None are yielded if only an order is followed and the variable is sorted or shuffled anywhere.
         """
-        loads, home = self._loads[self.program.variable(target)], self.program.variable(target)[0]
-        lines = [item.lineno for item in home.bindings[target.id] if isinstance(item, ast.Name)] if home else []
+        loads = self._loads[self.program.variable(target)]
+        lines = [item.lineno for item in self.program.bindings(target) if isinstance(item, ast.Name)]
         end = min((line for line in lines if line > target.lineno), default=None)
-        if not self._is_order or not any(self._is_sorted(load) for load in loads):
-            for load in loads:
-                is_here = self.program.function(load) is self.program.function(target)
-                is_after = target.lineno <= load.lineno <= (end or load.lineno)
-                if is_after if is_here else len(lines) == 1:
-                    yield load
+        for load in loads if not self._is_order or not any(map(self._is_sorted, loads)) else []:
+            is_here = self.program.function(load) is self.program.function(target)
+            if target.lineno <= load.lineno <= (end or load.lineno) if is_here else len(lines) == 1:
+                yield load
 
     def _is_sorted(self, load: ast.Name) -> bool:
         parent = self.program.parents[load]
         called = self.program.name(parent) if isinstance(parent, ast.Call) else ""
-        is_method = isinstance(parent, ast.Attribute) and parent.attr in {"sort", "shuffle"}
-        return is_method or called in catalogue.SHUFFLES or called == "builtins.sorted"
+        return getattr(parent, "attr", "") in {"sort", "shuffle"} or called in catalogue.SORTS
 
     # --- calls ---
 
@@ -246,7 +239,7 @@ class Flow:
         name = self.program.name(call)
         method = call.func.attr if isinstance(call.func, ast.Attribute) else ""
         stops = catalogue.ORDER_STOPS if self._is_order else catalogue.READERS
-        sink, targets = self._sink_of(call, name, method), self.program.targets(call)
+        sink, targets = self._sink_of(call, name), self.program.targets(call)
         if sink is not None:
             yield Sink(node=call, what=sink)
         elif targets:
@@ -254,25 +247,23 @@ class Flow:
         elif stops.fullmatch(name) or (self._is_order and method in catalogue.ORDER_STOP_METHODS):
             return
         elif name in {"builtins.zip", "builtins.enumerate"} and not self._is_order:
-            position = (
-                1 if name.endswith("enumerate") else next((i for i, a in enumerate(call.args) if a is state.node), 0)
-            )
+            places = [i for i, item in enumerate(call.args) if item is state.node] if name.endswith("zip") else [1]
             is_star = isinstance(state.node, ast.Starred)
-            yield state.at(call, *(state.path if is_star else (position, *state.path)))
+            yield state.at(call, *(state.path if is_star else (*places, *state.path)))
         elif name in {"builtins.list", "builtins.tuple", "builtins.iter", "builtins.reversed"}:
             yield replace(state, node=call)
         else:
-            is_method = isinstance(call.func, ast.Attribute) and not isinstance(
-                self.program.resolve(call.func.value), str
-            )
+            owner = call.func.value if isinstance(call.func, ast.Attribute) else None
+            is_method = owner is not None and not isinstance(self.program.resolve(owner), str)
             if is_method and method in catalogue.MUTATORS:
                 path = state.path if method in catalogue.KEEPERS else ()
-                yield from self._put_into(call.func.value, state.at(state.node, *path))  # type: ignore[attr-defined]
+                yield from self._put_into(owner, state.at(state.node, *path))  # type: ignore[arg-type]
             is_pure = catalogue.PURE.fullmatch(name) or catalogue.READERS.fullmatch(name)
             yield from [state.at(call)] if is_pure or (is_method and method not in catalogue.QUIET_METHODS) else []
 
-    def _sink_of(self, call: ast.Call, name: str, method: str) -> str | None:
+    def _sink_of(self, call: ast.Call, name: str) -> str | None:
         """Return what a call makes of its arguments, if it is a part of a training."""
+        method = call.func.attr if isinstance(call.func, ast.Attribute) else ""
         written = method or getattr(call.func, "id", "")
         is_model = self.program.derives(self.program.class_of(call.func), "torch.nn.", "torch.func.", "torch.compile")
         is_model |= written in catalogue.MODEL_NAMES and not name and not self.program.targets(call)
@@ -300,19 +291,16 @@ class Flow:
             yield from (_State(call) for call in made)
         calls = self.program.callers[function] if state.entry is None else [state.entry]
         yield from (replace(state, node=call, entry=None) for call in calls)
-        places = [function] if isinstance(function, ast.Lambda) else self._reads[name]
-        for place in places:
-            if self.program.resolve(place) is function:
-                yield from self._handed_on(place, state)
-
-    def _handed_on(self, place: ast.AST, state: _State) -> Iterator[_State | Sink]:
-        """Yield what is made of a function that is passed to another one, or of a property that is read."""
-        parent = self.program.parents[place]
-        call = self.program.parents[parent] if isinstance(parent, ast.keyword) else parent
-        if isinstance(call, ast.Call) and call.func is not place:
-            name, method = self.program.name(call), call.func.attr if isinstance(call.func, ast.Attribute) else ""
-            sink = self._sink_of(call, name, method) if getattr(parent, "arg", "") != "worker_init_fn" else None
-            if sink is not None:
-                yield Sink(node=call, what=sink)
-        elif isinstance(place, ast.Attribute) and not isinstance(call, ast.Call):
-            yield replace(state, node=place, entry=None)
+        for place in [function] if isinstance(function, ast.Lambda) else self._reads[name]:
+            parent = self.program.parents[place]
+            call = self.program.parents[parent] if isinstance(parent, ast.keyword) else parent
+            if self.program.resolve(place) is function and not (isinstance(call, ast.Call) and call.func is place):
+                if isinstance(call, ast.Call):  # a function that is passed on, such as to a loader or a schedule
+                    sink = (
+                        self._sink_of(call, self.program.name(call))
+                        if getattr(parent, "arg", "") != "worker_init_fn"
+                        else None
+                    )
+                    yield from [Sink(node=call, what=sink)] if sink is not None else []
+                elif isinstance(place, ast.Attribute):  # a property
+                    yield replace(state, node=place, entry=None)

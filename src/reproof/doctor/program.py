@@ -78,32 +78,23 @@ class Program:
 
     def _index(self, tree: ast.Module, scope: Scope) -> None:
         """Note scopes, parents and bindings of all that lies in a module."""
-        waiting: list[tuple[ast.AST, Scope]] = [(tree, scope)]
         self.inner[tree] = self.scopes[tree] = scope
+        waiting: list[ast.AST] = [tree]
         while waiting:
-            parent, scope = waiting.pop()
+            parent = waiting.pop()
             for child in ast.iter_child_nodes(parent):
-                if isinstance(child, ast.expr_context | ast.operator | ast.unaryop | ast.cmpop | ast.boolop):
-                    continue  # Python shares these nodes between all places
-                self.parents[child], self.scopes[child] = parent, scope
-                self._bind(child, scope)
-                if isinstance(child, DEFINITIONS):
-                    self.inner[child] = Scope(child, scope.source, scope)
-                waiting.append((child, self.inner.get(child, scope)))
-
-    def _bind(self, node: ast.AST, scope: Scope) -> None:
-        if isinstance(node, ast.Import | ast.ImportFrom):
-            for alias in node.names:
-                first = alias.name.partition(".")[0] if isinstance(node, ast.Import) else alias.name
-                scope.bindings[alias.asname or first].append(node)
-        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-            scope.bindings[node.name].append(node)
-        elif isinstance(node, ast.arg):
-            scope.bindings[node.arg].append(node)
-        elif isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
-            scope.bindings[node.id].append(node)
-        elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
-            self.stores[node.attr].append(node)
+                if child._attributes or isinstance(
+                    child, ast.arguments | ast.comprehension | ast.withitem
+                ):  # not shared
+                    scope = self.inner.get(parent) or self.scopes[parent]
+                    self.parents[child], self.scopes[child] = parent, scope
+                    if isinstance(child, DEFINITIONS):
+                        self.inner[child] = Scope(child, scope.source, scope)
+                    for name in _bound_names(child):
+                        scope.bindings[name].append(child)
+                    if isinstance(child, ast.Attribute) and isinstance(child.ctx, ast.Store):
+                        self.stores[child.attr].append(child)
+                    waiting.append(child)
 
     def function(self, node: ast.AST) -> ast.AST:
         """Return the function whose body a node stands in, or the module; a class's body runs where it stands."""
@@ -114,16 +105,17 @@ class Program:
 
     # --- names ---
 
-    def _home(self, name: str, scope: Scope | None) -> Scope | None:
-        """Return the scope that a name is looked up in; the names of a class are not seen from its methods."""
-        at = scope
-        while at is not None and (name not in at.bindings or (at is not scope and isinstance(at.node, ast.ClassDef))):
-            at = at.parent
-        return at
-
     def variable(self, node: ast.Name) -> tuple[Scope | None, str]:
-        """Return what tells a variable from all others: its scope and name."""
-        return self._home(node.id, self.scopes[node]), node.id
+        """Return what tells a variable from all others: the scope that it is looked up in, and its name."""
+        at, here = self.scopes[node], self.scopes[node]
+        while at is not None and (node.id not in at.bindings or (at is not here and isinstance(at.node, ast.ClassDef))):
+            at = at.parent  # the names of a class are not seen from its methods
+        return at, node.id
+
+    def bindings(self, node: ast.Name) -> list[ast.AST]:
+        """Return the nodes that give a variable its values."""
+        home, name = self.variable(node)
+        return home.bindings[name] if home is not None else []
 
     def resolve(self, node: ast.AST, depth: int = 0) -> str | ast.AST | None:
         """Return what an expression stands for: a library's full dotted name, a definition or a module's tree."""
@@ -132,54 +124,40 @@ class Program:
         if node not in self._resolved:
             found: str | ast.AST | None = node if isinstance(node, ast.Lambda) else None
             if isinstance(node, ast.Name):
-                found = self._resolve_name(node.id, self.scopes[node], depth)
+                home, name = self.variable(node)
+                is_builtin = home is None and hasattr(builtins, name)
+                found = f"builtins.{name}" if is_builtin else home and self._resolve_name(name, home, depth)
             elif isinstance(node, ast.Attribute):
-                found = self._resolve_attribute(node, depth)
+                owner = self.resolve(node.value, depth + 1) or self.class_of(node.value, depth + 1)
+                if isinstance(owner, ast.Module):
+                    found = self._resolve_name(node.attr, self.inner[owner], depth)
+                else:
+                    found = f"{owner}.{node.attr}" if isinstance(owner, str) else self.method(owner, node.attr)
             self._resolved[node] = found
         return self._resolved[node]
 
-    def _resolve_name(self, name: str, scope: Scope, depth: int) -> str | ast.AST | None:
-        home = self._home(name, scope)
-        if home is None:
-            return f"builtins.{name}" if hasattr(builtins, name) else None
-        binding = home.bindings[name][-1]
+    def _resolve_name(self, name: str, home: Scope, depth: int) -> str | ast.AST | None:
+        """Return what a name of a scope stands for, if it is bound once."""
+        binding = home.bindings[name][-1] if home.bindings[name] else None
         if isinstance(binding, ast.Import | ast.ImportFrom):
             return self._imported(binding, name, home.source, depth)
-        if len(home.bindings[name]) > 1:
-            return None
-        if isinstance(binding, DEFINITIONS):
-            return binding
-        value = self.assigned(binding)
+        if binding is None or isinstance(binding, DEFINITIONS):
+            own = self.sources.find(home.source, name, 1) if binding is None else None
+            return binding if own is None else own.tree  # a module of a package
+        value = self.assigned(binding) if len(home.bindings[name]) == 1 else None
         return self.resolve(value, depth + 1) if isinstance(value, ast.Name | ast.Attribute | ast.Lambda) else None
 
     def _imported(
         self, node: ast.Import | ast.ImportFrom, name: str, source: Source, depth: int
     ) -> str | ast.AST | None:
-        if isinstance(node, ast.Import):
-            dotted = next((item.name for item in node.names if item.asname == name), name)
-            own = self.sources.find(source, dotted)
-            return dotted if own is None else own.tree
+        level, module = (node.level, node.module or "") if isinstance(node, ast.ImportFrom) else (0, "")
         alias = next((item.name for item in node.names if name in {item.asname, item.name}), name)
-        dotted = f"{node.module or ''}.{alias}".lstrip(".")
-        module = self.sources.find(source, node.module or "", node.level)
-        if module is not None and alias in (scope := self.inner[module.tree]).bindings and depth < _MAX_DEPTH:
-            return self._resolve_name(alias, scope, depth + 1)
-        own = self.sources.find(source, dotted, node.level)
-        if own is not None:
-            return own.tree
-        return None if node.level or module is not None else dotted
-
-    def _resolve_attribute(self, node: ast.Attribute, depth: int) -> str | ast.AST | None:
-        owner = self.resolve(node.value, depth + 1) or self.class_of(node.value, depth + 1)
-        if isinstance(owner, str):
-            return f"{owner}.{node.attr}"
-        if isinstance(owner, ast.Module):
-            scope = self.inner[owner]
-            if node.attr in scope.bindings:
-                return self._resolve_name(node.attr, scope, depth + 1)
-            own = self.sources.find(scope.source, node.attr, 1) if scope.source.path.stem == "__init__" else None
-            return own.tree if own is not None else None
-        return self.method(owner, node.attr) if isinstance(owner, ast.ClassDef) else None
+        own = self.sources.find(source, module, level)
+        if own is not None and alias in self.inner[own.tree].bindings and depth < _MAX_DEPTH:
+            return self._resolve_name(alias, self.inner[own.tree], depth + 1)
+        dotted = f"{module}.{alias}".lstrip(".")
+        found = self.sources.find(source, dotted, level)
+        return found.tree if found is not None else None if level or own is not None else dotted
 
     def assigned(self, target: ast.AST) -> ast.expr | None:
         """Return the expression that a target is given as a whole, or of which it gets each item."""
@@ -194,7 +172,7 @@ class Program:
 
     def class_of(self, node: ast.AST, depth: int = 0) -> ast.ClassDef | str | None:
         """Return the class of an instance: one of the program, or the dotted name of what made it."""
-        values: list[ast.expr | None] = []
+        targets: list[ast.AST] = []
         if depth > _MAX_DEPTH:
             return None
         if isinstance(node, ast.Call):
@@ -203,29 +181,20 @@ class Program:
             made = self.resolve(node.func, depth + 1)
             return made if isinstance(made, ast.ClassDef | str) else None
         if isinstance(node, ast.Name):
-            home, name = self.variable(node)
-            owner = self._owner(home, name)
-            if owner is not None or home is None:
-                return owner
-            values = [self.assigned(binding) for binding in home.bindings[name]]
-        elif isinstance(node, ast.Attribute) and isinstance(
-            owner := self.class_of(node.value, depth + 1), ast.ClassDef
-        ):
-            family = self.bases(owner)
-            stores = [store for store in self.stores[node.attr] if self.class_of(store.value, depth + 1) in family]
-            values = [self.assigned(store) for store in stores]
+            targets = self.bindings(node)
+            function = (
+                self.parents.get(self.parents[targets[0]]) if targets and isinstance(targets[0], ast.arg) else None
+            )
+            if isinstance(function, ast.FunctionDef) and function.args.args[:1] == targets[:1]:
+                owner = self.scopes[function].node  # the first parameter of a method is an instance of its class
+                is_static = any(isinstance(item, ast.Name) and item.id == "staticmethod" for item in function.decorator_list)
+                return owner if isinstance(owner, ast.ClassDef) and not is_static else None
+        elif isinstance(node, ast.Attribute) and (kind := self.class_of(node.value, depth + 1)) is not None:
+            family = self.bases(kind)
+            targets = [store for store in self.stores[node.attr] if self.class_of(store.value, depth + 1) in family]
+        values = [self.assigned(target) for target in targets]
         found = {self.class_of(value, depth + 1) if value is not None else None for value in values}
         return found.pop() if len(found) == 1 else None
-
-    def _owner(self, home: Scope | None, name: str) -> ast.ClassDef | None:
-        """Return the class whose instance the first parameter of a method is."""
-        function = home.node if home is not None else None
-        if not isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef) or not function.args.args:
-            return None
-        owner = self.scopes[function].node
-        is_static = any(isinstance(item, ast.Name) and item.id == "staticmethod" for item in function.decorator_list)
-        is_self = isinstance(owner, ast.ClassDef) and function.args.args[0].arg == name and not is_static
-        return owner if is_self and isinstance(owner, ast.ClassDef) else None
 
     def bases(self, owner: ast.AST | str | None) -> list[ast.ClassDef | str]:
         """Return a class and all that it derives from, those of libraries by their dotted names."""
@@ -243,9 +212,11 @@ class Program:
 
     def method(self, owner: ast.AST | str | None, name: str) -> ast.AST | None:
         """Return a method of a class or of what it derives from."""
-        classes = [base for base in self.bases(owner) if isinstance(base, ast.ClassDef)]
-        nodes = (self.inner[base].bindings[name][-1] for base in classes if name in self.inner[base].bindings)
-        return next((node for node in nodes if isinstance(node, FUNCTIONS)), None)
+        scopes = [self.inner[base] for base in self.bases(owner) if isinstance(base, ast.ClassDef)]
+        return next(
+            (scope.bindings[name][-1] for scope in scopes if isinstance(scope.bindings.get(name, [0])[-1], FUNCTIONS)),
+            None,
+        )
 
     # --- calls ---
 
@@ -307,8 +278,7 @@ class Program:
     def constant(self, node: object, depth: int = 0) -> object:
         """Return the value that an expression has in each run, or UNKNOWN."""
         if isinstance(node, ast.Name) and depth < _MAX_DEPTH:
-            home, name = self.variable(node)
-            bindings = home.bindings.get(name, []) if home is not None else []
+            bindings = self.bindings(node)
             return self.constant(self.assigned(bindings[0]), depth + 1) if len(bindings) == 1 else UNKNOWN
         return node.value if isinstance(node, ast.Constant) else UNKNOWN
 
@@ -339,17 +309,25 @@ class Program:
     def _item(self, node: ast.AST, key: str) -> object:
         """Return the expression of an item of a ``**`` argument; None if it has none, UNKNOWN if that is not seen."""
         if isinstance(node, ast.Dict):
-            names = [key if name is None else self.constant(name) for name in node.keys]
-            pairs = zip(names, node.keys, node.values, strict=True)
-            items = [
-                self._item(v, key) if k is None else v if name == key else UNKNOWN
-                for name, k, v in pairs
-                if name in {key, UNKNOWN}
-            ]
-            return next((item for item in items if item is not None), None)
+            for name, value in reversed(list(zip(node.keys, node.values, strict=True))):
+                known = key if name is None else self.constant(name)
+                if known in {key, UNKNOWN}:
+                    return self._item(value, key) if name is None else value if known == key else UNKNOWN
+            return None
         if isinstance(node, ast.Call) and self.name(node) == "builtins.dict" and not node.args:
             return self.argument(node, key)
         home, name = self.variable(node) if isinstance(node, ast.Name) else (None, "")
         uses = [use for use in self.scopes if isinstance(use, ast.Name) and use.id == name and use is not node]
         made = self.assigned(uses[0]) if len(uses) == 1 and home is not None else None  # else something may be put in
         return UNKNOWN if made is None else self._item(made, key)
+
+
+def _bound_names(node: ast.AST) -> list[str]:
+    """Return the names that a node binds in its scope."""
+    if isinstance(node, ast.Import | ast.ImportFrom):
+        is_whole = isinstance(node, ast.ImportFrom)
+        return [item.asname or (item.name if is_whole else item.name.partition(".")[0]) for item in node.names]
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        return [node.name]
+    is_target = isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load)
+    return [node.arg] if isinstance(node, ast.arg) else [node.id] if is_target else []  # type: ignore[attr-defined]
