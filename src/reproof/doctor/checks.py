@@ -136,10 +136,10 @@ def _with_fact(check: Check, facts: dict[str, Fact] | None) -> Check:
     if fact is None:
         return check
     if check.name not in TORCH_CONDITIONS or check.name == "seeds":
-        return replace(check, state=fact.state, holds=fact.holds)
+        return replace(check, state=fact[0], holds=fact[1])
     does_not_apply = check.holds is None and not check.state.startswith("unknown")
-    stays = check.holds if does_not_apply or check.name == "hash-seed" else fact.holds
-    return replace(check, state=f"{check.state}; {fact.state}", holds=stays)
+    stays = check.holds if does_not_apply or check.name == "hash-seed" else fact[1]
+    return replace(check, state=f"{check.state}; {fact[0]}", holds=stays)
 
 
 def _rows(environment: dict[str, Any], why_not: str) -> Iterator[tuple[str, str, bool | None]]:

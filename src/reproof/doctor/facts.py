@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from reproof.doctor import catalogue
 from reproof.doctor.program import UNKNOWN
@@ -32,12 +31,8 @@ _SET_BY_REPROOF: Final = (*(name for name, _ in _FLAGS.values()), "deterministic
 _TITLES: Final = {"torch": "PyTorch", "numpy": "NumPy", "random": "random"}
 
 
-@dataclass(frozen=True, slots=True)
-class Fact:
-    """What a script does about a condition, in a few words, and whether the condition holds with it."""
-
-    state: str
-    holds: bool | None
+Fact: TypeAlias = tuple[str, bool | None]
+"""What a script does about a condition, in a few words, and whether the condition holds with it."""
 
 
 def read_facts(rules: Rules, findings: tuple[Finding, ...]) -> dict[str, Fact]:
@@ -69,7 +64,7 @@ def _settings(rules: Rules) -> Iterator[tuple[str, Fact]]:
             yield condition, _set(rules, call, program.given(call, parameter, 0, default=UNKNOWN), wanted)
         elif name == "reproof.deterministic":
             yield from (
-                (condition, _set(rules, call, True, True)) for condition in (*_SET_BY_REPROOF, "cublas-workspace")
+                (condition, _set(rules, call, wanted=UNKNOWN)) for condition in (*_SET_BY_REPROOF, "cublas-workspace")
             )
         elif name == "os.environ.setdefault" and len(call.args) > 1:
             yield from _variable(rules, call, program.constant(call.args[0]), program.constant(call.args[1]))
@@ -86,13 +81,13 @@ def _variable(rules: Rules, node: ast.AST, name: object, value: object) -> Itera
     if name == "CUBLAS_WORKSPACE_CONFIG":
         yield "cublas-workspace", _set(rules, node, ":4096:8" if value == ":16:8" else value, ":4096:8")
     elif name == "PYTHONHASHSEED":
-        yield "hash-seed", Fact(f"{rules.place(node)} sets it, too late for this process", None)
+        yield "hash-seed", (f"{rules.place(node)} sets it, too late for this process", None)
 
 
-def _set(rules: Rules, node: ast.AST, value: object, wanted: object) -> Fact:
+def _set(rules: Rules, node: ast.AST, value: object = UNKNOWN, wanted: object = UNKNOWN) -> Fact:
     holds = True if wanted is UNKNOWN else None if value is UNKNOWN else value == wanted
     how = {True: "sets it", False: "sets it to something else", None: "sets it, to what cannot be told"}[holds]
-    return Fact(f"{rules.place(node)} {how}", holds)
+    return f"{rules.place(node)} {how}", holds
 
 
 def _seeds(rules: Rules) -> Fact:
@@ -102,15 +97,15 @@ def _seeds(rules: Rules) -> Fact:
     places = ", ".join(f"{title} at {seeded[name]}" for name, title in _TITLES.items() if name in seeded)
     missing = ", ".join(title for name, title in _TITLES.items() if name not in seeded)
     state = f"seeded: {places or 'nothing'}" + (f"; not seeded: {missing}" if places and missing else "")
-    return Fact(state, True if not missing else None if "torch" in seeded else False)
+    return state, True if not missing else None if "torch" in seeded else False
 
 
 def _workers(rules: Rules, findings: tuple[Finding, ...]) -> Fact:
     anew = [f"{item.file}:{item.line}" for item in findings if item.kind == "worker-seeding"]
     if anew:
-        return Fact(f"new seeds in each run: {_list(anew)}", False)
+        return f"new seeds in each run: {_list(anew)}", False
     seeded = [rules.place(loader) for loader in rules.loaders if rules.count_workers(loader) != 0]
-    return Fact(f"PyTorch seeds those of {_list(seeded)}" if seeded else "no loader has workers", bool(seeded) or None)
+    return f"PyTorch seeds those of {_list(seeded)}" if seeded else "no loader has workers", bool(seeded) or None
 
 
 def _generators(rules: Rules, own: dict[ast.Call, bool | None], verb: str) -> Fact:
@@ -118,10 +113,10 @@ def _generators(rules: Rules, own: dict[ast.Call, bool | None], verb: str) -> Fa
     without = [rules.place(call) for call, has in own.items() if has is False]
     unseen = [rules.place(call) for call, has in own.items() if has is None]
     if without:
-        return Fact(f"{verb} with the global one: {_list(without)}", False)
+        return f"{verb} with the global one: {_list(without)}", False
     if unseen or not own:
-        return Fact(f"not seen: {_list(unseen)}" if unseen else f"nothing {verb}", None)
-    return Fact(f"{len(own)} of {len(own)} have their own", True)
+        return f"not seen: {_list(unseen)}" if unseen else f"nothing {verb}", None
+    return f"{len(own)} of {len(own)} have their own", True
 
 
 def _trials(rules: Rules) -> Fact:
@@ -131,13 +126,13 @@ def _trials(rules: Rules) -> Fact:
         node = rules.program.argument(search, "func", 0)
         objective = rules.program.resolve(node) if isinstance(node, ast.AST) else None
         if not isinstance(objective, ast.AST):
-            return Fact(f"the objective is not seen: {rules.place(search)}", None)
+            return f"the objective is not seen: {rules.place(search)}", None
         reached = rules.program.reach([objective], handed=True)
         seeds = [call for _, call in rules.seeds] + [call for call in rules.calls if method_of(call) == "candidate"]
         unseeded += [] if any(rules.program.function(call) in reached for call in seeds) else [rules.place(search)]
     if unseeded:
-        return Fact(f"the objective does not seed: {_list(unseeded)}", False)
-    return Fact("each trial seeds itself" if rules.searches else "no search with Optuna", bool(rules.searches) or None)
+        return f"the objective does not seed: {_list(unseeded)}", False
+    return "each trial seeds itself" if rules.searches else "no search with Optuna", bool(rules.searches) or None
 
 
 def _preprocessing(rules: Rules) -> Fact:
@@ -156,8 +151,8 @@ def _preprocessing(rules: Rules) -> Fact:
         }
         missing += [] if call in saved or stored & names else [rules.place(call)]
     if missing:
-        return Fact(f"not seen to be saved: {_list(missing)}", False)
-    return Fact(f"saved: {len(made)} of {len(made)}" if made else "no scaler of scikit-learn", bool(made) or None)
+        return f"not seen to be saved: {_list(missing)}", False
+    return f"saved: {len(made)} of {len(made)}" if made else "no scaler of scikit-learn", bool(made) or None
 
 
 def _list(places: list[str]) -> str:

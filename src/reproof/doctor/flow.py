@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import ast
 from collections import defaultdict
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from reproof.doctor import catalogue
 
@@ -35,19 +35,13 @@ class Sink:
 
 @dataclass(frozen=True, slots=True)
 class _State:
-    """An expression that depends on the source.
-
-    `path` has the positions and keys under which the source lies in its value, the outermost first; `entry` is the call
-    by which it came into this function, None if it did not come as an argument.
-    """
+    """An expression that depends on the source, and the positions and keys under which it does, the outermost first."""
 
     node: ast.AST
     path: tuple[object, ...] = ()
-    entry: ast.Call | None = None
 
-    def at(self, node: ast.AST, *path: object) -> _State:
-        """Return the state of another node, where the value lies under this path."""
-        return replace(self, node=node, path=path)
+
+_Steps: TypeAlias = "Iterator[_State | Sink]"
 
 
 class Flow:
@@ -84,43 +78,43 @@ class Flow:
 
     # --- one step up the syntax tree ---
 
-    def _climb(self, state: _State) -> Iterator[_State | Sink]:
+    def _climb(self, state: _State) -> _Steps:
         node, parent = state.node, self.program.parents.get(state.node)
         if isinstance(parent, ast.keyword):
             parent = self.program.parents[parent]
         if isinstance(parent, ast.Call):
-            yield from [state.at(parent)] if parent.func is node else self._argument(parent, state)
+            yield from [_State(parent)] if parent.func is node else self._argument(parent, state)
         elif isinstance(parent, ast.Attribute):
             yield from self._attribute(parent, state)
         elif isinstance(parent, ast.Subscript):
             yield from self._subscript(parent, state)
         elif isinstance(parent, ast.Tuple | ast.List):
             position = next(i for i, item in enumerate(parent.elts) if item is node)
-            yield state.at(parent, position, *state.path)
+            yield _State(parent, (position, *state.path))
         elif isinstance(parent, ast.Dict):
             keys = [key for key, value in zip(parent.keys, parent.values, strict=True) if value is node]
-            yield from (state.at(parent, key and self._key(key), *state.path) for key in keys)
+            yield from (_State(parent, (key and self._key(key), *state.path)) for key in keys)
         elif isinstance(parent, ast.Compare | ast.DictComp):
-            yield from [] if self._is_order else [state.at(parent)]
+            yield from [] if self._is_order else [_State(parent)]
         elif isinstance(parent, _KEEPING):
-            yield replace(state, node=parent)
+            yield _State(parent, state.path)
         elif isinstance(parent, _THROUGH):
-            yield state.at(parent)
+            yield _State(parent)
         elif isinstance(parent, ast.IfExp | ast.BoolOp):
             is_fallback = isinstance(parent.op, ast.Or) if isinstance(parent, ast.BoolOp) else parent.test is not node
-            yield from [] if is_fallback else [state.at(parent)]  # ``seed or time()`` only stands in for a seed
+            yield from [] if is_fallback else [_State(parent)]  # ``seed or time()`` only stands in for a seed
         elif isinstance(parent, ast.For | ast.AsyncFor | ast.comprehension) and parent.iter is node:
             yield from self._bind(parent.target, state)
         elif isinstance(parent, ast.comprehension) and not self._is_order:
-            yield state.at(self.program.parents[parent])
+            yield _State(self.program.parents[parent])
         else:
             yield from self._statement(parent, state)
 
-    def _statement(self, parent: ast.AST | None, state: _State) -> Iterator[_State | Sink]:
+    def _statement(self, parent: ast.AST | None, state: _State) -> _Steps:
         if isinstance(parent, ast.Assign | ast.AnnAssign | ast.NamedExpr | ast.AugAssign):
             for target in parent.targets if isinstance(parent, ast.Assign) else [parent.target]:
                 yield from self._bind(target, state)
-            yield from [replace(state, node=parent)] if isinstance(parent, ast.NamedExpr) else []
+            yield from [_State(parent, state.path)] if isinstance(parent, ast.NamedExpr) else []
         elif isinstance(parent, ast.withitem) and parent.optional_vars is not None:
             yield from self._bind(parent.optional_vars, state)
         elif isinstance(parent, ast.Return | ast.Yield | ast.YieldFrom | ast.Lambda):
@@ -130,46 +124,46 @@ class Flow:
             for statement in (*parent.body, *parent.orelse):  # whether they are run depends on the value
                 changed = getattr(statement, "targets", None) or [getattr(statement, "target", None)]
                 for target in changed if isinstance(statement, ast.Assign | ast.AugAssign) else []:
-                    yield from self._bind(target, state.at(state.node))
-                yield from self._statement(statement, state.at(state.node)) if isinstance(statement, ast.Return) else []
+                    yield from self._bind(target, _State(state.node))
+                yield from self._statement(statement, _State(state.node)) if isinstance(statement, ast.Return) else []
 
     def _key(self, node: ast.AST) -> object:
         value = self.program.constant(node)
         return value if isinstance(value, str | int) else None
 
-    def _attribute(self, parent: ast.Attribute, state: _State) -> Iterator[_State | Sink]:
+    def _attribute(self, parent: ast.Attribute, state: _State) -> _Steps:
         call, name = self.program.parents.get(parent), parent.attr
         stops = catalogue.ORDER_STOP_METHODS if self._is_order else catalogue.READING_METHODS
         if name in catalogue.SIZES:
             return
         if not isinstance(call, ast.Call) or call.func is not parent:
-            yield state.at(parent)
+            yield _State(parent)
         elif name == "backward":
             yield Sink(node=call, what="the loss")
         elif name in {"items", "values", "copy"}:
-            yield replace(state, node=call)
+            yield _State(call, state.path)
         elif name not in stops:
             yield from self._put_into(call.args[0], state) if name == "shuffle" and call.args else []
-            yield state.at(call)
+            yield _State(call)
 
-    def _subscript(self, parent: ast.Subscript, state: _State) -> Iterator[_State | Sink]:
+    def _subscript(self, parent: ast.Subscript, state: _State) -> _Steps:
         key, is_load = self._key(parent.slice), isinstance(parent.ctx, ast.Load)
         if parent.slice is state.node:
-            yield from [state.at(parent)] if is_load else [] if self._is_order else self._put_into(parent.value, state)
+            yield from [_State(parent)] if is_load else [] if self._is_order else self._put_into(parent.value, state)
         elif not state.path or key is None or not isinstance(state.path[0], type(key)) or key == state.path[0]:
-            yield state.at(parent, *state.path[1:])
+            yield _State(parent, state.path[1:])
 
     # --- variables and attributes ---
 
-    def _bind(self, target: ast.AST | None, state: _State) -> Iterator[_State | Sink]:
+    def _bind(self, target: ast.AST | None, state: _State) -> _Steps:
         if isinstance(target, ast.Tuple | ast.List):
             at = state.path[0] if state.path else None
             for position, part in enumerate(target.elts):
                 if at is None or not isinstance(at, int) or at == position:
-                    yield from self._bind(part, state.at(state.node, *state.path[1:]))
+                    yield from self._bind(part, _State(state.node, state.path[1:]))
         elif isinstance(target, ast.Name):
             if not self._is_fallback(target):
-                yield from (replace(state, node=load) for load in self._loads_after(target))
+                yield from (_State(load, state.path) for load in self._loads_after(target))
         elif isinstance(target, ast.Attribute):
             yield from self._put_attribute(target, state)
         elif isinstance(target, ast.Subscript):
@@ -178,7 +172,7 @@ class Flow:
                 yield Sink(node=target, what="the optimizer's settings")
             if not self._is_order or key is not None:  # else each item has a place of its own
                 path = (key, *state.path) if isinstance(key, str) else state.path
-                yield from self._put_into(target.value, state.at(state.node, *path))
+                yield from self._put_into(target.value, _State(state.node, path))
 
     def _is_fallback(self, target: ast.Name) -> bool:
         """Whether a value only stands in for one that may be given: ``if seed is None: seed = time()``."""
@@ -188,32 +182,30 @@ class Flow:
         is_tested = any(isinstance(node, ast.Name) and node.id == target.id for node in tested)
         return is_tested and any(isinstance(node, ast.Is | ast.Not | ast.Eq) for node in tested)
 
-    def _put_into(self, place: ast.AST, state: _State) -> Iterator[_State | Sink]:
+    def _put_into(self, place: ast.AST, state: _State) -> _Steps:
         """Yield what holds a value after it was put into an object in place."""
         if isinstance(place, ast.Name):
             around = [self.program.parents[binding] for binding in self.program.bindings(place)]
             around += [self.program.parents[item] for item in around if isinstance(item, ast.Tuple)]
             if any("param" in ast.dump(loop.iter) for loop in around if isinstance(loop, ast.For)):
                 yield Sink(node=place, what="a parameter")
-            yield from (replace(state, node=load) for load in self._loads_after(place))
+            yield from (_State(load, state.path) for load in self._loads_after(place))
         elif isinstance(place, ast.Attribute):
             yield from self._put_attribute(place, state)
         elif isinstance(place, ast.Subscript | ast.Call):
             inner = place.func if isinstance(place, ast.Call) else place
-            yield from self._put_into(inner.value, state.at(state.node)) if not isinstance(inner, ast.Name) else []  # type: ignore[attr-defined]
+            yield from self._put_into(inner.value, _State(state.node)) if not isinstance(inner, ast.Name) else []  # type: ignore[attr-defined]
 
-    def _put_attribute(self, target: ast.Attribute, state: _State) -> Iterator[_State | Sink]:
+    def _put_attribute(self, target: ast.Attribute, state: _State) -> _Steps:
         if target.attr in {"data", "grad"}:
             yield Sink(node=target, what="a parameter")
         owner = self.program.class_of(target.value)
-        made = [call for call in self.program.calls if self.program.resolve(call.func) is owner]
-        is_part = self.program.derives(owner, "Dataset", "torch.nn.")  # each instance is a part of the training
-        if not isinstance(owner, ast.ClassDef) or (state.entry is not None and len(made) > 1 and not is_part):
-            return  # which of several instances it is cannot be told
         for read in self._reads[target.attr]:
-            reader = self.program.class_of(read.value) if isinstance(read, ast.Attribute) else None
+            reader = (
+                self.program.class_of(read.value) if isinstance(read, ast.Attribute) and owner is not None else None
+            )
             if reader is not None and (owner in self.program.bases(reader) or reader in self.program.bases(owner)):
-                yield replace(state, node=read, entry=None)
+                yield _State(read, state.path)
 
     def _loads_after(self, target: ast.Name) -> Iterator[ast.Name]:
         """Yield the reads that see what a variable is given here: in its function, those up to the next assignment.
@@ -235,31 +227,30 @@ class Flow:
 
     # --- calls ---
 
-    def _argument(self, call: ast.Call, state: _State) -> Iterator[_State | Sink]:
+    def _argument(self, call: ast.Call, state: _State) -> _Steps:
         name = self.program.name(call)
         method = call.func.attr if isinstance(call.func, ast.Attribute) else ""
         stops = catalogue.ORDER_STOPS if self._is_order else catalogue.READERS
-        sink, targets = self._sink_of(call, name), self.program.targets(call)
-        if sink is not None:
-            yield Sink(node=call, what=sink)
-        elif targets:
-            yield from (step for target in targets for step in self._enter(call, target, state))
+        sink = self._sink_of(call, name)
+        if sink is not None or self.program.targets(call):
+            yield from (
+                [] if sink is None else [Sink(node=call, what=sink)]
+            )  # a parameter of the script's is not followed
         elif stops.fullmatch(name) or (self._is_order and method in catalogue.ORDER_STOP_METHODS):
             return
         elif name in {"builtins.zip", "builtins.enumerate"} and not self._is_order:
             places = [i for i, item in enumerate(call.args) if item is state.node] if name.endswith("zip") else [1]
-            is_star = isinstance(state.node, ast.Starred)
-            yield state.at(call, *(state.path if is_star else (*places, *state.path)))
+            yield _State(call, state.path if isinstance(state.node, ast.Starred) else (*places, *state.path))
         elif name in {"builtins.list", "builtins.tuple", "builtins.iter", "builtins.reversed"}:
-            yield replace(state, node=call)
+            yield _State(call, state.path)
         else:
             owner = call.func.value if isinstance(call.func, ast.Attribute) else None
             is_method = owner is not None and not isinstance(self.program.resolve(owner), str)
             if is_method and method in catalogue.MUTATORS:
                 path = state.path if method in catalogue.KEEPERS else ()
-                yield from self._put_into(owner, state.at(state.node, *path))  # type: ignore[arg-type]
+                yield from self._put_into(owner, _State(state.node, path))  # type: ignore[arg-type]
             is_pure = catalogue.PURE.fullmatch(name) or catalogue.READERS.fullmatch(name)
-            yield from [state.at(call)] if is_pure or (is_method and method not in catalogue.QUIET_METHODS) else []
+            yield from [_State(call)] if is_pure or (is_method and method not in catalogue.QUIET_METHODS) else []
 
     def _sink_of(self, call: ast.Call, name: str) -> str | None:
         """Return what a call makes of its arguments, if it is a part of a training."""
@@ -267,19 +258,13 @@ class Flow:
         written = method or getattr(call.func, "id", "")
         is_model = self.program.derives(self.program.class_of(call.func), "torch.nn.", "torch.func.", "torch.compile")
         is_model |= written in catalogue.MODEL_NAMES and not name and not self.program.targets(call)
+        if catalogue.is_seeding_helper(written) and not name:
+            return "a seed"
         if is_model or catalogue.HOOKS.fullmatch(method):
             return "what the model computes"
         return "the loss" if method == "backward" else catalogue.sink_of(name)
 
-    def _enter(self, call: ast.Call, target: ast.AST, state: _State) -> Iterator[_State | Sink]:
-        """Yield the reads of the parameter that an argument becomes."""
-        args: ast.arguments = target.args  # type: ignore[attr-defined]
-        for item in (*args.posonlyargs, *args.args, *args.kwonlyargs):
-            if self.program.passed(call, target, item.arg) is state.node:
-                for load in self._loads[self.program.inner[target], item.arg]:
-                    yield replace(state, node=load, entry=call)
-
-    def _result(self, function: ast.AST, state: _State) -> Iterator[_State | Sink]:
+    def _result(self, function: ast.AST, state: _State) -> _Steps:
         """Yield what is made of what a function returns or yields."""
         owner, name = self.program.scopes[function].node, getattr(function, "name", "")
         if name == "forward" and self.program.derives(owner, "torch.nn."):
@@ -289,8 +274,7 @@ class Flow:
                 yield Sink(node=function, what="the training data")
             made = [call for call in self.program.calls if self.program.resolve(call.func) is owner]
             yield from (_State(call) for call in made)
-        calls = self.program.callers[function] if state.entry is None else [state.entry]
-        yield from (replace(state, node=call, entry=None) for call in calls)
+        yield from (_State(call, state.path) for call in self.program.callers[function])
         for place in [function] if isinstance(function, ast.Lambda) else self._reads[name]:
             parent = self.program.parents[place]
             call = self.program.parents[parent] if isinstance(parent, ast.keyword) else parent
@@ -303,4 +287,4 @@ class Flow:
                     )
                     yield from [Sink(node=call, what=sink)] if sink is not None else []
                 elif isinstance(place, ast.Attribute):  # a property
-                    yield replace(state, node=place, entry=None)
+                    yield _State(place, state.path)

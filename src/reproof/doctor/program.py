@@ -187,7 +187,9 @@ class Program:
             )
             if isinstance(function, ast.FunctionDef) and function.args.args[:1] == targets[:1]:
                 owner = self.scopes[function].node  # the first parameter of a method is an instance of its class
-                is_static = any(isinstance(item, ast.Name) and item.id == "staticmethod" for item in function.decorator_list)
+                is_static = any(
+                    isinstance(item, ast.Name) and item.id == "staticmethod" for item in function.decorator_list
+                )
                 return owner if isinstance(owner, ast.ClassDef) and not is_static else None
         elif isinstance(node, ast.Attribute) and (kind := self.class_of(node.value, depth + 1)) is not None:
             family = self.bases(kind)
@@ -281,13 +283,6 @@ class Program:
             bindings = self.bindings(node)
             return self.constant(self.assigned(bindings[0]), depth + 1) if len(bindings) == 1 else UNKNOWN
         return node.value if isinstance(node, ast.Constant) else UNKNOWN
-
-    def passed(self, call: ast.Call, function: ast.AST, name: str) -> object:
-        """Return the expression that a call gives a parameter, None or UNKNOWN."""
-        args: ast.arguments = function.args  # type: ignore[attr-defined]
-        names = [item.arg for item in (*args.posonlyargs, *args.args)]
-        is_bound = isinstance(self.scopes[function].node, ast.ClassDef) and not isinstance(function, ast.Lambda)
-        return self.argument(call, name, names.index(name) - is_bound if name in names else None)
 
     def argument(self, call: ast.Call, name: str, position: int | None = None) -> object:
         """Return the expression that a call gives a parameter; None if it gives none, UNKNOWN if that is not seen."""

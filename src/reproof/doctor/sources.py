@@ -18,7 +18,7 @@ from reproof.doctor.records import NotRead
 from reproof.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable
 
 MAX_FILE_BYTES: Final = 2 * 1024 * 1024
 _UNREADABLE: Final = (OSError, ValueError, SyntaxError, RecursionError)
@@ -37,18 +37,11 @@ class Source:
 class Sources:
     """A script with the modules that it imports from its own folder and package.
 
-    Attributes:
-        main: The script.
-        files: All files that were read, the script first, then in the order of their imports.
-        not_read: The modules that exist and could not be read.
+    `files` are all that were read, the script `main` first, then in the order of their imports; `not_read` exist, too.
     """
 
     def __init__(self, script: Path) -> None:
-        """Read the script and follow its imports; cycles are followed once.
-
-        Raises:
-            UsageError: The script itself cannot be read.
-        """
+        """Read the script and follow its imports, or raise UsageError if the script cannot be read."""
         self.main = read_script(script)
         self.files = [self.main]
         self.not_read: list[NotRead] = []
@@ -56,45 +49,42 @@ class Sources:
         while (outermost / "__init__.py").is_file() and outermost != outermost.parent:
             outermost = outermost.parent
         self._roots = dict.fromkeys((self.main.path.parent, outermost))
+        self._found: dict[tuple[Path | None, str], Source | None] = {}
         self._by_path: dict[Path, Source | None] = {self.main.path: self.main}
         for importer in self.files:  # it grows
-            for path in self._imported_paths(importer):
-                if path not in self._by_path:
-                    self._by_path[path] = source = self._read_module(path)
-                    self.files += [] if source is None else [source]
+            for node in ast.walk(importer.tree):
+                for alias in node.names if isinstance(node, ast.Import | ast.ImportFrom) else []:
+                    base, level = (node.module, node.level) if isinstance(node, ast.ImportFrom) else (None, 0)
+                    parts = ".".join(filter(None, (base, alias.name))).split(".")
+                    for end in range(len(parts) + 1):  # the packages on the way are run, too
+                        self.find(importer, ".".join(parts[:end]), level)
 
     def find(self, importer: Source, module: str, level: int = 0) -> Source | None:
         """Return the file behind the name of an ``import``, or None if it is not one of the program's own."""
-        path = self._locate(importer, module, level)
-        return None if path is None else self._by_path.get(path)
-
-    def _imported_paths(self, importer: Source) -> Iterator[Path]:
-        """Yield the files that the imports of a file lead to, packages on the way included."""
-        for node in ast.walk(importer.tree):
-            for alias in node.names if isinstance(node, ast.Import | ast.ImportFrom) else []:
-                base, level = (node.module, node.level) if isinstance(node, ast.ImportFrom) else (None, 0)  # type: ignore[union-attr]
-                parts = ".".join(filter(None, (base, alias.name))).split(".")
-                paths = (self._locate(importer, ".".join(parts[:end]), level) for end in range(len(parts) + 1))
-                yield from (path for path in paths if path is not None)
-
-    def _locate(self, importer: Source, module: str, level: int) -> Path | None:
-        """Return the file of a module; a package comes before a module of the same name, as in Python."""
         if level > len(importer.path.parents) or not (module or level):
             return None
-        parts = module.split(".") if module else []
-        for folder in (importer.path.parents[level - 1],) if level else self._roots:
-            base = folder.joinpath(*parts)
-            for path in (base / "__init__.py", *([base.with_name(f"{base.name}.py")] if parts else [])):
-                if path.is_file():
-                    return path.resolve()
-        return None
+        start = importer.path.parents[level - 1] if level else None
+        if (start, module) not in self._found:
+            path = self._locate([start] if start else self._roots, module.split(".") if module else [])
+            self._found[start, module] = None if path is None else self._read(path)
+        return self._found[start, module]
 
-    def _read_module(self, path: Path) -> Source | None:
-        try:
-            return _parse(path)
-        except _UNREADABLE as error:
-            self.not_read.append(NotRead(file=_shown(path), why=_describe(error)))
-            return None
+    @staticmethod
+    def _locate(folders: Iterable[Path], parts: list[str]) -> Path | None:
+        """Return the file of a module; a package comes before a module of the same name, as in Python."""
+        bases = [folder.joinpath(*parts) for folder in folders]
+        files = [[base / "__init__.py", *([base.with_name(f"{base.name}.py")] if parts else [])] for base in bases]
+        return next((path.resolve() for pair in files for path in pair if path.is_file()), None)
+
+    def _read(self, path: Path) -> Source | None:
+        if path not in self._by_path:
+            try:
+                self._by_path[path] = source = _parse(path)
+                self.files.append(source)
+            except _UNREADABLE as error:
+                self._by_path[path] = None
+                self.not_read.append(NotRead(file=_shown(path), why=_describe(error)))
+        return self._by_path[path]
 
 
 def read_script(path: Path) -> Source:
