@@ -43,7 +43,7 @@ def read_facts(rules: Rules, findings: tuple[Finding, ...]) -> dict[str, Fact]:
     drawing = {
         call: rules.has_generator(call) for call in rules.loaders if call in shuffling or rules.has_generator(call)
     }
-    splits = {call: rules.is_given(call, "random_state") for call in rules.calls if rules.is_split(call)}
+    splits = {call: rules.has_generator(call, "random_state") for call in rules.calls if rules.is_split(call)}
     splits |= {call: rules.has_generator(call) for call, name in rules.calls.items() if name == catalogue.SPLIT}
     return {
         **dict(_settings(rules)),
