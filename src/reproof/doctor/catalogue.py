@@ -22,8 +22,6 @@ LOADER: Final = "torch.utils.data.DataLoader"
 SPLIT: Final = "torch.utils.data.random_split"
 BUNDLE: Final = "reproof.integrations.optuna.BestTrialBundle"
 
-# --- seeding ---------------------------------------------------------------------------------------------------------
-
 _SEEDING: Final[dict[str, tuple[str, ...]]] = {
     **dict.fromkeys(words("torch.manual_seed torch.random.manual_seed torch.set_rng_state"), ("torch",)),
     **dict.fromkeys(words("torch.default_generator.manual_seed torch.random.set_rng_state"), ("torch",)),
@@ -55,8 +53,6 @@ def seeded_libraries(name: str) -> tuple[str, ...]:
     is_all = is_seeding_helper(name) or _TRAINERS_THAT_SEED.fullmatch(name)
     return LIBRARIES if is_all else _SEEDING.get(name, ())
 
-
-# --- drawing ---------------------------------------------------------------------------------------------------------
 
 CERTAIN_DRAWS: Final = re.compile(
     r"torch\.nn\.((Lazy)?(Linear|Bilinear|Conv[123]d|ConvTranspose[123]d)|Embedding(Bag)?|(RNN|LSTM|GRU)(Cell)?"
@@ -110,8 +106,6 @@ TRAINING: Final = re.compile(
 SCALERS: Final = re.compile(r"sklearn\.(preprocessing|decomposition|impute|compose|pipeline)\.(\w+\.)*[A-Z]\w+")
 SAVING: Final = re.compile(r"(joblib|pickle|cloudpickle|dill|skops\.io)\.dumps?|torch\.save")
 
-# --- the outside world -----------------------------------------------------------------------------------------------
-
 _CLOCKS: Final = words(
     "time.time time.time_ns time.perf_counter time.perf_counter_ns time.monotonic time.monotonic_ns time.process_time "
     "time.clock_gettime time.gmtime time.localtime timeit.default_timer datetime.datetime.now datetime.datetime.utcnow "
@@ -135,8 +129,6 @@ OUTSIDE: Final[dict[str, Kind]] = {
 LISTINGS: Final = words("os.listdir os.scandir os.walk glob.glob glob.iglob")
 LISTING_METHODS: Final = words("iterdir glob rglob")
 COMPLETIONS: Final = words("concurrent.futures.as_completed asyncio.as_completed")
-
-# --- where a value goes ----------------------------------------------------------------------------------------------
 
 _SINKS: Final[tuple[tuple[re.Pattern[str], str], ...]] = (
     (re.compile(r"torch\.optim\.(\w+\.)*[A-Z]\w*"), "the optimizer's settings"),

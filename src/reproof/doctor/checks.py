@@ -26,63 +26,51 @@ TORCH_CONDITIONS: Final = (
 """The conditions that `reproof.conditions` reads, for the table without PyTorch."""
 
 _TABLE: Final = """
-hash-seed
-  The order in which a set of strings is walked follows their hashes, which change with every start of Python.
+hash-seed | The order in which a set of strings is walked follows their hashes, which change with every start of Python.
   PYTHONHASHSEED=0 python train.py: a running process cannot change its own
   https://docs.python.org/3/using/cmdline.html#envvar-PYTHONHASHSEED
-thread-variables
-  They fix the number of threads of PyTorch, NumPy and MKL, also in the processes that the script starts.
+thread-variables | They fix the number of threads of PyTorch, NumPy and MKL, also in processes that the script starts.
   OMP_NUM_THREADS=4 MKL_NUM_THREADS=4 python train.py
   https://docs.pytorch.org/docs/stable/threading_environment_variables.html
-processes
-  Another number of training processes splits the batches and adds the gradients in another way.
+processes | Another number of training processes splits the batches and adds the gradients in another way.
   start the same number each time: torchrun --nproc-per-node=2 train.py
   https://docs.pytorch.org/docs/stable/elastic/run.html
-code-paths
-  MKL, oneDNN and PyTorch pick their code by the processor's instructions, and each adds in another order.
+code-paths | MKL, oneDNN and PyTorch pick their code by the processor's instructions, and each adds in another order.
   MKL_CBWR=AVX2 ONEDNN_MAX_CPU_ISA=AVX2 ATEN_CPU_CAPABILITY=avx2 python train.py
   https://oneapi-src.github.io/oneDNN/dev_guide_cpu_dispatcher_control.html
-worker-seeding
-  PyTorch seeds random, NumPy and its own generator in each worker of a loader; a worker_init_fn can undo that.
+worker-seeding | PyTorch seeds random, NumPy and its own generator in each worker; a worker_init_fn can undo that.
   worker_init_fn=reproof.seed_worker
   https://docs.pytorch.org/docs/stable/notes/randomness.html#dataloader
-loader-generators
-  A loader without a generator shuffles with the global one: any other draw from that changes its order.
+loader-generators | A loader without a generator shuffles with the global one: any other draw from that changes its order.
   DataLoader(data, shuffle=True, generator=reproof.make_generator(42))
   https://docs.pytorch.org/docs/stable/notes/randomness.html#dataloader
-split-generators
-  A split without a seed of its own follows the global generator: any earlier draw from that changes it.
+split-generators | A split without a seed of its own follows the global generator: any earlier draw from that changes it.
   random_split(data, lengths, generator=reproof.make_generator(42)); train_test_split(data, random_state=42)
   https://docs.pytorch.org/docs/stable/data.html#torch.utils.data.random_split
-trial-seeds
-  An objective that does not seed starts where the last trial ended: its best trial cannot be repeated alone.
+trial-seeds | A trial that does not seed starts where the last one ended: the best one cannot be repeated alone.
   torch.manual_seed(seed) first in the objective, or reproof.integrations.optuna.BestTrialBundle
   https://optuna.readthedocs.io/en/stable/faq.html#how-can-i-obtain-reproducible-optimization-results
-preprocessing-kept
-  A model's weights are of no use without the scaler that its inputs went through.
+preprocessing-kept | A model's weights are of no use without the scaler that its inputs went through.
   joblib.dump(scaler, path) beside the weights; in a bundle run.keep_scaler(scaler)
   https://scikit-learn.org/stable/model_persistence.html
-versions
-  PyTorch does not promise the same results across its releases, platforms, or between CPU and GPU.
+versions | PyTorch does not promise the same results across its releases, platforms, or between CPU and GPU.
   pin them all, such as with pip freeze > constraints.txt
   https://docs.pytorch.org/docs/stable/notes/randomness.html
-cuda-versions
-  Another release of CUDA, cuDNN or the driver may pick other kernels, which add in another order.
+cuda-versions | Another release of CUDA, cuDNN or the driver may pick other kernels, which add in another order.
   keep them with the environment, such as in the image of a container
   https://docs.pytorch.org/docs/stable/notes/randomness.html
-hardware
-  Other processors and GPUs have other instructions and numbers of cores, and add in other orders.
+hardware | Other processors and GPUs have other instructions and numbers of cores, and add in other orders.
   compare runs of one kind of machine; reproof compare names what differs
   https://docs.pytorch.org/docs/stable/notes/numerical_accuracy.html
 """
 """Each condition with why it matters, how to set it, and where it is documented."""
 
-_ROWS: Final = [line.strip() for line in _TABLE.strip().splitlines()]
-_TEXTS: Final = {name: tuple(_ROWS[at + 1 : at + 4]) for at, name in enumerate(_ROWS) if at % 4 == 0}
-
+_LINES: Final = [line.strip() for line in _TABLE.strip().splitlines()]
+_TEXTS: Final = {
+    first.partition(" | ")[0]: (first.partition(" | ")[2], how, source)
+    for first, how, source in zip(_LINES[::3], _LINES[1::3], _LINES[2::3], strict=True)
+}
 _OF_PYTORCH: Final = ("It is a setting of PyTorch, and read from PyTorch.", "let reproof doctor import it", _RANDOMNESS)
-_INFORMATION: Final = "filled-memory"
-"""A condition that a valid program can do without."""
 
 
 def read_checks(facts: dict[str, Fact] | None = None, *, ask_torch: bool = True) -> tuple[Check, ...]:
@@ -111,15 +99,9 @@ def _ask_torch() -> list[Check]:
     from reproof.determinism import conditions
 
     return [
-        Check(
-            name=state.name,
-            state=state.state,
-            holds=state.holds or (None if state.name == _INFORMATION else state.holds),
-            matters=state.why,
-            how=state.how,
-            source=state.source,
-        )
-        for state in conditions()
+        Check(name=row.name, state=row.state, holds=holds, matters=row.why, how=row.how, source=row.source)
+        for row in conditions()
+        for holds in [row.holds or (None if row.name == "filled-memory" else row.holds)]  # a program can do without
     ]
 
 

@@ -27,7 +27,8 @@ _FLAGS: Final[dict[str, tuple[str, bool]]] = {
     "torch.backends.cudnn.benchmark": ("cudnn-benchmark-off", False),
     "torch.backends.cudnn.allow_tf32": ("cudnn-tf32-off", False),
 }
-_SET_BY_REPROOF: Final = (*(name for name, _ in _FLAGS.values()), "deterministic-algorithms", "matmul-precision")
+_SET_BY_REPROOF: Final = [name for name, _ in _FLAGS.values()]
+_SET_BY_REPROOF += ["deterministic-algorithms", "matmul-precision", "cublas-workspace"]
 _TITLES: Final = {"torch": "PyTorch", "numpy": "NumPy", "random": "random"}
 
 
@@ -37,12 +38,8 @@ Fact: TypeAlias = tuple[str, bool | None]
 
 def read_facts(rules: Rules, findings: tuple[Finding, ...]) -> dict[str, Fact]:
     """Return what a script does about each condition; where it sets one more than once, the last place counts."""
-    shuffling = [
-        call for call in rules.loaders if rules.program.given(call, "shuffle", 2) not in {None, False, UNKNOWN}
-    ]
-    drawing = {
-        call: rules.has_generator(call) for call in rules.loaders if call in shuffling or rules.has_generator(call)
-    }
+    program, loaders = rules.program, {call: rules.has_generator(call) for call in rules.loaders}
+    drawing = {call: own for call, own in loaders.items() if own or program.given(call, "shuffle", 2) is True}
     splits = {call: rules.has_generator(call, "random_state") for call in rules.calls if rules.is_split(call)}
     splits |= {call: rules.has_generator(call) for call, name in rules.calls.items() if name == catalogue.SPLIT}
     return {
@@ -63,9 +60,7 @@ def _settings(rules: Rules) -> Iterator[tuple[str, Fact]]:
             condition, parameter, wanted = _CALLS[name]
             yield condition, _set(rules, call, program.given(call, parameter, 0, default=UNKNOWN), wanted)
         elif name == "reproof.deterministic":
-            yield from (
-                (condition, _set(rules, call, wanted=UNKNOWN)) for condition in (*_SET_BY_REPROOF, "cublas-workspace")
-            )
+            yield from ((condition, _set(rules, call)) for condition in _SET_BY_REPROOF)
         elif name == "os.environ.setdefault" and len(call.args) > 1:
             yield from _variable(rules, call, program.constant(call.args[0]), program.constant(call.args[1]))
     for node in program.nodes:
@@ -146,9 +141,10 @@ def _preprocessing(rules: Rules) -> Fact:
         statement: ast.AST = call
         while isinstance(statement, ast.expr):
             statement = rules.program.parents[statement]
-        stored = {
-            node.id for node in ast.walk(statement) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
-        }
+        targets = [
+            node for node in ast.walk(statement) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+        ]
+        stored = {node.id for node in targets}
         missing += [] if call in saved or stored & names else [rules.place(call)]
     if missing:
         return f"not seen to be saved: {_list(missing)}", False

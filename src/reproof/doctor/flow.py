@@ -76,8 +76,6 @@ class Flow:
                 waiting += self._climb(state)
         return None
 
-    # --- one step up the syntax tree ---
-
     def _climb(self, state: _State) -> _Steps:
         node, parent = state.node, self.program.parents.get(state.node)
         if isinstance(parent, ast.keyword):
@@ -153,8 +151,6 @@ class Flow:
         elif not state.path or key is None or not isinstance(state.path[0], type(key)) or key == state.path[0]:
             yield _State(parent, state.path[1:])
 
-    # --- variables and attributes ---
-
     def _bind(self, target: ast.AST | None, state: _State) -> _Steps:
         if isinstance(target, ast.Tuple | ast.List):
             at = state.path[0] if state.path else None
@@ -224,8 +220,6 @@ class Flow:
         parent = self.program.parents[load]
         called = self.program.name(parent) if isinstance(parent, ast.Call) else ""
         return getattr(parent, "attr", "") in {"sort", "shuffle"} or called in catalogue.SORTS
-
-    # --- calls ---
 
     def _argument(self, call: ast.Call, state: _State) -> _Steps:
         name = self.program.name(call)

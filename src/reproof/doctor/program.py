@@ -103,8 +103,6 @@ class Program:
             scope = scope.parent
         return scope.node
 
-    # --- names ---
-
     def variable(self, node: ast.Name) -> tuple[Scope | None, str]:
         """Return what tells a variable from all others: the scope that it is looked up in, and its name."""
         at, here = self.scopes[node], self.scopes[node]
@@ -220,8 +218,6 @@ class Program:
             None,
         )
 
-    # --- calls ---
-
     def name(self, call: ast.Call) -> str:
         """Return the dotted name of the library's function that is called, or nothing."""
         found = self.resolve(call.func)
@@ -274,8 +270,6 @@ class Program:
             for method in base.body if isinstance(base, ast.ClassDef) else []:
                 if isinstance(method, FUNCTIONS) and (handed or not is_data or method.name == "__init__"):  # type: ignore[union-attr]
                     yield method
-
-    # --- arguments ---
 
     def constant(self, node: object, depth: int = 0) -> object:
         """Return the value that an expression has in each run, or UNKNOWN."""

@@ -77,8 +77,6 @@ class Rules:
     def _reaches(self, sink: Sink) -> str:
         return f"reaches {sink.what} ({self.place(sink.node)})"
 
-    # --- arguments that several rules ask for ---
-
     def _function(self, call: ast.Call, name: str, position: int | None) -> ast.AST | None:
         node = self.program.argument(call, name, position)
         found = self.program.resolve(node) if isinstance(node, ast.AST) else None
@@ -96,8 +94,6 @@ class Rules:
     def is_split(self, call: ast.Call) -> bool:
         """Whether a call splits data with scikit-learn and draws."""
         return catalogue.splits(self.calls[call], shuffle=self.program.given(call, "shuffle"))
-
-    # --- global generators without a seed, or with one that comes too late ---
 
     def _find_seeds(self) -> Iterator[tuple[str, ast.Call]]:
         """Yield the calls that seed a global generator in the main process, with the library whose generator it is."""
@@ -182,8 +178,6 @@ class Rules:
             for target in self.program.targets(node) if depth < _MAX_DEPTH else []:
                 yield from self._timeline(target, depth + 1, is_certain=is_certain)
 
-    # --- generators of the script's own ---
-
     def _find_generators(self) -> Iterator[Finding]:
         """Yield the generators without a seed whose numbers reach the training."""
         for call, name in self.calls.items():
@@ -207,8 +201,6 @@ class Rules:
         is_study = name.startswith("optuna.") and name.endswith(".create_study")
         is_one = is_study or catalogue.SAMPLERS.fullmatch(name)
         return bool(is_one) and self.program.given(call, "sampler" if is_study else "seed", is_study or None) is None
-
-    # --- the outside world, and orders that nobody promised ---
 
     def _find_outside(self) -> Iterator[Finding]:
         """Yield the reads of the outside world that reach the training; of several that reach one place, the last."""
