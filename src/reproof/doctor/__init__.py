@@ -7,6 +7,7 @@ what is wrong, `facts` what is seen to. A script is never imported or run; what 
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from reproof.doctor.records import Check, Diagnosis, Finding, NotRead
@@ -29,8 +30,5 @@ def diagnose(target: Path | None = None, *, ask_torch: bool = True, with_checks:
     from reproof.doctor.checks import read_checks
     from reproof.doctor.script import read_target
 
-    reading = read_target(target) if target is not None else None
-    checks = read_checks(reading.facts if reading else None, ask_torch=ask_torch) if with_checks else ()
-    if reading is None:
-        return Diagnosis(checks=checks)
-    return Diagnosis(checks=checks, findings=reading.findings, files=reading.files, not_read=reading.not_read)
+    diagnosis, facts = read_target(target) if target is not None else (Diagnosis(), None)
+    return replace(diagnosis, checks=read_checks(facts, ask_torch=ask_torch)) if with_checks else diagnosis

@@ -60,8 +60,6 @@ CERTAIN_DRAWS: Final = re.compile(
     r"|torchvision\.models\.(\w+\.)*[a-z]\w+|timm\.(models\.)?create_model|transformers\.\w*AutoModel\w*\.from_config"
     r"|torch\.utils\.data\.(random_split|RandomSampler|SubsetRandomSampler|WeightedRandomSampler)"
 )
-"""What draws weights, an order or a split from PyTorch's global generator."""
-
 _DRAWS: Final = re.compile(
     r"(numpy\.random|random)\.(?!(seed|[gs]et_?state|default_rng|\w*bit_generator)$)[a-z]\w*|torch\.(rand|randn|randint|rand_like|randn_like|randint_like|randperm|normal|bernoulli|multinomial|poisson)"
     r"|torch\.distributions\.[\w.]+\.r?sample(_n)?"

@@ -87,8 +87,8 @@ class Flow:
         elif isinstance(parent, ast.Subscript):
             yield from self._subscript(parent, state)
         elif isinstance(parent, ast.Tuple | ast.List):
-            position = next(i for i, item in enumerate(parent.elts) if item is node)
-            yield _State(parent, (position, *state.path))
+            positions = [position for position, item in enumerate(parent.elts) if item is node]
+            yield _State(parent, (*positions, *state.path))
         elif isinstance(parent, ast.Dict):
             keys = [key for key, value in zip(parent.keys, parent.values, strict=True) if value is node]
             yield from (_State(parent, (key and self._key(key), *state.path)) for key in keys)
@@ -247,7 +247,6 @@ class Flow:
             yield from [_State(call)] if is_pure or (is_method and method not in catalogue.QUIET_METHODS) else []
 
     def _sink_of(self, call: ast.Call, name: str) -> str | None:
-        """Return what a call makes of its arguments, if it is a part of a training."""
         method = call.func.attr if isinstance(call.func, ast.Attribute) else ""
         written = method or getattr(call.func, "id", "")
         is_model = self.program.derives(self.program.class_of(call.func), "torch.nn.", "torch.func.", "torch.compile")
@@ -259,7 +258,6 @@ class Flow:
         return "the loss" if method == "backward" else catalogue.sink_of(name)
 
     def _result(self, function: ast.AST, state: _State) -> _Steps:
-        """Yield what is made of what a function returns or yields."""
         owner, name = self.program.scopes[function].node, getattr(function, "name", "")
         if name == "forward" and self.program.derives(owner, "torch.nn."):
             yield Sink(node=function, what="what the model computes")

@@ -23,6 +23,9 @@ DEFINITIONS: Final = (*FUNCTIONS, ast.ClassDef)
 UNKNOWN: Final = object()
 """A value or an argument that the script does not fix."""
 
+_SHARED: Final = ast.expr_context | ast.operator | ast.unaryop | ast.cmpop | ast.boolop
+"""Nodes that Python shares between all places."""
+
 _MAX_DEPTH: Final = 8
 _MAX_BASES: Final = 50
 _DATA_METHODS: Final = frozenset({"__getitem__", "__getitems__", "__iter__", "__next__", "__call__"})
@@ -42,13 +45,10 @@ class Scope:
 class Program:
     """A script with its modules, indexed.
 
-    Attributes:
-        parents: The syntax node around each node.
-        scopes: The scope that each node stands in; `inner` has the scope that a definition or module opens.
-        main: Functions and modules that the main process certainly runs; `live` has also those that are handed on.
-        nodes: All nodes that are reached.
-        calls: The calls among them, in the order of files and lines, with the dotted name of what is called, if it
-            is a library's; else an empty name. `callers` has the calls that run each function.
+    `parents` has the syntax node around each node, `scopes` the scope that it stands in, `inner` the scope that a
+    definition or module opens. `main` are the functions and modules that the main process certainly runs, `live` also
+    those that are handed on, `nodes` what lies in them. `calls` has the dotted name of what each call calls, if it is a
+    library's, in the order of files and lines, and `callers` the calls that run each function.
     """
 
     def __init__(self, script: Path) -> None:
@@ -67,9 +67,8 @@ class Program:
         self.live = self.reach(self.inner if has_star else modules, handed=True)
         nodes = [node for tree in modules for node in ast.walk(tree) if node in self.scopes]
         self.nodes = [node for node in nodes if self.function(node) in self.live]
-        order: dict[ast.AST, int] = {tree: position for position, tree in enumerate(modules)}
         calls = [node for node in self.nodes if isinstance(node, ast.Call)]
-        calls.sort(key=lambda call: (order[self.scopes[call].source.tree], call.lineno, call.col_offset))
+        calls.sort(key=lambda call: (modules.index(self.scopes[call].source.tree), call.lineno, call.col_offset))
         self.calls = {call: self.name(call) for call in calls}
         self.callers: dict[ast.AST, list[ast.Call]] = defaultdict(list)
         for call in self.calls:
@@ -77,15 +76,12 @@ class Program:
                 self.callers[target].append(call)
 
     def _index(self, tree: ast.Module, scope: Scope) -> None:
-        """Note scopes, parents and bindings of all that lies in a module."""
         self.inner[tree] = self.scopes[tree] = scope
         waiting: list[ast.AST] = [tree]
         while waiting:
             parent = waiting.pop()
             for child in ast.iter_child_nodes(parent):
-                if child._attributes or isinstance(
-                    child, ast.arguments | ast.comprehension | ast.withitem
-                ):  # not shared
+                if not isinstance(child, _SHARED):
                     scope = self.inner.get(parent) or self.scopes[parent]
                     self.parents[child], self.scopes[child] = parent, scope
                     if isinstance(child, DEFINITIONS):

@@ -59,7 +59,7 @@ class NotRead:
 class Diagnosis:
     """All that the doctor has to say; `files` are those that were read, none without a script."""
 
-    checks: tuple[Check, ...]
+    checks: tuple[Check, ...] = ()
     findings: tuple[Finding, ...] = ()
     files: tuple[str, ...] = ()
     not_read: tuple[NotRead, ...] = ()

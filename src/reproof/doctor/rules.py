@@ -106,7 +106,6 @@ class Rules:
                 yield from ((library, call) for library in libraries)
 
     def _find_unseeded(self) -> Iterator[Finding]:
-        """Yield one finding per library whose global generator feeds the training without a seed."""
         if self.program.sources.not_read or not self._is_training:
             return  # what was not read may well seed
         for library in _SEEDS.keys() - {library for library, _ in self.seeds}:
@@ -179,7 +178,6 @@ class Rules:
                 yield from self._timeline(target, depth + 1, is_certain=is_certain)
 
     def _find_generators(self) -> Iterator[Finding]:
-        """Yield the generators without a seed whose numbers reach the training."""
         for call, name in self.calls.items():
             if name in catalogue.GENERATORS and self.program.given(call, catalogue.GENERATORS[name], 0) is None:
                 if (sink := self._flow.find_sink(call)) is not None:
@@ -226,7 +224,6 @@ class Rules:
         return any(library in libraries and call is not sink.node for library, call in self.seeds)
 
     def _find_orders(self) -> Iterator[Finding]:
-        """Yield the listings and completions whose order reaches the training."""
         for call, name in self.calls.items():
             is_path = method_of(call) in catalogue.LISTING_METHODS and (not name or name.startswith("pathlib."))
             is_listing = name in catalogue.LISTINGS or (is_path and not self.program.targets(call))

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from reproof.doctor.facts import Fact, read_facts
 from reproof.doctor.program import Program
-from reproof.doctor.records import Finding, NotRead
+from reproof.doctor.records import Diagnosis, NotRead
 from reproof.doctor.rules import Rules
 from reproof.errors import UsageError
 
@@ -21,18 +20,10 @@ _SKIPPED: Final = re.compile(
 _IMPORTED: Final = re.compile(rb"^\s*(?:from|import)\s+[\w.]*?(\w+)(?:\s+import\s+(\w+))?", re.MULTILINE)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ScriptReading:
-    """What was read from scripts; `facts` are None if there is more than one."""
-
-    findings: tuple[Finding, ...] = ()
-    files: tuple[str, ...] = ()
-    not_read: tuple[NotRead, ...] = ()
-    facts: dict[str, Fact] | None = None
-
-
-def read_target(target: Path) -> ScriptReading:
+def read_target(target: Path) -> tuple[Diagnosis, dict[str, Fact] | None]:
     """Read a script, or all scripts of a folder, each with the modules that it imports.
+
+    Returns a diagnosis without conditions, and what the script sees to: None if there is not exactly one.
 
     Raises:
         UsageError: There is no such file, it cannot be read, or a folder has no script.
@@ -44,13 +35,14 @@ def read_target(target: Path) -> ScriptReading:
     readings = [_read_one_of_many(script) for script in find_scripts(target)]
     if not readings:
         raise UsageError(f"the folder {target} has no Python script", "name a script, or a folder with one")
-    places = {(item.kind, item.file, item.line): item for reading in readings for item in reading.findings}
-    return ScriptReading(
+    diagnoses = [diagnosis for diagnosis, _ in readings]
+    places = {(item.kind, item.file, item.line): item for diagnosis in diagnoses for item in diagnosis.findings}
+    diagnosis = Diagnosis(
         findings=tuple(places.values()),
-        files=tuple(dict.fromkeys(file for reading in readings for file in reading.files)),
-        not_read=tuple(dict.fromkeys(item for reading in readings for item in reading.not_read)),
-        facts=readings[0].facts if len(readings) == 1 else None,
+        files=tuple(dict.fromkeys(file for diagnosis in diagnoses for file in diagnosis.files)),
+        not_read=tuple(dict.fromkeys(item for diagnosis in diagnoses for item in diagnosis.not_read)),
     )
+    return diagnosis, readings[0][1] if len(readings) == 1 else None
 
 
 def find_scripts(folder: Path) -> list[Path]:
@@ -63,7 +55,7 @@ def find_scripts(folder: Path) -> list[Path]:
     return [path for path, text in texts.items() if path.stem not in imported or b"__main__" in text]
 
 
-def _read_script(path: Path) -> ScriptReading:
+def _read_script(path: Path) -> tuple[Diagnosis, dict[str, Fact] | None]:
     try:
         rules = Rules(Program(path))
         findings = rules.find_all()
@@ -72,13 +64,12 @@ def _read_script(path: Path) -> ScriptReading:
         raise UsageError(f"{path} is nested too deeply to be read", "name another script") from None
     sources = rules.program.sources
     files = tuple(source.shown for source in sources.files)
-    return ScriptReading(findings=findings, files=files, not_read=tuple(sources.not_read), facts=facts)
+    return Diagnosis(findings=findings, files=files, not_read=tuple(sources.not_read)), facts
 
 
-def _read_one_of_many(path: Path) -> ScriptReading:
-    """Read one of several scripts: one that cannot be read does not keep the others from it."""
+def _read_one_of_many(path: Path) -> tuple[Diagnosis, dict[str, Fact] | None]:
     try:
         return _read_script(path)
-    except UsageError as error:
+    except UsageError as error:  # the others are read all the same
         why = error.problem.removeprefix(f"{path} cannot be read: ")
-        return ScriptReading(not_read=(NotRead(file=str(path), why=why),))
+        return Diagnosis(not_read=(NotRead(file=str(path), why=why),)), None
