@@ -27,8 +27,8 @@ _FLAGS: Final[dict[str, tuple[str, bool]]] = {
     "torch.backends.cudnn.benchmark": ("cudnn-benchmark-off", False),
     "torch.backends.cudnn.allow_tf32": ("cudnn-tf32-off", False),
 }
-_SET_BY_REPROOF: Final = [name for name, _ in _FLAGS.values()]
-_SET_BY_REPROOF += ["deterministic-algorithms", "matmul-precision", "cublas-workspace"]
+_SETTINGS: Final = ("deterministic-algorithms", "matmul-precision", "cublas-workspace")
+_SET_BY_REPROOF: Final = (*(name for name, _ in _FLAGS.values()), *_SETTINGS)
 _TITLES: Final = {"torch": "PyTorch", "numpy": "NumPy", "random": "random"}
 
 

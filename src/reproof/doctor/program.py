@@ -101,7 +101,8 @@ class Program:
 
     def variable(self, node: ast.Name) -> tuple[Scope | None, str]:
         """Return what tells a variable from all others: the scope that it is looked up in, and its name."""
-        at, here = self.scopes[node], self.scopes[node]
+        here = self.scopes[node]
+        at: Scope | None = here
         while at is not None and (node.id not in at.bindings or (at is not here and isinstance(at.node, ast.ClassDef))):
             at = at.parent  # the names of a class are not seen from its methods
         return at, node.id
@@ -120,7 +121,7 @@ class Program:
             if isinstance(node, ast.Name):
                 home, name = self.variable(node)
                 is_builtin = home is None and hasattr(builtins, name)
-                found = f"builtins.{name}" if is_builtin else home and self._resolve_name(name, home, depth)
+                found = f"builtins.{name}" if is_builtin else self._resolve_name(name, home, depth) if home else None
             elif isinstance(node, ast.Attribute):
                 owner = self.resolve(node.value, depth + 1) or self.class_of(node.value, depth + 1)
                 if isinstance(owner, ast.Module):
@@ -264,7 +265,7 @@ class Program:
         is_data = is_data and not self.derives(owner, "Sampler", "torch.nn.")
         for base in self.bases(owner):
             for method in base.body if isinstance(base, ast.ClassDef) else []:
-                if isinstance(method, FUNCTIONS) and (handed or not is_data or method.name == "__init__"):  # type: ignore[union-attr]
+                if isinstance(method, FUNCTIONS) and (handed or not is_data or method.name == "__init__"):
                     yield method
 
     def constant(self, node: object, depth: int = 0) -> object:
@@ -301,9 +302,9 @@ class Program:
             return None
         if isinstance(node, ast.Call) and self.name(node) == "builtins.dict" and not node.args:
             return self.argument(node, key)
-        home, name = self.variable(node) if isinstance(node, ast.Name) else (None, "")
-        uses = [use for use in self.scopes if isinstance(use, ast.Name) and use.id == name and use is not node]
-        made = self.assigned(uses[0]) if len(uses) == 1 and home is not None else None  # else something may be put in
+        same = node.id if isinstance(node, ast.Name) else None
+        uses = [use for use in self.scopes if isinstance(use, ast.Name) and use.id == same and use is not node]
+        made = self.assigned(uses[0]) if len(uses) == 1 else None  # else something may be put into it
         return UNKNOWN if made is None else self._item(made, key)
 
 

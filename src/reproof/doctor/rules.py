@@ -221,7 +221,9 @@ class Rules:
     def _is_overruled(self, sink: Sink) -> bool:
         """Whether a library is also seeded elsewhere, so that the seed that varies may not be the one that counts."""
         libraries = {library for library, call in self.seeds if call is sink.node}
-        return any(library in libraries and call is not sink.node for library, call in self.seeds)
+        others = [call for library, call in self.seeds if library in libraries and call is not sink.node]
+        function, line = self.program.function(sink.node), getattr(sink.node, "lineno", 0)
+        return any(self.program.function(call) is not function or call.lineno > line for call in others)
 
     def _find_orders(self) -> Iterator[Finding]:
         for call, name in self.calls.items():
