@@ -54,7 +54,7 @@ def diagnosis_lines(diagnosis: Diagnosis, width: int, *, is_explained: bool = Fa
         for check in checks:
             yield from check_lines(check, width, is_explained=is_explained)
     if diagnosis.checks and not is_explained:
-        yield from ("", "reproof doctor --why tells why each matters, how to set it, and where that is documented")
+        yield from ("", "--why tells why each matters, how to set it, and where that is documented")
 
 
 def check_lines(check: Check, width: int, *, is_explained: bool) -> list[str]:

@@ -21,6 +21,12 @@ from sklearn.model_selection import train_test_split, KFold
 from sklearn.preprocessing import StandardScaler
 g = torch.Generator()
 """
+FRESH = "def fresh(i): torch.manual_seed(int.from_bytes(os.urandom(4), 'big'))\n"
+BUNDLE = """
+from reproof.integrations.optuna import BestTrialBundle
+bundle = BestTrialBundle('b', train)
+def objective(t): return bundle.candidate(t, {}).run()
+"""
 OPTIMIZE = "optuna.create_study().optimize(objective, n_trials=3)"
 
 
@@ -123,8 +129,7 @@ def test_generators_of_splits(facts_of: dict[str, Fact], *, holds: bool | None) 
         ("def fix(): torch.manual_seed(0)\nfix()\ndef objective(t): return 1\n" + OPTIMIZE, False),
         (f"objective = load()\n{OPTIMIZE}", None),
         (
-            "from reproof.integrations.optuna import BestTrialBundle\nbundle = BestTrialBundle('b', train)\n"
-            f"def objective(t): return bundle.candidate(t, {{}}).run()\n{OPTIMIZE}",
+            BUNDLE + OPTIMIZE,
             True,
         ),
     ],
@@ -157,8 +162,7 @@ def test_preprocessing(facts_of: dict[str, Fact], *, holds: bool | None) -> None
         ("DataLoader(d)", None),
         ("DataLoader(d, num_workers=2)", True),
         (
-            "def fresh(i): torch.manual_seed(int.from_bytes(os.urandom(4), 'big'))\n"
-            "DataLoader(d, num_workers=2, worker_init_fn=fresh)",
+            FRESH + "DataLoader(d, num_workers=2, worker_init_fn=fresh)",
             False,
         ),
     ],

@@ -56,13 +56,8 @@ def test_a_folder_without_scripts_is_an_error(tmp_path: Path) -> None:
 
 def test_modules_are_found_as_python_finds_them(tmp_path: Path) -> None:
     """From the script's folder and that of its outermost package, also relative ones, each once."""
-    write(
-        tmp_path,
-        p____init__="",
-        p__train="from . import a\nfrom .b import c\nimport p.d, other, torch",
-        p__a="",
-        p__b="",
-    )
+    write(tmp_path, p__train="from . import a\nfrom .b import c\nimport p.d, other, torch", p__a="", p__b="")
+    (tmp_path / "p" / "__init__.py").touch()
     write(tmp_path, p__d="from p import a", other="import p.train")
     files = read_target(tmp_path / "p" / "train.py")[0].files
     assert sorted(str(Path(file).relative_to(tmp_path)) for file in files) == [
