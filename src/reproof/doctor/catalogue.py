@@ -73,7 +73,6 @@ _SPLITTERS: Final = re.compile(
 )
 _FOLDS: Final = re.compile(r"sklearn\.model_selection\.(KFold|StratifiedKFold|StratifiedGroupKFold)")
 SHUFFLES: Final = words("random.shuffle numpy.random.shuffle")
-SORTS: Final = SHUFFLES | {"builtins.sorted"}
 
 
 def draws_from(library: str, name: str) -> bool:
@@ -124,10 +123,6 @@ OUTSIDE: Final[dict[str, Kind]] = {
 }
 """What asks the outside world, with the kind of its answer."""
 
-LISTINGS: Final = words("os.listdir os.scandir os.walk glob.glob glob.iglob")
-LISTING_METHODS: Final = words("iterdir glob rglob")
-COMPLETIONS: Final = words("concurrent.futures.as_completed asyncio.as_completed")
-
 _SINKS: Final[tuple[tuple[re.Pattern[str], str], ...]] = (
     (re.compile(r"torch\.optim\.(\w+\.)*[A-Z]\w*"), "the optimizer's settings"),
     (re.compile(r"torch\.utils\.data\.(\w+\.)*[A-Z]\w*"), "the training data"),
@@ -162,14 +157,6 @@ READERS: Final = re.compile(
 
 READING_METHODS: Final = words(
     "open read_text read_bytes exists is_file is_dir stat mkdir iterdir glob rglob unlink touch"
-)
-ORDER_STOPS: Final = re.compile(
-    r"builtins\.(sorted|set|frozenset|min|max|any|all|sum|len|dict|bool)|collections\.Counter|(numpy|torch)\.(sort|unique)"
-    r"|natsort\.\w+|heapq\.\w+|os\.(remove|unlink|rename|path\.(exists|getsize|isdir|isfile))|shutil\.\w+"
-)
-ORDER_STOP_METHODS: Final = words(
-    "sort sort_values sort_index groupby unique count index most_common remove discard pop cancel done set_index exists "
-    "is_file is_dir endswith startswith unlink"
 )
 SIZES: Final = words("shape dtype device ndim size requires_grad dim numel")
 MUTATORS: Final = words(

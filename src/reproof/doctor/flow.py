@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from reproof.doctor.program import Program, Scope
 
 _MAX_STATES: Final = 5000
-_THROUGH: Final = ast.BinOp | ast.UnaryOp | ast.Set | ast.JoinedStr | ast.FormattedValue | ast.Slice
+_THROUGH: Final = (
+    ast.Compare | ast.DictComp | ast.BinOp | ast.UnaryOp | ast.Set | ast.JoinedStr | ast.FormattedValue | ast.Slice
+)
 _KEEPING: Final = ast.Starred | ast.GeneratorExp | ast.ListComp | ast.SetComp | ast.Await
 
 
@@ -45,14 +47,13 @@ _Steps: TypeAlias = "Iterator[_State | Sink]"
 
 
 class Flow:
-    """Follows values through a program, or only the order in which they come."""
+    """Follows values through a program."""
 
     def __init__(self, program: Program) -> None:
         """Index the places that read each variable and attribute."""
         self.program = program
         self._loads: dict[tuple[Scope | None, str], list[ast.Name]] = defaultdict(list)
         self._reads: dict[str, list[ast.Name | ast.Attribute]] = defaultdict(list)
-        self._is_order = False
         for node in program.nodes:
             if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
                 self._loads[program.variable(node)].append(node)
@@ -60,9 +61,8 @@ class Flow:
             elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load):
                 self._reads[node.attr].append(node)
 
-    def find_sink(self, start: ast.AST, *, is_order: bool = False) -> Sink | None:
-        """Return the first place where the value of an expression, or its order, becomes a part of the training."""
-        self._is_order = is_order
+    def find_sink(self, start: ast.AST) -> Sink | None:
+        """Return the first place where the value of an expression becomes a part of the training, if it is seen to."""
         seen: set[_State] = set()
         waiting: list[_State | Sink] = [_State(start)]
         if isinstance(start, ast.Call) and self.program.calls.get(start) in catalogue.SHUFFLES and start.args:
@@ -92,8 +92,6 @@ class Flow:
         elif isinstance(parent, ast.Dict):
             keys = [key for key, value in zip(parent.keys, parent.values, strict=True) if value is node]
             yield from (_State(parent, (key and self._key(key), *state.path)) for key in keys)
-        elif isinstance(parent, ast.Compare | ast.DictComp):
-            yield from [] if self._is_order else [_State(parent)]
         elif isinstance(parent, _KEEPING):
             yield _State(parent, state.path)
         elif isinstance(parent, _THROUGH):
@@ -103,7 +101,7 @@ class Flow:
             yield from [] if is_fallback else [_State(parent)]  # ``seed or time()`` only stands in for a seed
         elif isinstance(parent, ast.For | ast.AsyncFor | ast.comprehension) and parent.iter is node:
             yield from self._bind(parent.target, state)
-        elif isinstance(parent, ast.comprehension) and not self._is_order:
+        elif isinstance(parent, ast.comprehension):
             yield _State(self.program.parents[parent])
         else:
             yield from self._statement(parent, state)
@@ -118,7 +116,7 @@ class Flow:
         elif isinstance(parent, ast.Return | ast.Yield | ast.YieldFrom | ast.Lambda):
             function = parent if isinstance(parent, ast.Lambda) else self.program.scopes[parent].node
             yield from self._result(function, state)
-        elif isinstance(parent, ast.If) and parent.test is state.node and not self._is_order:
+        elif isinstance(parent, ast.If) and parent.test is state.node:
             for statement in (*parent.body, *parent.orelse):  # whether they are run depends on the value
                 changed = getattr(statement, "targets", None) or [getattr(statement, "target", None)]
                 for target in changed if isinstance(statement, ast.Assign | ast.AugAssign) else []:
@@ -131,7 +129,6 @@ class Flow:
 
     def _attribute(self, parent: ast.Attribute, state: _State) -> _Steps:
         call, name = self.program.parents.get(parent), parent.attr
-        stops = catalogue.ORDER_STOP_METHODS if self._is_order else catalogue.READING_METHODS
         if name in catalogue.SIZES:
             return
         if not isinstance(call, ast.Call) or call.func is not parent:
@@ -140,14 +137,14 @@ class Flow:
             yield Sink(node=call, what="the loss")
         elif name in {"items", "values", "copy"}:
             yield _State(call, state.path)
-        elif name not in stops:
+        elif name not in catalogue.READING_METHODS:
             yield from self._put_into(call.args[0], state) if name == "shuffle" and call.args else []
             yield _State(call)
 
     def _subscript(self, parent: ast.Subscript, state: _State) -> _Steps:
         key, is_load = self._key(parent.slice), isinstance(parent.ctx, ast.Load)
         if parent.slice is state.node:
-            yield from [_State(parent)] if is_load else [] if self._is_order else self._put_into(parent.value, state)
+            yield from [_State(parent)] if is_load else self._put_into(parent.value, state)
         elif not state.path or key is None or not isinstance(state.path[0], type(key)) or key == state.path[0]:
             yield _State(parent, state.path[1:])
 
@@ -166,9 +163,8 @@ class Flow:
             key = self._key(target.slice)
             if key == "lr":
                 yield Sink(node=target, what="the optimizer's settings")
-            if not self._is_order or key is not None:  # else each item has a place of its own
-                path = (key, *state.path) if isinstance(key, str) else state.path
-                yield from self._put_into(target.value, _State(state.node, path))
+            path = (key, *state.path) if isinstance(key, str) else state.path
+            yield from self._put_into(target.value, _State(state.node, path))
 
     def _is_fallback(self, target: ast.Name) -> bool:
         """Whether a value only stands in for one that may be given: ``if seed is None: seed = time()``."""
@@ -204,35 +200,26 @@ class Flow:
                 yield _State(read, state.path)
 
     def _loads_after(self, target: ast.Name) -> Iterator[ast.Name]:
-        """Yield the reads that see what a variable is given here: in its function, those up to the next assignment.
-
-        None are yielded if only an order is followed and the variable is sorted or shuffled anywhere.
-        """
+        """Yield the reads that see what a variable is given here: in its function, those up to the next assignment."""
         loads = self._loads[self.program.variable(target)]
         lines = [item.lineno for item in self.program.bindings(target) if isinstance(item, ast.Name)]
         end = min((line for line in lines if line > target.lineno), default=None)
-        for load in loads if not self._is_order or not any(map(self._is_sorted, loads)) else []:
+        for load in loads:
             is_here = self.program.function(load) is self.program.function(target)
             if target.lineno <= load.lineno <= (end or load.lineno) if is_here else len(lines) == 1:
                 yield load
 
-    def _is_sorted(self, load: ast.Name) -> bool:
-        parent = self.program.parents[load]
-        called = self.program.name(parent) if isinstance(parent, ast.Call) else ""
-        return getattr(parent, "attr", "") in {"sort", "shuffle"} or called in catalogue.SORTS
-
     def _argument(self, call: ast.Call, state: _State) -> _Steps:
         name = self.program.name(call)
         method = call.func.attr if isinstance(call.func, ast.Attribute) else ""
-        stops = catalogue.ORDER_STOPS if self._is_order else catalogue.READERS
         sink = self._sink_of(call, name)
         if sink is not None or self.program.targets(call):
             yield from (
                 [] if sink is None else [Sink(node=call, what=sink)]
             )  # a parameter of the script's is not followed
-        elif stops.fullmatch(name) or (self._is_order and method in catalogue.ORDER_STOP_METHODS):
+        elif catalogue.READERS.fullmatch(name):
             return
-        elif name in {"builtins.zip", "builtins.enumerate"} and not self._is_order:
+        elif name in {"builtins.zip", "builtins.enumerate"}:
             places = [i for i, item in enumerate(call.args) if item is state.node] if name.endswith("zip") else [1]
             yield _State(call, state.path if isinstance(state.node, ast.Starred) else (*places, *state.path))
         elif name in {"builtins.list", "builtins.tuple", "builtins.iter", "builtins.reversed"}:
@@ -243,8 +230,11 @@ class Flow:
             if is_method and method in catalogue.MUTATORS:
                 path = state.path if method in catalogue.KEEPERS else ()
                 yield from self._put_into(owner, _State(state.node, path))  # type: ignore[arg-type]
-            is_pure = catalogue.PURE.fullmatch(name) or catalogue.READERS.fullmatch(name)
-            yield from [_State(call)] if is_pure or (is_method and method not in catalogue.QUIET_METHODS) else []
+            yield from (
+                [_State(call)]
+                if catalogue.PURE.fullmatch(name) or (is_method and method not in catalogue.QUIET_METHODS)
+                else []
+            )
 
     def _sink_of(self, call: ast.Call, name: str) -> str | None:
         method = call.func.attr if isinstance(call.func, ast.Attribute) else ""

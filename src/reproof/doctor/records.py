@@ -11,8 +11,7 @@ DOCTOR_SCHEMA: Final = 1
 """Version of the JSON that `reproof doctor --json` writes."""
 
 Kind = Literal[
-    "unseeded-rng", "unseeded-generator", "worker-seeding", "os-entropy", "wall-clock", "process-identity",
-    "listing-order", "concurrency",
+    "unseeded-rng", "unseeded-generator", "worker-seeding", "os-entropy", "wall-clock", "process-identity"
 ]  # fmt: skip
 """The kinds of causes that are read from a script, in the words that `reproof check` uses for causes."""
 

@@ -1,6 +1,6 @@
 """What keeps a training from reproducing, as far as its script shows; each rule says nothing unless it is certain.
 
-Left out on purpose, for `reproof check` to find by experiment: sets of strings, uninitialised memory, operations
+Left out on purpose, for `reproof check` to find by experiment: orders of sets and listings, uninitialised memory, operations
 without a deterministic implementation, threads, state that an earlier run left on disk, differences between machines.
 """
 
@@ -60,7 +60,6 @@ class Rules:
             self._find_late_seed,
             self._find_generators,
             self._find_outside,
-            self._find_orders,
         )
         found = {(item.kind, item.file, item.line): item for rule in rules for item in rule()}
         return tuple(sorted(found.values(), key=lambda item: (order[item.file], item.line, item.kind)))
@@ -224,16 +223,3 @@ class Rules:
         others = [call for library, call in self.seeds if library in libraries and call is not sink.node]
         function, line = self.program.function(sink.node), getattr(sink.node, "lineno", 0)
         return any(self.program.function(call) is not function or call.lineno > line for call in others)
-
-    def _find_orders(self) -> Iterator[Finding]:
-        for call, name in self.calls.items():
-            is_path = method_of(call) in catalogue.LISTING_METHODS and (not name or name.startswith("pathlib."))
-            is_listing = name in catalogue.LISTINGS or (is_path and not self.program.targets(call))
-            is_completion = name in catalogue.COMPLETIONS or method_of(call) == "imap_unordered"
-            sink = self._flow.find_sink(call, is_order=True) if is_listing or is_completion else None
-            if sink is not None and is_listing:
-                message = f"a folder is listed in the order of its file system; it {self._reaches(sink)}"
-                yield self._make("listing-order", call, message, f"sorted({ast.unparse(call)})")
-            elif sink is not None:
-                message = f"results come in the order in which they get ready; it {self._reaches(sink)}"
-                yield self._make("concurrency", call, message, "executor.map(…) or pool.imap(…), which keep the order")
