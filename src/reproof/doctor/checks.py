@@ -65,11 +65,8 @@ hardware | Other processors and GPUs have other instructions and numbers of core
 """
 """Each condition with why it matters, how to set it, and where it is documented."""
 
-_LINES: Final = [line.strip() for line in _TABLE.strip().splitlines()]
-_TEXTS: Final = {
-    first.partition(" | ")[0]: (first.partition(" | ")[2], how, source)
-    for first, how, source in zip(_LINES[::3], _LINES[1::3], _LINES[2::3], strict=True)
-}
+_LINES: Final = [line.strip() for line in _TABLE.replace(" | ", "\n").strip().splitlines()]
+_TEXTS: Final = dict(zip(_LINES[::4], zip(_LINES[1::4], _LINES[2::4], _LINES[3::4], strict=True), strict=True))
 _OF_PYTORCH: Final = ("It is a setting of PyTorch, and read from PyTorch.", "let reproof doctor import it", _RANDOMNESS)
 
 
@@ -113,7 +110,6 @@ def _make(name: str, state: str, holds: bool | None) -> Check:  # noqa: FBT001  
 
 
 def _with_fact(check: Check, facts: dict[str, Fact] | None) -> Check:
-    """Return a condition as it will be in the script, where the script decides about it."""
     fact = (facts or {}).get(check.name)
     if fact is None:
         return check
@@ -147,7 +143,6 @@ def _rows(environment: dict[str, Any], why_not: str) -> Iterator[tuple[str, str,
 
 
 def _variable(name: str, given: dict[str, str], *variables: str) -> tuple[str, str, bool | None]:
-    """Return the row of variables that fix the code that is run; unset, they matter between machines alone."""
     found = [f"{variable}={given[variable]}" for variable in variables if variable in given]
     is_fixed = bool(found) and not found[0].endswith("=AUTO")
     return name, ", ".join(found) or f"not set: {', '.join(variables)}", True if is_fixed else None

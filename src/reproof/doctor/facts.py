@@ -104,7 +104,6 @@ def _workers(rules: Rules, findings: tuple[Finding, ...]) -> Fact:
 
 
 def _generators(rules: Rules, own: dict[ast.Call, bool | None], verb: str) -> Fact:
-    """Return whether calls that draw an order or a split have generators or seeds of their own."""
     without = [rules.place(call) for call, has in own.items() if has is False]
     unseen = [rules.place(call) for call, has in own.items() if has is None]
     if without:
@@ -131,24 +130,20 @@ def _trials(rules: Rules) -> Fact:
 
 
 def _preprocessing(rules: Rules) -> Fact:
-    """Return whether what scales the data is written to a file, as the model is."""
     made = [call for call, name in rules.calls.items() if catalogue.SCALERS.fullmatch(name)]
     saving = [c for c, name in rules.calls.items() if catalogue.SAVING.fullmatch(name) or method_of(c) == "keep_scaler"]
     saved = {node for call in saving for node in ast.walk(call)}
-    names = {getattr(node, "id", getattr(node, "attr", None)) for node in saved} - {None}
-    missing = []
-    for call in made:
-        statement: ast.AST = call
-        while isinstance(statement, ast.expr):
-            statement = rules.program.parents[statement]
-        targets = [
-            node for node in ast.walk(statement) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
-        ]
-        stored = {node.id for node in targets}
-        missing += [] if call in saved or stored & names else [rules.place(call)]
+    names = {getattr(node, "id", getattr(node, "attr", "")) for node in saved}
+    missing = [call for call in made if call not in saved and not _is_kept(rules, call, names)]
     if missing:
-        return f"not seen to be saved: {_list(missing)}", False
+        return f"not seen to be saved: {_list([rules.place(call) for call in missing])}", False
     return f"saved: {len(made)} of {len(made)}" if made else "no scaler of scikit-learn", bool(made) or None
+
+
+def _is_kept(rules: Rules, node: ast.AST, names: set[str]) -> bool:
+    while isinstance(node, ast.expr):
+        node = rules.program.parents[node]
+    return any(getattr(target, "id", getattr(target, "attr", "")) in names for target in getattr(node, "targets", []))
 
 
 def _list(places: list[str]) -> str:

@@ -21,10 +21,8 @@ if TYPE_CHECKING:
     from reproof.doctor.program import Program, Scope
 
 _MAX_STATES: Final = 5000
-_THROUGH: Final = (
-    ast.Compare | ast.DictComp | ast.BinOp | ast.UnaryOp | ast.Set | ast.JoinedStr | ast.FormattedValue | ast.Slice
-)
-_KEEPING: Final = ast.Starred | ast.GeneratorExp | ast.ListComp | ast.SetComp | ast.Await
+_THROUGH: Final = ast.Compare | ast.DictComp | ast.BinOp | ast.UnaryOp | ast.Set | ast.JoinedStr | ast.FormattedValue
+_KEEPING: Final = ast.Starred | ast.GeneratorExp | ast.ListComp | ast.SetComp | ast.Await | ast.Slice
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,7 +173,6 @@ class Flow:
         return is_tested and any(isinstance(node, ast.Is | ast.Not | ast.Eq) for node in tested)
 
     def _put_into(self, place: ast.AST, state: _State) -> _Steps:
-        """Yield what holds a value after it was put into an object in place."""
         if isinstance(place, ast.Name):
             around = [self.program.parents[binding] for binding in self.program.bindings(place)]
             around += [self.program.parents[item] for item in around if isinstance(item, ast.Tuple)]
@@ -192,10 +189,8 @@ class Flow:
         if target.attr in {"data", "grad"}:
             yield Sink(node=target, what="a parameter")
         owner = self.program.class_of(target.value)
-        for read in self._reads[target.attr]:
-            reader = (
-                self.program.class_of(read.value) if isinstance(read, ast.Attribute) and owner is not None else None
-            )
+        for read in self._reads[target.attr] if owner is not None else []:
+            reader = self.program.class_of(read.value) if isinstance(read, ast.Attribute) else None
             if reader is not None and (owner in self.program.bases(reader) or reader in self.program.bases(owner)):
                 yield _State(read, state.path)
 
@@ -214,9 +209,8 @@ class Flow:
         method = call.func.attr if isinstance(call.func, ast.Attribute) else ""
         sink = self._sink_of(call, name)
         if sink is not None or self.program.targets(call):
-            yield from (
-                [] if sink is None else [Sink(node=call, what=sink)]
-            )  # a parameter of the script's is not followed
+            # a parameter of a function of the script is not followed
+            yield from [Sink(node=call, what=sink)] if sink is not None else []
         elif catalogue.READERS.fullmatch(name):
             return
         elif name in {"builtins.zip", "builtins.enumerate"}:
@@ -230,11 +224,8 @@ class Flow:
             if is_method and method in catalogue.MUTATORS:
                 path = state.path if method in catalogue.KEEPERS else ()
                 yield from self._put_into(owner, _State(state.node, path))  # type: ignore[arg-type]
-            yield from (
-                [_State(call)]
-                if catalogue.PURE.fullmatch(name) or (is_method and method not in catalogue.QUIET_METHODS)
-                else []
-            )
+            is_computed = is_method and method not in catalogue.QUIET_METHODS
+            yield from [_State(call)] if is_computed or catalogue.PURE.fullmatch(name) else []
 
     def _sink_of(self, call: ast.Call, name: str) -> str | None:
         method = call.func.attr if isinstance(call.func, ast.Attribute) else ""
@@ -262,11 +253,8 @@ class Flow:
             call = self.program.parents[parent] if isinstance(parent, ast.keyword) else parent
             if self.program.resolve(place) is function and not (isinstance(call, ast.Call) and call.func is place):
                 if isinstance(call, ast.Call):  # a function that is passed on, such as to a loader or a schedule
-                    sink = (
-                        self._sink_of(call, self.program.name(call))
-                        if getattr(parent, "arg", "") != "worker_init_fn"
-                        else None
-                    )
+                    is_hook = getattr(parent, "arg", "") == "worker_init_fn"
+                    sink = self._sink_of(call, self.program.name(call)) if not is_hook else None
                     yield from [Sink(node=call, what=sink)] if sink is not None else []
                 elif isinstance(place, ast.Attribute):  # a property
                     yield _State(place, state.path)

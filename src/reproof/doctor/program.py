@@ -10,7 +10,7 @@ import ast
 import builtins
 from collections import defaultdict
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from reproof.doctor.sources import Source, Sources
 
@@ -26,6 +26,7 @@ UNKNOWN: Final = object()
 _SHARED: Final = ast.expr_context | ast.operator | ast.unaryop | ast.cmpop | ast.boolop
 """Nodes that Python shares between all places."""
 
+_Meaning: TypeAlias = str | ast.AST | None
 _MAX_DEPTH: Final = 8
 _MAX_BASES: Final = 50
 _DATA_METHODS: Final = frozenset({"__getitem__", "__getitems__", "__iter__", "__next__", "__call__"})
@@ -112,7 +113,7 @@ class Program:
         home, name = self.variable(node)
         return home.bindings[name] if home is not None else []
 
-    def resolve(self, node: ast.AST, depth: int = 0) -> str | ast.AST | None:
+    def resolve(self, node: ast.AST, depth: int = 0) -> _Meaning:
         """Return what an expression stands for: a library's full dotted name, a definition or a module's tree."""
         if depth > _MAX_DEPTH:
             return None
@@ -131,7 +132,7 @@ class Program:
             self._resolved[node] = found
         return self._resolved[node]
 
-    def _resolve_name(self, name: str, home: Scope, depth: int) -> str | ast.AST | None:
+    def _resolve_name(self, name: str, home: Scope, depth: int) -> _Meaning:
         """Return what a name of a scope stands for, if it is bound once."""
         binding = home.bindings[name][-1] if home.bindings[name] else None
         if isinstance(binding, ast.Import | ast.ImportFrom):
@@ -142,9 +143,7 @@ class Program:
         value = self.assigned(binding) if len(home.bindings[name]) == 1 else None
         return self.resolve(value, depth + 1) if isinstance(value, ast.Name | ast.Attribute | ast.Lambda) else None
 
-    def _imported(
-        self, node: ast.Import | ast.ImportFrom, name: str, source: Source, depth: int
-    ) -> str | ast.AST | None:
+    def _imported(self, node: ast.Import | ast.ImportFrom, name: str, source: Source, depth: int) -> _Meaning:
         level, module = (node.level, node.module or "") if isinstance(node, ast.ImportFrom) else (0, "")
         alias = next((item.name for item in node.names if name in {item.asname, item.name}), name)
         own = self.sources.find(source, module, level)
@@ -177,14 +176,11 @@ class Program:
             return made if isinstance(made, ast.ClassDef | str) else None
         if isinstance(node, ast.Name):
             targets = self.bindings(node)
-            function = (
-                self.parents.get(self.parents[targets[0]]) if targets and isinstance(targets[0], ast.arg) else None
-            )
+            first = targets[0] if targets else None
+            function = self.parents.get(self.parents[first]) if isinstance(first, ast.arg) else None
             if isinstance(function, ast.FunctionDef) and function.args.args[:1] == targets[:1]:
                 owner = self.scopes[function].node  # the first parameter of a method is an instance of its class
-                is_static = any(
-                    isinstance(item, ast.Name) and item.id == "staticmethod" for item in function.decorator_list
-                )
+                is_static = "staticmethod" in map(ast.unparse, function.decorator_list)
                 return owner if isinstance(owner, ast.ClassDef) and not is_static else None
         elif isinstance(node, ast.Attribute) and (kind := self.class_of(node.value, depth + 1)) is not None:
             family = self.bases(kind)
@@ -210,10 +206,8 @@ class Program:
     def method(self, owner: ast.AST | str | None, name: str) -> ast.AST | None:
         """Return a method of a class or of what it derives from."""
         scopes = [self.inner[base] for base in self.bases(owner) if isinstance(base, ast.ClassDef)]
-        return next(
-            (scope.bindings[name][-1] for scope in scopes if isinstance(scope.bindings.get(name, [0])[-1], FUNCTIONS)),
-            None,
-        )
+        found = [scope.bindings[name][-1] for scope in scopes if name in scope.bindings]
+        return next((node for node in found if isinstance(node, FUNCTIONS)), None)
 
     def name(self, call: ast.Call) -> str:
         """Return the dotted name of the library's function that is called, or nothing."""

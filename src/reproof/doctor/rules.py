@@ -42,9 +42,8 @@ class Rules:
         self.loaders = [call for call, name in self.calls.items() if name == catalogue.LOADER]
         is_optuna = any(name.startswith("optuna.") for name in self.calls.values())
         self.searches = [call for call in self.calls if is_optuna and method_of(call) == "optimize"]
-        self._is_training = any(
-            catalogue.TRAINING.fullmatch(name) or method_of(call) == "backward" for call, name in self.calls.items()
-        )
+        is_backward = any(method_of(call) == "backward" for call in self.calls)
+        self._is_training = is_backward or any(map(catalogue.TRAINING.fullmatch, self.calls.values()))
         hooks = [self._function(call, "worker_init_fn", None) for call in self.loaders]
         bundles = [self._function(call, "train", 1) for call, name in self.calls.items() if name == catalogue.BUNDLE]
         self._hooks = {hook for hook in hooks if hook is not None}
@@ -55,12 +54,7 @@ class Rules:
     def find_all(self) -> tuple[Finding, ...]:
         """Return what all rules find, in the order of files and lines, each place once per kind."""
         order = {source.shown: position for position, source in enumerate(self.program.sources.files)}
-        rules = (
-            self._find_unseeded,
-            self._find_late_seed,
-            self._find_generators,
-            self._find_outside,
-        )
+        rules = (self._find_unseeded, self._find_late_seed, self._find_generators, self._find_outside)
         found = {(item.kind, item.file, item.line): item for rule in rules for item in rule()}
         return tuple(sorted(found.values(), key=lambda item: (order[item.file], item.line, item.kind)))
 
@@ -144,13 +138,10 @@ class Rules:
         name, method = self.calls[call], method_of(call)
         if library == "numpy" and method == "sample" and self.program.argument(call, "frac") is not None:
             return self.has_generator(call, "random_state") is False  # rows of a table of pandas
-        is_method = (
-            library == "torch" and method in catalogue.TORCH_METHODS and not name.startswith(("numpy.", "random."))
-        )
+        is_method = library == "torch" and method in catalogue.TORCH_METHODS and name[:7] not in {"numpy.r", "random."}
         return (is_method or catalogue.draws_from(library, name)) and self.has_generator(call) is False
 
     def _find_late_seed(self) -> Iterator[Finding]:
-        """Yield the first draw from PyTorch's generator that certainly comes before the first seeding."""
         seeds = {call for library, call in self.seeds if library == "torch"}
         if not self._is_training or any(method_of(call) in _LOADING for call in self.calls):
             return
@@ -200,7 +191,6 @@ class Rules:
         return bool(is_one) and self.program.given(call, "sampler" if is_study else "seed", is_study or None) is None
 
     def _find_outside(self) -> Iterator[Finding]:
-        """Yield the reads of the outside world that reach the training; of several that reach one place, the last."""
         found: dict[object, Finding] = {}
         for call, name in self.calls.items():
             kind = catalogue.OUTSIDE.get(name)
@@ -212,13 +202,12 @@ class Rules:
                 fix = "worker_init_fn=reproof.seed_worker, or none: PyTorch seeds workers from the loader's generator"
                 found[call] = self._make("worker-seeding", call, message, fix)
             elif kind is not None and sink is not None and not self._is_overruled(sink):
-                found[kind, sink.node] = self._make(
-                    kind, call, f"{_OUTSIDE[kind][0]} {self._reaches(sink)}", _OUTSIDE[kind][1]
-                )
+                what, fix = _OUTSIDE[kind]
+                found[kind, sink.node] = self._make(kind, call, f"{what} {self._reaches(sink)}", fix)
         yield from found.values()
 
     def _is_overruled(self, sink: Sink) -> bool:
-        """Whether a library is also seeded elsewhere, so that the seed that varies may not be the one that counts."""
+        # the library is also seeded elsewhere: the seed that varies may not be the one that counts
         libraries = {library for library, call in self.seeds if call is sink.node}
         others = [call for library, call in self.seeds if library in libraries and call is not sink.node]
         function, line = self.program.function(sink.node), getattr(sink.node, "lineno", 0)

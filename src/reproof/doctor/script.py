@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _SKIPPED: Final = re.compile(
-    r"\..*|__pycache__|build|dist|site-packages|tests?|setup\.py|conftest\.py|test_.*|__init__.*"
+    r"\..*|__pycache__|build|dist|site-packages|tests?|(setup|conftest)\.py|test_.*|__init__.*"
 )
 _IMPORTED: Final = re.compile(rb"^\s*(?:from|import)\s+[\w.]*?(\w+)(?:\s+import\s+(\w+))?", re.MULTILINE)
 
@@ -35,13 +35,11 @@ def read_target(target: Path) -> tuple[Diagnosis, dict[str, Fact] | None]:
     readings = [_read_one_of_many(script) for script in find_scripts(target)]
     if not readings:
         raise UsageError(f"the folder {target} has no Python script", "name a script, or a folder with one")
-    diagnoses = [diagnosis for diagnosis, _ in readings]
-    places = {(item.kind, item.file, item.line): item for diagnosis in diagnoses for item in diagnosis.findings}
-    diagnosis = Diagnosis(
-        findings=tuple(places.values()),
-        files=tuple(dict.fromkeys(file for diagnosis in diagnoses for file in diagnosis.files)),
-        not_read=tuple(dict.fromkeys(item for diagnosis in diagnoses for item in diagnosis.not_read)),
-    )
+    parts = [diagnosis for diagnosis, _ in readings]
+    places = {(item.kind, item.file, item.line): item for part in parts for item in part.findings}
+    files = tuple(dict.fromkeys(file for part in parts for file in part.files))
+    not_read = tuple(dict.fromkeys(item for part in parts for item in part.not_read))
+    diagnosis = Diagnosis(findings=tuple(places.values()), files=files, not_read=not_read)
     return diagnosis, readings[0][1] if len(readings) == 1 else None
 
 
