@@ -17,32 +17,27 @@ def words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-LIBRARIES: Final = ("torch", "numpy", "random")
 LOADER: Final = "torch.utils.data.DataLoader"
 SPLIT: Final = "torch.utils.data.random_split"
 BUNDLE: Final = "reproof.integrations.optuna.BestTrialBundle"
 
-_SEEDING: Final[dict[str, tuple[str, ...]]] = {
-    **dict.fromkeys(words("torch.manual_seed torch.random.manual_seed torch.set_rng_state"), ("torch",)),
-    **dict.fromkeys(words("torch.default_generator.manual_seed torch.random.set_rng_state"), ("torch",)),
-    **dict.fromkeys(words("numpy.random.seed numpy.random.set_state"), ("numpy",)),
-    **dict.fromkeys(words("random.seed random.setstate"), ("random",)),
-    **dict.fromkeys(words("reproof.deterministic reproof.determinism.deterministic"), LIBRARIES),
-}
+_SEEDING: Final = re.compile(
+    r"torch\.((random|default_generator)\.)?(manual_seed|set_rng_state)|(numpy\.)?random\.(seed|set_?state)"
+)
 _HELPER: Final = re.compile(
     r"\w*seed_?(everything|all|torch|worker_everything|rngs?|python|random)\w*|\w*set_?(\w*_)?seeds?\w*|\w*set_rng\w*"
     r"|(fix|setup|init|same|initialize|make|configure|apply)_\w*seeds?\w*|\w*random_seeds?|set_determin\w+|seed"
     r"|enable_full_determinism"
 )
-_TRAINERS_THAT_SEED: Final = re.compile(
+_SEEDING_EVERYTHING: Final = re.compile(
     r"(transformers|trl)\.(\w+\.)*\w*Trainer|composer\.Trainer|(lightning\.pytorch|pytorch_lightning)\.cli\.\w+CLI"
+    r"|reproof\.(determinism\.)?deterministic"
 )
 
 
 def is_seeding_helper(name: str) -> bool:
     """Whether a function of a library seeds everything, going by its name."""
-    is_own = name in _SEEDING or name.startswith(("torch.", "numpy.", "random."))
-    return not is_own and bool(_HELPER.fullmatch(name.rpartition(".")[2]))
+    return not name.startswith(("torch.", "numpy.", "random.")) and bool(_HELPER.fullmatch(name.rpartition(".")[2]))
 
 
 def seeded_libraries(name: str) -> tuple[str, ...]:
@@ -50,8 +45,9 @@ def seeded_libraries(name: str) -> tuple[str, ...]:
 
     A Trainer of transformers seeds when it is made; its TrainingArguments only carry the seed.
     """
-    is_all = is_seeding_helper(name) or _TRAINERS_THAT_SEED.fullmatch(name)
-    return LIBRARIES if is_all else _SEEDING.get(name, ())
+    if is_seeding_helper(name) or _SEEDING_EVERYTHING.fullmatch(name):
+        return ("torch", "numpy", "random")
+    return (name.partition(".")[0],) if _SEEDING.fullmatch(name) else ()
 
 
 CERTAIN_DRAWS: Final = re.compile(
@@ -103,24 +99,16 @@ TRAINING: Final = re.compile(
 SCALERS: Final = re.compile(r"sklearn\.(preprocessing|decomposition|impute|compose|pipeline)\.(\w+\.)*[A-Z]\w+")
 SAVING: Final = re.compile(r"(joblib|pickle|cloudpickle|dill|skops\.io)\.dumps?|torch\.save")
 
-_CLOCKS: Final = words(
-    "time.time time.time_ns time.perf_counter time.perf_counter_ns time.monotonic time.monotonic_ns time.process_time "
-    "time.clock_gettime time.gmtime time.localtime timeit.default_timer datetime.datetime.now datetime.datetime.utcnow "
-    "datetime.datetime.today datetime.date.today"
-)
-_IDENTITIES: Final = words(
-    "os.getpid os.getppid os.times os.getloadavg socket.gethostname platform.node threading.get_ident "
-    "threading.get_native_id multiprocessing.current_process"
-)
-_ENTROPY: Final = words(
-    "os.urandom os.getrandom uuid.uuid1 uuid.uuid4 secrets.token_bytes secrets.token_hex random.SystemRandom "
-    "secrets.SystemRandom secrets.choice secrets.randbelow secrets.randbits"
-)
-OUTSIDE: Final[dict[str, Kind]] = {
-    **dict.fromkeys(_CLOCKS, "wall-clock"),
-    **dict.fromkeys(_IDENTITIES, "process-identity"),
-    **dict.fromkeys(_ENTROPY, "os-entropy"),
+_OUTSIDE: Final[dict[Kind, str]] = {
+    "wall-clock": "time.time time.time_ns time.perf_counter time.perf_counter_ns time.monotonic time.monotonic_ns "
+    "time.process_time time.gmtime time.localtime timeit.default_timer datetime.datetime.now datetime.datetime.utcnow "
+    "datetime.datetime.today datetime.date.today",
+    "process-identity": "os.getpid os.getppid os.times os.getloadavg socket.gethostname platform.node "
+    "threading.get_ident threading.get_native_id multiprocessing.current_process",
+    "os-entropy": "os.urandom os.getrandom uuid.uuid1 uuid.uuid4 secrets.token_bytes secrets.token_hex secrets.choice "
+    "secrets.randbelow secrets.randbits random.SystemRandom secrets.SystemRandom",
 }
+OUTSIDE: Final = {name: kind for kind, names in _OUTSIDE.items() for name in names.split()}
 """What asks the outside world, with the kind of its answer."""
 
 _SINKS: Final[tuple[tuple[re.Pattern[str], str], ...]] = (
@@ -134,7 +122,7 @@ _SINKS: Final[tuple[tuple[re.Pattern[str], str], ...]] = (
 
 def sink_of(name: str) -> str | None:
     """Return what a call of a library's function makes of its arguments, if it is a part of a training."""
-    if name in _SEEDING or is_seeding_helper(name):
+    if _SEEDING.fullmatch(name) or is_seeding_helper(name):
         return "a seed"
     return next((kind for pattern, kind in _SINKS if pattern.fullmatch(name)), None)
 

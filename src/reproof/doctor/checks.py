@@ -121,7 +121,6 @@ def _with_fact(check: Check, facts: dict[str, Fact] | None) -> Check:
 
 
 def _rows(environment: dict[str, Any], why_not: str) -> Iterator[tuple[str, str, bool | None]]:
-    """Yield name, state and whether it holds of what surrounds PyTorch, and of what only a script tells."""
     given, torch = environment["variables"], environment.get("torch", {})
     cuda = torch.get("cuda") or {}
     seed = environment["python"]["hash_seed"]

@@ -86,9 +86,7 @@ def _set(rules: Rules, node: ast.AST, value: object = UNKNOWN, wanted: object = 
 
 
 def _seeds(rules: Rules) -> Fact:
-    seeded: dict[str, str] = {}
-    for library, call in rules.seeds:
-        seeded.setdefault(library, rules.place(call))
+    seeded = {library: rules.place(call) for library, call in reversed(rules.seeds)}
     places = ", ".join(f"{title} at {seeded[name]}" for name, title in _TITLES.items() if name in seeded)
     missing = ", ".join(title for name, title in _TITLES.items() if name not in seeded)
     state = f"seeded: {places or 'nothing'}" + (f"; not seeded: {missing}" if places and missing else "")

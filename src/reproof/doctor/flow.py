@@ -2,8 +2,6 @@
 
 `Flow.find_sink` climbs from an expression to what is made of it, along assignments, attributes, calls and returns. A
 value that enters something unknown is given up, so that nothing is said of it.
-
-Left out on purpose: which steps a condition skips, and values that go through files.
 """
 
 from __future__ import annotations

@@ -133,7 +133,6 @@ class Program:
         return self._resolved[node]
 
     def _resolve_name(self, name: str, home: Scope, depth: int) -> _Meaning:
-        """Return what a name of a scope stands for, if it is bound once."""
         binding = home.bindings[name][-1] if home.bindings[name] else None
         if isinstance(binding, ast.Import | ast.ImportFrom):
             return self._imported(binding, name, home.source, depth)

@@ -89,7 +89,6 @@ class Rules:
         return catalogue.splits(self.calls[call], shuffle=self.program.given(call, "shuffle"))
 
     def _find_seeds(self) -> Iterator[tuple[str, ast.Call]]:
-        """Yield the calls that seed a global generator in the main process, with the library whose generator it is."""
         for call, name in self.calls.items():
             written = method_of(call) or getattr(call.func, "id", "")
             is_helper = self.program.resolve(call.func) is None and written not in {"seed", "manual_seed"}
@@ -156,7 +155,6 @@ class Rules:
             draw = call if draw is None and is_certain and self._is_certain_draw(call) else draw
 
     def _timeline(self, node: ast.AST, depth: int, *, is_certain: bool) -> Iterator[tuple[ast.Call, bool]]:
-        """Yield the calls in a node in the order in which they run, and whether each certainly does."""
         is_guard = isinstance(node, ast.If) and "__name__" in ast.dump(node.test)
         is_certain = is_certain and (is_guard or not isinstance(node, _BRANCHES))
         for child in ast.iter_child_nodes(node):

@@ -20,7 +20,6 @@ from reproof.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-MAX_FILE_BYTES: Final = 2 * 1024 * 1024
 _UNREADABLE: Final = (OSError, ValueError, SyntaxError, RecursionError)
 
 
@@ -102,16 +101,12 @@ def read_script(path: Path) -> Source:
 
 
 def _shown(path: Path) -> str:
-    """Return a path relative to the current folder if it lies below it, else as it is."""
     whole = path.resolve()
     return str(whole.relative_to(Path.cwd()) if whole.is_relative_to(Path.cwd()) else path)
 
 
 def _parse(path: Path) -> Source:
     data = path.read_bytes()
-    if len(data) > MAX_FILE_BYTES:
-        msg = f"larger than {MAX_FILE_BYTES // 1024**2} MiB"
-        raise ValueError(msg)
     text = data.decode(tokenize.detect_encoding(io.BytesIO(data).readline)[0])
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # invalid escapes and the like: Python says so when it runs the script
