@@ -22,10 +22,8 @@ def diagnose(target: Path | None = None, *, ask_torch: bool = True, with_checks:
     """Return the conditions of determinism here, and what is wrong in a script.
 
     `target` is a script, or a folder whose scripts are read; None for the conditions alone. Without `ask_torch` PyTorch
-    is not imported, and the conditions that it alone can tell say so; without `with_checks` they are left out.
-
-    Raises:
-        UsageError: The target is missing or cannot be read.
+    is not imported, and the conditions that it alone can tell say so; without `with_checks` they are left out. Raises
+    UsageError if the target is missing or cannot be read.
     """
     from reproof.doctor.checks import read_checks
     from reproof.doctor.script import read_target

@@ -83,14 +83,12 @@ def splits(name: str, *, shuffle: object) -> bool:
     )
 
 
-_MAKERS: Final = words("default_rng RandomState PCG64 MT19937 Philox SFC64")
+# what makes a generator, with the name of its seed; not torch.Generator: without one it has a fixed seed
 GENERATORS: Final[dict[str, str]] = {
-    **{f"numpy.random.{name}": "seed" for name in _MAKERS},
+    **{f"numpy.random.{name}": "seed" for name in words("default_rng RandomState PCG64 MT19937 Philox SFC64")},
     "numpy.random.SeedSequence": "entropy",
     "random.Random": "x",
 }
-"""What makes a generator, with the name of its seed. Not `torch.Generator`: without one it has a fixed seed."""
-
 SAMPLERS: Final = re.compile(r"optuna\.samplers\.(_\w+\.)*(?!Grid|BruteForce|PartialFixed)[A-Z]\w+Sampler")
 TRAINING: Final = re.compile(
     r"torch\.optim\.[A-Z]\w*|torch\.autograd\.(grad|backward)|torch\.func\.\w*grad\w*"
@@ -109,8 +107,6 @@ _OUTSIDE: Final[dict[Kind, str]] = {
     "secrets.randbelow secrets.randbits random.SystemRandom secrets.SystemRandom",
 }
 OUTSIDE: Final = {name: kind for kind, names in _OUTSIDE.items() for name in names.split()}
-"""What asks the outside world, with the kind of its answer."""
-
 _SINKS: Final[tuple[tuple[re.Pattern[str], str], ...]] = (
     (re.compile(r"torch\.optim\.(\w+\.)*[A-Z]\w*"), "the optimizer's settings"),
     (re.compile(r"torch\.utils\.data\.(\w+\.)*[A-Z]\w*"), "the training data"),
@@ -127,22 +123,20 @@ def sink_of(name: str) -> str | None:
     return next((kind for pattern, kind in _SINKS if pattern.fullmatch(name)), None)
 
 
+# what computes its result from its arguments
 PURE: Final = re.compile(
     r"(torch|numpy|math|itertools|functools|hashlib|zlib|binascii|struct|random|statistics|operator|copy|pandas"
     r"|collections|datetime|uuid|scipy|sklearn|asyncio|reproof\.make_generator)(\..*)?"
     r"|builtins\.(int|float|str|abs|round|sum|min|max|set|frozenset|dict|map|filter|range|next|hash|bytes|bytearray"
     r"|pow|divmod|bool|ord|hex|sorted|any|all|repr|slice|int\.from_bytes)|tqdm\.(auto\.)?tqdm"
 )
-"""Functions whose result is computed from their arguments."""
-
+# what opens what a name says: a file with a random name has the same contents
 READERS: Final = re.compile(
     r"(builtins|io|json|yaml|pickle|joblib|torch|torchaudio|numpy|gzip|imageio|soundfile)\.\w*(load|read|open|save)\w*"
     r"|numpy\.(genfromtxt|fromfile|memmap)|cv2\.imread|PIL\.Image\.open|pandas\.read_\w+|torchvision\.io\.\w+|h5py\.File"
     r"|pathlib\.\w*Path|(os\.path|shutil|tempfile|logging|safetensors\.\w+|scipy\.io\.\w+)\.\w+|os\.(stat|makedirs|mkdir)"
     r"|torch\.(jit\.save|onnx\.export|utils\.tensorboard\.\w+|profiler\.\w+|cuda\.\w+)"
 )
-"""Functions that open what a name says: a file with a random name has the same contents."""
-
 READING_METHODS: Final = words(
     "open read_text read_bytes exists is_file is_dir stat mkdir iterdir glob rglob unlink touch"
 )
@@ -153,8 +147,7 @@ MUTATORS: Final = words(
 )
 KEEPERS: Final = words("append appendleft add put")
 QUIET_METHODS: Final = words(
-    "info debug warning error write log log_metric log_metrics add_scalar add_scalars add_text set_description "
-    "set_postfix print save save_model to_csv to_json wait join sleep submit"
+    "info debug warning error write log log_metric log_metrics add_scalar add_text set_description save join submit"
 )
 HOOKS: Final = re.compile(r"register_(\w+_)?hook")
 MODEL_NAMES: Final = words("model net network module criterion discriminator encoder decoder")

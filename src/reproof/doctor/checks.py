@@ -23,10 +23,9 @@ TORCH_CONDITIONS: Final = (
     "seeds", "deterministic-algorithms", "filled-memory", "cudnn-deterministic", "cudnn-benchmark-off",
     "cudnn-tf32-off", "matmul-precision", "cublas-workspace", "num-threads", "hash-seed",
 )  # fmt: skip
-"""The conditions that `reproof.conditions` reads, for the table without PyTorch."""
 
 _TABLE: Final = """
-hash-seed | The order in which a set of strings is walked follows their hashes, which change with every start of Python.
+hash-seed | The order in which a set of strings is walked follows their hashes, new with every start of Python.
   PYTHONHASHSEED=0 python train.py: a running process cannot change its own
   https://docs.python.org/3/using/cmdline.html#envvar-PYTHONHASHSEED
 thread-variables | They fix the number of threads of PyTorch, NumPy and MKL, also in processes that the script starts.
@@ -41,10 +40,10 @@ code-paths | MKL, oneDNN and PyTorch pick their code by the processor's instruct
 worker-seeding | PyTorch seeds random, NumPy and its own generator in each worker; a worker_init_fn can undo that.
   worker_init_fn=reproof.seed_worker
   https://docs.pytorch.org/docs/stable/notes/randomness.html#dataloader
-loader-generators | A loader without a generator shuffles with the global one: any other draw from that changes its order.
+loader-generators | A loader without a generator shuffles with the global one: any other draw from that changes it.
   DataLoader(data, shuffle=True, generator=reproof.make_generator(42))
   https://docs.pytorch.org/docs/stable/notes/randomness.html#dataloader
-split-generators | A split without a seed of its own follows the global generator: any earlier draw from that changes it.
+split-generators | A split without a seed of its own follows the global generator: any earlier draw changes it.
   random_split(data, lengths, generator=reproof.make_generator(42)); train_test_split(data, random_state=42)
   https://docs.pytorch.org/docs/stable/data.html#torch.utils.data.random_split
 trial-seeds | A trial that does not seed starts where the last one ended: the best one cannot be repeated alone.
@@ -75,13 +74,15 @@ def read_checks(facts: dict[str, Fact] | None = None, *, ask_torch: bool = True)
 
     `facts` are what the script sees to, by the names of conditions. Importing PyTorch takes a second or more.
 
-    Effects:
-        Imports PyTorch if asked to. Starts git and waits for it, as `collect_environment` does. Changes nothing.
+    Effects: imports PyTorch if asked to; starts git and waits for it, as `collect_environment` does; changes nothing.
     """
     why_not = "" if ask_torch else "PyTorch is not asked (--no-torch)"
     own: list[Check] = []
     try:
-        own = _ask_torch() if ask_torch else []
+        if ask_torch:
+            from reproof.determinism import conditions
+
+            own = [_make(row.name, row.state, row.holds, (row.why, row.how, row.source)) for row in conditions()]
     except DependencyError as error:
         why_not = error.problem
     except (ImportError, OSError) as error:
@@ -92,20 +93,11 @@ def read_checks(facts: dict[str, Fact] | None = None, *, ask_torch: bool = True)
     return tuple(_with_fact(check, facts) for check in here)
 
 
-def _ask_torch() -> list[Check]:
-    from reproof.determinism import conditions
-
-    return [
-        Check(name=row.name, state=row.state, holds=holds, matters=row.why, how=row.how, source=row.source)
-        for row in conditions()
-        for holds in [row.holds or (None if row.name == "filled-memory" else row.holds)]  # a program can do without
-    ]
-
-
-def _make(name: str, state: str, holds: bool | None) -> Check:  # noqa: FBT001  # a row of the table
-    matters, how, source = _TEXTS.get(name, _OF_PYTORCH)
-    if name not in _TEXTS and "installed" in state:
-        how = "pip install 'reproof[torch]'"
+def _make(name: str, state: str, holds: bool | None, texts: tuple[str, str, str] | None = None) -> Check:  # noqa: FBT001
+    """Return a condition; that memory is filled is only information, since a valid program can do without."""
+    matters, how, source = texts or _TEXTS.get(name, _OF_PYTORCH)
+    how = "pip install 'reproof[torch]'" if "not installed" in state and texts is None and name not in _TEXTS else how
+    holds = holds or (None if name == "filled-memory" else holds)
     return Check(name=name, state=state, holds=holds, matters=matters, how=how, source=source)
 
 

@@ -27,10 +27,8 @@ _FLAGS: Final[dict[str, tuple[str, bool]]] = {
     "torch.backends.cudnn.benchmark": ("cudnn-benchmark-off", False),
     "torch.backends.cudnn.allow_tf32": ("cudnn-tf32-off", False),
 }
-_SETTINGS: Final = ("deterministic-algorithms", "matmul-precision", "cublas-workspace")
-_SET_BY_REPROOF: Final = (*(name for name, _ in _FLAGS.values()), *_SETTINGS)
+_SET_BY_REPROOF: Final = [*dict(_FLAGS.values()), "deterministic-algorithms", "matmul-precision", "cublas-workspace"]
 _TITLES: Final = {"torch": "PyTorch", "numpy": "NumPy", "random": "random"}
-
 
 Fact: TypeAlias = tuple[str, bool | None]
 """What a script does about a condition, in a few words, and whether the condition holds with it."""
@@ -115,9 +113,8 @@ def _trials(rules: Rules) -> Fact:
     """Return whether each trial of a search seeds itself, so that it can be repeated without those before it."""
     unseeded = []
     for search in rules.searches:
-        node = rules.program.argument(search, "func", 0)
-        objective = rules.program.resolve(node) if isinstance(node, ast.AST) else None
-        if not isinstance(objective, ast.AST):
+        objective = rules.function_given(search, "func", 0)
+        if objective is None:
             return f"the objective is not seen: {rules.place(search)}", None
         reached = rules.program.reach([objective], handed=True)
         seeds = [call for _, call in rules.seeds] + [call for call in rules.calls if method_of(call) == "candidate"]

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from reproof.doctor.program import Program, Scope
 
 _MAX_STATES: Final = 5000
+_Steps: TypeAlias = "Iterator[_State | Sink]"
 _THROUGH: Final = ast.Compare | ast.DictComp | ast.BinOp | ast.UnaryOp | ast.Set | ast.JoinedStr | ast.FormattedValue
 _KEEPING: Final = ast.Starred | ast.GeneratorExp | ast.ListComp | ast.SetComp | ast.Await | ast.Slice
 
@@ -37,9 +38,6 @@ class _State:
 
     node: ast.AST
     path: tuple[object, ...] = ()
-
-
-_Steps: TypeAlias = "Iterator[_State | Sink]"
 
 
 class Flow:
@@ -72,7 +70,7 @@ class Flow:
                 waiting += self._climb(state)
         return None
 
-    def _climb(self, state: _State) -> _Steps:
+    def _climb(self, state: _State) -> _Steps:  # noqa: C901  # one branch per kind of syntax
         node, parent = state.node, self.program.parents.get(state.node)
         if isinstance(parent, ast.keyword):
             parent = self.program.parents[parent]
@@ -164,8 +162,7 @@ class Flow:
 
     def _is_fallback(self, target: ast.Name) -> bool:
         """Whether a value only stands in for one that may be given: ``if seed is None: seed = time()``."""
-        statement = self.program.parents[target]
-        around = self.program.parents.get(statement)
+        around = self.program.parents.get(self.program.parents[target])
         tested = list(ast.walk(around.test)) if isinstance(around, ast.If) else []
         is_tested = any(isinstance(node, ast.Name) and node.id == target.id for node in tested)
         return is_tested and any(isinstance(node, ast.Is | ast.Not | ast.Eq) for node in tested)
@@ -204,7 +201,6 @@ class Flow:
 
     def _argument(self, call: ast.Call, state: _State) -> _Steps:
         name = self.program.name(call)
-        method = call.func.attr if isinstance(call.func, ast.Attribute) else ""
         sink = self._sink_of(call, name)
         if sink is not None or self.program.targets(call):
             # a parameter of a function of the script is not followed
@@ -217,16 +213,16 @@ class Flow:
         elif name in {"builtins.list", "builtins.tuple", "builtins.iter", "builtins.reversed"}:
             yield _State(call, state.path)
         else:
-            owner = call.func.value if isinstance(call.func, ast.Attribute) else None
+            owner, method = getattr(call.func, "value", None), getattr(call.func, "attr", "")
             is_method = owner is not None and not isinstance(self.program.resolve(owner), str)
             if is_method and method in catalogue.MUTATORS:
                 path = state.path if method in catalogue.KEEPERS else ()
-                yield from self._put_into(owner, _State(state.node, path))  # type: ignore[arg-type]
+                yield from self._put_into(call.func.value, _State(state.node, path))  # type: ignore[attr-defined]
             is_computed = is_method and method not in catalogue.QUIET_METHODS
             yield from [_State(call)] if is_computed or catalogue.PURE.fullmatch(name) else []
 
     def _sink_of(self, call: ast.Call, name: str) -> str | None:
-        method = call.func.attr if isinstance(call.func, ast.Attribute) else ""
+        method = getattr(call.func, "attr", "")
         written = method or getattr(call.func, "id", "")
         is_model = self.program.derives(self.program.class_of(call.func), "torch.nn.", "torch.func.", "torch.compile")
         is_model |= written in catalogue.MODEL_NAMES and not name and not self.program.targets(call)

@@ -20,15 +20,10 @@ if TYPE_CHECKING:
 
 FUNCTIONS: Final = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 DEFINITIONS: Final = (*FUNCTIONS, ast.ClassDef)
-UNKNOWN: Final = object()
-"""A value or an argument that the script does not fix."""
-
-_SHARED: Final = ast.expr_context | ast.operator | ast.unaryop | ast.cmpop | ast.boolop
-"""Nodes that Python shares between all places."""
-
+UNKNOWN: Final = object()  # a value or an argument that the script does not fix
+_SHARED: Final = ast.expr_context | ast.operator | ast.unaryop | ast.cmpop | ast.boolop  # by Python, between all places
 _Meaning: TypeAlias = str | ast.AST | None
-_MAX_DEPTH: Final = 8
-_MAX_BASES: Final = 50
+MAX_DEPTH: Final = 8
 _DATA_METHODS: Final = frozenset({"__getitem__", "__getitems__", "__iter__", "__next__", "__call__"})
 _SAME_OBJECT: Final = frozenset({"to", "cuda", "cpu", "train", "eval", "manual_seed", "double", "float", "half"})
 
@@ -115,7 +110,7 @@ class Program:
 
     def resolve(self, node: ast.AST, depth: int = 0) -> _Meaning:
         """Return what an expression stands for: a library's full dotted name, a definition or a module's tree."""
-        if depth > _MAX_DEPTH:
+        if depth > MAX_DEPTH:
             return None
         if node not in self._resolved:
             found: str | ast.AST | None = node if isinstance(node, ast.Lambda) else None
@@ -146,27 +141,27 @@ class Program:
         level, module = (node.level, node.module or "") if isinstance(node, ast.ImportFrom) else (0, "")
         alias = next((item.name for item in node.names if name in {item.asname, item.name}), name)
         own = self.sources.find(source, module, level)
-        if own is not None and alias in self.inner[own.tree].bindings and depth < _MAX_DEPTH:
+        if own is not None and alias in self.inner[own.tree].bindings and depth < MAX_DEPTH:
             return self._resolve_name(alias, self.inner[own.tree], depth + 1)
         dotted = f"{module}.{alias}".lstrip(".")
         found = self.sources.find(source, dotted, level)
         return found.tree if found is not None else None if level or own is not None else dotted
 
     def assigned(self, target: ast.AST) -> ast.expr | None:
-        """Return the expression that a target is given as a whole, or of which it gets each item."""
+        """Return the expression that a target is given as a whole."""
         parent = self.parents.get(target)
         if isinstance(parent, ast.Assign | ast.AnnAssign | ast.NamedExpr):
             return parent.value
-        if isinstance(parent, ast.Tuple) and isinstance(statement := self.parents.get(parent), ast.Assign):
-            values = statement.value
-            if isinstance(values, ast.Tuple) and len(values.elts) == len(parent.elts):
-                return dict(zip(map(id, parent.elts), values.elts, strict=True))[id(target)]
+        statement = self.parents.get(parent) if isinstance(parent, ast.Tuple) else None
+        values = statement.value if isinstance(statement, ast.Assign) else None
+        if isinstance(parent, ast.Tuple) and isinstance(values, ast.Tuple) and len(values.elts) == len(parent.elts):
+            return next(value for part, value in zip(parent.elts, values.elts, strict=True) if part is target)
         return parent.context_expr if isinstance(parent, ast.withitem) else None
 
     def class_of(self, node: ast.AST, depth: int = 0) -> ast.ClassDef | str | None:
         """Return the class of an instance: one of the program, or the dotted name of what made it."""
         targets: list[ast.AST] = []
-        if depth > _MAX_DEPTH:
+        if depth > MAX_DEPTH:
             return None
         if isinstance(node, ast.Call):
             if isinstance(node.func, ast.Attribute) and node.func.attr in _SAME_OBJECT:
@@ -192,7 +187,7 @@ class Program:
         """Return a class and all that it derives from, those of libraries by their dotted names."""
         found = [owner] if isinstance(owner, ast.ClassDef | str) else []
         for item in found:
-            for base in item.bases if isinstance(item, ast.ClassDef) and len(found) < _MAX_BASES else []:
+            for base in item.bases if isinstance(item, ast.ClassDef) and len(found) < MAX_DEPTH else []:
                 kind = self.resolve(base)
                 kind = kind if isinstance(kind, ast.ClassDef | str) else ast.unparse(base)
                 found += [kind] if kind not in found else []
@@ -263,7 +258,7 @@ class Program:
 
     def constant(self, node: object, depth: int = 0) -> object:
         """Return the value that an expression has in each run, or UNKNOWN."""
-        if isinstance(node, ast.Name) and depth < _MAX_DEPTH:
+        if isinstance(node, ast.Name) and depth < MAX_DEPTH:
             bindings = self.bindings(node)
             return self.constant(self.assigned(bindings[0]), depth + 1) if len(bindings) == 1 else UNKNOWN
         return node.value if isinstance(node, ast.Constant) else UNKNOWN

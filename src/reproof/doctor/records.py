@@ -7,8 +7,7 @@ from typing import Any, Final, Literal
 
 from reproof.errors import EXIT_DIVERGED, EXIT_SAME
 
-DOCTOR_SCHEMA: Final = 1
-"""Version of the JSON that `reproof doctor --json` writes."""
+DOCTOR_SCHEMA: Final = 1  # version of the JSON that `reproof doctor --json` writes
 
 Kind = Literal[
     "unseeded-rng", "unseeded-generator", "worker-seeding", "os-entropy", "wall-clock", "process-identity"
@@ -18,10 +17,7 @@ Kind = Literal[
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
-    """One condition of determinism: what is the case, why it matters, what to type, and where it is documented.
-
-    `holds` is None where the condition does not apply, is only information, or cannot be read.
-    """
+    """One condition of determinism; `holds` is None where it does not apply, is only information, or cannot be read."""
 
     name: str
     state: str

@@ -1,6 +1,6 @@
 """What keeps a training from reproducing, as far as its script shows; each rule says nothing unless it is certain.
 
-Left out on purpose, for `reproof check` to find by experiment: orders of sets and listings, uninitialised memory, operations
+Left out, for `reproof check` to find by experiment: orders of sets and listings, uninitialised memory, operations
 without a deterministic implementation, threads, state that an earlier run left on disk, differences between machines.
 """
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from reproof.doctor import catalogue
 from reproof.doctor.flow import Flow, Sink
-from reproof.doctor.program import DEFINITIONS, UNKNOWN, Program
+from reproof.doctor.program import DEFINITIONS, MAX_DEPTH, UNKNOWN, Program
 from reproof.doctor.records import Finding, Kind
 
 if TYPE_CHECKING:
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 _SEEDS: Final = {"torch": "torch.manual_seed(42)", "numpy": "numpy.random.seed(42)", "random": "random.seed(42)"}
 _LOADING: Final = frozenset({"load_state_dict", "from_pretrained", "load_from_checkpoint"})
 _BRANCHES: Final = ast.If | ast.For | ast.AsyncFor | ast.While | ast.Try | ast.Match | ast.IfExp | ast.BoolOp
-_MAX_DEPTH: Final = 6
 _OUTSIDE: Final[dict[Kind, tuple[str, str]]] = {
     "wall-clock": ("the time", "a count of steps, or a seed of the script, in place of the time"),
     "process-identity": ("what only this process has", "a number that the script fixes, such as its seed"),
@@ -44,10 +43,11 @@ class Rules:
         self.searches = [call for call in self.calls if is_optuna and method_of(call) == "optimize"]
         is_backward = any(method_of(call) == "backward" for call in self.calls)
         self._is_training = is_backward or any(map(catalogue.TRAINING.fullmatch, self.calls.values()))
-        hooks = [self._function(call, "worker_init_fn", None) for call in self.loaders]
-        bundles = [self._function(call, "train", 1) for call, name in self.calls.items() if name == catalogue.BUNDLE]
+        hooks = [self.function_given(call, "worker_init_fn", None) for call in self.loaders]
+        bundles = [
+            self.function_given(call, "train", 1) for call, name in self.calls.items() if name == catalogue.BUNDLE
+        ]
         self._hooks = {hook for hook in hooks if hook is not None}
-        # a BestTrialBundle seeds every generator before each trial
         self._bundled = program.reach([entry for entry in bundles if entry is not None], handed=True) - program.main
         self.seeds = list(self._find_seeds())
 
@@ -70,7 +70,8 @@ class Rules:
     def _reaches(self, sink: Sink) -> str:
         return f"reaches {sink.what} ({self.place(sink.node)})"
 
-    def _function(self, call: ast.Call, name: str, position: int | None) -> ast.AST | None:
+    def function_given(self, call: ast.Call, name: str, position: int | None) -> ast.AST | None:
+        """Return the function of the script that a call is given."""
         node = self.program.argument(call, name, position)
         found = self.program.resolve(node) if isinstance(node, ast.AST) else None
         return found if isinstance(found, ast.AST) else None
@@ -162,7 +163,7 @@ class Rules:
                 yield from self._timeline(child, depth, is_certain=is_certain)
         if isinstance(node, ast.Call):
             yield node, is_certain
-            for target in self.program.targets(node) if depth < _MAX_DEPTH else []:
+            for target in self.program.targets(node) if depth < MAX_DEPTH else []:
                 yield from self._timeline(target, depth + 1, is_certain=is_certain)
 
     def _find_generators(self) -> Iterator[Finding]:

@@ -23,10 +23,8 @@ _IMPORTED: Final = re.compile(rb"^\s*(?:from|import)\s+[\w.]*?(\w+)(?:\s+import\
 def read_target(target: Path) -> tuple[Diagnosis, dict[str, Fact] | None]:
     """Read a script, or all scripts of a folder, each with the modules that it imports.
 
-    Returns a diagnosis without conditions, and what the script sees to: None if there is not exactly one.
-
-    Raises:
-        UsageError: There is no such file, it cannot be read, or a folder has no script.
+    Returns a diagnosis without conditions, and what the script sees to: None if there is not exactly one. Raises
+    UsageError if there is no such file, it cannot be read, or a folder has no script.
     """
     if (target / "__main__.py").is_file():
         target /= "__main__.py"
@@ -45,10 +43,9 @@ def read_target(target: Path) -> tuple[Diagnosis, dict[str, Fact] | None]:
 
 def find_scripts(folder: Path) -> list[Path]:
     """Return the files of a folder that no other imports, or that have a main guard; no tests, nothing hidden."""
-    paths = sorted(folder.rglob("*.py"))
     outside = {path.parent for path in folder.rglob("pyvenv.cfg")}
-    paths = [path for path in paths if not any(map(_SKIPPED.fullmatch, path.relative_to(folder).parts))]
-    texts = {path: path.read_bytes() for path in paths if path.is_file() and not outside & set(path.parents)}
+    shown = [p for p in sorted(folder.rglob("*.py")) if not any(map(_SKIPPED.fullmatch, p.relative_to(folder).parts))]
+    texts = {path: path.read_bytes() for path in shown if path.is_file() and not outside & set(path.parents)}
     imported = {name.decode() for text in texts.values() for names in _IMPORTED.findall(text) for name in names}
     return [path for path, text in texts.items() if path.stem not in imported or b"__main__" in text]
 

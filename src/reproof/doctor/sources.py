@@ -34,10 +34,7 @@ class Source:
 
 
 class Sources:
-    """A script with the modules that it imports from its own folder and package.
-
-    `files` are all that were read, the script `main` first, then in the order of their imports; `not_read` exist, too.
-    """
+    """A script (`main`) with the modules that it imports from its own folder and package, in the order of imports."""
 
     def __init__(self, script: Path) -> None:
         """Read the script and follow its imports, or raise UsageError if the script cannot be read."""
@@ -87,11 +84,7 @@ class Sources:
 
 
 def read_script(path: Path) -> Source:
-    """Read the file that is run.
-
-    Raises:
-        UsageError: There is none, or it cannot be read.
-    """
+    """Read the file that is run, or raise UsageError if there is none or it cannot be read."""
     if not path.exists():
         raise UsageError(f"there is no {path}", "name a Python script, or a folder of them")
     try:

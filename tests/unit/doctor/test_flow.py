@@ -129,26 +129,6 @@ REACHING = {
         sampler = TPESampler(multivariate=True)  # finds: unseeded-generator
         optuna.create_study(sampler=sampler).optimize(train, 10)
         """,
-    "files by a pattern": """
-        from glob import glob
-        for name in glob("shards/*.npy"):  # finds: listing-order
-            model(torch.load(name), y)
-        """,
-    "as they are completed": """
-        from concurrent.futures import ThreadPoolExecutor, as_completed
-        with ThreadPoolExecutor() as pool:
-            waiting = [pool.submit(load, i) for i in range(9)]
-            rows = [done.result() for done in as_completed(waiting)]  # finds: concurrency
-        model(torch.stack(rows), y)
-        """,
-    "as a pool hands them out": """
-        import multiprocessing
-        rows = []
-        with multiprocessing.Pool(4) as pool:
-            for row in pool.imap_unordered(load, range(9)):  # finds: concurrency
-                rows.append(row)
-        model(torch.stack(rows), y)
-        """,
 }
 
 HARMLESS = {
@@ -537,7 +517,7 @@ HARMLESS = {
 
 @pytest.mark.parametrize("source", REACHING.values(), ids=REACHING)
 def test_what_reaches_the_training_is_found(after_training: Doctor, source: str) -> None:
-    """The line is named where the value or the order comes from, with its kind."""
+    """The line is named where the value comes from, with its kind."""
     answer = after_training(source)
     assert answer.found == answer.expected
 
