@@ -30,8 +30,7 @@ _FLAGS: Final[dict[str, tuple[str, bool]]] = {
 _SET_BY_REPROOF: Final = [*dict(_FLAGS.values()), "deterministic-algorithms", "matmul-precision", "cublas-workspace"]
 _TITLES: Final = {"torch": "PyTorch", "numpy": "NumPy", "random": "random"}
 
-Fact: TypeAlias = tuple[str, bool | None]
-"""What a script does about a condition, in a few words, and whether the condition holds with it."""
+Fact: TypeAlias = tuple[str, bool | None]  # what a script does about a condition, and whether it holds with that
 
 
 def read_facts(rules: Rules, findings: tuple[Finding, ...]) -> dict[str, Fact]:

@@ -29,10 +29,7 @@ class Check:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One line of a script that keeps its training from reproducing: what is wrong, and what to write instead.
-
-    `file` is relative to the current folder where it lies below it, `line` 1-based, and `text` that line.
-    """
+    """One line of a script, 1-based, that keeps its training from reproducing, and what to write instead."""
 
     kind: Kind
     file: str

@@ -87,7 +87,8 @@ class Rules:
 
     def is_split(self, call: ast.Call) -> bool:
         """Whether a call splits data with scikit-learn and draws."""
-        return catalogue.splits(self.calls[call], shuffle=self.program.given(call, "shuffle"))
+        name = self.calls[call]
+        return name.startswith("sklearn.") and catalogue.splits(name, shuffle=self.program.given(call, "shuffle"))
 
     def _find_seeds(self) -> Iterator[tuple[str, ast.Call]]:
         for call, name in self.calls.items():

@@ -20,6 +20,7 @@ from reproof.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+MAX_FILES: Final = 500
 _UNREADABLE: Final = (OSError, ValueError, SyntaxError, RecursionError)
 
 
@@ -75,6 +76,8 @@ class Sources:
     def _read(self, path: Path) -> Source | None:
         if path not in self._by_path:
             try:
+                if len(self.files) >= MAX_FILES:
+                    raise ValueError(f"more than {MAX_FILES} files")
                 self._by_path[path] = source = _parse(path)
                 self.files.append(source)
             except _UNREADABLE as error:
