@@ -26,11 +26,12 @@ from reproof.errors import UsageError
 @click.option(
     "-q", "--quiet", is_flag=True, help="Look at the script alone, and leave the conditions out; never imports PyTorch."
 )
-def command(*, script: str | None, json_path: str | None, no_torch: bool, quiet: bool) -> int:
-    """Tell which conditions of determinism hold here, why each matters and how to set it; nothing is changed.
+@click.option("--why", is_flag=True, help="Also say why each condition matters, how to set it, and where it says so.")
+def command(*, script: str | None, json_path: str | None, no_torch: bool, quiet: bool, why: bool) -> int:
+    """Tell what in a SCRIPT keeps its training from reproducing, and which conditions of determinism hold here.
 
-    With a SCRIPT, also read it and the modules of its folder that it imports, without running them, and name the
-    lines that keep its training from reproducing. A FOLDER stands for all scripts in it.
+    The script and the modules of its folder that it imports are read, never run. A FOLDER stands for all scripts in
+    it; without either only the conditions are told. Nothing is changed.
 
     Exits with 0 if nothing was found in the script, or there is none, 1 if something was, 2 for an error. Conditions
     that do not hold do not change the exit code.
@@ -42,7 +43,7 @@ def command(*, script: str | None, json_path: str | None, no_torch: bool, quiet:
     json_file = None if json_path is None else JsonFile(path=json_path, keys=DIAGNOSIS)
     diagnosis = diagnose(target, ask_torch=not (no_torch or quiet), with_checks=not quiet)
     if write_json(diagnosis.to_json(), json_file):
-        draw_diagnosis(diagnosis, quiet=quiet)
+        draw_diagnosis(diagnosis, is_explained=why)
     return diagnosis.exit_code
 
 

@@ -5,6 +5,7 @@ Nothing is changed. PyTorch is imported only here, and only if it is asked for: 
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from reproof.doctor.records import Check
@@ -12,302 +13,127 @@ from reproof.environment import collect_environment, collect_torch_environment
 from reproof.errors import DependencyError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator
 
-    from reproof.determinism import ConditionState
-    from reproof.doctor.facts import ScriptFacts
+    from reproof.doctor.facts import Fact
 
-_TORCH_DOCS: Final = "https://docs.pytorch.org/docs/stable"
-_RANDOMNESS: Final = f"{_TORCH_DOCS}/notes/randomness.html"
-_THREAD_VARIABLES: Final = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
-_ISA_VARIABLES: Final = ("ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA")
+_RANDOMNESS: Final = "https://docs.pytorch.org/docs/stable/notes/randomness.html"
 
 TORCH_CONDITIONS: Final = (
-    "seeds",
-    "deterministic-algorithms",
-    "filled-memory",
-    "cudnn-deterministic",
-    "cudnn-benchmark-off",
-    "cudnn-tf32-off",
-    "matmul-precision",
-    "cublas-workspace",
-    "num-threads",
-    "hash-seed",
-)
-"""The conditions that `reproof.conditions` reads, for the table without PyTorch."""
+    "seeds", "deterministic-algorithms", "filled-memory", "cudnn-deterministic", "cudnn-benchmark-off",
+    "cudnn-tf32-off", "matmul-precision", "cublas-workspace", "num-threads", "hash-seed",
+)  # fmt: skip
 
-_INFORMATION: Final = frozenset({"filled-memory"})
-"""Conditions that a valid program can do without."""
+_TABLE: Final = """
+hash-seed | The order in which a set of strings is walked follows their hashes, new with every start of Python.
+  PYTHONHASHSEED=0 python train.py: a running process cannot change its own
+  https://docs.python.org/3/using/cmdline.html#envvar-PYTHONHASHSEED
+thread-variables | They fix the number of threads of PyTorch, NumPy and MKL, also in processes that the script starts.
+  OMP_NUM_THREADS=4 MKL_NUM_THREADS=4 python train.py
+  https://docs.pytorch.org/docs/stable/threading_environment_variables.html
+processes | Another number of training processes splits the batches and adds the gradients in another way.
+  start the same number each time: torchrun --nproc-per-node=2 train.py
+  https://docs.pytorch.org/docs/stable/elastic/run.html
+code-paths | MKL, oneDNN and PyTorch pick their code by the processor's instructions, and each adds in another order.
+  MKL_CBWR=AVX2 ONEDNN_MAX_CPU_ISA=AVX2 ATEN_CPU_CAPABILITY=avx2 python train.py
+  https://oneapi-src.github.io/oneDNN/dev_guide_cpu_dispatcher_control.html
+worker-seeding | PyTorch seeds random, NumPy and its own generator in each worker; a worker_init_fn can undo that.
+  worker_init_fn=reproof.seed_worker
+  https://docs.pytorch.org/docs/stable/notes/randomness.html#dataloader
+loader-generators | A loader without a generator shuffles with the global one: any other draw from that changes it.
+  DataLoader(data, shuffle=True, generator=reproof.make_generator(42))
+  https://docs.pytorch.org/docs/stable/notes/randomness.html#dataloader
+split-generators | A split without a seed of its own follows the global generator: any earlier draw changes it.
+  random_split(data, lengths, generator=reproof.make_generator(42)); train_test_split(data, random_state=42)
+  https://docs.pytorch.org/docs/stable/data.html#torch.utils.data.random_split
+trial-seeds | A trial that does not seed starts where the last one ended: the best one cannot be repeated alone.
+  torch.manual_seed(seed) first in the objective, or reproof.integrations.optuna.BestTrialBundle
+  https://optuna.readthedocs.io/en/stable/faq.html#how-can-i-obtain-reproducible-optimization-results
+preprocessing-kept | A model's weights are of no use without the scaler that its inputs went through.
+  joblib.dump(scaler, path) beside the weights; in a bundle run.keep_scaler(scaler)
+  https://scikit-learn.org/stable/model_persistence.html
+versions | PyTorch does not promise the same results across its releases, platforms, or between CPU and GPU.
+  pin them all, such as with pip freeze > constraints.txt
+  https://docs.pytorch.org/docs/stable/notes/randomness.html
+cuda-versions | Another release of CUDA, cuDNN or the driver may pick other kernels, which add in another order.
+  keep them with the environment, such as in the image of a container
+  https://docs.pytorch.org/docs/stable/notes/randomness.html
+hardware | Other processors and GPUs have other instructions and numbers of cores, and add in other orders.
+  compare runs of one kind of machine; reproof compare names what differs
+  https://docs.pytorch.org/docs/stable/notes/numerical_accuracy.html
+"""
+"""Each condition with why it matters, how to set it, and where it is documented."""
+
+_LINES: Final = [line.strip() for line in _TABLE.replace(" | ", "\n").strip().splitlines()]
+_TEXTS: Final = dict(zip(_LINES[::4], zip(_LINES[1::4], _LINES[2::4], _LINES[3::4], strict=True), strict=True))
+_OF_PYTORCH: Final = ("It is a setting of PyTorch, and read from PyTorch.", "let reproof doctor import it", _RANDOMNESS)
 
 
-def read_checks(facts: ScriptFacts | None = None, *, ask_torch: bool = True) -> tuple[Check, ...]:
+def read_checks(facts: dict[str, Fact] | None = None, *, ask_torch: bool = True) -> tuple[Check, ...]:
     """Return every condition of determinism as it is here.
 
-    Args:
-        facts: What the script sets, which counts for the conditions that it sets; None without a script.
-        ask_torch: Whether to import PyTorch, which takes a second or more.
+    `facts` are what the script sees to, by the names of conditions. Importing PyTorch takes a second or more.
 
-    Effects:
-        Imports PyTorch if asked to. Starts git and waits for it, as `collect_environment` does. Changes nothing.
+    Effects: imports PyTorch if asked to; starts git and waits for it, as `collect_environment` does; changes nothing.
     """
-    conditions, why_not = _ask_torch() if ask_torch else ((), "PyTorch is not asked (--no-torch)")
-    environment = {**collect_environment(), **(collect_torch_environment() if conditions else {})}
-    own = [_from_condition(state) for state in conditions] or _unknown_conditions(why_not, environment)
-    return (
-        *(_with_script(check, facts) for check in own),
-        *_thread_checks(environment, why_not),
-        *_processor_checks(environment, why_not),
-        _worker_check(facts),
-        _loader_check(facts),
-        _version_check(environment, why_not),
-        _hardware_check(environment, why_not),
-    )
-
-
-def _ask_torch() -> tuple[Sequence[ConditionState], str]:
+    why_not = "" if ask_torch else "PyTorch is not asked (--no-torch)"
+    own: list[Check] = []
     try:
-        from reproof.determinism import conditions
+        if ask_torch:
+            from reproof.determinism import conditions
+
+            own = [_make(row.name, row.state, row.holds, (row.why, row.how, row.source)) for row in conditions()]
     except DependencyError as error:
-        return (), error.problem
+        why_not = error.problem
     except (ImportError, OSError) as error:
-        return (), f"PyTorch cannot be imported ({error})"
-    return conditions(), ""
+        why_not = f"PyTorch cannot be imported ({error})"
+    environment = {**collect_environment(), **(collect_torch_environment() if own else {})}
+    own = own or [_make(name, f"unknown: {why_not}", None) for name in TORCH_CONDITIONS if name != "hash-seed"]
+    here = [*own, *(_make(*row) for row in _rows(environment, why_not) if row[0] not in {check.name for check in own})]
+    return tuple(_with_fact(check, facts) for check in here)
 
 
-def _from_condition(state: ConditionState) -> Check:
-    return Check(
-        name=state.name,
-        state=state.state,
-        holds=None if state.name in _INFORMATION and not state.holds else state.holds,
-        matters=state.why,
-        how=state.how,
-        source=state.source,
-    )
+def _make(name: str, state: str, holds: bool | None, texts: tuple[str, str, str] | None = None) -> Check:  # noqa: FBT001
+    """Return a condition; that memory is filled is only information, since a valid program can do without."""
+    matters, how, source = texts or _TEXTS.get(name, _OF_PYTORCH)
+    how = "pip install 'reproof[torch]'" if "not installed" in state and texts is None and name not in _TEXTS else how
+    holds = holds or (None if name == "filled-memory" else holds)
+    return Check(name=name, state=state, holds=holds, matters=matters, how=how, source=source)
 
 
-def _unknown_conditions(why_not: str, environment: dict[str, Any]) -> list[Check]:
-    checks = [
-        Check(
-            name=name,
-            state=f"unknown: {why_not}",
-            holds=None,
-            matters="It is a setting of PyTorch, and read from PyTorch.",
-            how="pip install 'reproof[torch]'" if "installed" in why_not else "let reproof doctor import PyTorch",
-            source=_RANDOMNESS,
-        )
-        for name in TORCH_CONDITIONS
-        if name != "hash-seed"
-    ]
-    return [*checks, _hash_seed_check(environment)]
-
-
-def _hash_seed_check(environment: dict[str, Any]) -> Check:
-    seed = environment["python"]["hash_seed"]
-    return Check(
-        name="hash-seed",
-        state="random" if seed == "random" else f"pinned to {seed}",
-        holds=seed != "random",
-        matters="The order in which a set of strings is walked follows their hashes, which change with every start of "
-        "Python; a running process cannot change its own.",
-        how="start python with PYTHONHASHSEED=0 in its environment: PYTHONHASHSEED=0 python train.py",
-        source="https://docs.python.org/3/using/cmdline.html#envvar-PYTHONHASHSEED",
-    )
-
-
-def _with_script(check: Check, facts: ScriptFacts | None) -> Check:
-    """Return a check as it will be in the script, where the script decides about it."""
-    if facts is None:
+def _with_fact(check: Check, facts: dict[str, Fact] | None) -> Check:
+    fact = (facts or {}).get(check.name)
+    if fact is None:
         return check
-    if check.name == "seeds":
-        return _seed_check(check, facts)
-    setting = facts.settings.get(check.name)
-    if setting is None:
-        return check
+    if check.name not in TORCH_CONDITIONS or check.name == "seeds":
+        return replace(check, state=fact[0], holds=fact[1])
     does_not_apply = check.holds is None and not check.state.startswith("unknown")
-    verb = {True: "sets it", False: "sets it to something else", None: "sets it, to what cannot be told"}[setting.holds]
-    return _replace(
-        check,
-        state=f"{check.state}; {setting.place} {verb}",
-        holds=None if does_not_apply else setting.holds,
-    )
+    stays = check.holds if does_not_apply or check.name == "hash-seed" else fact[1]
+    return replace(check, state=f"{check.state}; {fact[0]}", holds=stays)
 
 
-def _seed_check(check: Check, facts: ScriptFacts) -> Check:
-    names = {"torch": "PyTorch", "numpy": "NumPy", "random": "random"}
-    missing = [title for library, title in names.items() if library not in facts.seeded]
-    places = ", ".join(f"{names[library]} at {place}" for library, place in facts.seeded.items())
-    state = f"seeded: {places or 'nothing'}" + (f"; not seeded: {', '.join(missing)}" if places and missing else "")
-    holds = True if not missing else None if "torch" in facts.seeded else False
-    return _replace(check, state=state, holds=holds)
-
-
-def _replace(check: Check, *, state: str, holds: bool | None) -> Check:
-    return Check(name=check.name, state=state, holds=holds, matters=check.matters, how=check.how, source=check.source)
-
-
-# --- threads and processor -------------------------------------------------------------------------------------------
-
-
-def _thread_checks(environment: dict[str, Any], why_not: str) -> tuple[Check, ...]:
-    variables = environment["variables"]
-    given = [f"{name}={variables[name]}" for name in _THREAD_VARIABLES if name in variables]
-    count = environment.get("torch", {}).get("threads", {}).get("interop")
-    return (
-        Check(
-            name="thread-variables",
-            state=", ".join(given) or f"{' and '.join(_THREAD_VARIABLES)} are not set",
-            holds=True if given else None,
-            matters="They fix the number of threads of PyTorch, NumPy and MKL before any of them starts, also in the "
-            "processes that the script starts.",
-            how="OMP_NUM_THREADS=4 MKL_NUM_THREADS=4 python train.py",
-            source=f"{_TORCH_DOCS}/threading_environment_variables.html",
-        ),
-        Check(
-            name="interop-threads",
-            state=str(count) if count is not None else f"unknown: {why_not}",
-            holds=None,
-            matters="They run parts of a graph side by side (torch.jit.fork and the like); an operation by itself "
-            "does not depend on their number.",
-            how="torch.set_num_interop_threads(1), before any work is done",
-            source=f"{_TORCH_DOCS}/generated/torch.set_num_interop_threads.html",
-        ),
-    )
-
-
-def _processor_checks(environment: dict[str, Any], why_not: str) -> tuple[Check, ...]:
-    variables = environment["variables"]
-    capability = environment.get("torch", {}).get("cpu_capability")
-    return (
-        _variable_check(
-            "mkl-branch",
-            ("MKL_CBWR",),
-            variables,
-            matters="MKL picks its code by the processor, and each branch adds in another order: unless a branch is "
-            "fixed, the same run gives other bits on another processor.",
-            how="MKL_CBWR=COMPATIBLE python train.py, the slowest, which every processor has; or MKL_CBWR=AVX2",
-            source="https://www.intel.com/content/www/us/en/docs/onemkl/developer-guide-linux/2025-1/"
-            "set-env-var-for-cond-numerical-reproducibility.html",
-        ),
-        _variable_check(
-            "onednn-isa",
-            _ISA_VARIABLES,
-            variables,
-            matters="oneDNN compiles its convolutions and matrix products for the instructions that it finds: unless "
-            "they are limited, the same run gives other bits on another processor.",
-            how="ONEDNN_MAX_CPU_ISA=AVX2 python train.py",
-            source="https://oneapi-src.github.io/oneDNN/dev_guide_cpu_dispatcher_control.html",
-        ),
-        Check(
-            name="cpu-capability",
-            state=_describe_capability(capability, variables.get("ATEN_CPU_CAPABILITY"), why_not),
-            holds=True if "ATEN_CPU_CAPABILITY" in variables else None,
-            matters="PyTorch's own kernels exist once per set of instructions, and those with wider vectors add in "
-            "another order.",
-            how="ATEN_CPU_CAPABILITY=avx2 python train.py, or default for what every processor has",
-            source="https://github.com/pytorch/pytorch/pull/9579",
-        ),
-    )
-
-
-def _variable_check(
-    name: str, variables: tuple[str, ...], values: dict[str, str], *, matters: str, how: str, source: str
-) -> Check:
-    """Return a check of a variable that fixes the code that is run; unset, it only matters between processors."""
-    given = [f"{variable}={values[variable]}" for variable in variables if variable in values]
-    is_fixed = bool(given) and not given[0].endswith("=AUTO")
-    state = ", ".join(given) or f"{variables[0]} is not set: it follows the processor"
-    return Check(name=name, state=state, holds=True if is_fixed else None, matters=matters, how=how, source=source)
-
-
-def _describe_capability(capability: str | None, variable: str | None, why_not: str) -> str:
-    found = capability or f"unknown: {why_not}"
-    return found if variable is None else f"{found}, by ATEN_CPU_CAPABILITY={variable}"
-
-
-# --- what only a script tells ----------------------------------------------------------------------------------------
-
-
-def _worker_check(facts: ScriptFacts | None) -> Check:
-    return Check(
-        name="worker-seeding",
-        state=_describe_workers(facts),
-        holds=None if facts is None or not facts.with_workers else not facts.reseeded_workers,
-        matters="What workers draw comes from generators of their own. PyTorch seeds random, NumPy and its own in each "
-        "of them from the loader's generator; a worker_init_fn can undo that, and other libraries are not seeded.",
-        how="worker_init_fn=reproof.seed_worker",
-        source=f"{_RANDOMNESS}#dataloader",
-    )
-
-
-def _describe_workers(facts: ScriptFacts | None) -> str:
-    if facts is None:
-        return "not looked at: name one script"
-    if not facts.with_workers:
-        return "no loader has workers" if facts.num_loaders else "the script has no DataLoader"
-    if facts.reseeded_workers:
-        return f"{_list(facts.reseeded_workers)} seeds the workers with something that is new in each run"
-    return f"PyTorch seeds the workers of {_list(facts.with_workers)}"
-
-
-def _loader_check(facts: ScriptFacts | None) -> Check:
-    is_seeded = facts is not None and "torch" in facts.seeded
-    state, holds = "not looked at: name one script", None
-    if facts is not None and facts.without_generator:
-        state = f"{_list(facts.without_generator)} shuffles with the global generator"
-        holds = None if is_seeded else False
-    elif facts is not None:
-        state = f"{facts.with_generator} of {facts.num_loaders} loaders have their own; no other is seen to shuffle"
-        holds = True if facts.with_generator else None
-    return Check(
-        name="loader-generators",
-        state=state,
-        holds=holds,
-        matters="A loader without a generator of its own shuffles with the global one, so that whatever else draws "
-        "from it, such as one more layer, changes the order of the samples.",
-        how="DataLoader(data, shuffle=True, generator=reproof.make_generator(42))",
-        source=f"{_RANDOMNESS}#dataloader",
-    )
-
-
-def _list(places: tuple[str, ...]) -> str:
-    more = f" and {len(places) - 2} more" if len(places) > 2 else ""  # noqa: PLR2004  # two fit on a line
-    return ", ".join(places[:2]) + more
-
-
-# --- versions and hardware -------------------------------------------------------------------------------------------
-
-
-def _version_check(environment: dict[str, Any], why_not: str) -> Check:
-    packages, torch = environment["packages"], environment.get("torch", {})
+def _rows(environment: dict[str, Any], why_not: str) -> Iterator[tuple[str, str, bool | None]]:
+    given, torch = environment["variables"], environment.get("torch", {})
     cuda = torch.get("cuda") or {}
-    versions = {
-        "Python": environment["python"]["version"],
-        "PyTorch": torch.get("version") or packages.get("torch") or f"unknown ({why_not})",
-        "NumPy": packages.get("numpy") or "not installed",
-        "CUDA": cuda.get("version") or ("none" if torch else "unknown"),
-        "cuDNN": cuda.get("cudnn") or ("none" if torch else "unknown"),
-    }
-    return Check(
-        name="versions",
-        state=", ".join(f"{name} {version}" for name, version in versions.items()),
-        holds=None,
-        matters="Another release may compute in another order: PyTorch does not promise the same results across its "
-        "releases and commits, across platforms, or between CPU and GPU.",
-        how="pin them all, such as with pip freeze > constraints.txt",
-        source=_RANDOMNESS,
-    )
-
-
-def _hardware_check(environment: dict[str, Any], why_not: str) -> Check:
-    cpu, torch = environment["cpu"], environment.get("torch", {})
-    devices = (torch.get("cuda") or {}).get("devices") or []
+    seed = environment["python"]["hash_seed"]
+    yield "hash-seed", "random" if seed == "random" else f"pinned to {seed}", seed != "random"
+    yield _variable("thread-variables", given, "OMP_NUM_THREADS", "MKL_NUM_THREADS")
+    yield "processes", f"{given['WORLD_SIZE']}, by WORLD_SIZE" if "WORLD_SIZE" in given else "1", None
+    yield _variable("code-paths", given, "MKL_CBWR", "ONEDNN_MAX_CPU_ISA", "ATEN_CPU_CAPABILITY")
+    for name in ("worker-seeding", "loader-generators", "split-generators", "trial-seeds", "preprocessing-kept"):
+        yield name, "not looked at: name one script", None
+    of_torch = "none" if torch else "unknown"
+    numpy, pytorch = (environment["packages"].get(name) or "not installed" for name in ("numpy", "torch"))
+    yield "versions", f"Python {environment['python']['version']}, PyTorch {pytorch}, NumPy {numpy}", None
+    of_cuda = {"CUDA": "version", "cuDNN": "cudnn", "driver": "driver"}
+    yield "cuda-versions", ", ".join(f"{name} {cuda.get(key) or of_torch}" for name, key in of_cuda.items()), None
+    cpu = environment["cpu"]
+    gpus = ", ".join(map(str, cuda.get("devices") or [])) or ("no GPU" if torch else f"GPUs unknown ({why_not})")
     cores = f"{cpu['num_usable'] or cpu['count']} of {cpu['count']}"
-    gpus = ", ".join(str(device) for device in devices) or ("no GPU" if torch else f"GPUs unknown ({why_not})")
-    return Check(
-        name="hardware",
-        state=f"{cpu['model'] or 'unknown processor'}, {cores} cores; {gpus}",
-        holds=None,
-        matters="Other processors and GPUs have other instructions and numbers of cores, and add in other orders.",
-        how="compare runs of one kind of machine; reproof compare names what differs",
-        source=f"{_TORCH_DOCS}/notes/numerical_accuracy.html",
-    )
+    yield "hardware", f"{cpu['model'] or 'unknown processor'}, {cores} cores; {gpus}", None
+
+
+def _variable(name: str, given: dict[str, str], *variables: str) -> tuple[str, str, bool | None]:
+    found = [f"{variable}={given[variable]}" for variable in variables if variable in given]
+    is_fixed = bool(found) and not found[0].endswith("=AUTO")
+    return name, ", ".join(found) or f"not set: {', '.join(variables)}", True if is_fixed else None

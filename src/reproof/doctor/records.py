@@ -7,39 +7,17 @@ from typing import Any, Final, Literal
 
 from reproof.errors import EXIT_DIVERGED, EXIT_SAME
 
-DOCTOR_SCHEMA: Final = 1
-"""Version of the JSON that `reproof doctor --json` writes."""
+DOCTOR_SCHEMA: Final = 1  # version of the JSON that `reproof doctor --json` writes
 
 Kind = Literal[
-    "unseeded-rng",
-    "unseeded-generator",
-    "worker-seeding",
-    "os-entropy",
-    "wall-clock",
-    "process-identity",
-    "hash-order",
-    "listing-order",
-    "concurrency",
-    "uninitialized-memory",
-    "nondeterministic-op",
-    "worker-count",
-    "environment",
-]
-"""The kinds of causes that can be read from a script, in the words that `reproof check` uses for causes."""
+    "unseeded-rng", "unseeded-generator", "worker-seeding", "os-entropy", "wall-clock", "process-identity"
+]  # fmt: skip
+"""The kinds of causes that are read from a script, in the words that `reproof check` uses for causes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
-    """One condition of determinism, as it is here.
-
-    Attributes:
-        name: Short stable name, e.g. ``hash-seed``.
-        state: What is the case, in a few words.
-        holds: Whether the condition holds; None where it does not apply, is only information, or cannot be read.
-        matters: Why it matters, in one sentence.
-        how: What to type to make it hold.
-        source: Where it is documented.
-    """
+    """One condition of determinism; `holds` is None where it does not apply, is only information, or cannot be read."""
 
     name: str
     state: str
@@ -51,16 +29,7 @@ class Check:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One place of a script that keeps its training from reproducing.
-
-    Attributes:
-        kind: What the outside world gets in by.
-        file: Path of the file, relative to the current folder where it lies below it.
-        line: 1-based number of the line.
-        text: That line, without its indentation.
-        message: What is wrong, in one sentence.
-        fix: What to write instead.
-    """
+    """One line of a script, 1-based, that keeps its training from reproducing, and what to write instead."""
 
     kind: Kind
     file: str
@@ -80,16 +49,9 @@ class NotRead:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Diagnosis:
-    """All that the doctor has to say.
+    """All that the doctor has to say; `files` are those that were read, none without a script."""
 
-    Attributes:
-        checks: The conditions, whether they hold or not.
-        findings: What is wrong in the script, in the order of its files and lines; empty without a script.
-        files: The files that were read for it.
-        not_read: The files that belong to it and were not.
-    """
-
-    checks: tuple[Check, ...]
+    checks: tuple[Check, ...] = ()
     findings: tuple[Finding, ...] = ()
     files: tuple[str, ...] = ()
     not_read: tuple[NotRead, ...] = ()
@@ -101,10 +63,4 @@ class Diagnosis:
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON of `reproof doctor`, schema 1."""
-        return {
-            "schema": DOCTOR_SCHEMA,
-            "checks": [asdict(check) for check in self.checks],
-            "findings": [asdict(finding) for finding in self.findings],
-            "files": list(self.files),
-            "not_read": [asdict(item) for item in self.not_read],
-        }
+        return {"schema": DOCTOR_SCHEMA, **asdict(self)}

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import pytest
 
-from reproof.doctor.program.reading import Reading
-from reproof.doctor.rules import find_all
+from reproof.doctor.script import read_target
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -66,8 +65,7 @@ def read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Doctor:
             path = tmp_path / name
             path.parent.mkdir(exist_ok=True, parents=True)
             path.write_text(dedent(text), encoding="utf-8")
-        reading = Reading(tmp_path / "train.py")
-        findings = find_all(reading)
+        findings = read_target(tmp_path / "train.py")[0].findings
         return Answer(
             findings=findings,
             found=sorted((item.kind, item.file, item.line) for item in findings),

@@ -14,9 +14,9 @@ from reproof.doctor.records import Kind
 from reproof.doctor.script import read_target
 
 if TYPE_CHECKING:
-    from reproof.doctor.facts import ScriptFacts
+    from reproof.doctor.facts import Fact
 
-VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "MKL_CBWR", "ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA")
+VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "MKL_CBWR", "ONEDNN_MAX_CPU_ISA")
 
 
 @pytest.fixture(autouse=True)
@@ -31,10 +31,10 @@ def by_name(checks: tuple[Check, ...]) -> dict[str, Check]:
     return {check.name: check for check in checks}
 
 
-def facts_of(folder: Path, source: str) -> ScriptFacts:
+def facts_of(folder: Path, source: str) -> dict[str, Fact]:
     """Return what a script sets."""
     (folder / "train.py").write_text(source, encoding="utf-8")
-    facts = read_target(folder / "train.py").facts
+    facts = read_target(folder / "train.py")[1]
     assert facts is not None
     return facts
 
@@ -51,17 +51,19 @@ class TestTable:
         assert [check.matters for check in checks[: len(states)]] == [state.why for state in states]
 
     def test_what_surrounds_pytorch_is_in_it(self) -> None:
-        """Threads, code paths of the processor, loaders, versions, hardware."""
+        """Threads, processes, code paths, what a script sees to, versions, hardware."""
         names = [check.name for check in read_checks()]
         assert names[len(TORCH_CONDITIONS) :] == [
             "thread-variables",
-            "interop-threads",
-            "mkl-branch",
-            "onednn-isa",
-            "cpu-capability",
+            "processes",
+            "code-paths",
             "worker-seeding",
             "loader-generators",
+            "split-generators",
+            "trial-seeds",
+            "preprocessing-kept",
             "versions",
+            "cuda-versions",
             "hardware",
         ]
 
@@ -77,7 +79,7 @@ class TestTable:
     def test_without_pytorch_its_rows_say_so(self) -> None:
         """And nothing is claimed to hold or not; the hash seed is known all the same."""
         checks = by_name(read_checks(ask_torch=False))
-        for name in (*TORCH_CONDITIONS, "interop-threads", "cpu-capability"):
+        for name in TORCH_CONDITIONS:
             if name != "hash-seed":
                 assert checks[name].holds is None
                 assert checks[name].state.startswith("unknown: ")
@@ -89,23 +91,23 @@ class TestTable:
 
     def test_variables_that_fix_a_code_path_hold(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Unset they only matter between machines; AUTO fixes nothing."""
-        names = ("thread-variables", "mkl-branch", "onednn-isa", "cpu-capability")
-        assert [by_name(read_checks())[name].holds for name in names] == [None] * 4
-        for variable, value in zip(
-            (*VARIABLES[1:4], "ATEN_CPU_CAPABILITY"), ("4", "AVX2", "AVX2", "avx2"), strict=True
-        ):
-            monkeypatch.setenv(variable, value)
-        checks = by_name(read_checks())
-        assert [checks[name].holds for name in names] == [True] * 4
+        names = ("thread-variables", "code-paths")
+        assert [by_name(read_checks(ask_torch=False))[name].holds for name in names] == [None] * 2
+        monkeypatch.setenv("MKL_NUM_THREADS", "4")
+        monkeypatch.setenv("MKL_CBWR", "AVX2")
+        checks = by_name(read_checks(ask_torch=False))
+        assert [checks[name].holds for name in names] == [True] * 2
         assert checks["thread-variables"].state == "MKL_NUM_THREADS=4"
         monkeypatch.setenv("MKL_CBWR", "AUTO")
-        assert by_name(read_checks())["mkl-branch"].holds is None
+        assert by_name(read_checks(ask_torch=False))["code-paths"].holds is None
 
     def test_versions_and_hardware_are_told(self) -> None:
-        """By name."""
+        """By name, the driver's as well."""
         checks = by_name(read_checks())
-        for name in ("Python 3.", "PyTorch 2.", "NumPy ", "CUDA ", "cuDNN "):
+        for name in ("Python 3.", "PyTorch 2.", "NumPy "):
             assert name in checks["versions"].state
+        for name in ("CUDA ", "cuDNN ", "driver "):
+            assert name in checks["cuda-versions"].state
         assert "cores" in checks["hardware"].state
 
 
@@ -122,82 +124,26 @@ class TestDocument:
 
 
 class TestScript:
-    """What a script sets counts as set."""
+    """What a script sees to counts."""
 
     def test_settings_count(self, tmp_path: Path) -> None:
-        """Each with its place; what a later line says overrides an earlier one."""
-        facts = facts_of(
-            tmp_path,
-            "import torch, os\n"
-            "torch.use_deterministic_algorithms(True)\n"
-            "torch.set_num_threads(4)\n"
-            "torch.set_float32_matmul_precision('high')\n"
-            "torch.backends.cudnn.benchmark = False\n"
-            "os.environ['CUBLAS_WORKSPACE_CONFIG'] = ':4096:8'\n",
-        )
-        assert {name: (item.place.rpartition("/")[2], item.holds) for name, item in facts.settings.items()} == {
-            "deterministic-algorithms": ("train.py:2", True),
-            "num-threads": ("train.py:3", True),
-            "matmul-precision": ("train.py:4", False),
-            "cudnn-benchmark-off": ("train.py:5", True),
-            "cublas-workspace": ("train.py:6", True),
-        }
-        checks = by_name(read_checks(facts))
-        assert checks["deterministic-algorithms"].holds
-        assert checks["deterministic-algorithms"].state.endswith("train.py:2 sets it")
-        assert checks["matmul-precision"].holds is False
-        assert by_name(read_checks(facts, ask_torch=False))["num-threads"].holds
+        """Each with its place, also without PyTorch; the rest stays as it is here."""
+        source = "import torch\ntorch.use_deterministic_algorithms(True)\ntorch.set_float32_matmul_precision('high')\n"
+        for ask_torch in (True, False):
+            checks = by_name(read_checks(facts_of(tmp_path, source), ask_torch=ask_torch))
+            assert checks["deterministic-algorithms"].holds
+            assert checks["deterministic-algorithms"].state.endswith("train.py:2 sets it")
+            assert checks["matmul-precision"].holds is False
+        assert checks["loader-generators"].state == "nothing shuffles"
 
     def test_what_does_not_apply_here_still_does_not(self, tmp_path: Path) -> None:
-        """A flag of cuDNN, where there is no GPU."""
-        facts = facts_of(tmp_path, "import torch\ntorch.backends.cudnn.deterministic = True\n")
-        here = {state.name: state.holds for state in conditions()}["cudnn-deterministic"]
-        assert by_name(read_checks(facts))["cudnn-deterministic"].holds == (None if here is None else True)
-
-    def test_reproof_deterministic_sets_most_of_them(self, tmp_path: Path) -> None:
-        """And seeds all libraries."""
-        facts = facts_of(tmp_path, "import reproof\nreproof.deterministic(seed=1)\n")
-        assert set(facts.seeded) == {"torch", "numpy", "random"}
-        assert by_name(read_checks(facts))["seeds"].holds
-
-    @pytest.mark.parametrize(
-        ("source", "holds", "words"),
-        [
-            ("", False, "seeded: nothing"),
-            ("import torch; torch.manual_seed(0)", None, "not seeded: NumPy, random"),
-            (
-                "import torch, random, numpy; torch.manual_seed(0); random.seed(0); numpy.random.seed(0)",
-                True,
-                "random at",
-            ),
-        ],
-    )
-    def test_seeds(self, tmp_path: Path, source: str, words: str, *, holds: bool | None) -> None:
-        """Which libraries are seeded, and where."""
-        check = by_name(read_checks(facts_of(tmp_path, source)))["seeds"]
-        assert check.holds is holds
-        assert words in check.state
-
-    @pytest.mark.parametrize(
-        ("loaders", "workers", "generators"),
-        [
-            ("", None, None),
-            ("DataLoader(d)", None, None),
-            ("DataLoader(d, shuffle=True)", None, False),
-            ("torch.manual_seed(1); DataLoader(d, shuffle=True)", None, None),
-            ("DataLoader(d, shuffle=True, generator=g, num_workers=2)", True, True),
-            ("DataLoader(d, num_workers=2, worker_init_fn=fresh)", False, None),
-        ],
-    )
-    def test_loaders(self, tmp_path: Path, loaders: str, *, workers: bool | None, generators: bool | None) -> None:
-        """Whether workers are seeded and loaders have generators of their own."""
-        source = (
-            "import os, torch\nfrom torch.utils.data import DataLoader\n"
-            f"def fresh(i): torch.manual_seed(int.from_bytes(os.urandom(4), 'big'))\n{loaders}\n"
-        )
-        checks = by_name(read_checks(facts_of(tmp_path, source)))
-        assert checks["worker-seeding"].holds is workers
-        assert checks["loader-generators"].holds is generators
+        """A flag of cuDNN, where there is no GPU; a hash seed that is set too late."""
+        lines = "import torch, os\ntorch.backends.cudnn.deterministic = True\nos.environ['PYTHONHASHSEED'] = '0'\n"
+        checks = by_name(read_checks(facts_of(tmp_path, lines)))
+        here = {state.name: state.holds for state in conditions()}
+        assert checks["cudnn-deterministic"].holds == (None if here["cudnn-deterministic"] is None else True)
+        assert checks["hash-seed"].holds == here["hash-seed"]
+        assert "too late" in checks["hash-seed"].state
 
     def test_several_scripts_are_not_mixed(self, tmp_path: Path) -> None:
         """What one script sets says nothing of the conditions of another."""
@@ -232,5 +178,5 @@ class TestDiagnosis:
         assert set(finding) == {"kind", "file", "line", "text", "message", "fix"}
         assert (finding["kind"], finding["line"]) == ("process-identity", 2)
         assert finding["text"] == "torch.manual_seed(os.getpid())"
-        assert found["files"] == [str(script)]
-        assert found["not_read"] == []
+        assert list(found["files"]) == [str(script)]
+        assert list(found["not_read"]) == []

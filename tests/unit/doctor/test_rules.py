@@ -1,4 +1,4 @@
-"""Global generators without a seed, or with one that comes too late or is none."""
+"""The lines of a script that are named, and those that are not."""
 
 from __future__ import annotations
 
@@ -68,15 +68,6 @@ UNSEEDED = {
             return image
         net(augment(x)).sum().backward()
         """,
-    "a list that a function fills": """
-        import random, torch
-        torch.manual_seed(0)
-        def fill(rows):
-            rows.append(random.random())  # finds: unseeded-rng
-        rows = []
-        fill(rows)
-        net(torch.tensor(rows)).sum().backward()
-        """,
     "scikit-learn splits with numpy's": """
         import torch
         from sklearn.model_selection import train_test_split
@@ -106,16 +97,6 @@ UNSEEDED = {
         noise = np.random.rand(3)  # finds: unseeded-rng
         net(noise).sum().backward()
         """,
-    "a seed that the command line leaves out": """
-        import argparse, torch
-        parser = argparse.ArgumentParser()
-        parser.add_argument("--seed", type=int)
-        args = parser.parse_args()
-        if args.seed is not None:
-            torch.manual_seed(args.seed)
-        model = torch.nn.Linear(4, 1)  # finds: unseeded-rng
-        model(x).sum().backward()
-        """,
     "seeds only in workers": """
         import torch, numpy as np
         torch.manual_seed(0)
@@ -132,13 +113,6 @@ UNSEEDED = {
             torch.manual_seed(0)
         model = torch.nn.Linear(4, 1)  # finds: unseeded-rng
         model(x).sum().backward()
-        """,
-    "the seed is drawn from what it seeds": """
-        import random, torch
-        seed = random.randint(0, 9999)  # finds: unseeded-rng
-        random.seed(seed)
-        torch.manual_seed(seed)
-        net(x).sum().backward()
         """,
     "a new seed": """
         import torch
@@ -273,6 +247,97 @@ SEEDED = {
         """,
 }
 
+WORKERS = """
+import random, numpy as np, torch
+from torch.utils.data import DataLoader, Dataset
+torch.manual_seed(0)
+{helper}
+class Noisy({base}):
+    def __len__(self): return 64
+    {method}
+    def __getitem__(self, i): return torch.as_tensor({call}, dtype=torch.float32)
+net = torch.nn.Linear(4, 1)
+for x in DataLoader(Noisy(), 16, shuffle=True, num_workers={workers}{more}):
+    net(x).sum().backward()
+"""
+FETCHES = {
+    "a method": {"method": "def draw(self): return random.gauss(0, 1)", "call": "self.draw()"},
+    "a function": {"helper": "def draw(): return np.random.rand()", "call": "draw()"},
+    "a function of a function": {
+        "helper": "def draw(): return np.random.rand()\ndef double(): return 2 * draw()",
+        "call": "double()",
+    },
+    "a class without a base": {"method": "def draw(self): return random.random()", "call": "self.draw()", "base": ""},
+    "the draw itself": {"call": "random.random()"},
+    "an object that is called": {
+        "helper": "class Noise:\n    def __call__(self): return random.random()\nnoise = Noise()",
+        "call": "noise()",
+    },
+}
+HOOK = """def seed(worker_id):
+    value = torch.initial_seed() % 2**32
+    np.random.seed(value); random.seed(value)
+"""
+SEARCH = """
+import optuna, torch
+{imports}
+def train(config, run=None):
+    model = torch.nn.Linear(4, 1)
+    model(torch.randn(8, 4)).sum().backward()
+    return 1.0
+{objective}
+study = optuna.create_study(sampler=optuna.samplers.TPESampler(seed=1))
+study.optimize({given}, n_trials=3)
+"""
+BUNDLED = {
+    "an objective": (
+        "bundle = BestTrialBundle('best', train)\ndef objective(trial): return bundle.candidate(trial, {}).run()",
+        "objective, callbacks=[bundle]",
+    ),
+    "a lambda": ("bundle = BestTrialBundle('best', train=train)", "lambda trial: bundle.candidate(trial, {}).run()"),
+    "made in a function": (
+        "def main():\n    bundle = BestTrialBundle('best', train)\n    return bundle\nbundle = main()",
+        "lambda trial: bundle.candidate(trial, {}).run()",
+    ),
+}
+LATE = {
+    "before the trainer": """
+        import torch
+        from transformers import Trainer, TrainingArguments
+        net = torch.nn.Linear(4, 1)  # finds: unseeded-rng
+        args = TrainingArguments("out", seed=7)
+        Trainer(model=net, args=args).train()
+        """,
+    "after the arguments": """
+        import torch
+        from transformers import Trainer, TrainingArguments
+        args = TrainingArguments(output_dir="out", seed=7)
+        net = torch.nn.Linear(4, 1)  # finds: unseeded-rng
+        Trainer(net, args).train()
+        """,
+    "by a function": """
+        import torch, transformers
+        def build():
+            return torch.nn.Sequential(torch.nn.Embedding(4, 4), torch.nn.ReLU())  # finds: unseeded-rng
+        def main():
+            net = build()
+            trainer = transformers.Trainer(net, transformers.TrainingArguments("out", seed=7))
+            trainer.train()
+        main()
+        """,
+    "of a configuration": """
+        from transformers import AutoConfig, AutoModelForCausalLM, Trainer, TrainingArguments
+        net = AutoModelForCausalLM.from_config(AutoConfig())  # finds: unseeded-rng
+        Trainer(net, TrainingArguments("out", seed=7)).train()
+        """,
+    "in a subclass of the library": """
+        import torch
+        from trl import SFTTrainer
+        net = torch.nn.Linear(4, 1)  # finds: unseeded-rng
+        SFTTrainer(net).train()
+        """,
+}
+
 
 @pytest.mark.parametrize("source", UNSEEDED.values(), ids=UNSEEDED)
 def test_a_draw_without_a_seed_is_found(read: Doctor, source: str) -> None:
@@ -287,22 +352,62 @@ def test_seeded_and_harmless_draws_are_not(read: Doctor, source: str) -> None:
     assert read(source).found == []
 
 
+@pytest.mark.parametrize("fetch", FETCHES.values(), ids=FETCHES)
+@pytest.mark.parametrize("hook", ["", HOOK], ids=["PyTorch seeds", "a hook seeds"])
+def test_draws_of_workers_are_seeded(read: Doctor, fetch: dict[str, str], hook: str) -> None:
+    """By PyTorch or a worker_init_fn, also in what `__getitem__` calls; and whatever the number of workers is."""
+    words = {"helper": "", "method": "", "base": "Dataset", "more": ", worker_init_fn=seed" if hook else "", **fetch}
+    for workers in ("2", "int(__import__('os').environ['N'])"):
+        assert read(hook + WORKERS.format(workers=workers, **words)).found == []
+
+
+def test_draws_without_workers_are_not(read: Doctor) -> None:
+    """They come from the generator of the main process, which nothing has seeded."""
+    words = {"helper": "", "base": "Dataset", "more": "", **FETCHES["a method"]}
+    answer = read(WORKERS.format(workers="0", **words))
+    assert [kind for kind, _, _ in answer.found] == ["unseeded-rng"]
+    assert "random.gauss" in answer.findings[0].text
+
+
+@pytest.mark.parametrize(("objective", "given"), BUNDLED.values(), ids=BUNDLED)
+def test_a_bundle_seeds_each_trial(read: Doctor, objective: str, given: str) -> None:
+    """What only BestTrialBundle runs is seeded by it."""
+    imports = "from reproof.integrations.optuna import BestTrialBundle"
+    assert read(SEARCH.format(imports=imports, objective=objective, given=given)).found == []
+
+
+def test_a_search_without_any_seed_is_found(read: Doctor) -> None:
+    """Without a bundle and without a seed the layer of the training is named."""
+    answer = read(SEARCH.format(imports="", objective="", given="train"))
+    assert [item.text for item in answer.findings] == ["model = torch.nn.Linear(4, 1)"]
+
+
+@pytest.mark.parametrize("source", LATE.values(), ids=LATE)
+def test_a_model_that_is_made_before_the_trainer_that_seeds(read: Doctor, source: str) -> None:
+    """TrainingArguments only carry the seed: the trainer sets it when it is made."""
+    answer = read(source)
+    assert answer.found == answer.expected
+
+
 class TestSeedsInOtherFiles:
     """A seed counts where it is called, and what it does is looked up."""
 
-    def test_a_helper_in_a_module(self, read: Doctor) -> None:
+    @pytest.mark.parametrize(
+        "line", ["from helpers import fix", "from helpers import *", "import helpers; fix = helpers.fix"]
+    )
+    def test_a_helper_in_a_module(self, read: Doctor, line: str) -> None:
         """What the helper seeds is read in its file: here all but NumPy."""
         answer = read(
-            """
+            f"""
             import numpy as np, torch
-            from helpers import fix_everything
-            fix_everything(1)
+            {line}
+            fix(1)
             x = torch.randn(3) + torch.tensor(np.random.rand(3))  # finds: unseeded-rng
             x.sum().backward()
             """,
             helpers="""
             import random, torch
-            def fix_everything(seed):
+            def fix(seed):
                 random.seed(seed)
                 torch.manual_seed(seed)
             """,
@@ -311,93 +416,20 @@ class TestSeedsInOtherFiles:
 
     def test_a_module_that_cannot_be_read(self, read: Doctor) -> None:
         """It may well seed, so nobody is accused."""
-        answer = read(
-            """
-            import torch, helpers
-            torch.nn.Linear(3, 1)(x).sum().backward()
-            """,
-            helpers="def broken(:",
-        )
+        answer = read("import torch, helpers\ntorch.nn.Linear(3, 1)(x).sum().backward()\n", helpers="def broken(:")
         assert answer.found == []
 
 
-class TestSeedsThatComeTooLate:
-    """The order of drawing and seeding, as far as it is certain."""
-
-    def test_the_model_is_made_first(self, read: Doctor) -> None:
-        """The layer is named, with the place of the seed."""
-        answer = read("""
-            import torch
-            class Net(torch.nn.Module):
-                def __init__(self):
-                    super().__init__()
-                    self.head = torch.nn.Linear(4, 1)  # finds: unseeded-rng
-            def main():
-                net = Net()
-                torch.manual_seed(0)
-                net(x).sum().backward()
-            if __name__ == "__main__":
-                main()
-            """)
-        assert answer.found == answer.expected
-        assert "train.py:9" in answer.findings[0].message
-
-    def test_the_model_is_made_before_the_trainer_that_seeds(self, read: Doctor) -> None:
-        """As the manual of transformers says: use model_init, since the trainer seeds when it is made."""
-        answer = read("""
-            import torch
-            from transformers import Trainer
-            net = torch.nn.Linear(4, 1)  # finds: unseeded-rng
-            Trainer(model=net).train()
-            """)
-        assert answer.found == answer.expected
-
-    @pytest.mark.parametrize(
-        "source",
-        [
-            pytest.param(
-                """
-                import torch
-                torch.manual_seed(0)
-                net = torch.nn.Linear(4, 1)
-                torch.manual_seed(1)
-                net(x).sum().backward()
-                """,
-                id="seeded again",
-            ),
-            pytest.param(
-                """
-                import torch
-                if seed:
-                    torch.manual_seed(0)
-                net = torch.nn.Linear(4, 1)
-                torch.manual_seed(1)
-                net(x).sum().backward()
-                """,
-                id="seeded before, perhaps",
-            ),
-            pytest.param(
-                """
-                import torch
-                net = torch.nn.Linear(4, 1)
-                if again:
-                    torch.manual_seed(1)
-                net(x).sum().backward()
-                """,
-                id="seeded after, perhaps",
-            ),
-            pytest.param(
-                """
-                import torch
-                net = torch.nn.Linear(4, 1)
-                net.load_state_dict(torch.load("start.pt"))
-                torch.manual_seed(1)
-                net(x).sum().backward()
-                """,
-                id="weights from a file",
-            ),
-        ],
-    )
-    def test_an_order_that_does_no_harm(self, read: Doctor, source: str) -> None:
-        """Nothing is said unless the draw is the first and the seed certainly comes after it."""
-        assert read(source).found == []
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["torch.manual_seed(0)", "net = torch.nn.Linear(4, 1)", "torch.manual_seed(1)"],
+        ["if seed:", "    torch.manual_seed(0)", "net = torch.nn.Linear(4, 1)", "torch.manual_seed(1)"],
+        ["net = torch.nn.Linear(4, 1)", "if again:", "    torch.manual_seed(1)"],
+        ["net = torch.nn.Linear(4, 1)", "net.load_state_dict(torch.load('start.pt'))", "torch.manual_seed(1)"],
+    ],
+    ids=["seeded again", "seeded before, perhaps", "seeded after, perhaps", "weights from a file"],
+)
+def test_an_order_of_seeds_that_does_no_harm(read: Doctor, lines: list[str]) -> None:
+    """Nothing is said unless the draw is the first and the seed certainly comes after it."""
+    assert read("\n".join(["import torch", *lines, "net(x).sum().backward()"])).found == []

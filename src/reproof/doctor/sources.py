@@ -1,0 +1,121 @@
+"""Read a script and the modules of its own folder and package that it imports; nothing is imported or run.
+
+Modules are looked for where ``python script.py`` and ``python -m package.module`` would find the user's own: in the
+script's folder, and in the folder that holds its outermost package. What is not there is a library.
+"""
+
+from __future__ import annotations
+
+import ast
+import io
+import tokenize
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from reproof.doctor.records import NotRead
+from reproof.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+MAX_FILES: Final = 500
+_UNREADABLE: Final = (OSError, ValueError, SyntaxError, RecursionError)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Source:
+    """One file, parsed; `shown` is its path as the user would write it."""
+
+    path: Path
+    shown: str
+    tree: ast.Module
+    lines: tuple[str, ...]
+
+
+class Sources:
+    """A script (`main`) with the modules that it imports from its own folder and package, in the order of imports."""
+
+    def __init__(self, script: Path) -> None:
+        """Read the script and follow its imports, or raise UsageError if the script cannot be read."""
+        self.main = read_script(script)
+        self.files = [self.main]
+        self.not_read: list[NotRead] = []
+        outermost = self.main.path.parent
+        while (outermost / "__init__.py").is_file() and outermost != outermost.parent:
+            outermost = outermost.parent
+        self._roots = dict.fromkeys((self.main.path.parent, outermost))
+        self._found: dict[tuple[Path | None, str], Source | None] = {}
+        self._by_path: dict[Path, Source | None] = {self.main.path: self.main}
+        for importer in self.files:  # it grows
+            for node in ast.walk(importer.tree):
+                for alias in node.names if isinstance(node, ast.Import | ast.ImportFrom) else []:
+                    base, level = (node.module, node.level) if isinstance(node, ast.ImportFrom) else (None, 0)
+                    parts = ".".join(filter(None, (base, alias.name))).split(".")
+                    for end in range(len(parts) + 1):  # the packages on the way are run, too
+                        self.find(importer, ".".join(parts[:end]), level)
+
+    def find(self, importer: Source, module: str, level: int = 0) -> Source | None:
+        """Return the file behind the name of an ``import``, or None if it is not one of the program's own."""
+        if level > len(importer.path.parents) or not (module or level):
+            return None
+        start = importer.path.parents[level - 1] if level else None
+        if (start, module) not in self._found:
+            path = self._locate([start] if start else self._roots, module.split(".") if module else [])
+            self._found[start, module] = None if path is None else self._read(path)
+        return self._found[start, module]
+
+    @staticmethod
+    def _locate(folders: Iterable[Path], parts: list[str]) -> Path | None:
+        """Return the file of a module; a package comes before a module of the same name, as in Python."""
+        bases = [folder.joinpath(*parts) for folder in folders]
+        files = [[base / "__init__.py", *([base.with_name(f"{base.name}.py")] if parts else [])] for base in bases]
+        return next((path.resolve() for pair in files for path in pair if path.is_file()), None)
+
+    def _read(self, path: Path) -> Source | None:
+        if path not in self._by_path:
+            try:
+                if len(self.files) >= MAX_FILES:
+                    raise ValueError(f"more than {MAX_FILES} files")
+                self._by_path[path] = source = _parse(path)
+                self.files.append(source)
+            except _UNREADABLE as error:
+                self._by_path[path] = None
+                self.not_read.append(NotRead(file=_shown(path), why=_describe(error)))
+        return self._by_path[path]
+
+
+def read_script(path: Path) -> Source:
+    """Read the file that is run, or raise UsageError if there is none or it cannot be read."""
+    if not path.exists():
+        raise UsageError(f"there is no {path}", "name a Python script, or a folder of them")
+    try:
+        return _parse(path)
+    except _UNREADABLE as error:
+        raise UsageError(f"{path} cannot be read: {_describe(error)}", "name a script that Python can run") from None
+
+
+def _shown(path: Path) -> str:
+    whole = path.resolve()
+    return str(whole.relative_to(Path.cwd()) if whole.is_relative_to(Path.cwd()) else path)
+
+
+def _parse(path: Path) -> Source:
+    data = path.read_bytes()
+    text = data.decode(tokenize.detect_encoding(io.BytesIO(data).readline)[0])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # invalid escapes and the like: Python says so when it runs the script
+        tree = ast.parse(text, filename=str(path))
+    lines = io.StringIO(text, newline=None).read().split("\n")  # as Python counts them, unlike str.splitlines
+    return Source(path=path.resolve(), shown=_shown(path), tree=tree, lines=tuple(lines))
+
+
+def _describe(error: Exception) -> str:
+    if isinstance(error, UnicodeDecodeError) or str(error).startswith("invalid or missing encoding"):
+        return "it is not in UTF-8, or not in the encoding that it declares"
+    if isinstance(error, SyntaxError):
+        return f"line {error.lineno}: {error.msg}" if error.lineno else str(error.msg)
+    if isinstance(error, OSError):
+        return error.strerror or type(error).__name__
+    return "nested too deeply" if isinstance(error, RecursionError) else str(error)
