@@ -13,9 +13,12 @@ from typing import TYPE_CHECKING, Final
 from reproof.comparison.outputs import compare_output, describe_output, find_again
 from reproof.entropy.ledger import read_ledgers
 from reproof.entropy.plan import Plan
+from reproof.explain.leftovers import collect_leftovers
 from reproof.trace import open_trace
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from reproof.explain.laboratory import Laboratory, Trial
     from reproof.schema import Comparison, OutputDifference, OutputResult, Verdict
 
@@ -24,12 +27,13 @@ TEMPORARY: Final = "tempfile"
 """Part of the name of a source from which temporary names come."""
 
 
-def settle_output(laboratory: Laboratory, comparison: Comparison) -> tuple[Comparison, str | None]:
+def settle_output(laboratory: Laboratory, comparison: Comparison, candidate: Path) -> tuple[Comparison, str | None]:
     """Decide what the open differences in output come from, with one experiment.
 
     Args:
         laboratory: Where the experiment is made; what is then searched for is set in it.
         comparison: Of runs whose events agree and whose outputs differ.
+        candidate: Trace of the candidate.
 
     Returns:
         The comparison with its verdict: *identical* if the differences are harmless, *diverged* if not, and as it was
@@ -40,7 +44,7 @@ def settle_output(laboratory: Laboratory, comparison: Comparison) -> tuple[Compa
     """
     if comparison.output is None:
         return comparison, None
-    trial = repeat_candidate(laboratory)
+    trial = repeat_candidate(laboratory, candidate)
     if trial.problem is not None or trial.first is not None:
         why = trial.problem or "it diverged from the baseline"
         return comparison, f"experiment {trial.number}, which was to tell what the output differs by, failed: {why}"
@@ -56,16 +60,34 @@ def settle_output(laboratory: Laboratory, comparison: Comparison) -> tuple[Compa
     return reject(comparison, confirmed, baseline.num_steps), None
 
 
-def repeat_candidate(laboratory: Laboratory) -> Trial:
-    """Run the candidate again, with what the baseline read of its surroundings."""
+def repeat_candidate(laboratory: Laboratory, candidate: Path) -> Trial:
+    """Run the candidate again, with what the baseline read of its surroundings.
+
+    It takes place among the files that the baseline has left, as the candidate did. With the clock of the baseline it
+    would make a folder of the same name again; if it fails for that, and has read none of the files, they are removed.
+    """
+    trial = _repeat(laboratory, "", clean_files=frozenset())
+    if trial.problem is None or has_read_leftovers(laboratory, candidate):
+        return trial
+    return _repeat(laboratory, ", in the folder as the baseline found it", clean_files=None)
+
+
+def _repeat(laboratory: Laboratory, where: str, *, clean_files: frozenset[str] | None) -> Trial:
     trace = laboratory.setting.request.trace
     return laboratory.run(
-        "the candidate again, with the clocks, process numbers, host and temporary names of the baseline",
+        f"the candidate again, with the clocks, process numbers, host and temporary names of the baseline{where}",
         Plan(baseline=str(trace), keys=tuple(find_surroundings(laboratory)), since=laboratory.setting.since),
         num_steps=None,
         is_hash_seed_of_baseline=False,
-        clean_files=frozenset(),
+        clean_files=clean_files,
     )
+
+
+def has_read_leftovers(laboratory: Laboratory, candidate: Path) -> bool:
+    """Whether a line of the candidate has read a file that the baseline had left."""
+    steps = open_trace(candidate).num_steps
+    found = collect_leftovers(read_ledgers(candidate), laboratory.setting.overlay, steps)
+    return any(suspect.file is not None for suspect in found)
 
 
 def find_surroundings(laboratory: Laboratory) -> list[str]:

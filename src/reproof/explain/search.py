@@ -98,7 +98,7 @@ def explain_comparison(
     notes: tuple[str, ...] = ()
     if comparison.first is None:
         try:
-            comparison, problem = settle_output(laboratory, comparison)
+            comparison, problem = settle_output(laboratory, comparison, candidate)
         except BudgetSpentError:
             problem = "no experiment may be made that would tell what the output differs by"
         notes = () if problem is None else (problem,)

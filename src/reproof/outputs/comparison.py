@@ -93,9 +93,12 @@ def compare_outputs(baseline: RunOutput, candidate: RunOutput, ignored: Sequence
         ignored: Patterns of names of files that are not compared.
     """
     known = baseline.surroundings, candidate.surroundings
+    joined = known
+    if known[0] is not None and known[1] is not None:  # one may have been given the clock of the other
+        joined = known[0].join(known[1]), known[1].join(known[0])
     saved = _SavedComparison(known, ignored)
     found = saved.compare(baseline.saved, candidate.saved)
-    lines = compare_lines(baseline.lines, candidate.lines, known)
+    lines = compare_lines(baseline.lines, candidate.lines, joined)
     pairs = pair_files(baseline.files, candidate.files, known, ignored)
     files = _FilesComparison()
     for pair in pairs:

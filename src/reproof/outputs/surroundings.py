@@ -6,7 +6,7 @@ because it looks like one: a date of last year is a result. Left out: how they c
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 from functools import cached_property
 from typing import Final
@@ -39,6 +39,16 @@ class Surroundings:
     user: str | None = None
     temporary: tuple[str, ...] = ()
     folder: str | None = None
+
+    def join(self, other: Surroundings) -> Surroundings:
+        """Return what is known of this run and of another whose clocks and process numbers it may have been given."""
+        return replace(
+            self,
+            began_at=min(self.began_at, other.began_at),
+            ended_at=max(self.ended_at, other.ended_at),
+            process_ids=tuple(dict.fromkeys((*self.process_ids, *other.process_ids))),
+            temporary=tuple(dict.fromkeys((*self.temporary, *other.temporary))),
+        )
 
     def holds_time(self, seconds: float) -> bool:
         """Whether a time, in seconds since 1970, lies within the run or a day of it."""

@@ -172,6 +172,9 @@ class Recording:
 
         Effects: as `reproof.entropy.process.Taps`; the taps stay for the life of the process.
         """
+        if self._outputs is not None and plan.baseline is not None:
+            with self.guard(OUTPUT):
+                self._outputs.take_surroundings_of(Path(plan.baseline))
         self._taps = Taps(self.folder, str(rank_of_process()), plan, lambda: self.frames.num_events)
 
     def recompile(self, code: CodeType) -> CodeType:

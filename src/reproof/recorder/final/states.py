@@ -87,14 +87,14 @@ class FinalStates:
         self._process = os.getpid()
         self._readings: list[Reading] = []
         self._num_dead: Counter[type] = Counter()
-        self._older: weakref.WeakSet[Any] = weakref.WeakSet()
+        self._older: dict[int, type] = {}
 
     def watch(self) -> Callable[[], None]:
         """Begin to read what dies; return what ends it.
 
         Modules and optimizers that exist before count only if the training uses them.
         """
-        self._older = weakref.WeakSet(find_existing())
+        self._older = {id(thing): type(thing) for thing in find_existing()}
         return observe_deaths(self._on_death)
 
     def _on_death(self, dying: Any) -> None:
@@ -107,12 +107,13 @@ class FinalStates:
             self._on_error("final state", error)
         finally:
             self._names.forget(dying)
+            self._older.pop(id(dying), None)
 
     def _read_dying(self, dying: Any) -> None:
         is_optimizer = isinstance(dying, Optimizer)
         if not is_optimizer and not has_tensors(dying):
             return
-        if dying in self._older and self._names.find(dying) is None:
+        if self._is_older(dying):
             return
         kind = type(dying)
         self._num_dead[kind] += 1
@@ -143,7 +144,11 @@ class FinalStates:
         """Return modules and optimizers that outlive the script, in no particular order."""
         found = {id(part): part for root in roots for part in torch.nn.Module.modules(root)}
         found |= {id(thing): thing for thing in find_existing()}
-        return [thing for thing in found.values() if thing not in self._older or self._names.find(thing) is not None]
+        return [thing for thing in found.values() if not self._is_older(thing)]
+
+    def _is_older(self, thing: Any) -> bool:
+        """Whether something was there before the recording, which does not use it. Weak references would not tell."""
+        return self._older.get(id(thing)) is type(thing) and self._names.find(thing) is None
 
     def _read_module(self, module: torch.nn.Module) -> list[Reading]:
         if not has_tensors(module):

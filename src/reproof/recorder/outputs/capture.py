@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from reproof.outputs.contents import read_contents
 from reproof.outputs.records import UNTOUCHED, FileOutput, SavedTensor
-from reproof.outputs.sidecar import OutputWriter
+from reproof.outputs.sidecar import OutputWriter, read_output
 from reproof.outputs.surroundings import Surroundings
 from reproof.recorder.outputs.changed_files import find_changes, read_stamps
 from reproof.recorder.outputs.printing import PrintedLines
@@ -53,6 +53,7 @@ class OutputCapture:
         self._folder = Path.cwd()
         self._began_at = time.time()
         self._temporary: list[str] = []
+        self._other: Surroundings | None = None
         self._threads: set[int] = set()
         self._writer = OutputWriter(folder, rank)
         self._is_first = rank == 0  # one process looks at what all have left
@@ -63,7 +64,7 @@ class OutputCapture:
 
     def _surroundings(self) -> Surroundings:
         """Return what is known of the run by now."""
-        return Surroundings(
+        own = Surroundings(
             began_at=self._began_at,
             ended_at=time.time(),
             utc_offset_seconds=time.localtime().tm_gmtoff,
@@ -73,6 +74,12 @@ class OutputCapture:
             temporary=tuple(self._temporary),
             folder=str(self._folder),
         )
+        return own if self._other is None else own.join(self._other)
+
+    def take_surroundings_of(self, baseline: Path) -> None:
+        """Note that this run is given clocks and process numbers of another, which is recorded in a trace."""
+        output = read_output(baseline, 0)
+        self._other = None if output is None else output.surroundings
 
     def _note_saved(self, target: str, value: Any) -> None:
         if os.getpid() != self._process:  # a forked child has no file to write to
