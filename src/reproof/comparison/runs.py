@@ -158,6 +158,7 @@ class RunPair:
             if extra.place is not None and are_snapshots(traces, (members_of(owner, extra.place), Counter())):
                 tally.extras.remove(extra)
                 tally.num_extras -= 1
+                tally.num_beside += 1
                 self.beside.append(f"only one run has left a copy of a state of the training: {extra.event.name}")
 
     def _tell_copies(self, event: Event, tally: Tally) -> None:
@@ -199,7 +200,7 @@ class RunPair:
             self.structure.append(f"the events of step {tally.reordered_step}{where} come in another order")
         if a.num_steps != b.num_steps:
             self.structure.append(f"the baseline has {a.num_steps} steps{where} and the candidate {b.num_steps}")
-        elif a.num_events != b.num_events and not tally.extras:
+        elif a.num_events != b.num_events and not tally.extras and not tally.num_beside:
             self.structure.append(f"the baseline has {a.num_events} events{where} and the candidate {b.num_events}")
 
     def _note_skipped(self, rank: int, tally: Tally) -> None:

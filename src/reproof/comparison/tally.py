@@ -43,6 +43,7 @@ class Tally:
         differing: Events that differ, per stage.
         pairs: The first differing events in execution order, at most `limit`.
         left: Differing events of stage ``final``, all of them: copies of states are told apart among them.
+        num_beside: Events that only one trace has and that prove nothing.
         extras: The first events that only one trace has.
         num_extras: How many those are in all, in the steps that both traces have.
         reordered_step: The first step in which both traces have the same events in another order, or None.
@@ -57,6 +58,7 @@ class Tally:
         self.differing: Counter[Stage] = Counter()
         self.pairs: list[Pair] = []
         self.left: list[Pair] = []
+        self.num_beside = 0
         self.extras: list[Extra] = []
         self.num_extras = 0
         self.reordered_step: int | None = None

@@ -1,0 +1,67 @@
+"""Copies of states that a training went through are told from states of their own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+import torch
+from torch import nn
+
+from reproof.comparison import compare_traces
+from reproof.recorder import Recording
+from reproof.trace import open_trace
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from reproof.schema import Comparison
+
+
+def record(folder: Path, steps_kept: tuple[int, ...], *, averages: float = 0.0) -> None:
+    """Record a training that keeps copies of its model after some steps, changed or not."""
+    torch.manual_seed(0)
+    kept = []
+    with Recording(folder):
+        model = nn.Linear(2, 1)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        for step in range(4):
+            optimizer.zero_grad()
+            model(torch.ones(3, 2)).sum().backward()
+            optimizer.step()
+            if step in steps_kept:
+                copy = nn.Linear(2, 1)
+                copy.load_state_dict(model.state_dict())
+                copy.weight.data.mul_(1 + averages)
+                kept.append(copy)
+    del model, kept
+
+
+def compare(folder: Path) -> Comparison:
+    """Compare the two runs."""
+    traces = [open_trace(folder / name) for name in "ab"]
+    return compare_traces(*traces, is_same_program=True)
+
+
+@pytest.mark.parametrize(
+    ("first", "second"), [((0, 2), (1, 3)), ((0,), (0, 1, 2)), ((), (2,)), ((1, 2), (2,))], ids=str
+)
+def test_other_snapshots_are_told_and_not_judged(
+    tmp_path: Path, first: tuple[int, ...], second: tuple[int, ...]
+) -> None:
+    """Whichever steps they are of, and however many."""
+    record(tmp_path / "a", first)
+    record(tmp_path / "b", second)
+    found = compare(tmp_path)
+    assert found.verdict == "identical", (found.first, found.structure, found.skipped)
+    assert found.beside
+
+
+def test_a_state_of_its_own_is_a_divergence(tmp_path: Path) -> None:
+    """A copy that is no state of the training, such as an average with another factor."""
+    record(tmp_path / "a", (1,), averages=0.5)
+    record(tmp_path / "b", (1,), averages=0.25)
+    found = compare(tmp_path)
+    assert found.verdict == "diverged"
+    assert found.first is not None
+    assert found.first.stage == "final"

@@ -1,0 +1,55 @@
+"""What an earlier run has left in a file is not the output of the run that appends to it."""
+
+from __future__ import annotations
+
+import pytest
+
+from reproof.outputs.appending import drop_earlier
+from reproof.outputs.records import FileOutput, Part
+
+
+def file(*texts: str, was_there: bool = True, series: str = "line") -> FileOutput:
+    """Return a file of these lines."""
+    parts = tuple(
+        Part(name=f"{series} {number}", digest=f"{text:0>32}", masked=f"{text:0>32}", text=text)
+        for number, text in enumerate(texts, 1)
+    )
+    return FileOutput(name="log.txt", format="lines", parts=parts, was_there=was_there)
+
+
+def lines(found: FileOutput) -> list[str]:
+    """Return the lines of a file."""
+    return [part.text for part in found.parts]
+
+
+@pytest.mark.parametrize(
+    ("baseline", "candidate", "left"),
+    [
+        pytest.param(["1", "2"], ["1", "2", "3", "4"], ["3", "4"], id="the candidate's own lines"),
+        pytest.param(["1"], ["1", "2", "3"], ["1", "2", "3"], id="more than the baseline wrote: a difference"),
+        pytest.param(["1", "2"], ["1", "9", "3", "4"], ["1", "9", "3", "4"], id="not what the baseline left"),
+        pytest.param(["1", "2"], ["1", "2"], ["1", "2"], id="written anew"),
+        pytest.param([], ["1"], ["1"], id="nothing before"),
+    ],
+)
+def test_what_was_appended_is_compared(baseline: list[str], candidate: list[str], left: list[str]) -> None:
+    """As much as the baseline wrote, after all that it left."""
+    assert lines(drop_earlier(file(*baseline, was_there=False), file(*candidate))) == left
+
+
+def test_a_longer_history_needs_a_file_that_the_baseline_found() -> None:
+    """One line more is the baseline's last one again only if the baseline itself appended to something."""
+    appended = file("1", "2", "3")
+    assert lines(drop_earlier(file("1", "2", was_there=True), appended)) == ["1", "3"]
+    assert lines(drop_earlier(file("1", "2", was_there=False), appended)) == ["1", "2", "3"]
+
+
+def test_a_new_file_has_no_history() -> None:
+    """Whatever is in it."""
+    assert lines(drop_earlier(file("1", was_there=False), file("1", "2", was_there=False))) == ["1", "2"]
+
+
+def test_names_are_those_of_the_baseline() -> None:
+    """So that line 3 of a log is held against line 1."""
+    found = drop_earlier(file("1", "2", was_there=False), file("1", "2", "3", "4"))
+    assert [part.name for part in found.parts] == ["line 1", "line 2"]

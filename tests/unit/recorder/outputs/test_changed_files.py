@@ -1,0 +1,51 @@
+"""The files that a run has created or changed are found, and no others."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from reproof.recorder.outputs import changed_files
+from reproof.recorder.outputs.changed_files import find_changes, read_stamps
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pytest
+
+
+def test_new_changed_and_untouched_files_are_told_apart(tmp_path: Path) -> None:
+    """A file that was written again with the same content counts as changed: it is read, and found equal."""
+    for name in ("kept", "changed", "rewritten", "deleted"):
+        (tmp_path / name).write_text(name)
+    before = read_stamps(tmp_path)
+    (tmp_path / "new/er").mkdir(parents=True)
+    (tmp_path / "new/er/file").write_text("x")
+    (tmp_path / "changed").write_text("longer than before")
+    (tmp_path / "rewritten").write_text("rewritten")
+    os.utime(tmp_path / "rewritten", ns=(1, 1))
+    (tmp_path / "deleted").unlink()
+    after = read_stamps(tmp_path)
+    assert before is not None
+    assert after is not None
+    changes = find_changes(before, after)
+    assert changes.changed == ("changed", "new/er/file", "rewritten")
+    assert changes.untouched == ("kept",)
+
+
+def test_traces_caches_and_environments_are_no_output(tmp_path: Path) -> None:
+    """Neither a trace in the folder nor what reproof writes beside it."""
+    for name in (".git/a", "__pycache__/b", "env/pyvenv.cfg", "env/c", "runs/a/run.json", "runs/a/rank0.names"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    (tmp_path / "runs/a.output.txt").touch()
+    (tmp_path / "runs/mine.output.txt").touch()
+    assert list(read_stamps(tmp_path) or ()) == ["runs/mine.output.txt"]
+
+
+def test_too_many_files_are_not_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Then nothing is known, rather than something wrong."""
+    monkeypatch.setattr(changed_files, "MAX_FILES", 2)
+    for name in "abc":
+        (tmp_path / name).touch()
+    assert read_stamps(tmp_path) is None
