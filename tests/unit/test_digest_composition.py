@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from array import array
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,6 +15,7 @@ from torch.testing._internal.two_tensor import TwoTensor
 
 from reproof.digest import copy_bytes, digest_array, digest_indices, digest_plain, digest_tensor
 from reproof.digest.tensors import locate_tensor
+from reproof.digest.values import digest_integers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -191,4 +193,5 @@ def test_indices_are_vectors_unless_single() -> None:
     """A list of one index is no single index."""
     assert digest_indices([3]) == digest_tensor(torch.tensor([3]))
     assert digest_indices(3) == digest_tensor(torch.tensor(3))
-    assert digest_indices([3]) != digest_indices(3)
+    assert digest_indices([torch.tensor(3)]) == digest_integers(array("q", [3])) == digest_indices([3])
+    assert digest_integers(array("q", [3]), is_single=True) == digest_indices(3) != digest_indices([3])
