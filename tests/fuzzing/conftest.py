@@ -28,7 +28,7 @@ NUM_BLOCKS: Final = 160
 """Blocks per subject with REPROOF_THOROUGH=1: five subjects make 100,000 mutations."""
 
 MAX_SECONDS: Final = 20
-"""What no file of some kilobytes may take, on however slow a machine."""
+"""Time of the processor that no file of some kilobytes may take, however slow it is."""
 
 MAX_BYTES: Final = 1 << 30
 """Address space that a reader may take beyond what the process has."""
@@ -181,15 +181,15 @@ def guarded() -> Iterator[None]:
     soft, hard = resource.getrlimit(resource.RLIMIT_AS)
     with open("/proc/self/statm", "rb") as file:  # noqa: PTH123  # no file of ours
         used = int(file.read().split()[0]) * resource.getpagesize()
-    handler = signal.signal(signal.SIGALRM, stop)
+    handler = signal.signal(signal.SIGPROF, stop)
     resource.setrlimit(resource.RLIMIT_AS, (used + MAX_BYTES, hard))
-    signal.setitimer(signal.ITIMER_REAL, MAX_SECONDS)
+    signal.setitimer(signal.ITIMER_PROF, MAX_SECONDS)
     try:
         yield
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.setitimer(signal.ITIMER_PROF, 0)
         resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
-        signal.signal(signal.SIGALRM, handler)
+        signal.signal(signal.SIGPROF, handler)
 
 
 def run_command(*arguments: object) -> Finding:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING
+from array import array
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -12,8 +13,17 @@ import xxhash
 from torch import Tensor
 from torch.testing._internal.two_tensor import TwoTensor
 
-from reproof.digest import copy_bytes, digest_array, digest_indices, digest_plain, digest_tensor
+from reproof.digest import (
+    CannotDigestError,
+    arrays,
+    copy_bytes,
+    digest_array,
+    digest_indices,
+    digest_plain,
+    digest_tensor,
+)
 from reproof.digest.tensors import locate_tensor
+from reproof.digest.values import digest_integers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -148,6 +158,38 @@ class TestArrays:
         names = {"i1": "int8", "u1": "uint8", "?": "bool", "S3": "bytes24", "V2": "void16"}
         assert digest_array(array) == composed(f"{names[code]}|2", [array.tobytes()])
 
+    def test_a_machine_of_the_other_order_says_so(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Native numbers are big-endian there, single bytes are not."""
+        monkeypatch.setattr(arrays.sys, "byteorder", "big")
+        assert [arrays._kind_of(np.dtype(code)) for code in ("f4", "i1", "S2")] == [">float32", "int8", "bytes16"]
+
+    @pytest.mark.parametrize(
+        ("code", "kind"), [("M8[s]", "datetime64[s]"), ("m8[D]", "timedelta64[D]"), ("V0", "void0")]
+    )
+    def test_dates_and_nothing(self, code: str, kind: str) -> None:
+        """Dates with their unit; elements without bytes."""
+        array = np.zeros(2, dtype=code)
+        assert digest_array(array) == composed(f"{kind}|2", [array.tobytes()])
+
+    @pytest.mark.skipif(not hasattr(np, "dtypes") or not hasattr(np.dtypes, "StringDType"), reason="numpy 2 has them")
+    def test_strings_of_any_width(self) -> None:
+        """Each as a plain value."""
+        array = np.array(["a", "bcd"], dtype=np.dtypes.StringDType())
+        assert digest_array(array) == composed("string|2", [digest_plain("a"), digest_plain("bcd")])
+
+    @pytest.mark.parametrize(
+        ("value", "problem"),
+        [
+            (3, "value of type int: not a numpy array"),
+            (np.zeros(1, dtype="i1,i2"), "array of .*: it is made of several arrays"),
+            (np.array([None]), "array of object: its elements are not known to be plain data"),
+        ],
+    )
+    def test_refusals_say_why(self, value: Any, problem: str) -> None:
+        """The type or the dtype, and what is wrong with it."""
+        with pytest.raises(CannotDigestError, match=problem):
+            arrays.locate_array(value) if isinstance(value, np.ndarray) else digest_array(value)
+
     @pytest.mark.skipif(np.finfo(np.longdouble).nmant != 63, reason="no 80-bit numbers here")
     def test_extended_numbers_in_either_order(self) -> None:
         """Ten bytes of each: the first in little-endian order, the last in big-endian."""
@@ -191,4 +233,5 @@ def test_indices_are_vectors_unless_single() -> None:
     """A list of one index is no single index."""
     assert digest_indices([3]) == digest_tensor(torch.tensor([3]))
     assert digest_indices(3) == digest_tensor(torch.tensor(3))
-    assert digest_indices([3]) != digest_indices(3)
+    assert digest_indices([torch.tensor(3)]) == digest_integers(array("q", [3])) == digest_indices([3])
+    assert digest_integers(array("q", [3]), is_single=True) == digest_indices(3) != digest_indices([3])

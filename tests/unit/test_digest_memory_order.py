@@ -73,8 +73,18 @@ def test_equal_memory_of_other_strides_differs() -> None:
     assert len({digest_in_memory_order(cube.permute(*order)) for order in ((0, 2, 1), (1, 0, 2), (2, 1, 0))}) == 3
 
 
-def test_a_subclass_is_not_taken_for_its_memory() -> None:
-    """A tensor without memory of its own is refused, as by `digest_tensor`."""
+class Named(Tensor):
+    """A tensor of another class, with ordinary memory."""
+
+
+def test_a_subclass_is_as_everywhere() -> None:
+    """Its class may say what its memory means."""
+    tensor = MATRIX.as_subclass(Named).t()
+    assert digest_in_memory_order(tensor) == digest_tensor(tensor)
+
+
+def test_a_tensor_without_data_is_refused() -> None:
+    """As by `digest_tensor`."""
     with pytest.raises(CannotDigestError, match="meta tensor"):
         digest_in_memory_order(torch.empty(2, 3, device="meta").t())
 

@@ -123,6 +123,21 @@ class TestContent:
         first = first_difference(*(run(name, step) for name, step in steps.items()))
         assert first.explanation == "sample 1 (index 4) of 2 has other content"
 
+    def test_the_indices_are_those_of_the_baseline(self, run: Any, say: Any) -> None:
+        """Where both loaders drew others, a sample is called by what the baseline's was."""
+        a = run("a", [say.order("", 1, 2), say.data("p", 5, 6)])
+        b = run("b", [say.order("", 3, 4), say.data("q", 5, 7)])
+        content = compare(a, b).differences[1]
+        assert content.explanation == "sample 1 (index 2) of 2 has other content"
+
+    @pytest.mark.parametrize("is_late", [False, True])
+    def test_indices_that_are_not_known_are_not_named(self, run: Any, say: Any, *, is_late: bool) -> None:
+        """Those that were drawn without being kept, and those that were drawn after the batch."""
+        order = say.order("", 1, 2) if is_late else say.order("drawn")
+        steps = {name: [order, say.data(name, 5, print_)] for name, print_ in (("a", 6), ("b", 7))}
+        a, b = (run(name, step[::-1] if is_late else step) for name, step in steps.items())
+        assert first_difference(a, b).explanation == "sample 1 of 2 has other content"
+
     @pytest.mark.parametrize(
         ("a", "b", "indices", "expected"),
         [
