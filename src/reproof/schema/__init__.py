@@ -9,6 +9,8 @@ values of the standard library, so that reading and comparing need neither numpy
     operations  single operations: where runs part, which are unstable, which read memory that nothing has written
     causes      the kinds of causes, and a cause
     comparison  verdict, first divergence, counts and gaps
+    output      what differs in what two runs have saved, printed and left as files
+    skipped     evidence that was not compared
 
 Left out on purpose: how records are stored (`reproof.trace`) and how they are shown (`reproof.cli`).
 """
