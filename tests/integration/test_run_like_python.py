@@ -194,10 +194,12 @@ def test_what_still_runs_after_the_script_runs(run_both: RunBoth, tmp_path: Path
 
 
 def test_a_script_that_leaves_at_once_leaves_at_once(run_both: RunBoth, tmp_path: Path) -> None:
-    """After `os._exit` nothing more happens; the trace says that the run was cut off."""
-    write(tmp_path / "train.py", "import os; print('out', flush=True); os._exit(7)")
-    assert run_both("train.py").own_lines == []
-    assert "killed" in open_trace(tmp_path / "trace").explain_incomplete()
+    """After `os._exit` no exit handler is called; the trace is whole, and says how the run ended."""
+    text = "import atexit, os; atexit.register(print, 'handler'); print('out', flush=True); os._exit(7)"
+    write(tmp_path / "train.py", text)
+    assert len(run_both("train.py").own_lines) == 1
+    header = open_trace(tmp_path / "trace").header
+    assert (header.status, header.exit_code, header.ended) == ("failed", 7, "train.py called os._exit(7)")
 
 
 def test_a_child_made_by_fork_ends_like_a_child(run_both: RunBoth, tmp_path: Path) -> None:
