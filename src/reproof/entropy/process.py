@@ -6,9 +6,10 @@ import atexit
 import multiprocessing.spawn
 import multiprocessing.util
 import os
+import sys
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from reproof.entropy.interception import Interceptor
 from reproof.entropy.plan import Plan, plan_from_json
@@ -18,13 +19,14 @@ from reproof.entropy.registry import install_rows
 from reproof.entropy.replacing import replace_function
 from reproof.entropy.rewriting.modules import compile_module
 from reproof.entropy.rewriting.table import REWRITING
-from reproof.entropy.sites import Base
+from reproof.entropy.sites import USER, Base, find_user_frame, owner_of, site_of
 from reproof.entropy.sources.generators import Generators
 from reproof.entropy.sources.table import SOURCES
+from reproof.schema import PROCESSES, Origin
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from types import CodeType
+    from types import CodeType, FrameType
 
 
 FORKSERVER: Final = "ignore"
@@ -37,11 +39,38 @@ try:
     from {module} import enter_spawned
     enter_spawned(*{arguments!r})
 except Exception as error:
-    print(f"reproof: the entropy of a spawned process is not recorded: {{error}}", file=sys.stderr)
+    print(f"reproof: a spawned process is not recorded: {{error}}", file=sys.stderr)
+    import os
+    if {lost!r}:
+        os.makedirs({lost!r}, exist_ok=True)
 finally:
     sys.path.remove({package!r})
 """
-"""What a spawned child executes. Its `sys.path` is not yet its parent's, and we may not be installed."""
+"""What a spawned child executes. Its `sys.path` is not yet its parent's, and we may not be installed.
+
+An empty folder for its trace tells that it is not recorded.
+"""
+
+WORKER_STARTER: Final = os.path.join("torch", "utils", "data", "dataloader.py")  # noqa: PTH118  # the end of a path, as text
+"""The file that starts the workers of a DataLoader, whose batches their parent sees."""
+
+
+class Follower(Protocol):
+    """What else a process does that this one starts."""
+
+    def enter(self, origin: Origin, *, is_worker: bool) -> None:
+        """Begin in a forked child, in which the taps are in place.
+
+        Args:
+            origin: Where the child comes from.
+            is_worker: Whether it is a worker of a DataLoader.
+        """
+
+    def leave(self, status: int) -> None:
+        """End in a process that ends at once, by `os._exit` with this status."""
+
+    def spawned(self, origin: Origin, *, is_worker: bool) -> tuple[str, tuple[Any, ...]]:
+        """Return a module, whose `enter_spawned` a spawned child calls, and arguments to add to those of ours."""
 
 
 class Taps:
@@ -50,6 +79,7 @@ class Taps:
     Attributes:
         interceptor: The ledger and what is replayed.
         generators: The global generators.
+        follower: What else is done in processes that this one starts, or None.
     """
 
     def __init__(self, folder: Path, process: str, plan: Plan, count_events: Callable[[], int] | None = None) -> None:
@@ -64,6 +94,7 @@ class Taps:
         Effects: replaces functions of the standard library, NumPy and PyTorch for the life of the process.
         """
         self.interceptor = Interceptor(folder, process, plan, count_events)
+        self.follower: Follower | None = None
         self._thread = threading.local()
         self.generators = Generators(self.interceptor)
         install_rows(
@@ -102,6 +133,8 @@ class Taps:
 
         def leave_written(status: int) -> None:
             self.interceptor.flush()
+            if self.follower is not None:
+                self.follower.leave(status)
             leave(status)
 
         replace_function(os, "_exit", leave_written)
@@ -111,18 +144,34 @@ class Taps:
             data = prepare(name)
             if name == FORKSERVER:
                 return data
-            return {**data, "reproof": Entry(self._count_child(), self.interceptor)}
+            return {**data, "reproof": self._make_entry()}
 
         replace_function(multiprocessing.spawn, "get_preparation_data", prepare_tapped)
 
-    def _count_child(self) -> str:
-        """Return the number of the child that this thread is about to start."""
-        self.interceptor.flush()
-        self._thread.child = f"{self.interceptor.process}.{next(self.interceptor.child_numbers)}"
-        return str(self._thread.child)
+    def _count_child(self) -> None:
+        """Number the child that this thread is about to start, and keep what is known of it."""
+        interceptor = self.interceptor
+        interceptor.flush()
+        label = f"{interceptor.process}.{next(interceptor.child_numbers)}"
+        frame = sys._getframe(1)  # noqa: SLF001  # the documented way to the stack
+        self._thread.origin = find_origin(label, frame, interceptor.count_events)
+        self._thread.is_worker = is_starting_worker(frame)
 
     def _enter_child(self) -> None:
-        self.interceptor.enter_child(self._thread.child)
+        origin: Origin = self._thread.origin
+        self.interceptor.enter_child(origin.label)
+        if self.follower is not None:
+            self.follower.enter(origin, is_worker=self._thread.is_worker)
+
+    def _make_entry(self) -> Entry:
+        """Return what taps the child that this thread is about to spawn."""
+        self._count_child()
+        origin: Origin = self._thread.origin
+        module, more = __name__, ()
+        if self.follower is not None:
+            module, more = self.follower.spawned(origin, is_worker=self._thread.is_worker)
+        lost = "" if self._thread.is_worker else str(self.interceptor.folder / PROCESSES / origin.label)
+        return Entry(origin.label, self.interceptor, module, more, lost)
 
     def _close_at_exit(self) -> None:
         """Write the end of a child's ledger: children of `multiprocessing` run finalizers, not exit handlers."""
@@ -132,21 +181,50 @@ class Taps:
 class Entry:
     """Taps a spawned child by being unpickled there, before anything of the user's is."""
 
-    def __init__(self, process: str, interceptor: Interceptor) -> None:
-        """Describe the child that is about to be spawned."""
-        arguments = (str(interceptor.folder), process, Base.prefix, interceptor.plan.to_json())
+    def __init__(
+        self, process: str, interceptor: Interceptor, module: str, more: tuple[Any, ...] = (), lost: str = ""
+    ) -> None:
+        """Describe the child that is about to be spawned.
+
+        Args:
+            process: Its label.
+            interceptor: That of its parent.
+            module: The module whose `enter_spawned` it calls.
+            more: Arguments of that function besides ours, plain values all of them.
+            lost: Folder that is created if the child cannot be recorded; none if empty.
+        """
+        arguments = (str(interceptor.folder), process, Base.prefix, interceptor.plan.to_json(), *more)
         package = str(Path(__file__).parents[2])
-        self._program = ENTER.format(package=package, module=__name__, arguments=arguments)
+        self._program = ENTER.format(package=package, module=module, arguments=arguments, lost=lost)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Have the child call `enter_spawned`, by a function that it has even if it cannot import us."""
         return exec, (self._program,)
 
 
-def enter_spawned(folder: str, process: str, base: str, plan: dict[str, Any]) -> None:
-    """Tap a spawned child.
+def enter_spawned(folder: str, process: str, base: str, plan: dict[str, Any]) -> Taps:
+    """Tap a spawned child and return its taps.
 
     Effects: as `Taps`; imports nothing that is not imported.
     """
     Base.prefix = base
-    Taps(Path(folder), process, plan_from_json(plan))
+    return Taps(Path(folder), process, plan_from_json(plan))
+
+
+def find_origin(label: str, frame: FrameType | None, count_events: Callable[[], int] | None) -> Origin:
+    """Return what is known of a process that a frame is about to start."""
+    num_events = None if count_events is None else count_events()
+    user = find_user_frame(frame)
+    if user is None:
+        return Origin(label=label, num_events=num_events)
+    site = site_of(user)
+    return Origin(label=label, file=site.file, line=site.line, num_events=num_events)
+
+
+def is_starting_worker(frame: FrameType | None) -> bool:
+    """Whether a frame is about to start a worker of a DataLoader, which the user's own code within one is not."""
+    while frame is not None and owner_of(frame.f_code.co_filename) != USER:
+        if frame.f_code.co_filename.endswith(WORKER_STARTER):
+            return True
+        frame = frame.f_back
+    return False

@@ -26,6 +26,7 @@ from reproof.errors import RecordingError, UsageError
 from reproof.recorder.artifacts.paths import Artifacts
 from reproof.recorder.context import BESIDE, ThreadState
 from reproof.recorder.frames import FrameBuilder
+from reproof.recorder.options import Options
 from reproof.recorder.patches import Patches
 from reproof.recorder.problems import Problems, describe_error
 from reproof.recorder.surroundings import rank_of_process, require_torch, world_size
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
 
     from reproof.entropy.plan import Plan
     from reproof.recorder.context import Context
-    from reproof.schema import Level
+    from reproof.schema import Level, Origin
 
 
 def record(
@@ -86,6 +87,7 @@ class Recording:
         folder: Folder of the trace.
         frames: The frame under way, once the trace is open.
         context: What the hooks share, once PyTorch is imported; None before.
+        taps: What writes the ledger, if anything does.
     """
 
     frames: FrameBuilder
@@ -102,6 +104,7 @@ class Recording:
         force: bool = False,
         command: Sequence[str] = (),
         probes: Probes | None = None,
+        origin: Origin | None = None,
     ) -> None:
         """Prepare a recording; nothing is created before `open`."""
         if level not in LEVELS:
@@ -118,6 +121,7 @@ class Recording:
         self._force = force
         self._command = tuple(command)
         self._probes = probes or Probes()
+        self._origin = origin
         self._patches = Patches()
         self._problems = Problems(lambda: self.frames.step)
         self.guard = self._problems.guard
@@ -125,7 +129,7 @@ class Recording:
         self._thread = ThreadState(threading.get_ident())
         self._waiting: list[Callable[[Context], None]] = []
         self._writer: TraceWriter | None = None
-        self._taps: Taps | None = None
+        self.taps: Taps | None = None
 
     def open(self) -> None:
         """Create the trace.
@@ -142,11 +146,13 @@ class Recording:
             num_steps=self._num_steps,
             statistics=self._statistics,
             created=datetime.datetime.now().astimezone().isoformat(),
-            environment=collect_environment(self._command),
-            num_ranks=world_size(),
+            environment=collect_environment(self._command) if self._origin is None else {},
+            num_ranks=world_size() if self._origin is None else 1,
+            origin=self._origin,
         )
         self._artifacts.note_folder()
-        self._writer = TraceWriter(self.folder, header, rank=rank_of_process(), force=self._force)
+        rank = rank_of_process() if self._origin is None else 0
+        self._writer = TraceWriter(self.folder, header, rank=rank, force=self._force)
         self._writer.folder = self.folder.absolute()  # the script may change its working folder
         self.frames = FrameBuilder(self._writer.writer, self._on_full)
         ACTIVE.add(self)
@@ -159,11 +165,23 @@ class Recording:
 
         Effects: as `reproof.entropy.process.Taps`; the taps stay for the life of the process.
         """
-        self._taps = Taps(self.folder, str(rank_of_process()), plan, lambda: self.frames.num_events)
+        self.taps = Taps(self.folder, str(rank_of_process()), plan, lambda: self.frames.num_events)
+
+    @property
+    def options(self) -> Options:
+        """How the processes are recorded that this one starts."""
+        return Options(
+            folder=str(self.folder.absolute()),
+            level=self._level,
+            num_batches=self._num_batches,
+            statistics=self._statistics,
+            command=self._command,
+            probes=self._probes,
+        )
 
     def recompile(self, code: CodeType) -> CodeType:
         """Return the code of the script as an experiment wants it; as it is, in all other runs."""
-        return code if self._taps is None else self._taps.recompile(code)
+        return code if self.taps is None else self.taps.recompile(code)
 
     @property
     def is_open(self) -> bool:
@@ -195,8 +213,8 @@ class Recording:
             problems=self._problems,
             thread=self._thread,
         )
-        if self._taps is not None:
-            context.on_step.append(self._taps.begin_step)
+        if self.taps is not None:
+            context.on_step.append(self.taps.begin_step)
         install_hooks(context)
         self._artifacts.prepare()
         install_probes(context, self._probes, writer.header.run_id, writer.rank)
@@ -270,18 +288,18 @@ class Recording:
         self.frames.finish()
 
     def _close_taps(self) -> None:
-        if self._taps is None:
+        if self.taps is None:
             return
         with self.guard("entropy"):
-            self._taps.close()
-        if self._taps.problem is not None:
-            self.add_problem(self._taps.problem)
+            self.taps.close()
+        if self.taps.problem is not None:
+            self.add_problem(self.taps.problem)
 
     def _write_outcome(self, writer: TraceWriter, status: str, ended: str | None, exit_code: int | None) -> None:
         """Write the header again, with how the run ended and what is known of the environment by now."""
         environment = dict(writer.header.environment)
         with self.guard("environment"):
-            environment |= collect_torch_environment()
+            environment |= collect_torch_environment() if self._origin is None else {}
         header = replace(
             writer.header,
             status=status,

@@ -61,7 +61,9 @@ from reproof.schema.operations import (
 )
 from reproof.schema.runs import (
     LEVELS,
+    PROCESSES,
     Level,
+    Origin,
     Probes,
     RunHeader,
 )
@@ -73,6 +75,7 @@ __all__ = [
     "LEVELS",
     "NO_DIGEST",
     "OP_PHASES",
+    "PROCESSES",
     "RNG_CUDA",
     "RNG_LOADER",
     "RNG_SOURCES",
@@ -95,6 +98,7 @@ __all__ = [
     "OpDifference",
     "OpExample",
     "OpPhase",
+    "Origin",
     "PoisonedEvent",
     "Probes",
     "Repetitions",

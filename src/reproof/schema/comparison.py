@@ -39,6 +39,7 @@ class Difference:
         op: The operation at which the runs part, where both recorded the operations of the step.
         num_events: Of a first difference, the events other than initial states that the process recorded before it in
             the baseline; None if that is unknown.
+        process: Label of the process, if another one has started it; else None.
     """
 
     rank: int
@@ -55,6 +56,12 @@ class Difference:
     max_ulp: int | None = None
     op: OpDifference | None = None
     num_events: int | None = None
+    process: str | None = None
+
+    @property
+    def label(self) -> str:
+        """Label of the process among all of the run."""
+        return str(self.rank) if self.process is None else self.process
 
     def to_json(self) -> dict[str, Any]:
         """Return the ``first_divergence`` object of the JSON contract."""
@@ -62,6 +69,7 @@ class Difference:
         has_own = self.max_abs is not None or self.max_ulp is not None
         return {
             "rank": self.rank,
+            "process": self.process,
             "step": self.step,
             "stage": self.stage,
             "detail": self.detail,
@@ -149,7 +157,7 @@ class Comparison:
         runs: The two runs as the user named them, baseline first.
         num_events: Events compared.
         num_tensors: Tensors and arrays that these events cover.
-        num_steps: Steps compared.
+        num_steps: Steps compared, of the process with most of them.
         counts: Per stage, events compared and events that differ.
         skipped: Evidence that was not compared.
         structure: Findings about structure: one run longer, names that only one run has.
@@ -165,6 +173,7 @@ class Comparison:
         is_verified: Whether every byte of both traces was held against its checksums; None for what has none.
         limits: What the records cannot show however they compare, one sentence each.
         is_same_run: Whether both are one recording: a run compared with itself or its copy.
+        processes: What was compared of processes that others have started, such as ``process 0.1 (train.py:34)``.
     """
 
     verdict: Verdict
@@ -187,6 +196,7 @@ class Comparison:
     is_verified: bool | None = None
     limits: tuple[str, ...] = ()
     is_same_run: bool = False
+    processes: tuple[str, ...] = ()
 
     @property
     def exit_code(self) -> int:
@@ -217,4 +227,5 @@ class Comparison:
             "verified": self.is_verified,
             "limits": list(self.limits),
             "same_run": self.is_same_run,
+            "processes": list(self.processes),
         }
