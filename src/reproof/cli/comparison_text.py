@@ -76,7 +76,7 @@ def tell_amount(comparison: Comparison) -> str:
     if comparison.num_steps:
         told += f" of {plural(comparison.num_steps, 'step')}"
     if comparison.processes:
-        told += f", {plural(len(comparison.processes), 'child process', 'child processes')} included"
+        told += f", {plural(len(comparison.processes), 'child', 'children')} included"
     return told
 
 

@@ -130,7 +130,7 @@ def choose_first(own: Comparison, compared: list[Compared]) -> Comparison | None
 def has_diverged_before(origin: Origin, by_label: dict[str, Compared], own: Comparison) -> bool:
     """Whether a process that this one descends from had diverged when it started the next on the way to this one."""
     while True:
-        parent = origin.label.rpartition(".")[0]
+        parent = find_parent(origin.label)
         known = by_label.get(parent)
         first = known[1].first if known is not None else own.first if "." not in parent else None
         if is_before(first, origin):
@@ -138,6 +138,14 @@ def has_diverged_before(origin: Origin, by_label: dict[str, Compared], own: Comp
         if known is None:
             return False
         origin = known[0]
+
+
+def find_parent(label: str) -> str:
+    """Return the label of the process that has started another one, or the pool to which a task belongs."""
+    parts = label.split(".")[:-1]
+    while not parts[-1].isdecimal():
+        parts.pop()
+    return ".".join(parts)
 
 
 def is_before(first: Difference | None, origin: Origin) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import itertools
 import multiprocessing.spawn
 import multiprocessing.util
 import os
@@ -10,6 +11,8 @@ import sys
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
+
+import wrapt
 
 from reproof.entropy.interception import Interceptor
 from reproof.entropy.plan import Plan, plan_from_json
@@ -32,6 +35,12 @@ if TYPE_CHECKING:
 FORKSERVER: Final = "ignore"
 """The name under which `multiprocessing` asks for what the fork server needs, which is no child of the user's."""
 
+LOKY: Final = ("loky.backend.spawn", "joblib.externals.loky.backend.spawn")
+"""Modules that spawn processes as `multiprocessing.spawn` does."""
+
+POOL: Final = "pool"
+"""How the part of a label begins that stands for a pool, before the numbers of its workers and the names of its tasks."""
+
 ENTER: Final = """
 import sys
 sys.path.append({package!r})
@@ -51,8 +60,30 @@ finally:
 An empty folder for its trace tells that it is not recorded.
 """
 
+STARTERS: Final = {"_repopulate_pool_static": "inqueue", "_spawn_process": "self", "_adjust_process_count": "self"}
+"""Functions that start the workers of pools and executors, with a variable that holds an object of the pool."""
+
 WORKER_STARTER: Final = os.path.join("torch", "utils", "data", "dataloader.py")  # noqa: PTH118  # the end of a path, as text
 """The file that starts the workers of a DataLoader, whose batches their parent sees."""
+
+
+class Pools:
+    """Numbers the pools of a process, and the workers of each.
+
+    How many workers a pool starts can depend on how fast they are: so they are not counted with the other children.
+    """
+
+    def __init__(self) -> None:
+        """Start without pools."""
+        self._num_pools = itertools.count(1)
+
+    def number_worker(self, pool: Any) -> str:
+        """Return what stands in the label of the next worker of a pool, which is known by one of its objects."""
+        known = vars(pool).get("_reproof_pool")
+        if known is None:
+            known = (next(self._num_pools), itertools.count(1))
+            vars(pool)["_reproof_pool"] = known
+        return f"{POOL}{known[0]}.{next(known[1])}"
 
 
 class Follower(Protocol):
@@ -69,8 +100,8 @@ class Follower(Protocol):
     def leave(self, status: int) -> None:
         """End in a process that ends at once, by `os._exit` with this status."""
 
-    def spawned(self, origin: Origin, *, is_worker: bool) -> tuple[str, tuple[Any, ...]]:
-        """Return a module, whose `enter_spawned` a spawned child calls, and arguments to add to those of ours."""
+    def spawned(self, origin: Origin, *, is_worker: bool) -> tuple[str, dict[str, Any]]:
+        """Return a module, whose `enter_spawned` a spawned child calls, and what it is given besides what ours is."""
 
 
 class Taps:
@@ -96,6 +127,7 @@ class Taps:
         self.interceptor = Interceptor(folder, process, plan, count_events)
         self.follower: Follower | None = None
         self._thread = threading.local()
+        self._pools = Pools()
         self.generators = Generators(self.interceptor)
         install_rows(
             (*SOURCES, *RACES, *REWRITING),
@@ -138,28 +170,37 @@ class Taps:
             leave(status)
 
         replace_function(os, "_exit", leave_written)
-        prepare = multiprocessing.spawn.get_preparation_data
+        self._follow_spawned(multiprocessing.spawn)
+        for copy in LOKY:
+            wrapt.when_imported(copy)(self._follow_spawned)
 
-        def prepare_tapped(name: str) -> dict[str, Any]:
-            data = prepare(name)
+    def _follow_spawned(self, module: Any) -> None:
+        """Have the children tapped that a module spawns."""
+        prepare = module.get_preparation_data
+
+        def prepare_tapped(name: str, *args: Any, **kwargs: Any) -> dict[str, Any]:
+            data = prepare(name, *args, **kwargs)
             if name == FORKSERVER:
-                return data
+                return data  # type: ignore[no-any-return]
             return {**data, "reproof": self._make_entry()}
 
-        replace_function(multiprocessing.spawn, "get_preparation_data", prepare_tapped)
+        replace_function(module, "get_preparation_data", prepare_tapped)
 
     def _count_child(self) -> None:
         """Number the child that this thread is about to start, and keep what is known of it."""
         interceptor = self.interceptor
         interceptor.flush()
-        label = f"{interceptor.process}.{next(interceptor.child_numbers)}"
         frame = sys._getframe(1)  # noqa: SLF001  # the documented way to the stack
+        pool = find_pool(frame)
+        number = next(interceptor.child_numbers) if pool is None else self._pools.number_worker(pool)
+        label = f"{interceptor.process}.{number}"
         self._thread.origin = find_origin(label, frame, interceptor.count_events)
         self._thread.is_worker = is_starting_worker(frame)
 
     def _enter_child(self) -> None:
         origin: Origin = self._thread.origin
         self.interceptor.enter_child(origin.label)
+        self._pools = Pools()
         if self.follower is not None:
             self.follower.enter(origin, is_worker=self._thread.is_worker)
 
@@ -167,9 +208,11 @@ class Taps:
         """Return what taps the child that this thread is about to spawn."""
         self._count_child()
         origin: Origin = self._thread.origin
-        module, more = __name__, ()
+        module: str = __name__
+        more: tuple[Any, ...] = ()
         if self.follower is not None:
-            module, more = self.follower.spawned(origin, is_worker=self._thread.is_worker)
+            module, child = self.follower.spawned(origin, is_worker=self._thread.is_worker)
+            more = (child,)
         lost = "" if self._thread.is_worker else str(self.interceptor.folder / PROCESSES / origin.label)
         return Entry(origin.label, self.interceptor, module, more, lost)
 
@@ -219,6 +262,17 @@ def find_origin(label: str, frame: FrameType | None, count_events: Callable[[], 
         return Origin(label=label, num_events=num_events)
     site = site_of(user)
     return Origin(label=label, file=site.file, line=site.line, num_events=num_events)
+
+
+def find_pool(frame: FrameType | None) -> Any:
+    """Return an object of the pool for which a frame is about to start a worker, or None. Read from Python 3.11."""
+    while frame is not None and owner_of(frame.f_code.co_filename) != USER:
+        name = STARTERS.get(frame.f_code.co_name)
+        found = None if name is None else frame.f_locals.get(name)
+        if hasattr(found, "__dict__"):
+            return found
+        frame = frame.f_back
+    return None
 
 
 def is_starting_worker(frame: FrameType | None) -> bool:

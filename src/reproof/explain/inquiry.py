@@ -16,7 +16,8 @@ from reproof.explain.kinds import SURROUNDINGS
 from reproof.explain.leftovers import collect_leftovers
 from reproof.explain.naming import name_cause
 from reproof.explain.suspects import HASH_SEED, START, VARIATION, Suspect, collect_suspects
-from reproof.schema import PROCESSES, Probes
+from reproof.schema import Probes
+from reproof.trace import open_trace
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -105,8 +106,8 @@ class Inquiry:
 
     def folder_of(self, trial: Trial) -> Path:
         """Return the folder in which a run left the trace of the process that diverged."""
-        process = self.first.process
-        return trial.trace if process is None else trial.trace / PROCESSES / process
+        process = open_trace(trial.trace).of_process(self.first.process)
+        return trial.trace if process is None else process.folder
 
     def is_past(self, trial: Trial) -> bool:
         """Whether a run agrees at the place of the divergence and diverges later."""
@@ -176,7 +177,7 @@ def collect_differing(setting: Setting, first: Difference, candidate: Path) -> l
 
 
 def last_step_of(first: Difference) -> int:
-    """Return the last step, of any process, whose reads may have caused a divergence: other processes have other steps."""
+    """Return the last step, of any process, whose reads may have caused a divergence; each has steps of its own."""
     return first.step if first.process is None else sys.maxsize
 
 

@@ -14,13 +14,14 @@ import multiprocessing.util
 import os
 import sys
 import threading
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import wrapt
 
 from reproof.entropy.handled import let_through
+from reproof.entropy.process import POOL
 from reproof.entropy.process import enter_spawned as tap_spawned
 from reproof.recorder.options import Options, options_from_json
 from reproof.recorder.problems import describe_error
@@ -51,9 +52,11 @@ class Children:
         self._taps = taps
         self._options = options
         self._origin: Origin | None = None
+        self._worker: Origin | None = None
         self._lock = threading.Lock()
         self._triggers: Triggers | None = None
         taps.follower = self
+        taps.interceptor.on_task.append(self.enter_task)
         # Children of `multiprocessing` end by `os._exit` after their finalizers, all others by their exit handlers.
         multiprocessing.util.register_after_fork(self, Children._close_at_exit)
         atexit.register(self.close)
@@ -61,22 +64,37 @@ class Children:
     def enter(self, origin: Origin, *, is_worker: bool) -> None:
         """Wait for this process, which another has just started, to train; a worker is not waited for."""
         self._origin = origin
+        self._worker = origin if name_pool(origin.label) is not None else None
         self._lock = threading.Lock()  # another thread of the parent may have held it
         self.recording = None
         self._taps.interceptor.count_events = self._count_events
         if self._triggers is not None:
             self._triggers.disarm()
             self._triggers = None
-        if is_worker:
-            return
-        if "torch" in sys.modules:
-            self._arm()
-        else:
-            wrapt.when_imported("torch")(lambda _module: self._arm())
+        if not is_worker:
+            wrapt.when_imported("torch")(lambda _module: self._arm())  # at once, if it is
 
-    def spawned(self, origin: Origin, *, is_worker: bool) -> tuple[str, tuple[Any, ...]]:
+    def enter_task(self, name: str | None) -> None:
+        """Begin a trace of its own for a task of a pool, of which this process is a worker; None after it.
+
+        Which worker does which task is a race: they are told apart by name, whoever does them.
+        """
+        worker = self._worker
+        if worker is None:
+            return
+        try:
+            self.close("complete")
+            pool = name_pool(worker.label)
+            self._origin = worker if name is None else replace(worker, label=f"{pool}.{name}")
+            if self._triggers is None and "torch" in sys.modules:
+                self._arm()
+        except Exception as error:  # noqa: BLE001  # nothing of ours may reach the program
+            self._lose(error)
+            let_through(error)
+
+    def spawned(self, origin: Origin, *, is_worker: bool) -> tuple[str, dict[str, Any]]:
         """Return this module, and what `enter_spawned` is given besides."""
-        return __name__, (asdict(self._options), asdict(origin), is_worker)
+        return __name__, {"options": asdict(self._options), "origin": asdict(origin), "is_worker": is_worker}
 
     def leave(self, status: int) -> None:
         """Close the recording of this process, which ends by `os._exit`."""
@@ -86,6 +104,8 @@ class Children:
         return 0 if self.recording is None else self.recording.frames.num_events
 
     def _arm(self) -> None:
+        if self._triggers is not None or self.recording is not None:  # told twice that PyTorch is imported
+            return
         from reproof.recorder.triggers import Triggers  # it imports PyTorch
 
         try:
@@ -160,6 +180,12 @@ def follow_children(recording: Recording) -> Children | None:
     return None if recording.taps is None else Children(recording.taps, recording.options)
 
 
+def name_pool(label: str) -> str | None:
+    """Return what the labels of the tasks of a worker's pool begin with, or None if it is no worker of a pool."""
+    pool = label.rpartition(".")[0]
+    return pool if pool.rpartition(".")[2].startswith(POOL) else None
+
+
 def tell_end() -> tuple[str, str | None]:
     """Return status and words for a process that ends now, by the error that ends it or has ended its script."""
     error = sys.exc_info()[1] or getattr(sys, "last_value", None)
@@ -170,18 +196,12 @@ def tell_end() -> tuple[str, str | None]:
     return "failed", f"the process raised {describe_error(error)}"
 
 
-def enter_spawned(  # what a program that is made of text passes on
-    folder: str,
-    process: str,
-    base: str,
-    plan: dict[str, Any],
-    options: dict[str, Any],
-    origin: dict[str, Any],
-    is_worker: bool,  # noqa: FBT001  # as above
-) -> None:
+def enter_spawned(folder: str, process: str, base: str, plan: dict[str, Any], child: dict[str, Any]) -> None:
     """Tap a spawned child, and have it record itself.
+
+    Args are those of `reproof.entropy.process.enter_spawned`, and what `Children.spawned` returned.
 
     Effects: as `Taps` and `Children`; imports nothing of PyTorch's that is not imported.
     """
     taps = tap_spawned(folder, process, base, plan)
-    Children(taps, options_from_json(options)).enter(Origin(**origin), is_worker=is_worker)
+    Children(taps, options_from_json(child["options"])).enter(Origin(**child["origin"]), is_worker=child["is_worker"])

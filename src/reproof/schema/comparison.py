@@ -69,7 +69,7 @@ class Difference:
         has_own = self.max_abs is not None or self.max_ulp is not None
         return {
             "rank": self.rank,
-            "process": self.process,
+            **({} if self.process is None else {"process": self.process}),
             "step": self.step,
             "stage": self.stage,
             "detail": self.detail,

@@ -52,9 +52,10 @@ class Origin:
     num_events: int | None = None
 
     def __str__(self) -> str:
-        """Return what it is called in sentences: ``process 0.2 (train.py:34)``."""
+        """Return what it is called in sentences: ``process 0.2 (train.py:34)``, or ``task`` for one of a pool."""
+        kind = "task" if self.label.rpartition(".")[2][:1].isalpha() else "process"
         where = "" if self.file is None else f" ({self.file}:{self.line})"
-        return f"process {self.label}{where}"
+        return f"{kind} {self.label}{where}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

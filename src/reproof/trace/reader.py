@@ -5,20 +5,29 @@ Left out: what two traces have in common (`reproof.comparison`).
 
 from __future__ import annotations
 
+import itertools
 import os
+import re
 import struct
+from collections import defaultdict
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from reproof.errors import TraceError
-from reproof.schema import PROCESSES
+from reproof.schema import PROCESSES, Origin
 from reproof.trace import format as fmt
 from reproof.trace.files import damaged, list_folder
 from reproof.trace.header import created_at, read_header
 from reproof.trace.rank import RankTrace, count_filled
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from reproof.schema import RunHeader
+
+CALL: Final = re.compile(r"(.*\.pool[0-9]+)\..*\.call[0-9]+", re.ASCII)
+"""Label of a call within a task of a pool, and what precedes the name of the task."""
 
 RECORDED: Final = "name a folder that `reproof run -o` made"
 
@@ -95,12 +104,34 @@ def open_trace(path: str | Path) -> Trace:
             Nothing is raised for a process that another one has started: its trace is then among the lost.
     """
     trace = _open_one(Path(path))
-    for label in list_processes(trace.folder):
+    labels = list_processes(trace.folder)
+    for label, name in zip(labels, name_calls(labels), strict=True):
         try:
-            trace.children[label] = _open_one(trace.folder / PROCESSES / label)
+            child = _open_one(trace.folder / PROCESSES / label)
         except TraceError as error:  # it was killed before it could record, or the trace was damaged since
-            trace.lost[label] = error.problem
+            trace.lost[name] = error.problem
+            continue
+        origin = replace(child.header.origin or Origin(label=label), label=name)
+        child.header = replace(child.header, origin=origin)
+        trace.children[name] = child
     return trace
+
+
+def name_calls(labels: list[str]) -> list[str]:
+    """Return the labels of processes with the calls of a pool numbered through.
+
+    How many calls joblib puts into one task depends on how long they take, but they are in order: the first of the
+    second task is the one after the last of the first.
+
+    Args:
+        labels: In the order of their start.
+    """
+    numbers: defaultdict[str, Iterator[int]] = defaultdict(itertools.count)
+    names = []
+    for label in labels:
+        match = CALL.fullmatch(label)
+        names.append(label if match is None else f"{match[1]}.call{next(numbers[match[1]])}")
+    return names
 
 
 def list_processes(folder: Path) -> list[str]:
