@@ -9,6 +9,7 @@ import multiprocessing.util
 import os
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -16,6 +17,7 @@ import wrapt
 
 from reproof.entropy.interception import Interceptor
 from reproof.entropy.plan import Plan, plan_from_json
+from reproof.entropy.programs import Program, follow_programs
 from reproof.entropy.races.table import RACES
 from reproof.entropy.races.workers import Workers
 from reproof.entropy.registry import install_rows
@@ -39,7 +41,7 @@ LOKY: Final = ("loky.backend.spawn", "joblib.externals.loky.backend.spawn")
 """Modules that spawn processes as `multiprocessing.spawn` does."""
 
 POOL: Final = "pool"
-"""How the part of a label begins that stands for a pool, before the numbers of its workers and the names of its tasks."""
+"""How the part of a label begins that stands for a pool, before the number of a worker or the name of a task."""
 
 ENTER: Final = """
 import sys
@@ -170,6 +172,7 @@ class Taps:
             leave(status)
 
         replace_function(os, "_exit", leave_written)
+        follow_programs(self._describe_program)
         self._follow_spawned(multiprocessing.spawn)
         for copy in LOKY:
             wrapt.when_imported(copy)(self._follow_spawned)
@@ -204,10 +207,20 @@ class Taps:
         if self.follower is not None:
             self.follower.enter(origin, is_worker=self._thread.is_worker)
 
-    def _make_entry(self) -> Entry:
-        """Return what taps the child that this thread is about to spawn."""
+    def _describe_program(self, is_direct: bool) -> Program:  # noqa: FBT001  # as `follow_programs` calls it
+        """Return what a Python program is told that is about to be started, or one that may start several."""
+        entry = self._make_entry("" if is_direct else ".run0")
+        folder = str(self.interceptor.folder / PROCESSES)
+        return Program(label=entry.process, text=entry.program, folder=folder)
+
+    def _make_entry(self, more_label: str = "") -> Entry:
+        """Return what taps the child that this thread is about to spawn.
+
+        Args:
+            more_label: What is added to its label.
+        """
         self._count_child()
-        origin: Origin = self._thread.origin
+        origin: Origin = replace(self._thread.origin, label=f"{self._thread.origin.label}{more_label}")
         module: str = __name__
         more: tuple[Any, ...] = ()
         if self.follower is not None:
@@ -222,7 +235,12 @@ class Taps:
 
 
 class Entry:
-    """Taps a spawned child by being unpickled there, before anything of the user's is."""
+    """Taps a spawned child by being unpickled there, before anything of the user's is.
+
+    Attributes:
+        process: Label of the child.
+        program: The Python program that taps it.
+    """
 
     def __init__(
         self, process: str, interceptor: Interceptor, module: str, more: tuple[Any, ...] = (), lost: str = ""
@@ -238,11 +256,12 @@ class Entry:
         """
         arguments = (str(interceptor.folder), process, Base.prefix, interceptor.plan.to_json(), *more)
         package = str(Path(__file__).parents[2])
-        self._program = ENTER.format(package=package, module=module, arguments=arguments, lost=lost)
+        self.process = process
+        self.program = ENTER.format(package=package, module=module, arguments=arguments, lost=lost)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Have the child call `enter_spawned`, by a function that it has even if it cannot import us."""
-        return exec, (self._program,)
+        return exec, (self.program,)
 
 
 def enter_spawned(folder: str, process: str, base: str, plan: dict[str, Any]) -> Taps:

@@ -164,12 +164,19 @@ class Children:
         """
         recording, self.recording = self.recording, None
         if recording is None or not recording.is_open:
+            self._leave_claim()
             return
         if status is None:
             status, ended = tell_end()
         if self._taps.problem is not None:
             recording.add_problem(self._taps.problem)
         recording.close(status, ended, exit_code)
+
+    def _leave_claim(self) -> None:
+        """Remove the folder by which a program that a shell has started has claimed its label, if it is empty."""
+        if self._origin is not None:
+            with contextlib.suppress(OSError):
+                Path(self._options.folder, PROCESSES, self._origin.label).rmdir()
 
     def _close_at_exit(self) -> None:
         multiprocessing.util.Finalize(None, self.close, exitpriority=PRIORITY)

@@ -53,7 +53,7 @@ class Origin:
 
     def __str__(self) -> str:
         """Return what it is called in sentences: ``process 0.2 (train.py:34)``, or ``task`` for one of a pool."""
-        kind = "task" if self.label.rpartition(".")[2][:1].isalpha() else "process"
+        kind = "task" if ".pool" in self.label and self.label.rpartition(".")[2][:1].isalpha() else "process"
         where = "" if self.file is None else f" ({self.file}:{self.line})"
         return f"{kind} {self.label}{where}"
 
