@@ -85,11 +85,13 @@ class Recording:
 
     Attributes:
         folder: Folder of the trace.
+        place: The folder as an absolute path, once the trace is open.
         frames: The frame under way, once the trace is open.
         context: What the hooks share, once PyTorch is imported; None before.
         taps: What writes the ledger, if anything does.
     """
 
+    place: Path
     frames: FrameBuilder
 
     def __init__(  # noqa: PLR0913  # the options of a recording
@@ -153,7 +155,7 @@ class Recording:
         self._artifacts.note_folder()
         rank = rank_of_process() if self._origin is None else 0
         self._writer = TraceWriter(self.folder, header, rank=rank, force=self._force)
-        self._writer.folder = self.folder.absolute()  # the script may change its working folder
+        self.place = self._writer.folder = self.folder.absolute()  # the script may change its working folder
         self.frames = FrameBuilder(self._writer.writer, self._on_full)
         ACTIVE.add(self)
 
@@ -171,7 +173,7 @@ class Recording:
     def options(self) -> Options:
         """How the processes are recorded that this one starts."""
         return Options(
-            folder=str(self.folder.absolute()),
+            folder=str(self.place),
             level=self._level,
             num_batches=self._num_batches,
             statistics=self._statistics,
