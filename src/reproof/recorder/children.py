@@ -23,7 +23,7 @@ import wrapt
 from reproof.entropy.handled import let_through
 from reproof.entropy.process import POOL
 from reproof.entropy.process import enter_spawned as tap_spawned
-from reproof.recorder.options import Options, options_from_json
+from reproof.recorder.options import Options, options_from_plain
 from reproof.recorder.problems import describe_error
 from reproof.recorder.session import Recording, is_clean_exit
 from reproof.schema import PROCESSES, Origin
@@ -211,4 +211,4 @@ def enter_spawned(folder: str, process: str, base: str, plan: dict[str, Any], ch
     Effects: as `Taps` and `Children`; imports nothing of PyTorch's that is not imported.
     """
     taps = tap_spawned(folder, process, base, plan)
-    Children(taps, options_from_json(child["options"])).enter(Origin(**child["origin"]), is_worker=child["is_worker"])
+    Children(taps, options_from_plain(child["options"])).enter(Origin(**child["origin"]), is_worker=child["is_worker"])

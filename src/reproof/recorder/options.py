@@ -32,6 +32,6 @@ class Options:
     probes: Probes
 
 
-def options_from_json(entries: dict[str, Any]) -> Options:
+def options_from_plain(entries: dict[str, Any]) -> Options:
     """Return the options that `dataclasses.asdict` made into plain values."""
     return Options(**{**entries, "probes": Probes(**entries["probes"])})
