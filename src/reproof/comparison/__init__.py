@@ -1,6 +1,7 @@
 """Two runs → the first divergence, how much differs, and a verdict.
 
 - `runs`: compare two runs, and judge
+- `processes`: the same for each process that another has started; which of them parted first
 - `alignment`: the first frame that differs, by bisection; then event by event
 - `tables`: frames of equal structure, compared as arrays
 - `tally`: what is counted and kept of one process
