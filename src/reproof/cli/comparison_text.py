@@ -53,7 +53,8 @@ def tell_finding(comparison: Comparison) -> str:
     level = "" if comparison.level is None else f"level {comparison.level}"
     if comparison.first is not None:
         place = "batch" if comparison.is_verified is None else "step"
-        return f"the runs part in {place} {comparison.first.step}, stage {comparison.first.stage}"
+        process = "" if comparison.first.process is None else f" of process {comparison.first.process}"
+        return f"the runs part in {place} {comparison.first.step}{process}, stage {comparison.first.stage}"
     if comparison.verdict == "identical":
         tensors = plural(comparison.num_tensors, "tensor")
         if comparison.level == "batches":
@@ -76,8 +77,12 @@ def tell_amount(comparison: Comparison) -> str:
     if comparison.is_verified is None:  # records of the hand-made check
         batches = f"{comparison.num_steps:,} batch{'' if comparison.num_steps == 1 else 'es'}"
         return f"{plural(comparison.num_events, 'field')} of {batches}"
-    events = plural(comparison.num_events, "event")
-    return f"{events} of {plural(comparison.num_steps, 'step')}" if comparison.num_steps else events
+    told = plural(comparison.num_events, "event")
+    if comparison.num_steps:
+        told += f" of {plural(comparison.num_steps, 'step')}"
+    if comparison.processes:
+        told += f", {plural(len(comparison.processes), 'child', 'children')} included"
+    return told
 
 
 def body(comparison: Comparison) -> list[str]:
@@ -85,6 +90,8 @@ def body(comparison: Comparison) -> list[str]:
     lines = [f"  baseline   {printable(comparison.runs[0])}", f"  candidate  {printable(comparison.runs[1])}"]
     if comparison.is_verified is not None:
         lines.append(f"  verified   {VERIFIED[comparison.is_verified]}")
+    if comparison.processes:
+        lines.append(f"  children   {printable('; '.join(limit(comparison.processes)))}")
     if comparison.counts:
         lines.append("")
     for stage in comparison.counts:
@@ -122,7 +129,7 @@ def growth_lines(comparison: Comparison) -> list[str]:
 
 def difference_lines(difference: Difference) -> list[str]:
     """Return the lines that show the first divergence."""
-    rank = f"rank {difference.rank}, " if difference.rank else ""
+    rank = f"rank {difference.rank}, " if difference.rank else name_process(difference)
     kind = f" ({difference.detail})" if difference.detail else ""
     lines = [f"{rank}step {difference.step}, {difference.stage}{kind}: {printable(difference.name)}"]
     if difference.explanation:
@@ -132,6 +139,11 @@ def difference_lines(difference: Difference) -> list[str]:
         ulp = "" if difference.max_ulp is None else f", {difference.max_ulp} ulp"
         lines.append(f"largest difference {difference.max_abs:g}{ulp}")
     return lines + (op_lines(difference.op) if difference.op is not None else [])
+
+
+def name_process(difference: Difference) -> str:
+    """Return the beginning of a line about a process that another has started."""
+    return "" if difference.process is None else f"process {difference.process}, "
 
 
 def op_lines(op: OpDifference) -> list[str]:
@@ -152,7 +164,8 @@ def short_line(difference: Difference) -> str:
     """Return one line for a later difference."""
     kind = f" ({difference.detail})" if difference.detail else ""
     told = f": {difference.explanation}" if difference.explanation else ""
-    return printable(f"step {difference.step}, {difference.stage}{kind}: {difference.name}{told}")
+    place = f"{name_process(difference)}step {difference.step}, {difference.stage}{kind}"
+    return printable(f"{place}: {difference.name}{told}")
 
 
 def condition_line(condition: Condition) -> str:

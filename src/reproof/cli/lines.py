@@ -21,6 +21,6 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
-def plural(number: int, noun: str) -> str:
-    """Return a number with thousands separated, and its noun."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+def plural(number: int, noun: str, nouns: str | None = None) -> str:
+    """Return a number with thousands separated, and its noun; `nouns` is the plural where no ``s`` makes it."""
+    return f"{number:,} {noun if number == 1 else nouns or f'{noun}s'}"

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import click
 
+from reproof.cli.lines import plural
 from reproof.cli.options import (
     PATH,
     POSITIVE,
@@ -35,6 +36,7 @@ from reproof.launch.script import Outcome, Target, record_target, reserve_folder
 from reproof.recorder import Recording
 from reproof.recorder.restorations import RestorationWatch
 from reproof.schema import LEVELS, Level
+from reproof.trace import list_processes
 
 if TYPE_CHECKING:
     from reproof.schema import Probes
@@ -144,6 +146,11 @@ def report(recording: Recording, outcome: Outcome, *, quiet: bool) -> None:
         click.echo(f"reproof: the trace {recording.folder} is incomplete: {outcome.ended}", err=True)
     elif quiet or recording.problems:
         pass
+    elif num_children := len(list_processes(recording.place)):
+        own = f"{frames.num_events} events of {frames.step} steps"
+        click.echo(
+            f"reproof: recorded {own}, and {plural(num_children, 'child', 'children')}, in {recording.folder}", err=True
+        )
     elif frames.num_events == 0:
         click.echo(
             f"reproof: nothing to record: {recording.folder} is empty; the script used no DataLoader or model", err=True

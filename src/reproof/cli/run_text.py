@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from reproof.schema import RunHeader
     from reproof.trace.views.curves import Curve
     from reproof.trace.views.steps import StepEvent, StepRecord
-    from reproof.trace.views.summary import EventCount, RunSummary
+    from reproof.trace.views.summary import ChildSummary, EventCount, RunSummary
 
 PLOT_LINES: Final = 10
 MAX_CURVES: Final = 3
@@ -79,6 +79,7 @@ def draw_overview(summary: RunSummary, conditions: Sequence[RunCondition], scree
     lines += draw_section("Evidence that could not be taken", limit(problems), "yellow")
     lines += draw_section("Conditions", describe_conditions(conditions, summary, screen.width))
     lines += draw_section("Recorded", tabulate_stages(summary))
+    lines += draw_section("Children", limit(tuple(describe_child(child) for child in summary.children)))
     lines += draw_section(
         "Without a digest", limit(tuple(describe_skipped(found) for found in summary.skipped)), "yellow"
     )
@@ -86,6 +87,12 @@ def draw_overview(summary: RunSummary, conditions: Sequence[RunCondition], scree
         lines += draw_section(title_curve(curve), plot_curve(curve, screen))
     lines += draw_section("Losses not shown", limit(tuple(curve.name for curve in summary.losses[MAX_CURVES:])))
     return lines + draw_section("Metrics", limit(tuple(describe_metrics(summary.metrics, screen))))
+
+
+def describe_child(child: ChildSummary) -> str:
+    """Return what a process recorded that another one has started."""
+    amount = f"{plural(child.num_events, 'event')} of {plural(child.num_steps, 'step')}"
+    return f"{child.name}: {amount}{'' if child.incomplete is None else f'; {child.incomplete}'}"
 
 
 def draw_damage(summary: RunSummary) -> list[Line]:

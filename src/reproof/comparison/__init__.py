@@ -2,6 +2,7 @@
 
 - `runs`: compare two runs, and judge
 - `verification`: whether every byte of the traces is what was written
+- `processes`: the same for each process that another has started; which of them parted first
 - `alignment`: the first frame that differs, by bisection; then event by event
 - `tables`: frames of equal structure, compared as arrays
 - `tally`: what is counted and kept of one process

@@ -15,6 +15,7 @@ from reproof.comparison.details import PairReader
 from reproof.comparison.growth import find_loss_gaps, find_rng_gaps
 from reproof.comparison.operations import Target, find_op_difference
 from reproof.comparison.outputs import compare_output, judge_output
+from reproof.comparison.processes import compare_processes
 from reproof.comparison.snapshots import are_snapshots, members_of
 from reproof.comparison.structure import comes_before, describe_extra, find_first_extra
 from reproof.comparison.verification import verify_traces
@@ -223,8 +224,6 @@ class RunPair:
         if a.num_batches != b.num_batches:
             limits = [f"{n} batches" if n is not None else "all batches" for n in (a.num_batches, b.num_batches)]
             self.structure.append(f"the baseline recorded {limits[0]} of each loader and the candidate {limits[1]}")
-        if not sum(self.counts(differing=False).values()):
-            self.structure.append("the two runs have no event in common")
 
     def counts(self, *, differing: bool) -> Counter[Stage]:
         """Return how many events were compared, or how many differ, per stage over all processes."""
@@ -313,6 +312,26 @@ def compare_traces(
     With `is_same_program`, the runs are known to be of the same program in the same surroundings: then an event that
     only one of them has is a divergence, and not a sign that the wrong runs are compared.
     """
+
+    def compare_two(a: Trace, b: Trace) -> Comparison:
+        return compare_own(
+            a, b, tolerance, max_differences, is_same_program=is_same_program, verify=verify, ignored=ignored
+        )
+
+    return compare_processes(baseline, candidate, compare_two, max_differences)
+
+
+def compare_own(  # as `compare_traces`
+    baseline: Trace,
+    candidate: Trace,
+    tolerance: float | None,
+    max_differences: int,
+    *,
+    is_same_program: bool,
+    verify: bool | None,
+    ignored: Sequence[str],
+) -> Comparison:
+    """Compare the processes that were started with the runs, or one that another has started, and no others."""
     is_verified = verify_traces(baseline, candidate, is_wanted=verify)
     pair = RunPair(baseline, candidate, tolerance, max(1, max_differences))
     pair.compare_ranks()
@@ -323,6 +342,8 @@ def compare_traces(
         differences = (extra, *differences)
     if differences:
         differences = (pair.name_op(differences[0]), *differences[1:])
+    if baseline.header.origin is not None:
+        differences = tuple(replace(d, process=baseline.header.origin.label) for d in differences)
     compared, differing = pair.counts(differing=False), pair.counts(differing=True)
     output = compare_output(baseline, candidate, ignored)
     verdict = judge_output(pair.verdict(has_difference=bool(differences)), output)

@@ -3,6 +3,7 @@
 The core, from what a caller sees to what everything rests on:
 
 - `process`: put the taps into this process, and into those that it starts
+- `programs`, `startup`: have the Python programs tapped that it starts, and what these execute first
 - `registry`: a row for each tap; the tables are `sources/table.py`, `races/table.py` and `rewriting/table.py`
 - `interception`: a tap stands in the place of a function, notes what it returns, or returns what it did earlier
 - `plan`: what a run does with its sources, as an experiment hands it to a fresh process

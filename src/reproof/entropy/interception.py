@@ -81,6 +81,8 @@ class Interceptor:
         child_numbers: Numbers of the children to come.
         details: What an earlier run that was watched has noted.
         count_events: Returns how many events of the training are recorded; None in a process that records none.
+        task: Name of the task that this worker of a pool does, or None.
+        on_task: Called with that name whenever it has changed.
     """
 
     def __init__(self, folder: Path, process: str, plan: Plan, count_events: Callable[[], int] | None = None) -> None:
@@ -104,6 +106,8 @@ class Interceptor:
         self._places: dict[str, Place] = {}
         self._lock = threading.RLock()
         self.on_child: list[Callable[[], None]] = []
+        self.task: str | None = None
+        self.on_task: list[Callable[[str | None], None]] = []
 
     def tap(self, original: Callable[..., Any], tap: Tap, home: str | None = None) -> Callable[..., Any]:
         """Return a function that does what another one does, and notes or replays what it returns.
@@ -281,6 +285,13 @@ class Interceptor:
         """Write what was read by this process."""
         self.ledger.flush()
 
+    def enter_task(self, name: str | None) -> None:
+        """Note which task this worker of a pool does from here on; None between tasks."""
+        if name != self.task:
+            self.task = name
+            for action in self.on_task:
+                action(name)
+
     def enter_child(self, process: str) -> None:
         """Start a ledger for a forked child, and replay what the same child read in the earlier run.
 
@@ -288,6 +299,7 @@ class Interceptor:
         """
         self.process = process
         self.child_numbers = itertools.count(1)
+        self.task = None
         self._lock = threading.RLock()
         self.ledger = Ledger(self.folder, process)
         for place in self._places.values():  # the taps hold on to them

@@ -5,6 +5,7 @@ Left out: what may have caused it (`reproof.explain.hypotheses`).
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
@@ -16,6 +17,7 @@ from reproof.explain.leftovers import collect_leftovers
 from reproof.explain.naming import name_cause
 from reproof.explain.suspects import HASH_SEED, START, VARIATION, Suspect, collect_suspects
 from reproof.schema import Probes
+from reproof.trace import open_trace
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -84,6 +86,11 @@ class Inquiry:
         return self.first.step
 
     @property
+    def last_read_step(self) -> int:
+        """Last step, of any process, whose reads may have caused the divergence."""
+        return last_step_of(self.first)
+
+    @property
     def num_steps(self) -> int:
         """Steps of a run that shows whether the divergence is there."""
         return self.first.step + 1
@@ -96,6 +103,11 @@ class Inquiry:
     def agrees(self, trial: Trial) -> bool:
         """Whether a run does not have the divergence: nor any other in its step, unless the step differs anyway."""
         return trial.agrees_through(self.step) or (self.differs_anyway and self.is_past(trial))
+
+    def folder_of(self, trial: Trial) -> Path:
+        """Return the folder in which a run left the trace of the process that diverged."""
+        process = open_trace(trial.trace).of_process(self.first.process)
+        return trial.trace if process is None else process.folder
 
     def is_past(self, trial: Trial) -> bool:
         """Whether a run agrees at the place of the divergence and diverges later."""
@@ -136,9 +148,10 @@ def open_inquiry(laboratory: Laboratory, first: Difference, candidate: Path, rem
         candidate: Trace of the run that diverged from the baseline.
         removals: What takes away the causes found before.
     """
-    suspects = collect_differing(laboratory.setting, first.step, candidate)
+    laboratory.focus = first
+    suspects = collect_differing(laboratory.setting, first, candidate)
     replica = replay_all(laboratory, first.step, suspects)
-    suspects += collect_orders(laboratory.setting, first.step, replica)
+    suspects += collect_orders(laboratory.setting, first, replica)
     return Inquiry(
         first=first,
         replica=replica,
@@ -149,12 +162,12 @@ def open_inquiry(laboratory: Laboratory, first: Difference, candidate: Path, rem
     )
 
 
-def collect_differing(setting: Setting, step: int, candidate: Path) -> list[Suspect]:
+def collect_differing(setting: Setting, first: Difference, candidate: Path) -> list[Suspect]:
     """Return what the two runs read differently before they diverged: sources, files, surroundings."""
     ledgers = read_ledgers(candidate)
-    read = collect_suspects(read_ledgers(setting.request.trace), ledgers, step)
+    read = collect_suspects(read_ledgers(setting.request.trace), ledgers, first.step, first.label)
     suspects = [suspect for suspect in read if suspect.kind != "state-on-disk"]
-    suspects += collect_leftovers(ledgers, setting.overlay, step)
+    suspects += collect_leftovers(ledgers, setting.overlay, last_step_of(first))
     suspects += [
         Suspect(key=f"{VARIATION}{name}", kind=kind, source=name)
         for name, kind in SURROUNDINGS.items()
@@ -163,11 +176,16 @@ def collect_differing(setting: Setting, step: int, candidate: Path) -> list[Susp
     return suspects
 
 
-def collect_orders(setting: Setting, step: int, replica: Trial) -> list[Suspect]:
+def last_step_of(first: Difference) -> int:
+    """Return the last step, of any process, whose reads may have caused a divergence; each has steps of its own."""
+    return first.step if first.process is None else sys.maxsize
+
+
+def collect_orders(setting: Setting, first: Difference, replica: Trial) -> list[Suspect]:
     """Return the lines that iterate over sets or hash, if the runs had different hash seeds."""
     if setting.candidate_hash_seed in {None, setting.request.hash_seed}:
         return []
-    found = collect_suspects(read_ledgers(replica.trace), {}, step)
+    found = collect_suspects(read_ledgers(replica.trace), {}, first.step, first.label)
     whole = Suspect(key=HASH_SEED, kind="hash-order", source="PYTHONHASHSEED", through="python")
     return [*(suspect for suspect in found if suspect.kind == "hash-order"), whole]
 

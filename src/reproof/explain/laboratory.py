@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from reproof.entropy.plan import Plan
     from reproof.launch.processes import FinishedRun, RunProcess
     from reproof.schema import Difference, OutputDifference, Probes
+    from reproof.trace import Trace
 
 
 class BudgetSpentError(Exception):
@@ -85,7 +86,12 @@ class Trial:
     def num_events_after(self, first: Difference) -> int:
         """Return how many events later than a divergence this run diverges; 0 for not later, or if that is unknown."""
         own = self.first
-        if own is None or own.rank != first.rank or own.num_events is None or first.num_events is None:
+        if (
+            own is None
+            or (own.rank, own.process) != (first.rank, first.process)
+            or own.num_events is None
+            or first.num_events is None
+        ):
             return 0
         return max(0, own.num_events - first.num_events)
 
@@ -96,9 +102,15 @@ class Trial:
             "number": self.number,
             "purpose": self.purpose,
             "seconds": round(self.run.seconds, 3),
-            "first_divergence": None if first is None else {"step": first.step, "stage": first.stage},
+            "first_divergence": None if first is None else tell_place(first),
             "problem": self.problem,
         }
+
+
+def tell_place(first: Difference) -> dict[str, Any]:
+    """Return where a run diverges as an entry of ``experiments`` has it."""
+    process = {} if first.process is None else {"process": first.process}
+    return {**process, "step": first.step, "stage": first.stage}
 
 
 class Laboratory:
@@ -108,6 +120,8 @@ class Laboratory:
         setting: Where they start from.
         trials: Those made so far.
         wanted: Differences in output that are searched for.
+        focus: The divergence whose process alone is compared, because a process knows only its own steps; None for all
+            processes.
     """
 
     def __init__(
@@ -126,6 +140,7 @@ class Laboratory:
         self.setting = setting
         self.wanted = wanted
         self.trials: list[Trial] = []
+        self.focus: Difference | None = None
         self._watch = watch
 
     def run(
@@ -158,6 +173,8 @@ class Laboratory:
         setting = self.setting
         if len(self.trials) >= setting.max_runs:
             raise BudgetSpentError
+        if self.focus is not None and self.focus.process is not None:
+            num_steps = None  # the steps of the first process are counted, and the divergence is in another one
         number = len(self.trials) + 1
         surroundings = surroundings_of(variations)
         folder = self._make_folder(number, clean_files, is_moved=surroundings.moves_folder)
@@ -182,7 +199,7 @@ class Laboratory:
         other = compare_with or setting.request.trace
         try:
             first, problem = self.compare(other, run.trace), None
-            if first is None and has_failed(run.trace) and not has_failed(other):
+            if first is None and self._has_failed(run.trace) and not self._has_failed(other):
                 problem = f"it failed: {'; '.join(run.last_lines(1))}"
         except TraceError as error:
             first, problem = None, f"{error.problem}; {'; '.join(run.last_lines(1))}"
@@ -198,12 +215,32 @@ class Laboratory:
         Raises:
             TraceError: If one of them cannot be read.
         """
-        traces = open_trace(baseline), open_trace(trace)
+        traces = self._open(baseline), self._open(trace)
         comparison = compare_traces(*traces, max_differences=1, is_same_program=True)
         if comparison.first is not None or not self.wanted or comparison.output is None:
             return comparison.first
         found = find_again(self.wanted, comparison.output.differences)
         return None if found is None else describe_output(found, traces[0].num_steps)
+
+    def _open(self, folder: Path) -> Trace:
+        """Open a trace, or what it holds of the process in which the divergence is.
+
+        Raises:
+            TraceError: If it cannot be read, or that process has left nothing.
+        """
+        trace = open_trace(folder)
+        if self.focus is None:
+            return trace
+        process = trace.of_process(self.focus.process)
+        if process is None:
+            msg = f"{folder} holds nothing of process {self.focus.process}"
+            raise TraceError(msg, "record the run again", slug="trace-missing")
+        return process
+
+    def _has_failed(self, folder: Path) -> bool:
+        """Whether a run ended by an error: what it has recorded until then may agree and says nothing of the rest."""
+        header = self._open(folder).header
+        return header.status == "failed" or (header.origin is not None and header.status != "complete")
 
     def _make_temporary(self) -> Path:
         """Return the folder for temporary files that the candidate had, as empty as it was."""
@@ -240,8 +277,3 @@ def relative_command(command: tuple[str, ...], folder: Path) -> tuple[str, ...]:
     script = Path(os.path.abspath(folder / command[0]))  # noqa: PTH100  # Path has nothing that keeps links
     inside = script.is_relative_to(folder)
     return (str(script.relative_to(folder)) if inside else str(script), *command[1:])
-
-
-def has_failed(trace: Path) -> bool:
-    """Whether a run ended by an error: what it has recorded until then may agree and says nothing of the rest."""
-    return open_trace(trace).header.status == "failed"

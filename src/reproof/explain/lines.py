@@ -65,8 +65,13 @@ def find_drawing_line(inquiry: Inquiry, suspect: Suspect) -> tuple[Suspect, str]
 def find_lines(replica: Trial, source: str, first: Difference) -> list[Suspect]:
     """Return the lines that drew from a generator before the divergence, in the order of their first draws."""
     ledgers = read_ledgers(replica.trace)
-    before = {key for sources in ledgers.values() for key, read in sources.items() if not is_after(read, first)}
-    watched = collect_suspects(ledgers, {}, first.step)
+    before = {
+        key
+        for process, sources in ledgers.items()
+        for key, read in sources.items()
+        if process != first.label or not is_after(read, first)
+    }
+    watched = collect_suspects(ledgers, {}, first.step, first.label)
     return [line for line in watched if line.source == source and line.line is not None and line.key in before]
 
 

@@ -145,10 +145,13 @@ class Search:
         Args:
             inquiry: The first divergence, whose causes are found.
         """
+        seen: dict[str, int] = {}
         while True:
+            seen[inquiry.first.label] = inquiry.step
+            inquiry.laboratory.focus = None
             trial = replay(inquiry, (), "the causes found so far replayed, to the end", num_steps=None)
             self.is_whole = trial.first is None
-            if trial.first is None or trial.first.step <= inquiry.step:
+            if trial.first is None or trial.first.step <= seen.get(trial.first.label, -1):
                 return
             inquiry = self.explain(trial.first)
 

@@ -88,22 +88,28 @@ class Suspect:
         return (self.key, *(read.key for read in self.reads))
 
 
-def collect_suspects(baseline: Ledgers, candidate: Ledgers, last_step: int) -> list[Suspect]:
+def collect_suspects(
+    baseline: Ledgers, candidate: Ledgers, last_step: int, process: str | None = None
+) -> list[Suspect]:
     """Return the sources that differ between two runs and were read before a divergence, in no order.
 
     Args:
         baseline: Ledgers of the baseline.
         candidate: Ledgers of the candidate.
         last_step: Step of the divergence: what was first read later cannot be its cause.
+        process: Label of the process that diverged, whose steps are meant: what the others read was before, as far as
+            is known. None if all count their steps together.
     """
     found: dict[str, Suspect] = {}
     unused = find_unused(baseline) & find_unused(candidate)
-    for a, b in pair_sources(baseline, candidate):
+    for reader, a, b in pair_sources(baseline, candidate):
         known = a or b
         if known is None or known.key in found or known.key in unused or not differs(a, b):
             continue
         kind = parse_kind(known.kind)
         first_step = min(source.steps[0] for source in (a, b) if source is not None and source.steps)
+        if process is not None and reader != process:
+            first_step = 0
         if kind is not None and first_step <= last_step:
             found[known.key] = make_suspect(known, kind, first_step)
     return fold_state_reads(list(found.values()))
@@ -145,12 +151,12 @@ def differs(a: Source | None, b: Source | None) -> bool:
     return (a.values if a is not None else []) != (b.values if b is not None else [])
 
 
-def pair_sources(baseline: Ledgers, candidate: Ledgers) -> Iterator[tuple[Source | None, Source | None]]:
+def pair_sources(baseline: Ledgers, candidate: Ledgers) -> Iterator[tuple[str, Source | None, Source | None]]:
     """Yield what each process of either run read from each source, beside what the same process of the other did."""
     for process in dict.fromkeys([*baseline, *candidate]):
         a, b = baseline.get(process, {}), candidate.get(process, {})
         for key in dict.fromkeys([*a, *b]):
-            yield a.get(key), b.get(key)
+            yield process, a.get(key), b.get(key)
 
 
 def find_unused(ledgers: Ledgers) -> set[str]:

@@ -25,6 +25,7 @@ import wrapt
 from reproof.entropy.plan import Plan
 from reproof.errors import LaunchError
 from reproof.launch.tracebacks import show_exception
+from reproof.recorder.children import follow_children
 from reproof.recorder.problems import describe_error
 from reproof.recorder.session import is_clean_exit
 from reproof.recorder.surroundings import require_torch
@@ -108,6 +109,7 @@ def record_target(
     recording = make_recording()
     recording.open()
     recording.tap_entropy(plan or Plan())
+    children = follow_children(recording)
     code = recording.recompile(code)
     wrapt.when_imported("torch")(lambda _module: _install(recording))
     outcome = Outcome(status="failed", exit_code=1, ended="the run ended in an exit handler")
@@ -116,6 +118,8 @@ def record_target(
         if recording.is_open:  # it is not in a forked child that ends like its parent
             recording.close(outcome.status, outcome.ended, outcome.exit_code)
             report(recording, outcome)
+        elif children is not None:
+            children.close(outcome.status, outcome.ended, outcome.exit_code)
 
     def end_at_once(status: int) -> None:
         nonlocal outcome

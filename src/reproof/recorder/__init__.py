@@ -13,6 +13,8 @@ The recording as a whole:
 - `patches`: replace functions for the time of a recording
 - `problems`: errors of the recorder itself
 - `surroundings`: whether PyTorch is installed, which rank this process is
+- `children`, `triggers`: processes that this one starts record themselves from their first training on
+- `options`: how they do that
 
 Hooks, each of which sees one thing that a training does:
 

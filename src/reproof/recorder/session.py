@@ -26,6 +26,7 @@ from reproof.errors import RecordingError, UsageError
 from reproof.recorder.artifacts.paths import Artifacts
 from reproof.recorder.context import BESIDE, ThreadState
 from reproof.recorder.frames import FrameBuilder
+from reproof.recorder.options import Options
 from reproof.recorder.outputs.capture import OutputCapture
 from reproof.recorder.patches import Patches
 from reproof.recorder.problems import Problems, describe_error
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
 
     from reproof.entropy.plan import Plan
     from reproof.recorder.context import Context
-    from reproof.schema import Level
+    from reproof.schema import Level, Origin
 
 
 OUTPUT: Final = "output"
@@ -89,10 +90,13 @@ class Recording:
 
     Attributes:
         folder: Folder of the trace.
+        place: The folder as an absolute path, once the trace is open.
         frames: The frame under way, once the trace is open.
         context: What the hooks share, once PyTorch is imported; None before.
+        taps: What writes the ledger, if anything does.
     """
 
+    place: Path
     frames: FrameBuilder
 
     def __init__(  # noqa: PLR0913  # the options of a recording
@@ -108,6 +112,7 @@ class Recording:
         command: Sequence[str] = (),
         probes: Probes | None = None,
         captures_output: bool = False,
+        origin: Origin | None = None,
     ) -> None:
         """Prepare a recording; nothing is created before `open`."""
         if level not in LEVELS:
@@ -125,6 +130,7 @@ class Recording:
         self._command = tuple(command)
         self._captures_output = captures_output and level != "batches"
         self._probes = probes or Probes()
+        self._origin = origin
         self._patches = Patches()
         self._problems = Problems(lambda: self.frames.step)
         self.guard = self._problems.guard
@@ -133,7 +139,7 @@ class Recording:
         self._waiting: list[Callable[[Context], None]] = []
         self._writer: TraceWriter | None = None
         self._outputs: OutputCapture | None = None
-        self._taps: Taps | None = None
+        self.taps: Taps | None = None
 
     def open(self) -> None:
         """Create the trace.
@@ -150,12 +156,14 @@ class Recording:
             num_steps=self._num_steps,
             statistics=self._statistics,
             created=datetime.datetime.now().astimezone().isoformat(),
-            environment=collect_environment(self._command),
-            num_ranks=world_size(),
+            environment=collect_environment(self._command) if self._origin is None else {},
+            num_ranks=world_size() if self._origin is None else 1,
+            origin=self._origin,
         )
         self._artifacts.note_folder()
-        self._writer = TraceWriter(self.folder, header, rank=rank_of_process(), force=self._force)
-        self._writer.folder = self.folder.absolute()  # the script may change its working folder
+        rank = rank_of_process() if self._origin is None else 0
+        self._writer = TraceWriter(self.folder, header, rank=rank, force=self._force)
+        self.place = self._writer.folder = self.folder.absolute()  # the script may change its working folder
         self.frames = FrameBuilder(self._writer.writer, self._on_full)
         if self._captures_output:
             with self.guard(OUTPUT):
@@ -175,11 +183,23 @@ class Recording:
         if self._outputs is not None and plan.baseline is not None:
             with self.guard(OUTPUT):
                 self._outputs.take_surroundings_of(Path(plan.baseline))
-        self._taps = Taps(self.folder, str(rank_of_process()), plan, lambda: self.frames.num_events)
+        self.taps = Taps(self.folder, str(rank_of_process()), plan, lambda: self.frames.num_events)
+
+    @property
+    def options(self) -> Options:
+        """How the processes are recorded that this one starts."""
+        return Options(
+            folder=str(self.place),
+            level=self._level,
+            num_batches=self._num_batches,
+            statistics=self._statistics,
+            command=self._command,
+            probes=self._probes,
+        )
 
     def recompile(self, code: CodeType) -> CodeType:
         """Return the code of the script as an experiment wants it; as it is, in all other runs."""
-        return code if self._taps is None else self._taps.recompile(code)
+        return code if self.taps is None else self.taps.recompile(code)
 
     @property
     def is_open(self) -> bool:
@@ -211,8 +231,8 @@ class Recording:
             problems=self._problems,
             thread=self._thread,
         )
-        if self._taps is not None:
-            context.on_step.append(self._taps.begin_step)
+        if self.taps is not None:
+            context.on_step.append(self.taps.begin_step)
         install_hooks(context)
         self._artifacts.prepare()
         install_probes(context, self._probes, writer.header.run_id, writer.rank)
@@ -295,18 +315,18 @@ class Recording:
             self._outputs.close(is_whole=not self._has_all_steps)
 
     def _close_taps(self) -> None:
-        if self._taps is None:
+        if self.taps is None:
             return
         with self.guard("entropy"):
-            self._taps.close()
-        if self._taps.problem is not None:
-            self.add_problem(self._taps.problem)
+            self.taps.close()
+        if self.taps.problem is not None:
+            self.add_problem(self.taps.problem)
 
     def _write_outcome(self, writer: TraceWriter, status: str, ended: str | None, exit_code: int | None) -> None:
         """Write the header again, with how the run ended and what is known of the environment by now."""
         environment = dict(writer.header.environment)
         with self.guard("environment"):
-            environment |= collect_torch_environment()
+            environment |= collect_torch_environment() if self._origin is None else {}
         header = replace(
             writer.header,
             status=status,

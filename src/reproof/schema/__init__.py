@@ -63,7 +63,9 @@ from reproof.schema.operations import (
 from reproof.schema.output import OutputDifference, OutputKind, OutputResult
 from reproof.schema.runs import (
     LEVELS,
+    PROCESSES,
     Level,
+    Origin,
     Probes,
     RunHeader,
 )
@@ -76,6 +78,7 @@ __all__ = [
     "LEVELS",
     "NO_DIGEST",
     "OP_PHASES",
+    "PROCESSES",
     "RNG_CUDA",
     "RNG_LOADER",
     "RNG_SOURCES",
@@ -98,6 +101,7 @@ __all__ = [
     "OpDifference",
     "OpExample",
     "OpPhase",
+    "Origin",
     "OutputDifference",
     "OutputKind",
     "OutputResult",

@@ -41,6 +41,7 @@ class Difference:
         op: The operation at which the runs part, where both recorded the operations of the step.
         num_events: Of a first difference, the events other than initial states that the process recorded before it in
             the baseline; None if that is unknown.
+        process: Label of the process, if another one has started it; else None.
     """
 
     rank: int
@@ -57,6 +58,12 @@ class Difference:
     max_ulp: int | None = None
     op: OpDifference | None = None
     num_events: int | None = None
+    process: str | None = None
+
+    @property
+    def label(self) -> str:
+        """Label of the process among all of the run."""
+        return str(self.rank) if self.process is None else self.process
 
     def to_json(self) -> dict[str, Any]:
         """Return the ``first_divergence`` object of the JSON contract."""
@@ -64,6 +71,7 @@ class Difference:
         has_own = self.max_abs is not None or self.max_ulp is not None
         return {
             "rank": self.rank,
+            **({} if self.process is None else {"process": self.process}),
             "step": self.step,
             "stage": self.stage,
             "detail": self.detail,
@@ -143,7 +151,7 @@ class Comparison:
         runs: The two runs as the user named them, baseline first.
         num_events: Events compared.
         num_tensors: Tensors and arrays that these events cover.
-        num_steps: Steps compared.
+        num_steps: Steps compared, of the process with most of them.
         counts: Per stage, events compared and events that differ.
         skipped: Evidence that was not compared.
         structure: Findings about structure: one run longer, names that only one run has.
@@ -161,6 +169,7 @@ class Comparison:
         beside: What only one of the runs did beside the training, and that proves nothing, a sentence each.
         output: How the outputs of both runs compare; None if they did not record any.
         is_same_run: Whether both are one recording: a run compared with itself or its copy.
+        processes: What was compared of processes that others have started, such as ``process 0.1 (train.py:34)``.
     """
 
     verdict: Verdict
@@ -185,6 +194,7 @@ class Comparison:
     beside: tuple[str, ...] = ()
     output: OutputResult | None = None
     is_same_run: bool = False
+    processes: tuple[str, ...] = ()
 
     @property
     def exit_code(self) -> int:
@@ -217,4 +227,5 @@ class Comparison:
             "beside": list(self.beside),
             "output": None if self.output is None else self.output.to_json(),
             "same_run": self.is_same_run,
+            "processes": list(self.processes),
         }

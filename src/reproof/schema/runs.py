@@ -8,6 +8,9 @@ from typing import Any, Final, Literal, get_args
 Level = Literal["batches", "steps", "modules", "ops"]
 LEVELS: Final[tuple[Level, ...]] = get_args(Level)
 
+PROCESSES: Final = "processes"
+"""Folder within a trace that holds the traces of processes which others have started, each in a folder of its label."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Probes:
@@ -32,6 +35,30 @@ class Probes:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """Where a process comes from that another process of the run has started.
+
+    Attributes:
+        label: Its place among all processes of the run: the rank of the first, and the number of each child on the way
+            to this one, such as ``0.2``. The same in every run that starts its processes in one order.
+        file: The user's file that started it, or None if no line of the user's is known.
+        line: The line, 1-based, or None.
+        num_events: Events that its parent had recorded by then; None if that is not known.
+    """
+
+    label: str
+    file: str | None = None
+    line: int | None = None
+    num_events: int | None = None
+
+    def __str__(self) -> str:
+        """Return what it is called in sentences: ``process 0.2 (train.py:34)``, or ``task`` for one of a pool."""
+        kind = "task" if ".pool" in self.label and self.label.rpartition(".")[2][:1].isalpha() else "process"
+        where = "" if self.file is None else f" ({self.file}:{self.line})"
+        return f"{kind} {self.label}{where}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunHeader:
     """What `run.json` holds: everything about a run that is known once.
 
@@ -47,6 +74,7 @@ class RunHeader:
         ended: How the run ended, in words, or None.
         problems: Evidence that could not be taken, one line each.
         num_ranks: Processes that were expected to record.
+        origin: Where the process comes from, in the trace of one that another has started; else None.
     """
 
     run_id: str
@@ -62,6 +90,7 @@ class RunHeader:
     num_steps: int | None = None
     problems: tuple[str, ...] = ()
     num_ranks: int = 1
+    origin: Origin | None = None
 
     @property
     def is_complete(self) -> bool:

@@ -14,7 +14,7 @@
 from __future__ import annotations
 
 from reproof.trace.rank import RankTrace
-from reproof.trace.reader import Trace, count_recorded_steps, find_newest_traces, open_trace
+from reproof.trace.reader import Trace, count_recorded_steps, find_newest_traces, list_processes, open_trace
 from reproof.trace.writer import RankWriter, TraceWriter
 
 __all__ = [
@@ -24,5 +24,6 @@ __all__ = [
     "TraceWriter",
     "count_recorded_steps",
     "find_newest_traces",
+    "list_processes",
     "open_trace",
 ]

@@ -36,9 +36,12 @@ MAGIC: Final = {"frames": b"RPRFfrm\n", "digests": b"RPRFdig\n", "values": b"RPR
 HEADED: Final = {**MAGIC, "ops": b"RPRFops\n"}
 """All files that begin with a header: `ops` is there only where operations were recorded."""
 RANK_FILE: Final = re.compile(
-    r"rank(0|[1-9][0-9]{0,8})\.(names|digests|values|frames|ops|repetition\.jsonl|poison\.json|output|(?:[0-9]+\.)*entropy)",
+    r"rank(0|[1-9][0-9]{0,8})\.(names|digests|values|frames|ops|repetition\.jsonl|poison\.json|output|(?:[a-z]{0,16}[0-9]+\.)*entropy)",
     re.ASCII,
 )
+
+LABEL: Final = re.compile(r"(0|[1-9][0-9]{0,8})(\.[a-z]{0,16}[0-9]{1,12})+", re.ASCII)
+"""Labels of such processes: the rank of the first, and what leads from each to the next."""
 
 FRAME: Final = struct.Struct("<QQQQII16sII")
 """digests_end, tensors_end, values_end, step, layout, flags, chain, elapsed_ms, crc."""
@@ -104,6 +107,17 @@ def rank_of(name: str) -> int | None:
     """Return the process to which a file of this name belongs, or None if it is not a file of a process."""
     match = RANK_FILE.fullmatch(name)
     return None if match is None else int(match[1])
+
+
+def rank_of_label(label: str) -> int | None:
+    """Return the process from which one with this label descends, or None if it is no label."""
+    match = LABEL.fullmatch(label)
+    return None if match is None else int(match[1])
+
+
+def order_of_label(label: str) -> tuple[tuple[str, int], ...]:
+    """Return a key that sorts labels as their processes were started: ``0.2`` before ``0.10``."""
+    return tuple((kind, int(number)) for kind, number in re.findall(r"([a-z]*)([0-9]+)", label))
 
 
 def pack_header(part: str, rank: int, run_id: bytes) -> bytes:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import asdict
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, get_args
 
 from reproof.errors import TraceError
-from reproof.schema import Level, RunHeader
+from reproof.schema import Level, Origin, RunHeader
 from reproof.trace import format as fmt
 from reproof.trace.fields import Fields
 from reproof.trace.files import check_version, damaged, read_file
@@ -42,6 +43,7 @@ def header_to_json(header: RunHeader) -> dict[str, Any]:
         "created": header.created,
         "problems": list(header.problems),
         "environment": header.environment,
+        **({} if header.origin is None else {"process": asdict(header.origin)}),
     }
 
 
@@ -91,6 +93,20 @@ def _read_fields(fields: Fields) -> RunHeader:
         exit_code=None if fields.is_null("exit_code") else fields.number("exit_code", minimum=-(2**63)),
         problems=fields.texts("problems"),
         num_ranks=fields.number("num_ranks", minimum=1, maximum=MAX_RANKS),
+        origin=_read_origin(fields) if "process" in fields else None,
+    )
+
+
+def _read_origin(fields: Fields) -> Origin:
+    own = Fields(fields.take("process", dict))
+    label = own.text("label")
+    if not fmt.LABEL.fullmatch(label):
+        raise own.wrong("label")
+    return Origin(
+        label=label,
+        file=None if own.is_null("file") else own.text("file"),
+        line=None if own.is_null("line") else own.number("line"),
+        num_events=None if own.is_null("num_events") else own.number("num_events"),
     )
 
 

@@ -5,31 +5,60 @@ Left out: what two traces have in common (`reproof.comparison`).
 
 from __future__ import annotations
 
+import itertools
 import os
+import re
 import struct
+from collections import defaultdict
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from reproof.errors import TraceError
+from reproof.schema import PROCESSES, Origin
 from reproof.trace import format as fmt
 from reproof.trace.files import damaged, list_folder
 from reproof.trace.header import created_at, read_header
 from reproof.trace.rank import RankTrace, count_filled
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from reproof.schema import RunHeader
+
+CALL: Final = re.compile(r"(.*\.pool[0-9]+)\..*\.call[0-9]+", re.ASCII)
+"""Label of a call within a task of a pool, and what precedes the name of the task."""
 
 RECORDED: Final = "name a folder that `reproof run -o` made"
 
 
 class Trace:
-    """A recorded run: its header and what each of its processes recorded."""
+    """A recorded run: its header and what each of its processes recorded.
+
+    Attributes:
+        folder: Its folder.
+        header: What is known of the run once.
+        ranks: What each process recorded that was started with the run.
+        children: The traces of processes that others have started, by label, in the order of their start. They have no
+            children of their own: all of a run are here.
+        lost: Why the trace of such a process cannot be read, by label.
+    """
 
     def __init__(self, folder: Path, header: RunHeader, ranks: dict[int, RankTrace]) -> None:
         """Hold the parts; use `open_trace`."""
         self.folder = folder
         self.header = header
         self.ranks = ranks
+        self.children: dict[str, Trace] = {}
+        self.lost: dict[str, str] = {}
+
+    def of_process(self, label: str | None) -> Trace | None:
+        """Return the trace of one process without those that it has started, or None if it has left none.
+
+        Args:
+            label: Label of a process that another has started, or None for those that were started with the run.
+        """
+        return Trace(self.folder, self.header, self.ranks) if label is None else self.children.get(label)
 
     @property
     def num_steps(self) -> int:
@@ -55,6 +84,8 @@ class Trace:
         """
         for rank in self.ranks.values():
             rank.verify()
+        for child in self.children.values():
+            child.verify()
         if self.header.is_complete and (cut := self._explain_cut()) is not None:
             raise damaged(self.folder, cut)
 
@@ -75,8 +106,50 @@ def open_trace(path: str | Path) -> Trace:
 
     Raises:
         TraceError: If there is no trace, it is foreign or damaged, or its format is newer than this release reads.
+            Nothing is raised for a process that another one has started: its trace is then among the lost.
     """
-    folder = Path(path)
+    trace = _open_one(Path(path))
+    labels = list_processes(trace.folder)
+    for label, name in zip(labels, name_calls(labels), strict=True):
+        try:
+            child = _open_one(trace.folder / PROCESSES / label)
+        except TraceError as error:  # it was killed before it could record, or the trace was damaged since
+            trace.lost[name] = error.problem
+            continue
+        origin = replace(child.header.origin or Origin(label=label), label=name)
+        child.header = replace(child.header, origin=origin)
+        trace.children[name] = child
+    return trace
+
+
+def name_calls(labels: list[str]) -> list[str]:
+    """Return the labels of processes with the calls of a pool numbered through.
+
+    How many calls joblib puts into one task depends on how long they take, but they are in order: the first of the
+    second task is the one after the last of the first.
+
+    Args:
+        labels: In the order of their start.
+    """
+    numbers: defaultdict[str, Iterator[int]] = defaultdict(itertools.count)
+    names = []
+    for label in labels:
+        match = CALL.fullmatch(label)
+        names.append(label if match is None else f"{match[1]}.call{next(numbers[match[1]])}")
+    return names
+
+
+def list_processes(folder: Path) -> list[str]:
+    """Return the labels of the processes that others have started and that have a folder within a trace."""
+    try:
+        names = [path.name for path in (folder / PROCESSES).iterdir()]
+    except OSError:  # most traces have none
+        return []
+    return sorted((name for name in names if fmt.LABEL.fullmatch(name)), key=fmt.order_of_label)
+
+
+def _open_one(folder: Path) -> Trace:
+    """Open the trace of a run or of one of its processes, without the processes that it has started."""
     names = list_folder(folder, "trace", RECORDED)
     if fmt.RUN_FILE not in names:
         raise TraceError(f"{folder} is not a trace: it has no {fmt.RUN_FILE}", RECORDED, slug="trace-foreign")

@@ -11,15 +11,18 @@ import contextlib
 import errno
 import json
 import os
+import shutil
 import time
 import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from reproof.errors import RecordingError
+from reproof.schema import PROCESSES
 from reproof.trace import format as fmt
 from reproof.trace.appending import AppendedFile
 from reproof.trace.header import header_to_json
+from reproof.trace.reader import list_processes
 
 if TYPE_CHECKING:
     from reproof.schema import Event, Layout, RunHeader
@@ -174,16 +177,28 @@ class TraceWriter:
 def make_room(folder: Path, rank: int, num_ranks: int, *, force: bool) -> None:
     """Take away this rank's part of an older trace if asked to; refuse to touch anything else."""
     present = {entry.name for entry in folder.iterdir()}
+    children = [folder / PROCESSES / label for label in list_processes(folder)]
+    if PROCESSES in present and len(children) == sum(1 for _ in (folder / PROCESSES).iterdir()):
+        present.remove(PROCESSES)
     foreign = sorted(name for name in present if not is_trace_file(name))
     if foreign:
         msg = f"{folder} holds {foreign[0]!r}, which is not part of a trace"
         raise RecordingError(msg, "record into a folder of its own", slug="folder-not-empty")
     older = [name for name in present if makes_room_for(rank, num_ranks, name)]
-    if older and not force:
+    descended = [child for child in children if makes_room_for_child(rank, num_ranks, child.name)]
+    if (older or descended) and not force:
         msg = f"{folder} already holds a trace"
         raise RecordingError(msg, "choose another folder or add --force to replace it", slug="trace-exists")
     for name in sorted(older, key=lambda name: name != fmt.RUN_FILE):  # the header first: what is left is no trace
         (folder / name).unlink()
+    for child in descended:
+        shutil.rmtree(child)
+
+
+def makes_room_for_child(rank: int, num_ranks: int, label: str) -> bool:
+    """Whether the trace of a process that another has started has to go when this rank records."""
+    owner = fmt.rank_of_label(label)
+    return owner == rank or (rank == 0 and owner is not None and owner >= num_ranks)
 
 
 def makes_room_for(rank: int, num_ranks: int, name: str) -> bool:

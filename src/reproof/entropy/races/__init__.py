@@ -8,6 +8,7 @@
 - `event_loops`: what an `asyncio` loop waits for
 - `completion`: futures, pools and loaders that give results as they come
 - `pools`: which worker of a process pool a task gets
+- `tasks`: when a worker of a process pool begins and ends a task
 - `signals`: handlers of signals, and the timers that call them
 - `workers`: names for threads and tasks, the same in every run
 - `arrivals`: results that are held back until it is their turn, and sets that keep an order

@@ -28,14 +28,14 @@ class Access:
         path: As it was given.
         name: Its absolute path.
         is_read: Whether its content counts; False if it is made or emptied.
-        frame: Where it is done.
+        frame: Where it is done; None if no Python code does it, as when an interpreter opens its script.
     """
 
     source: str
     path: Any
     name: str
     is_read: bool
-    frame: FrameType
+    frame: FrameType | None
 
 
 def follow_files(look_at: Callable[[Access], None]) -> None:
@@ -45,7 +45,7 @@ def follow_files(look_at: Callable[[Access], None]) -> None:
         replaces `os.stat`, on which `exists` and its like rest.
     """
 
-    def tell(source: str, path: Any, *, is_read: bool, frame: FrameType) -> None:
+    def tell(source: str, path: Any, *, is_read: bool, frame: FrameType | None) -> None:
         if isinstance(path, (str, bytes, os.PathLike)):
             name = os.path.abspath(os.fsdecode(path))  # noqa: PTH100  # Path.absolute keeps dots
             look_at(Access(source=source, path=path, name=name, is_read=is_read, frame=frame))
@@ -54,9 +54,9 @@ def follow_files(look_at: Callable[[Access], None]) -> None:
         if event == "open":
             path, mode, flags = arguments
             is_read = not any(c in mode for c in "wax") if isinstance(mode, str) else not (flags or 0) & WRITE_FLAGS
-            tell(event, path, is_read=is_read, frame=sys._getframe(1))  # noqa: SLF001
+            tell(event, path, is_read=is_read, frame=sys._getframe().f_back)  # noqa: SLF001
         elif event in READS:
-            tell(event, arguments[0], is_read=True, frame=sys._getframe(1))  # noqa: SLF001
+            tell(event, arguments[0], is_read=True, frame=sys._getframe().f_back)  # noqa: SLF001
 
     original = os.stat
 

@@ -68,5 +68,5 @@ class Addresses(Hypothesis[Pinned]):
 
 def find_places(inquiry: Inquiry) -> list[Suspect]:
     """Return the places at which the replica ordered objects by their addresses."""
-    suspects = collect_suspects(read_ledgers(inquiry.replica.trace), {}, inquiry.step)
+    suspects = collect_suspects(read_ledgers(inquiry.replica.trace), {}, inquiry.step, inquiry.first.label)
     return [s for s in suspects if s.kind == "process-identity" and s.key.startswith(BY_ADDRESS)]

@@ -43,7 +43,7 @@ class MarkedMemory(Hypothesis["PoisonedEvent"]):
 
     def experiments(self, inquiry: Inquiry) -> PoisonedEvent | None:
         """Mark all new memory, and return the first event that holds marks, if it is not after the divergence."""
-        found = read_poisoned(inquiry.marked.trace, inquiry.first.rank)
+        found = read_poisoned(inquiry.folder_of(inquiry.marked), inquiry.first.rank)
         return found if found is not None and found.step <= inquiry.step and found.file else None
 
     def causes(self, inquiry: Inquiry, found: PoisonedEvent) -> list[Cause]:
@@ -77,7 +77,10 @@ class DecidingMemory(Hypothesis[Decided]):
 
         Not if marks were seen, or if it is known already which operation reads such memory.
         """
-        if is_uninitialized(inquiry) or read_poisoned(inquiry.marked.trace, inquiry.first.rank) is not None:
+        if (
+            is_uninitialized(inquiry)
+            or read_poisoned(inquiry.folder_of(inquiry.marked), inquiry.first.rank) is not None
+        ):
             return None
         places = find_places(inquiry)
         if not places:
@@ -105,7 +108,7 @@ class DecidingMemory(Hypothesis[Decided]):
 def find_places(inquiry: Inquiry) -> list[tuple[str, int]]:
     """Return the lines (file and number) that allocate memory: first those that seem to leave it unwritten."""
     folder = inquiry.setting.request.folder
-    places = read_poisoned_places(inquiry.marked.trace, inquiry.first.rank)
+    places = read_poisoned_places(inquiry.folder_of(inquiry.marked), inquiry.first.rank)
     return sorted(places, key=lambda place: not looks_unwritten(folder, *place))
 
 

@@ -30,7 +30,7 @@ class UnstableOperation(Hypothesis["UnstableOp"]):
 
         Of several, return that at which the runs part, if it is among them.
         """
-        repetitions = read_repetitions(inquiry.repeated.trace, inquiry.first.rank)
+        repetitions = read_repetitions(inquiry.folder_of(inquiry.repeated), inquiry.first.rank)
         if repetitions is None or is_uninitialized(inquiry):
             return None
         unstable = [op for op in repetitions.unstable if is_before(op, inquiry.first)]

@@ -59,7 +59,8 @@ class FilesOutside(Hypothesis[Hidden]):
 
 def collect_outside(inquiry: Inquiry) -> tuple[Suspect, ...]:
     """Return the lines that read what an earlier run left outside of the folder, likeliest first."""
-    return tuple(rank(collect_leftovers(read_ledgers(inquiry.replica.trace), None, inquiry.step), inquiry.step))
+    found = collect_leftovers(read_ledgers(inquiry.replica.trace), None, inquiry.last_read_step)
+    return tuple(rank(found, inquiry.step))
 
 
 def hide(inquiry: Inquiry, chosen: tuple[Suspect, ...]) -> Trial:

@@ -61,7 +61,7 @@ def find_started(inquiry: Inquiry) -> list[Suspect]:
     found = []
     for sources in read_ledgers(inquiry.replica.trace).values():
         for source in sources.values():
-            if source.source in STARTED and source.steps and source.steps[0] <= inquiry.step:
+            if source.source in STARTED and source.steps and source.steps[0] <= inquiry.last_read_step:
                 suspect = Suspect(
                     key=source.key, kind="concurrency", source=source.source, file=source.file, line=source.line
                 )
@@ -71,6 +71,6 @@ def find_started(inquiry: Inquiry) -> list[Suspect]:
 
 def suspect_timers(inquiry: Inquiry) -> list[Cause]:
     """Return the lines that started a timer which has interrupted the run: nothing can replay that."""
-    timers = collect_suspects(read_ledgers(inquiry.candidate), {}, inquiry.step)
+    timers = collect_suspects(read_ledgers(inquiry.candidate), {}, inquiry.step, inquiry.first.label)
     evidence = "a timer interrupted the run before it diverged; no experiment can have it do so at the same moment"
     return [inquiry.name(timer, evidence, is_confirmed=False) for timer in timers if timer.source in TIMERS]

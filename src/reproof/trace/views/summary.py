@@ -7,18 +7,20 @@ and how all of it is shown (`reproof.cli`).
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from reproof.schema import STAGES, Event, Stage
+from reproof.errors import TraceError
+from reproof.schema import PROCESSES, STAGES, Event, Origin, Stage
 from reproof.trace import format as fmt
 from reproof.trace.files import list_folder
 from reproof.trace.rank import COLUMN_FRAMES
-from reproof.trace.reader import RECORDED
+from reproof.trace.reader import RECORDED, list_processes, name_calls
 from reproof.trace.views.curves import MAX_SAMPLED, SampledCurves, sample_curves
+from reproof.trace.views.salvage import salvage_trace
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from reproof.schema import RunHeader
@@ -93,6 +95,35 @@ class RankSummary:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ChildSummary:
+    """What a process recorded that another one has started.
+
+    Attributes:
+        name: What it is called in sentences: ``process 0.2 (train.py:34)``.
+        label: Its label.
+        num_steps: Steps that ended.
+        num_events: Events.
+        incomplete: Why this is not the record of the whole process, or None.
+    """
+
+    name: str
+    label: str
+    num_steps: int
+    num_events: int
+    incomplete: str | None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values that JSON can hold."""
+        return {
+            "label": self.label,
+            "name": self.name,
+            "steps": self.num_steps,
+            "events": self.num_events,
+            "incomplete": self.incomplete,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunSummary:
     """What is in a trace.
 
@@ -107,6 +138,7 @@ class RunSummary:
         metrics: Its metrics that are single numbers.
         incomplete: Why this is not the record of a whole run, or None.
         damage: What cannot be read, one line each. Only what was looked at: `SalvagedTrace.verify` looks at everything.
+        children: What the processes recorded that these have started.
     """
 
     folder: str
@@ -119,6 +151,7 @@ class RunSummary:
     metrics: tuple[Curve, ...] = ()
     incomplete: str | None = None
     damage: tuple[str, ...] = ()
+    children: tuple[ChildSummary, ...] = ()
 
     @property
     def num_steps(self) -> int:
@@ -160,6 +193,7 @@ class RunSummary:
             "skipped": [found.to_json() for found in self.skipped],
             "losses": [curve.to_json() for curve in self.losses],
             "metrics": [curve.to_json() for curve in self.metrics],
+            "children": [child.to_json() for child in self.children],
         }
 
 
@@ -197,7 +231,28 @@ def summarise(trace: SalvagedTrace) -> RunSummary:
         metrics=metrics.curves,
         incomplete=trace.explain_incomplete(),
         damage=tuple(dict.fromkeys(damage)),
+        children=tuple(summarise_children(trace.folder)),
     )
+
+
+def summarise_children(folder: Path) -> Iterator[ChildSummary]:
+    """Yield what the processes recorded that others of a run have started, in the order of their start."""
+    labels = list_processes(folder)
+    for label, name in zip(labels, name_calls(labels), strict=True):
+        try:
+            trace = salvage_trace(folder / PROCESSES / label)
+        except TraceError:
+            told = str(Origin(label=name))
+            yield ChildSummary(name=told, label=name, num_steps=0, num_events=0, incomplete="it left no trace")
+            continue
+        known = None if trace.header is None else trace.header.origin
+        yield ChildSummary(
+            name=str(replace(known or Origin(label=name), label=name)),
+            label=name,
+            num_steps=sum(rank.num_steps for rank in trace.ranks.values()),
+            num_events=sum(rank.num_events for rank in trace.ranks.values()),
+            incomplete=trace.explain_incomplete(),
+        )
 
 
 def _sample(trace: SalvagedTrace, stage: Stage, max_frames: int = MAX_SAMPLED) -> SampledCurves:

@@ -1,0 +1,37 @@
+"""How the processes of a run are recorded, as one of them tells it to those that it starts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from reproof.schema import Probes
+
+if TYPE_CHECKING:
+    from reproof.schema import Level
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """How the processes of a run are recorded; see `Recording`.
+
+    Attributes:
+        folder: Folder of the trace of the run, as an absolute path.
+        level: How much is recorded.
+        num_batches: Limit on the batches of each loader, or None.
+        statistics: Whether summary statistics are kept.
+        command: The command line of the run.
+        probes: What is looked into beyond the level.
+    """
+
+    folder: str
+    level: Level
+    num_batches: int | None
+    statistics: bool
+    command: tuple[str, ...]
+    probes: Probes
+
+
+def options_from_plain(entries: dict[str, Any]) -> Options:
+    """Return the options that `dataclasses.asdict` made into plain values."""
+    return Options(**{**entries, "probes": Probes(**entries["probes"])})
