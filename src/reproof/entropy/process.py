@@ -63,6 +63,8 @@ class Taps:
 
         Effects: replaces functions of the standard library, NumPy and PyTorch for the life of the process.
         """
+        if plan.origin is not None:
+            Base.origin = f"{plan.origin}{os.sep}"
         self.interceptor = Interceptor(folder, process, plan, count_events)
         self._thread = threading.local()
         self.generators = Generators(self.interceptor)

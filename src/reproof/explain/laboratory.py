@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from reproof.comparison import compare_traces
 from reproof.comparison.outputs import describe_output, find_again
 from reproof.errors import TraceError
-from reproof.launch.folders import copy_folder
+from reproof.launch.placing import place_run, remove_work
 from reproof.launch.processes import RunRequest, run_all
 from reproof.launch.variations import surroundings_of, vary
 from reproof.trace import open_trace
@@ -160,11 +160,8 @@ class Laboratory:
             raise BudgetSpentError
         number = len(self.trials) + 1
         surroundings = surroundings_of(variations)
-        folder = self._make_folder(number, clean_files, is_moved=surroundings.moves_folder)
         request = replace(
             setting.request,
-            command=relative_command(setting.request.command, setting.request.folder),
-            folder=folder,
             trace=setting.traces / f"experiment{number}",
             num_steps=num_steps,
             plan=plan,
@@ -175,10 +172,15 @@ class Laboratory:
             request = replace(request, environment={**request.environment, "TMPDIR": str(self._make_temporary())})
         if not is_hash_seed_of_baseline and setting.candidate_hash_seed is not None:
             request = replace(request, hash_seed=setting.candidate_hash_seed)
+        place = f"moved-{number}" if surroundings.moves_folder else str(number)
+        work = setting.work / "experiments" / place
         try:
+            request = place_run(request, setting.clean, work, is_moved=surroundings.moves_folder)
+            if clean_files is not None and setting.overlay is not None:
+                lay_over(setting.overlay, request.folder, clean_files)
             run = run_all([vary(request, surroundings)], watch=self._watch)[0]
         finally:
-            shutil.rmtree(folder.parent, ignore_errors=True)
+            remove_work(work)
         other = compare_with or setting.request.trace
         try:
             first, problem = self.compare(other, run.trace), None
@@ -212,17 +214,6 @@ class Laboratory:
         folder.mkdir()
         return folder
 
-    def _make_folder(self, number: int, clean_files: frozenset[str] | None, *, is_moved: bool) -> Path:
-        """Return a copy of the folder for one experiment, under the name that it has."""
-        setting = self.setting
-        place = f"moved-{number}" if is_moved else str(number)
-        folder = setting.work / "experiments" / place / setting.request.folder.name
-        folder.parent.mkdir(parents=True)
-        copy_folder(setting.clean, folder)
-        if clean_files is not None and setting.overlay is not None:
-            lay_over(setting.overlay, folder, clean_files)
-        return folder
-
 
 def lay_over(overlay: Path, folder: Path, without: frozenset[str]) -> None:
     """Copy the files of an overlay over those of a folder, but for some, relative to it."""
@@ -231,15 +222,6 @@ def lay_over(overlay: Path, folder: Path, without: frozenset[str]) -> None:
         return {name for name in names if os.path.relpath(Path(source, name), overlay) in without}
 
     shutil.copytree(overlay, folder, symlinks=True, dirs_exist_ok=True, ignore=leave_out)
-
-
-def relative_command(command: tuple[str, ...], folder: Path) -> tuple[str, ...]:
-    """Return a command that finds its script in a copy of the folder; a script outside stays where it is."""
-    if command[0] == "-m":
-        return command
-    script = Path(os.path.abspath(folder / command[0]))  # noqa: PTH100  # Path has nothing that keeps links
-    inside = script.is_relative_to(folder)
-    return (str(script.relative_to(folder)) if inside else str(script), *command[1:])
 
 
 def has_failed(trace: Path) -> bool:
