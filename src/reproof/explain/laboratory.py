@@ -65,6 +65,7 @@ class Trial:
         run: The run.
         first: The first divergence from the baseline, or None.
         problem: Why the run cannot be compared, or None: it then agrees with nothing.
+        failure: The error by which it failed where the baseline did not, or None.
     """
 
     number: int
@@ -72,11 +73,20 @@ class Trial:
     run: FinishedRun
     first: Difference | None
     problem: str | None = None
+    failure: str | None = None
 
     @property
     def trace(self) -> Path:
         """Folder of the trace."""
         return self.run.trace
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether the run came as far as to record something."""
+        try:
+            return any(rank.num_events for rank in open_trace(self.trace).ranks.values())
+        except TraceError:
+            return False
 
     def agrees_through(self, step: int) -> bool:
         """Whether the run is identical to the baseline up to the end of a step."""
@@ -183,12 +193,13 @@ class Laboratory:
             remove_work(work)
         other = compare_with or setting.request.trace
         try:
-            first, problem = self.compare(other, run.trace), None
-            if first is None and has_failed(run.trace) and not has_failed(other):
-                problem = f"it failed: {'; '.join(run.last_lines(1))}"
+            first, problem, failure = self.compare(other, run.trace), None, None
+            if (failure := find_failure(run.trace, other)) is not None:
+                problem = f"it failed: {failure}"
         except TraceError as error:
-            first, problem = None, f"{error.problem}; {'; '.join(run.last_lines(1))}"
-        trial = Trial(number=number, purpose=purpose, run=run, first=first, problem=problem)
+            first, failure = None, "; ".join(run.last_lines(1)) or f"exit code {run.exit_code}"
+            problem = f"{error.problem}; {failure}"
+        trial = Trial(number=number, purpose=purpose, run=run, first=first, problem=problem, failure=failure)
         self.trials.append(trial)
         return trial
 
@@ -224,6 +235,12 @@ def lay_over(overlay: Path, folder: Path, without: frozenset[str]) -> None:
     shutil.copytree(overlay, folder, symlinks=True, dirs_exist_ok=True, ignore=leave_out)
 
 
-def has_failed(trace: Path) -> bool:
-    """Whether a run ended by an error: what it has recorded until then may agree and says nothing of the rest."""
-    return open_trace(trace).header.status == "failed"
+def find_failure(trace: Path, baseline: Path) -> str | None:
+    """Return how a run ended by an error where the baseline did not; None if it did not.
+
+    What such a run has recorded until then may agree, and says nothing of the rest.
+    """
+    header = open_trace(trace).header
+    if header.status != "failed" or open_trace(baseline).header.status == "failed":
+        return None
+    return header.ended or "it failed"
