@@ -68,9 +68,10 @@ class Taps:
         self.interceptor = Interceptor(folder, process, plan, count_events)
         self._thread = threading.local()
         self.generators = Generators(self.interceptor)
+        self.interceptor.workers = workers = Workers()
         install_rows(
             (*SOURCES, *RACES, *REWRITING),
-            {"interceptor": self.interceptor, "generators": self.generators, "workers": Workers()},
+            {"interceptor": self.interceptor, "generators": self.generators, "workers": workers},
         )
         self._follow_children()
 

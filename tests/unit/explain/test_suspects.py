@@ -54,6 +54,13 @@ class TestCollecting:
         assert collect_suspects(a, b, 4) == []
         assert keys(collect_suspects(a, b, 5)) == ["time.time@a.py:1"]
 
+    def test_tasks_of_one_line_are_one_suspect(self) -> None:
+        """They were handed in together, and are replayed together; so is what the line itself read."""
+        names = [f"chance@train.py:3{task}" for task in ("#future0", "#future1", "")]
+        a, b = (ledgers(*(source(name, [value]) for name in (*names, "chance@train.py:4"))) for value in (1.0, 2.0))
+        first, second = collect_suspects(a, b, 0)
+        assert (first.keys, second.keys) == (tuple(names), ("chance@train.py:4",))
+
     def test_what_was_read_of_a_state_goes_with_the_generator(self) -> None:
         """It follows from the generator's first state, and is replayed with it; alone it is a suspect of its own."""
         read, start = "numpy.random.get_state@train.py:3", "numpy.random@start"
