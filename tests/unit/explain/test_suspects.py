@@ -18,7 +18,7 @@ def source(key: str, values: list[Any], *, kind: str = "wall-clock", step: int =
         kind=kind,
         source=name,
         file=file if number else None,
-        line=int(number) if number else None,
+        line=int(number.partition("#")[0]) if number else None,
         values=values,
         steps=[step] * len(values),
         notes=notes,
