@@ -45,11 +45,13 @@ TRAINING = """
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture(params=["layers", "links"])
+@pytest.fixture(params=["layers", "links", "guard"])
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Return how copies are placed; where layers are not offered, links are used for both."""
-    if request.param == "links":
+    if request.param != "layers":
         monkeypatch.setattr(placing, "place_in_layers", lambda *_: None)
+    if request.param == "guard":  # as on a system that offers no confinement
+        monkeypatch.setattr(placing, "is_offered", lambda _command: False)
     return str(request.param)
 
 

@@ -28,6 +28,7 @@ class Plan:
         since: Time from which on a file outside of the working folder is an earlier run's, or None not to look.
         hides: Such files that are as if they were not there, with their absolute paths.
         origin: Folder of which the working folder is a copy among links, or None if files have their own names.
+        writable: Folders below which alone the run may write, if it has to see to that itself; none otherwise.
     """
 
     baseline: str | None = None
@@ -47,6 +48,7 @@ class Plan:
     since: float | None = None
     hides: tuple[str, ...] = ()
     origin: str | None = None
+    writable: tuple[str, ...] = ()
 
     def chooses(self, key: str) -> bool:
         """Whether this source is replayed from the baseline."""

@@ -248,14 +248,16 @@ def place_among_links(request: RunRequest, source: Path, work: Path) -> RunReque
     if paths:
         environment["PYTHONPATH"] = os.pathsep.join(move_path(path, origin, copy) for path in paths.split(os.pathsep))
     writable = [work, request.trace.parent, temporary, *find_writable(origin)]
-    guard = confine({"writable": [str(path) for path in writable]})
+    folders = tuple(map(str, writable))
+    guard = confine({"writable": folders})
+    is_guarded = sys.platform == "linux" and is_offered(guard)
     return replace(
         request,
         command=relative_command(request.command, origin),
         folder=copy,
         environment=environment,
-        confinement=guard if sys.platform == "linux" and is_offered(guard) else (),
-        plan=replace(request.plan or Plan(), origin=str(origin)),
+        confinement=guard if is_guarded else (),
+        plan=replace(request.plan or Plan(), origin=str(origin), writable=() if is_guarded else folders),
     )
 
 

@@ -135,6 +135,8 @@ class TestLayers:
         assert placed.folder == work / "world" / Path(*project.parts[1:])
         assert not (work / "store").exists()
         assert placed.confinement == ()
+        assert placed.plan is not None
+        assert str(work) in placed.plan.writable  # the run has to see to it itself
 
 
 class TestLinks:
