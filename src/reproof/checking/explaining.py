@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +16,7 @@ from reproof.explain.laboratory import Setting
 from reproof.explain.naming import name_cause
 from reproof.explain.search import Explanation, explain_comparison
 from reproof.explain.suspects import Suspect
+from reproof.launch.placing import remove_work
 from reproof.launch.processes import RunProcess, RunRequest
 from reproof.schema import LEVELS
 from reproof.trace import Trace, open_trace
@@ -68,7 +68,7 @@ def explain_runs(
         trace = traces[1].folder.absolute()
         return explain_comparison(setting, comparison, trace, watch, until_identical=until_identical)
     finally:
-        shutil.rmtree(work, ignore_errors=True)
+        remove_work(work)
 
 
 def make_setting(baseline: Trace, candidate: Trace, work: Path, max_runs: int) -> Setting:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
 import time
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from reproof.entropy.plan import Plan
 from reproof.explain.laboratory import Setting
 from reproof.launch.folders import copy_folder, measure_folder
+from reproof.launch.placing import place_run, remove_work
 from reproof.launch.processes import FinishedRun, RunProcess, RunRequest, draw_hash_seed, run_all
 from reproof.launch.variations import surroundings_of, vary
 
@@ -67,7 +67,7 @@ class Workplace:
 
     def __exit__(self, *_error: object) -> None:
         """Remove the copies."""
-        shutil.rmtree(self._work, ignore_errors=True)
+        remove_work(self._work)
 
     def run(
         self,
@@ -99,7 +99,7 @@ class Workplace:
             temporary = self._work / "tmp"
             temporary.mkdir(exist_ok=True)
             request = replace(request, environment={**request.environment, "TMPDIR": str(temporary)})
-            request = isolate(request, self._work) if self._is_shared else request
+            request = isolate(request, self._work, is_moved=True) if self._is_shared else request
         return request
 
     def _warn_of(self, request: RunRequest, baseline: FinishedRun) -> RunRequest:
@@ -138,12 +138,12 @@ def keep_folder(folder: Path, work: Path) -> Path:
     return clean
 
 
-def isolate(request: RunRequest, work: Path) -> RunRequest:
-    """Give a run its own copy of its folder under the same name, as a script may use the name."""
-    target = work / request.trace.name / request.folder.name
-    target.parent.mkdir()
-    copy_folder(request.folder, target)
-    script, *arguments = request.command
-    if Path(script).parts[:1] == (os.pardir,):  # not in the copy
-        script = os.path.abspath(script)  # noqa: PTH100  # Path has nothing that takes the dots away and keeps links
-    return replace(request, folder=target, command=(script, *arguments))
+def isolate(request: RunRequest, work: Path, *, is_moved: bool = False) -> RunRequest:
+    """Give a run its own copy of its folder under the same name, as a script may use the name.
+
+    Args:
+        request: The run.
+        work: Folder for copies.
+        is_moved: Whether the copy must lie elsewhere, as seen by the script.
+    """
+    return place_run(request, request.folder, work / request.trace.name, is_moved=is_moved)

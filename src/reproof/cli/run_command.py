@@ -31,6 +31,8 @@ from reproof.cli.options import (
 from reproof.errors import EXIT_ERROR
 from reproof.hash_seed import MAX_HASH_SEED
 from reproof.launch.experiments import read_experiment
+from reproof.launch.guard import refuse_writes
+from reproof.launch.imports import import_from_copy
 from reproof.launch.restart import restart_with_hash_seed
 from reproof.launch.script import Outcome, Target, record_target, reserve_folder
 from reproof.recorder import Recording
@@ -121,6 +123,10 @@ def command(options: RunOptions) -> int | KeyboardInterrupt:
     if click.get_current_context().obj:  # the process is ours
         restart_with_hash_seed(options.hash_seed)
     plan, probes = (None, None) if options.experiment is None else read_experiment(options.experiment)
+    if plan is not None and plan.origin is not None:
+        import_from_copy(Path(plan.origin), Path.cwd())
+        if plan.writable:
+            refuse_writes(plan.writable)
     target = Target(name=options.script, is_module=options.is_module, arguments=options.arguments)
     recordings: list[Recording] = []
 

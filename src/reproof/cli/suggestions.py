@@ -5,7 +5,10 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING, Final, Protocol
 
+import click
+
 from reproof.cli.lines import printable
+from reproof.entropy.ledger import read_ledgers
 
 if TYPE_CHECKING:
     from reproof.checking import CheckRequest, CheckResult
@@ -19,6 +22,9 @@ FINER_LEVELS: Final[dict[Level, dict[str, Level]]] = {
 
 PARTS: Final[dict[Level, str]] = {"modules": "which module it is", "ops": "which operation it is"}
 
+MOVES: Final = ("cwd",)
+"""Variations under which the script does not run in the user's folder."""
+
 
 class Speller(Protocol):
     """Spells the check under way."""
@@ -31,7 +37,7 @@ def suggest(request: CheckRequest, result: CheckResult, spell: Speller) -> list[
     """Return the commands that make sense after the verdict."""
     comparison, explanation = result.comparison, result.explanation
     if comparison.first is None:
-        return suggest_for_inconclusive(request, result)
+        return suggest_for_inconclusive(request, result, spell)
     if any(cause.confirmed for cause in comparison.causes):
         return [comment(spell(), "after applying the fix")]
     if not request.explains:
@@ -54,15 +60,40 @@ def suggest_closer_look(request: CheckRequest, result: CheckResult, first: Diffe
     ]
 
 
-def suggest_for_inconclusive(request: CheckRequest, result: CheckResult) -> list[str]:
+def suggest_for_inconclusive(request: CheckRequest, result: CheckResult, spell: Speller) -> list[str]:
     """Return what to do where the evidence is too little for a verdict."""
     if result.comparison.verdict != "inconclusive":
         return []
     if any(run.exit_code for run in result.runs):
-        return [comment(["python", *request.command], "it must come to its end first")]
+        return suggest_for_failure(request, result, spell)
     if not result.comparison.num_events:
-        return ["nothing was recorded: does the script train? It used no DataLoader, no model and no backward()"]
+        child = any(len(read_ledgers(run.trace)) > 1 for run in result.runs)
+        told = "a process that it started may train" if child else "it used no DataLoader, no model and no backward()"
+        return [f"nothing was recorded: does the script train? {told[0].upper()}{told[1:]}"]
     return []
+
+
+def suggest_for_failure(request: CheckRequest, result: CheckResult, spell: Speller) -> list[str]:
+    """Return what to do where the script failed in some run."""
+    ours = find_misplaced(request.command)
+    if ours is not None:
+        return [f"{ours} stands after the script and was given to it: options of reproof go before the script"]
+    moved = [name for name in MOVES if name in request.variations]
+    if request.is_isolated or request.num_jobs > 1:
+        alone = comment(spell(isolate=None, num_jobs=None), "runs in the folder itself, one after the other")
+        return [alone, comment(["python", *request.command], "does it come to its end by itself?")]
+    if moved and not result.runs[0].exit_code:
+        left = [name for name in request.variations if name not in moved]
+        return [comment(spell(vary=",".join(left) or None), f"it fails only with {', '.join(moved)} varied")]
+    return [comment(["python", *request.command], "it must come to its end first")]
+
+
+def find_misplaced(command: tuple[str, ...]) -> str | None:
+    """Return an option of `check` among a script's own arguments, or None."""
+    context = click.get_current_context(silent=True)
+    known = {name for option in context.command.params for name in option.opts} if context is not None else set()
+    words = command[2:] if command[0] == "-m" else command[1:]
+    return next((word for word in words if word.startswith("--") and word.partition("=")[0] in known), None)
 
 
 def comment(words: list[str], reason: str) -> str:

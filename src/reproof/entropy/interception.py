@@ -14,10 +14,10 @@ import sys
 import threading
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from reproof.entropy.handled import let_through
-from reproof.entropy.ledger import Ledger, Ledgers, Place, read_ledgers
+from reproof.entropy.ledger import OF_TASK, Ledger, Ledgers, Place, read_ledgers
 from reproof.entropy.sites import LIBRARY, OURS, PYTHON, USER, Site, find_user_frame, owner_of, site_of
 
 if TYPE_CHECKING:
@@ -37,6 +37,12 @@ FROZEN: Final = "<frozen "
 """How the files of the modules begin that are compiled into Python: its import system, `os`, `os.path`."""
 
 FETCHERS: Final = os.path.join("_utils", "fetch.py")  # noqa: PTH118  # the end of a path, as text
+
+BY_TASK: Final = frozenset({"unseeded-generator", "unseeded-rng", "os-entropy"})
+"""Kinds of reads that count in a thread without a line of the user's: what it computes may go on from them."""
+
+RUNNERS: Final = frozenset({"concurrent", "threading", "multiprocessing"})
+"""Modules of the standard library that run tasks in threads."""
 
 
 def same(value: Any) -> Any:
@@ -71,6 +77,18 @@ class Tap:
     stands_in: bool = False
 
 
+class Errand(Protocol):
+    """Who tells for what a thread works."""
+
+    @property
+    def name(self) -> str:
+        """Name of the task or thread that asks, the same in every run."""
+
+    @property
+    def site(self) -> Site | None:
+        """Line of the user's that handed in the task or started the thread, or None."""
+
+
 class Interceptor:
     """The taps of this process, its ledger and what is replayed.
 
@@ -83,6 +101,7 @@ class Interceptor:
         count_events: Returns how many events of the training are recorded; None in a process that records none.
         task: Name of the task that this worker of a pool does, or None.
         on_task: Called with that name whenever it has changed.
+        workers: Who tells for which line of the user's a thread works, or None.
     """
 
     def __init__(self, folder: Path, process: str, plan: Plan, count_events: Callable[[], int] | None = None) -> None:
@@ -95,6 +114,7 @@ class Interceptor:
             count_events: Returns how many events of the training are recorded.
         """
         self.count_events = count_events
+        self.workers: Errand | None = None
         self.folder = folder.absolute()
         self.process = process
         self.plan = plan
@@ -192,13 +212,14 @@ class Interceptor:
             if outer is None:
                 return None
             owner = owner_of(outer.f_code.co_filename)
-            is_counted = owner == USER or self._counts(tap, outer, owner)
-            return self.place_of(tap.source, tap.kind, outer) if is_counted else None
+            find = self.place_of if owner == USER or self._counts(tap, outer, owner) else self._place_of_task
+            return find(tap.source, tap.kind, outer)
         if owner == USER:
             place = self.place_at(tap.source, tap.kind, frame)
         elif not self._counts(tap, frame, owner):
-            if owner == PYTHON and tap.python:
-                return None  # the same line of `random` serves a package that is imported, and later the user
+            of_task = self._place_of_task(tap.source, tap.kind, frame)
+            if of_task is not None or (owner == PYTHON and tap.python):
+                return of_task  # the same line of `random` serves a package that is imported, and later the user
             place = None
         elif owner == PYTHON and find_asker(frame) in INFRASTRUCTURE:
             return None
@@ -219,7 +240,7 @@ class Interceptor:
         """Return the place of a read by the user's line that a frame was called from; None without such a line."""
         user = find_user_frame(frame)
         if user is None:
-            return None
+            return self._place_of_task(source, kind, frame)
         through = None
         while frame is not None and frame is not user:
             if frame.f_code.co_filename.startswith(IMPORTING):
@@ -228,6 +249,16 @@ class Interceptor:
                 through = package_of(frame)
             frame = frame.f_back
         return self.place_at(source, kind, user, through)
+
+    def _place_of_task(self, source: str, kind: CauseKind, frame: FrameType | None) -> Place | None:
+        """Return the place of a read by a thread without a line of the user's: that which handed in its task.
+
+        Each task has its own values: in which order the threads of a pool read is a race.
+        """
+        site = None if self.workers is None or kind not in BY_TASK else self.workers.site
+        if site is None or self.workers is None or not is_of_task(frame):
+            return None
+        return self.place_on(source, kind, site, task=self.workers.name)
 
     def place_of_caller(self, source: str, kind: CauseKind, frame: FrameType | None, within: str) -> Place | None:
         """Return the place of a call, if it comes from the user's own line and not by a package.
@@ -254,10 +285,17 @@ class Interceptor:
         return self.place_on(source, kind, site_of(frame), through, frame)
 
     def place_on(
-        self, source: str, kind: CauseKind, site: Site, through: str | None = None, frame: FrameType | None = None
+        self,
+        source: str,
+        kind: CauseKind,
+        site: Site,
+        through: str | None = None,
+        frame: FrameType | None = None,
+        *,
+        task: str | None = None,
     ) -> Place:
-        """Return the place of a source on a line of the user's."""
-        key = f"{source}@{site.file}:{site.line}"
+        """Return the place of a source on a line of the user's, or of one task that was handed in there."""
+        key = f"{source}@{site.file}:{site.line}{'' if task is None else f'{OF_TASK}{task}'}"
         place = self._places.get(key)
         if place is None:
             if is_in_worker_init(frame):
@@ -327,6 +365,18 @@ def find_packages(frame: FrameType | None) -> Iterator[str]:
         if not path.startswith("<") or path.startswith(FROZEN):  # others are made of text, as a dataclass's __init__
             yield package_of(frame)
         frame = frame.f_back
+
+
+def is_of_task(frame: FrameType | None) -> bool:
+    """Whether a call comes from a task of a thread in which nothing is imported, and from no package of the tools."""
+    while frame is not None:
+        owner = owner_of(path := frame.f_code.co_filename)
+        if owner == USER or path.startswith(IMPORTING) or (owner == PYTHON and package_of(frame) not in RUNNERS):
+            return False
+        if owner == LIBRARY and package_of(frame) in INFRASTRUCTURE:
+            return False
+        frame = frame.f_back
+    return True
 
 
 def package_of(frame: FrameType) -> str:

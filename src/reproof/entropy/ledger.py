@@ -40,6 +40,9 @@ MAX_AHEAD: Final = 10_000
 
 STEP_MARK: Final = -1
 
+OF_TASK: Final = "#"
+"""What stands in keys before the name of a task, where a thread reads without a line of the user's on its stack."""
+
 
 class Place:
     """A source at one line of the user's code.

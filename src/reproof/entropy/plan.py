@@ -27,6 +27,8 @@ class Plan:
         earlier: Files that an earlier run of the same check wrote, relative to the working folder.
         since: Time from which on a file outside of the working folder is an earlier run's, or None not to look.
         hides: Such files that are as if they were not there, with their absolute paths.
+        origin: Folder of which the working folder is a copy among links, or None if files have their own names.
+        writable: Folders below which alone the run may write, if it has to see to that itself; none otherwise.
     """
 
     baseline: str | None = None
@@ -45,6 +47,8 @@ class Plan:
     earlier: tuple[str, ...] = ()
     since: float | None = None
     hides: tuple[str, ...] = ()
+    origin: str | None = None
+    writable: tuple[str, ...] = ()
 
     def chooses(self, key: str) -> bool:
         """Whether this source is replayed from the baseline."""

@@ -126,14 +126,17 @@ class Taps:
 
         Effects: replaces functions of the standard library, NumPy and PyTorch for the life of the process.
         """
+        if plan.origin is not None:
+            Base.origin = f"{plan.origin}{os.sep}"
         self.interceptor = Interceptor(folder, process, plan, count_events)
         self.follower: Follower | None = None
         self._thread = threading.local()
         self._pools = Pools()
         self.generators = Generators(self.interceptor)
+        self.interceptor.workers = workers = Workers()
         install_rows(
             (*SOURCES, *RACES, *REWRITING),
-            {"interceptor": self.interceptor, "generators": self.generators, "workers": Workers()},
+            {"interceptor": self.interceptor, "generators": self.generators, "workers": workers},
         )
         self._follow_children()
 

@@ -51,8 +51,8 @@ class Site(NamedTuple):
     """A place in the user's code.
 
     Attributes:
-        file: Relative to the folder in which the process started if it is below, else absolute: runs of one training
-            in different folders have the same sites.
+        file: Relative to the folder in which the process started if it is below, else absolute; links are followed.
+            Runs of one training in different folders have the same sites, however a file is reached.
         line: 1-based.
         function: Name of the function, or ``<module>``.
     """
@@ -92,14 +92,31 @@ class Base:
 
     Attributes:
         prefix: How their paths begin.
+        origin: How the paths of the folder begin of which that one is a copy, if it is shown under another name.
     """
 
     prefix = f"{Path.cwd()}{os.sep}"
+    origin: str | None = None
+
+
+_names: dict[str, str] = {}
+
+
+def name_file(path: str) -> str:
+    """Return the name of a file of the user's code: the same in each run, whichever way it is reached."""
+    known = _names.get(path)
+    if known is None:
+        known = os.path.realpath(path)
+        for prefix in (Base.prefix, Base.origin):
+            if prefix is not None and known.startswith(prefix):
+                known = known.removeprefix(prefix)
+        _names[path] = known
+    return known
 
 
 def site_of(frame: FrameType) -> Site:
     """Return the place where a frame is."""
-    return Site(frame.f_code.co_filename.removeprefix(Base.prefix), frame.f_lineno, name_of(frame.f_code))
+    return Site(name_file(frame.f_code.co_filename), frame.f_lineno, name_of(frame.f_code))
 
 
 def name_of(code: CodeType) -> str:

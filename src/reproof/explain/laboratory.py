@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from reproof.comparison import compare_traces
 from reproof.comparison.outputs import describe_output, find_again
 from reproof.errors import TraceError
-from reproof.launch.folders import copy_folder
+from reproof.launch.placing import place_run, remove_work
 from reproof.launch.processes import RunRequest, run_all
 from reproof.launch.variations import surroundings_of, vary
 from reproof.trace import open_trace
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from reproof.entropy.plan import Plan
     from reproof.launch.processes import FinishedRun, RunProcess
-    from reproof.schema import Difference, OutputDifference, Probes
+    from reproof.schema import Difference, OutputDifference, Probes, RunHeader
     from reproof.trace import Trace
 
 
@@ -66,6 +66,7 @@ class Trial:
         run: The run.
         first: The first divergence from the baseline, or None.
         problem: Why the run cannot be compared, or None: it then agrees with nothing.
+        failure: The error by which it failed where the baseline did not, or None.
     """
 
     number: int
@@ -73,11 +74,20 @@ class Trial:
     run: FinishedRun
     first: Difference | None
     problem: str | None = None
+    failure: str | None = None
 
     @property
     def trace(self) -> Path:
         """Folder of the trace."""
         return self.run.trace
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether the run came as far as to record something."""
+        try:
+            return any(rank.num_events for rank in open_trace(self.trace).ranks.values())
+        except TraceError:
+            return False
 
     def agrees_through(self, step: int) -> bool:
         """Whether the run is identical to the baseline up to the end of a step."""
@@ -177,11 +187,8 @@ class Laboratory:
             num_steps = None  # the steps of the first process are counted, and the divergence is in another one
         number = len(self.trials) + 1
         surroundings = surroundings_of(variations)
-        folder = self._make_folder(number, clean_files, is_moved=surroundings.moves_folder)
         request = replace(
             setting.request,
-            command=relative_command(setting.request.command, setting.request.folder),
-            folder=folder,
             trace=setting.traces / f"experiment{number}",
             num_steps=num_steps,
             plan=plan,
@@ -192,18 +199,24 @@ class Laboratory:
             request = replace(request, environment={**request.environment, "TMPDIR": str(self._make_temporary())})
         if not is_hash_seed_of_baseline and setting.candidate_hash_seed is not None:
             request = replace(request, hash_seed=setting.candidate_hash_seed)
+        place = f"moved-{number}" if surroundings.moves_folder else str(number)
+        work = setting.work / "experiments" / place
         try:
+            request = place_run(request, setting.clean, work, is_moved=surroundings.moves_folder)
+            if clean_files is not None and setting.overlay is not None:
+                lay_over(setting.overlay, request.folder, clean_files)
             run = run_all([vary(request, surroundings)], watch=self._watch)[0]
         finally:
-            shutil.rmtree(folder.parent, ignore_errors=True)
+            remove_work(work)
         other = compare_with or setting.request.trace
         try:
-            first, problem = self.compare(other, run.trace), None
-            if first is None and self._has_failed(run.trace) and not self._has_failed(other):
-                problem = f"it failed: {'; '.join(run.last_lines(1))}"
+            first, problem, failure = self.compare(other, run.trace), None, None
+            if first is None and (failure := self._find_failure(run.trace, other)) is not None:
+                problem = f"it failed: {failure}"
         except TraceError as error:
-            first, problem = None, f"{error.problem}; {'; '.join(run.last_lines(1))}"
-        trial = Trial(number=number, purpose=purpose, run=run, first=first, problem=problem)
+            first, failure = None, "; ".join(run.last_lines(1)) or f"exit code {run.exit_code}"
+            problem = f"{error.problem}; {failure}"
+        trial = Trial(number=number, purpose=purpose, run=run, first=first, problem=problem, failure=failure)
         self.trials.append(trial)
         return trial
 
@@ -237,27 +250,23 @@ class Laboratory:
             raise TraceError(msg, "record the run again", slug="trace-missing")
         return process
 
-    def _has_failed(self, folder: Path) -> bool:
-        """Whether a run ended by an error: what it has recorded until then may agree and says nothing of the rest."""
-        header = self._open(folder).header
-        return header.status == "failed" or (header.origin is not None and header.status != "complete")
+    def _find_failure(self, trace: Path, baseline: Path) -> str | None:
+        """Return how a run ended by an error where the baseline did not; None if it did not.
+
+        What such a run has recorded until then may agree, and says nothing of the rest.
+        """
+        header = self._open(trace).header
+        return (
+            (header.ended or "it failed")
+            if has_failed(header) and not has_failed(self._open(baseline).header)
+            else None
+        )
 
     def _make_temporary(self) -> Path:
         """Return the folder for temporary files that the candidate had, as empty as it was."""
         folder = self.setting.work / "tmp"
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir()
-        return folder
-
-    def _make_folder(self, number: int, clean_files: frozenset[str] | None, *, is_moved: bool) -> Path:
-        """Return a copy of the folder for one experiment, under the name that it has."""
-        setting = self.setting
-        place = f"moved-{number}" if is_moved else str(number)
-        folder = setting.work / "experiments" / place / setting.request.folder.name
-        folder.parent.mkdir(parents=True)
-        copy_folder(setting.clean, folder)
-        if clean_files is not None and setting.overlay is not None:
-            lay_over(setting.overlay, folder, clean_files)
         return folder
 
 
@@ -270,10 +279,6 @@ def lay_over(overlay: Path, folder: Path, without: frozenset[str]) -> None:
     shutil.copytree(overlay, folder, symlinks=True, dirs_exist_ok=True, ignore=leave_out)
 
 
-def relative_command(command: tuple[str, ...], folder: Path) -> tuple[str, ...]:
-    """Return a command that finds its script in a copy of the folder; a script outside stays where it is."""
-    if command[0] == "-m":
-        return command
-    script = Path(os.path.abspath(folder / command[0]))  # noqa: PTH100  # Path has nothing that keeps links
-    inside = script.is_relative_to(folder)
-    return (str(script.relative_to(folder)) if inside else str(script), *command[1:])
+def has_failed(header: RunHeader) -> bool:
+    """Whether a process ended by an error, or one that another has started did not end well."""
+    return header.status == "failed" or (header.origin is not None and header.status != "complete")

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from reproof.comparison.outputs import compare_output, describe_output, find_again
 from reproof.entropy.ledger import read_ledgers
 from reproof.entropy.plan import Plan
+from reproof.explain.failures import choose_remedy
 from reproof.explain.leftovers import collect_leftovers
 from reproof.trace import open_trace
 
@@ -47,6 +48,8 @@ def settle_output(laboratory: Laboratory, comparison: Comparison, candidate: Pat
     trial = repeat_candidate(laboratory, candidate)
     if trial.problem is not None or trial.first is not None:
         why = trial.problem or "it diverged from the baseline"
+        if trial.failure is not None:
+            why = f"{trial.failure}; {choose_remedy(trial.failure)}"
         return comparison, f"experiment {trial.number}, which was to tell what the output differs by, failed: {why}"
     baseline = open_trace(laboratory.setting.request.trace)
     found = compare_output(baseline, open_trace(trial.trace))

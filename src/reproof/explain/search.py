@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from reproof.explain.failures import describe_failures
 from reproof.explain.hypotheses import BY_COMPUTING, BY_READING, FILES_OUTSIDE, find_causes, suspect_timers
 from reproof.explain.inquiry import Inquiry, Removals, open_inquiry
 from reproof.explain.laboratory import BudgetSpentError, Laboratory, Setting, Trial
@@ -74,6 +75,8 @@ def explain_divergence(
             search.explain_rest(inquiry)
     except BudgetSpentError:
         notes = (f"the search ended after {setting.max_runs} experiments; more are made with --max-runs",)
+    if not any(cause.confirmed for cause in search.causes):
+        notes = (*describe_failures(search.laboratory.trials), *notes)
     return Explanation(
         causes=tuple(search.causes), trials=tuple(search.laboratory.trials), notes=notes, is_whole=search.is_whole
     )
@@ -131,6 +134,8 @@ class Search:
     def explain(self, first: Difference) -> Inquiry:
         """Search for the causes of one divergence."""
         inquiry = open_inquiry(self.laboratory, first, self.candidate, self.removals)
+        if inquiry.replica.failure is not None and not inquiry.replica.has_begun:
+            return inquiry  # nothing of ours runs: each further experiment would fail as well
         found = find_causes(BY_READING, inquiry)
         self.causes += found  # at once: the experiments may end below
         if not found:
@@ -150,7 +155,7 @@ class Search:
             seen[inquiry.first.label] = inquiry.step
             inquiry.laboratory.focus = None
             trial = replay(inquiry, (), "the causes found so far replayed, to the end", num_steps=None)
-            self.is_whole = trial.first is None
+            self.is_whole = trial.first is None and trial.problem is None
             if trial.first is None or trial.first.step <= seen.get(trial.first.label, -1):
                 return
             inquiry = self.explain(trial.first)

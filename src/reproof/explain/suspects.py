@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
+from reproof.entropy.ledger import OF_TASK
 from reproof.explain.kinds import KINDS
 from reproof.schema import parse_kind
 
@@ -64,6 +65,7 @@ class Suspect:
         first_step: Step of its first read.
         num_reads: How often it was read, as far as values are kept.
         reads: Where the state of this global generator was read, as to put it back later: it follows from the first.
+        tasks: Keys of the same source in other tasks that were handed in on its line: they come and go together.
         files: Files of an earlier run that are read there, relative to the working folder.
         doubt: Added to the rank of its kind; the more, the less likely.
         order: Rank among those that are equally likely.
@@ -78,6 +80,7 @@ class Suspect:
     first_step: int = 0
     num_reads: int = 0
     reads: tuple[Suspect, ...] = ()
+    tasks: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
     doubt: int = 0
     order: int = 0
@@ -85,7 +88,7 @@ class Suspect:
     @property
     def keys(self) -> tuple[str, ...]:
         """The keys of what is replayed together."""
-        return (self.key, *(read.key for read in self.reads))
+        return (self.key, *self.tasks, *(read.key for read in self.reads))
 
 
 def collect_suspects(
@@ -112,7 +115,17 @@ def collect_suspects(
             first_step = 0
         if kind is not None and first_step <= last_step:
             found[known.key] = make_suspect(known, kind, first_step)
-    return fold_state_reads(list(found.values()))
+    return fold_state_reads(fold_tasks(list(found.values())))
+
+
+def fold_tasks(suspects: list[Suspect]) -> list[Suspect]:
+    """Take the reads of all tasks together that were handed in on one line."""
+    by_line: dict[str, Suspect] = {}
+    for suspect in suspects:
+        line = suspect.key.partition(OF_TASK)[0]
+        known = by_line.get(line)
+        by_line[line] = suspect if known is None else replace(known, tasks=(*known.tasks, suspect.key))
+    return list(by_line.values())
 
 
 def fold_state_reads(suspects: list[Suspect]) -> list[Suspect]:

@@ -4,5 +4,8 @@
 - `processes`: recorded runs in fresh processes; `start`: their command line; `parent`: end them with this process.
 - `experiments`: pass a plan and probes to such a process; `variations`: change what surrounds it.
 - `folders`: what a run changed in its folder, and copies of that folder.
+- `placing`: where such a copy lies, so that a run in it sees what is beside the folder; `confinement`: a program that
+  keeps it from writing there; `guard`: refuse that where the system
+  offers no such program; `imports`: packages of the folder come from the copy.
 - `restart`: restart this process with a hash seed.
 """

@@ -104,10 +104,11 @@ def copy_folder(source: Path, target: Path) -> None:
 
 
 def _ignore_environments(folder: str, names: list[str]) -> set[str]:
-    return {name for name in names if _is_environment(Path(folder, name))}
+    return {name for name in names if is_environment(Path(folder, name))}
 
 
-def _is_environment(folder: Path) -> bool:
+def is_environment(folder: Path) -> bool:
+    """Whether a folder is a virtual environment."""
     return (folder / "pyvenv.cfg").is_file()
 
 
@@ -130,5 +131,5 @@ def _walk(folder: Path, without: Path | None = None) -> Iterator[os.DirEntry[str
         for entry in entries:
             if not entry.is_dir(follow_symlinks=False):
                 yield entry
-            elif entry.name not in NOT_OUTPUT and entry.path != left_out and not _is_environment(Path(entry.path)):
+            elif entry.name not in NOT_OUTPUT and entry.path != left_out and not is_environment(Path(entry.path)):
                 pending.append(entry.path)

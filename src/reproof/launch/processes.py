@@ -50,6 +50,7 @@ class RunRequest:
         plan: What is replayed and pinned of the sources of entropy, or None to leave them as they are.
         probes: What is recorded beyond the level, or None.
         shows_output: Whether the script writes to this terminal, rather than to a file beside the trace.
+        confinement: Words before the command that start it so that it writes to nothing of the user's.
     """
 
     command: tuple[str, ...]
@@ -63,6 +64,7 @@ class RunRequest:
     plan: Plan | None = None
     probes: Probes | None = None
     shows_output: bool = False
+    confinement: tuple[str, ...] = ()
 
     @property
     def experiment(self) -> Path | None:
@@ -205,7 +207,7 @@ def process_arguments(request: RunRequest) -> list[str]:
     limit = [] if request.num_steps is None else ["--steps", str(request.num_steps)]
     experiment = [] if request.experiment is None else ["--experiment", str(request.experiment)]
     options = ["-o", str(request.trace), "--level", request.level, *limit, *experiment, *request.options]
-    return [*start, *options, *request.command]
+    return [*request.confinement, *start, *options, *request.command]
 
 
 def run_all(

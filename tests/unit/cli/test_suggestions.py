@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+import click
 import pytest
 
 from reproof.checking import CheckRequest, CheckResult
+from reproof.cli.check_command import command as check_command
 from reproof.cli.suggestions import suggest
 from reproof.explain.search import Explanation
 from reproof.schema import Cause, Comparison, Difference
@@ -86,3 +90,36 @@ def test_where_no_level_tells_more_the_script_is_read(level: Any, stage: Stage) 
         "reproof doctor train.py    # what in the script is not determined",
         "reproof compare 'a b' c --max-differences 50",
     ]
+
+
+class TestFailedRuns:
+    """What is suggested where the script itself has failed."""
+
+    @staticmethod
+    def make_failed(*exit_codes: int) -> CheckResult:
+        """Return a check of runs that ended with these exit codes, without a verdict."""
+        runs: Any = tuple(SimpleNamespace(exit_code=code, trace=Path("none")) for code in exit_codes)
+        comparison = Comparison(runs=("a", "b"), verdict="inconclusive", num_events=0, num_tensors=0, num_steps=0)
+        return CheckResult(comparison=comparison, runs=runs)
+
+    def test_a_script_that_fails_in_its_folder_is_run_by_itself(self) -> None:
+        """Without reproof, its error is its own."""
+        (line,) = suggest_for(self.make_failed(1, 1))
+        assert line.startswith("python train.py ")
+
+    def test_a_script_that_fails_in_a_copy_is_checked_in_the_folder(self) -> None:
+        """The check that gave each run a copy is suggested without that."""
+        line = suggest_for(self.make_failed(1, 1), is_isolated=True)[0]
+        assert line.startswith("check isolate=None num_jobs=None ")
+
+    def test_a_script_that_fails_where_the_folder_is_moved(self) -> None:
+        """The variation is left out; the others stay."""
+        (line,) = suggest_for(self.make_failed(0, 1), variations=("cwd", "threads"))
+        assert line == "check vary=threads    # it fails only with cwd varied"
+
+    def test_an_option_of_ours_after_the_script_is_told(self) -> None:
+        """It was given to the script, which may not know it."""
+        request = CheckRequest(command=("train.py", "--runs=3"))
+        with click.Context(check_command):
+            (line,) = suggest(request, self.make_failed(2, 2), spell)
+        assert line.startswith("--runs=3 stands after the script")

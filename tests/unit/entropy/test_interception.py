@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import textwrap
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from reproof.entropy import interception
 from reproof.entropy.interception import Interceptor, Tap
 from reproof.entropy.ledger import read_ledgers
 from reproof.entropy.plan import Plan
+from reproof.entropy.sites import Site
 
 TAP = Tap(source="chance", kind="os-entropy")
 
@@ -165,3 +167,24 @@ def test_a_child_goes_on_in_a_ledger_of_its_own(interceptor: Interceptor, tmp_pa
         "0": [[5, 5]],
         "0.1": [[5, 5]],
     }
+
+
+class TestTasks:
+    """Reads in threads that have no line of the user's on their stack."""
+
+    @staticmethod
+    def read_in_pool(interceptor: Interceptor, tap: Tap) -> list[tuple[str, int | None]]:
+        """Return key and line of each place, after a pool has called a tapped function for a line of the user's."""
+        interceptor.workers = SimpleNamespace(name="future7", site=Site("train.py", 3, "main"))
+        chance = interceptor.tap(lambda: 5, tap)
+        with ThreadPoolExecutor(1) as pool:
+            assert pool.submit(chance).result() == 5
+        return [(source.key, source.line) for source in read_ledgers(interceptor.folder)["0"].values()]
+
+    def test_randomness_belongs_to_the_line_that_handed_in_the_task(self, interceptor: Interceptor) -> None:
+        """Each task has values of its own."""
+        assert self.read_in_pool(interceptor, TAP) == [("chance@train.py:3#future7", 3)]
+
+    def test_other_reads_do_not(self, interceptor: Interceptor) -> None:
+        """Clocks are read by threads of progress bars, which reach no training."""
+        assert self.read_in_pool(interceptor, Tap(source="clock", kind="wall-clock")) == []

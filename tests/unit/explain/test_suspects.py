@@ -18,7 +18,7 @@ def source(key: str, values: list[Any], *, kind: str = "wall-clock", step: int =
         kind=kind,
         source=name,
         file=file if number else None,
-        line=int(number) if number else None,
+        line=int(number.partition("#")[0]) if number else None,
         values=values,
         steps=[step] * len(values),
         notes=notes,
@@ -53,6 +53,13 @@ class TestCollecting:
         a, b = (ledgers(source("time.time@a.py:1", [value], step=5)) for value in (1.0, 2.0))
         assert collect_suspects(a, b, 4) == []
         assert keys(collect_suspects(a, b, 5)) == ["time.time@a.py:1"]
+
+    def test_tasks_of_one_line_are_one_suspect(self) -> None:
+        """They were handed in together, and are replayed together; so is what the line itself read."""
+        names = [f"chance@train.py:3{task}" for task in ("#future0", "#future1", "")]
+        a, b = (ledgers(*(source(name, [value]) for name in (*names, "chance@train.py:4"))) for value in (1.0, 2.0))
+        first, second = collect_suspects(a, b, 0)
+        assert (first.keys, second.keys) == (tuple(names), ("chance@train.py:4",))
 
     def test_what_was_read_of_a_state_goes_with_the_generator(self) -> None:
         """It follows from the generator's first state, and is replayed with it; alone it is a suspect of its own."""

@@ -7,8 +7,6 @@ agree with the beginning of the whole: a training that does not reproduce withou
 
 from __future__ import annotations
 
-import os
-import shutil
 import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,6 +16,7 @@ from reproof.checking.resuming.comparison import ResumeFinding, compare_resumed,
 from reproof.checking.workflow import CheckRequest, CheckResult, make_folder, refuse_missing_script, shorten
 from reproof.checking.workplace import isolate
 from reproof.errors import TraceError, UsageError
+from reproof.launch.placing import remove_work
 from reproof.launch.processes import FinishedRun, RunProcess, RunRequest, draw_hash_seed, run_all
 from reproof.recorder.restorations import read_restorations
 from reproof.trace import open_trace
@@ -116,7 +115,7 @@ def run_resume_check(
     try:
         return ResumeRuns(request, folder, copies, watch).judge()
     finally:
-        shutil.rmtree(copies, ignore_errors=True)
+        remove_work(copies)
 
 
 class ResumeRuns:
@@ -131,7 +130,7 @@ class ResumeRuns:
         seed = draw_hash_seed()
         whole, first, resumed = (
             RunRequest(
-                command=anchor(command),
+                command=command,
                 folder=Path.cwd(),
                 trace=folder / name,
                 level=request.level,
@@ -143,7 +142,13 @@ class ResumeRuns:
         )
         self._whole = replace(isolate(whole, copies), num_steps=request.num_steps)
         self._first = isolate(first, copies)
-        self._resumed = replace(resumed, folder=self._first.folder, num_steps=request.num_steps)
+        self._resumed = replace(
+            self._first,
+            command=resumed.command,
+            trace=resumed.trace,
+            options=resumed.options,
+            num_steps=request.num_steps,
+        )
         self._runs: list[FinishedRun] = []
         self._interrupted_at: int | None = None
 
@@ -212,12 +217,6 @@ class ResumeRuns:
 
     def _result(self, comparison: Comparison, finding: ResumeFinding) -> ResumeResult:
         return ResumeResult(comparison=comparison, runs=tuple(self._runs), comparisons=(comparison,), resume=finding)
-
-
-def anchor(command: tuple[str, ...]) -> tuple[str, ...]:
-    """Return a command that can be run in a copy of the folder: a script outside of it is named by its full path."""
-    script, *arguments = command
-    return (os.path.abspath(script), *arguments) if Path(script).parts[:1] == (os.pardir,) else command  # noqa: PTH100  # Path has nothing that takes the dots away and keeps links
 
 
 def count(number: int, noun: str) -> str:

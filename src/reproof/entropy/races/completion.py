@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from reproof.entropy.interception import Interceptor
     from reproof.entropy.ledger import Place
     from reproof.entropy.races.workers import Workers
+    from reproof.entropy.sites import Site
 
 ENDINGS: Final = frozenset({"multiprocessing.popen_fork", "multiprocessing.popen_forkserver", "multiprocessing.pool"})
 """Modules that wait for the end of a process, as a pool does that is left: nobody learns anything by it."""
@@ -45,12 +46,18 @@ class Futures:
 
     def __init__(self) -> None:
         """Start with no future numbered."""
+        self._site_of: weakref.WeakKeyDictionary[_base.Future[Any], Site | None] = weakref.WeakKeyDictionary()
         self._numbers = itertools.count()
         self._number_of: weakref.WeakKeyDictionary[_base.Future[Any], int] = weakref.WeakKeyDictionary()
 
-    def add(self, future: _base.Future[Any]) -> None:
-        """Give a future its number."""
+    def add(self, future: _base.Future[Any], site: Site | None) -> None:
+        """Give a future its number, and note the line of the user's that made it."""
         self._number_of[future] = next(self._numbers)
+        self._site_of[future] = site
+
+    def site(self, future: _base.Future[Any]) -> Site | None:
+        """Return the line of the user's that made a future."""
+        return self._site_of.get(future)
 
     def number(self, future: _base.Future[Any]) -> int:
         """Return the number of a future."""
@@ -78,10 +85,11 @@ def tap_futures(interceptor: Interceptor, futures: Futures, workers: Workers) ->
 
     def init_numbered(self: _base.Future[Any]) -> None:
         init(self)
-        futures.add(self)
+        futures.add(self, workers.find_site(sys._getframe(1)))  # noqa: SLF001  # the documented way to the stack
 
     def run_named(self: Any) -> None:
-        workers.run_as(f"future{futures.number(self.future)}", lambda: run(self))
+        name = f"future{futures.number(self.future)}"
+        workers.run_as(name, lambda: run(self), futures.site(self.future))
 
     def as_completed_tapped(fs: Any, timeout: float | None = None) -> Iterator[Any]:
         place = interceptor.place_of("concurrent.futures.as_completed", "concurrency", sys._getframe(1))  # noqa: SLF001

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from reproof.explain.hypotheses.hypothesis import Hypothesis
@@ -20,6 +21,15 @@ KINDS_BY_ORIGIN: Final[dict[OpCause, CauseKind]] = {
     "uninitialized": "uninitialized-memory",
 }
 """Kind of cause by what made an operation differ."""
+
+UNSEEN: Final = (
+    "This line computes with other data, though all that was seen to be read was replayed: they come from compiled "
+    "code or another process that has a source of its own."
+)
+SEED_IT: Final = (
+    "follow what this line is given back to the call that makes it; give that a seed, or sort what it returns"
+)
+"""Both for experiments, which had the same files: there no file has changed."""
 
 
 class UnstableOperation(Hypothesis["UnstableOp"]):
@@ -67,7 +77,8 @@ class PartingOperation(Hypothesis["OpDifference"]):
         suspect = at_operation(found, KINDS_BY_ORIGIN[found.cause], source)
         repeated = "; it was stable when repeated" if found.cause == "computed" else ""
         evidence = f"with everything replayed, {found.explanation} (experiment {inquiry.repeated.number}){repeated}"
-        return [inquiry.name(suspect, evidence, is_confirmed=found.cause == "uninitialized")]
+        cause = inquiry.name(suspect, evidence, is_confirmed=found.cause == "uninitialized")
+        return [replace(cause, reason=UNSEEN, fix=SEED_IT) if cause.kind == "data-change" else cause]
 
 
 def parting_op(inquiry: Inquiry) -> OpDifference | None:

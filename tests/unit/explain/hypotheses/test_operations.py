@@ -48,8 +48,8 @@ def make_op(num_events: int) -> UnstableOp:
     [
         ("computed", "nondeterministic-op", "it was stable when repeated"),
         ("random", "unseeded-rng", "torch.manual_seed(seed)"),
-        ("argument", "data-change", ""),
-        ("outside", "data-change", ""),
+        ("argument", "data-change", "give that a seed"),
+        ("outside", "data-change", "give that a seed"),
         ("uninitialized", "uninitialized-memory", ""),
     ],
 )
