@@ -106,6 +106,8 @@ class Inquiry:
 
     def folder_of(self, trial: Trial) -> Path:
         """Return the folder in which a run left the trace of the process that diverged."""
+        if self.first.process is None:
+            return trial.trace
         process = open_trace(trial.trace).of_process(self.first.process)
         return trial.trace if process is None else process.folder
 
