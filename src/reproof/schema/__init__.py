@@ -23,6 +23,7 @@ from reproof.schema.causes import (
 )
 from reproof.schema.comparison import (
     JSON_SCHEMA,
+    Beside,
     Comparison,
     Condition,
     Difference,
@@ -79,6 +80,7 @@ __all__ = [
     "RNG_SOURCES",
     "STAGES",
     "STATISTICS",
+    "Beside",
     "Cause",
     "CauseKind",
     "Comparison",

@@ -64,7 +64,14 @@ LINK: Final = struct.Struct("<16s16sQI")
 
 VALUE: Final = struct.Struct("<IBsHI")
 """Before each value: position of its event in the frame, kind, element type, reserved, bytes that follow."""
-KIND_NAMES: Final[dict[int, NumbersKind]] = {1: "exact", 2: "statistics", 3: "samples", 4: "rng", 5: "members"}
+KIND_NAMES: Final[dict[int, NumbersKind]] = {
+    1: "exact",
+    2: "statistics",
+    3: "samples",
+    4: "rng",
+    5: "members",
+    6: "call",
+}
 KINDS: Final = {str(name): number for number, name in KIND_NAMES.items()}
 TYPE_BYTES: Final = {code: struct.calcsize(f"<{code}") for code in "?bBhHiIqQefd"}
 """The element types that values may have, with their sizes."""
