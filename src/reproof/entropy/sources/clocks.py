@@ -21,6 +21,9 @@ NUMBERED: Final = ("clock_gettime", "clock_gettime_ns")
 CALENDARS: Final = {"localtime": 0, "gmtime": 0, "ctime": 0, "asctime": 0, "strftime": 1}
 """Functions of `time` that read the clock if they get fewer arguments than so many and one."""
 
+MEASURING: Final = frozenset({"timeit"})
+"""Modules of the standard library that read the clock for whoever calls them."""
+
 NANOSECONDS: Final = 1_000_000_000
 
 
@@ -35,7 +38,7 @@ def install(interceptor: Interceptor) -> None:
             original = getattr(time, twin, None)
             if original is not None:
                 moved = move_clock(original, shift * scale) if shift else original
-                tap = Tap(source=f"time.{twin}", kind="wall-clock", is_clock=True)
+                tap = Tap(source=f"time.{twin}", kind="wall-clock", python=MEASURING, is_clock=True)
                 setattr(time, twin, liken(interceptor.tap(moved, tap), original))
     for name in NUMBERED:
         original = getattr(time, name, None)  # not on Windows
