@@ -159,8 +159,8 @@ class Beside:
         if self.baseline is None or self.candidate is None:
             return f"{self.what}{where}"
         counts = ((self.baseline, "the baseline"), (self.candidate, "the candidate"))
-        told = " and ".join(f"{count} in {owner}" for count, owner in counts if count)
-        return f"{self.what}{where}: {told} alone"
+        told = " and ".join(f"{count} in {owner} alone" for count, owner in counts if count)
+        return f"{self.what}{where}: {told}"
 
     def to_json(self) -> dict[str, Any]:
         """Return an entry of ``beside`` of the JSON contract."""
