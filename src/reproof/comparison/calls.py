@@ -2,8 +2,8 @@
 
 How often a timed loop calls its model, or at which steps a preview is drawn, is another in each run and proves nothing.
 So the calls of a step are matched as a multiset, by what went in and came out. Of what is left, calls that both runs
-make (from one line; in a thread: of one state of the model) stand for each other and differ. A call that has no
-counterpart is *beside* the training: it is told and not judged.
+make (from one line; in a thread: of one state of the model) stand for each other and differ. So does one that gives
+something else for the same inputs. A call that has no counterpart is *beside* the training: it is told and not judged.
 
 In a thread, chance decides which states of the model are evaluated. Only a state that the training went through, which
 is compared where it went through it, makes such a call one beside the training.
@@ -56,6 +56,12 @@ class Call(NamedTuple):
     def content(self) -> Hashable:
         """What went in and came out, and of which state."""
         return self.state, tuple((found.event, found.digest) for found in self.events)
+
+    @property
+    def inputs(self) -> Hashable:
+        """What went in, and where from."""
+        given = ((found.event, found.digest) for found in self.events if " input[" in found.event.name)
+        return self.origin, tuple(given)
 
     @property
     def origin(self) -> Hashable:
@@ -141,8 +147,29 @@ def match_calls(a: list[Call], b: list[Call], is_state: Callable[[bytes], bool])
     """
     equal, left_a, left_b = _match_equal(a, b)
     differing, alone_a, alone_b = _match_origins(left_a, left_b)
+    contradicted_a, alone_a = _contradict(alone_a, b)
+    contradicted_b, alone_b = _contradict(alone_b, a)
+    differing += (*contradicted_a, *((other, call) for call, other in contradicted_b))
     split = [_judge_alone(alone, is_state) for alone in (alone_a, alone_b)]
     return Matching(equal, differing, (split[0][0], split[1][0]), (split[0][1], split[1][1]))
+
+
+def _contradict(alone: list[Call], others: list[Call]) -> tuple[list[tuple[Call, Call]], list[Call]]:
+    """Return calls that gave something else than one of the other run with the same inputs, and the rest.
+
+    Such a call is no repetition: the run does not even agree with itself.
+    """
+    contents = {call.content for call in others} if alone else set()
+    by_inputs = {call.inputs: call for call in others} if alone else {}
+    contradicted: list[tuple[Call, Call]] = []
+    rest: list[Call] = []
+    for call in alone:
+        other = None if call.content in contents else by_inputs.get(call.inputs)
+        if other is None:
+            rest.append(call)
+        else:
+            contradicted.append((call, other))
+    return contradicted, rest
 
 
 def _match_equal(a: list[Call], b: list[Call]) -> tuple[list[tuple[Call, Call]], list[Call], list[Call]]:
