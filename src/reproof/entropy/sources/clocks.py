@@ -1,13 +1,19 @@
-"""Tap the clocks: `time`, `datetime` and what reads them."""
+"""Tap the clocks: `time`, `datetime` and what reads them, and how much a process has used."""
 
 from __future__ import annotations
 
 import datetime
+import os
 import time
 from typing import TYPE_CHECKING, Any, Final
 
 from reproof.entropy.interception import Tap
 from reproof.entropy.replacing import liken, replace_method
+
+try:
+    import resource
+except ImportError:  # Windows
+    resource = None  # type: ignore[assignment]
 
 if TYPE_CHECKING:
     from reproof.entropy.interception import Interceptor
@@ -49,8 +55,24 @@ def install(interceptor: Interceptor) -> None:
     for name, position in CALENDARS.items():
         original = getattr(time, name)
         setattr(time, name, liken(interceptor.tap(original, make_calendar_tap(name, position)), original))
+    tap_usage(interceptor)
     tap_datetime(interceptor, shift)
     tap_time_zone(interceptor)
+
+
+def tap_usage(interceptor: Interceptor) -> None:
+    """Tap what tells how much of a processor's time, and of memory, a process has used."""
+    for module, name in ((os, "times"), (resource, "getrusage")):
+        original = getattr(module, name, None)
+        if original is not None:
+            kind = type(original(*((0,) if name == "getrusage" else ())))
+            tap = Tap(
+                source=f"{module.__name__}.{name}",
+                kind="wall-clock",
+                encode=list,
+                decode=lambda value, *_, kind=kind: kind(value),
+            )
+            setattr(module, name, liken(interceptor.tap(original, tap), original))
 
 
 def move_clock(original: Any, shift: float) -> Any:
