@@ -194,12 +194,39 @@ def test_what_still_runs_after_the_script_runs(run_both: RunBoth, tmp_path: Path
 
 
 def test_a_script_that_leaves_at_once_leaves_at_once(run_both: RunBoth, tmp_path: Path) -> None:
-    """After `os._exit` no exit handler is called; the trace is whole, and says how the run ended."""
-    text = "import atexit, os; atexit.register(print, 'handler'); print('out', flush=True); os._exit(7)"
+    """After `os._exit` nothing more happens; the trace says how the run ended."""
+    write(tmp_path / "train.py", "import os; print('out', flush=True); os._exit(7)")
+    run_both("train.py")
+    trace = open_trace(tmp_path / "trace")
+    assert (trace.header.status, trace.header.exit_code) == ("failed", 7)
+    assert trace.explain_incomplete() == "train.py called os._exit(7)"
+
+
+@pytest.mark.parametrize("who", ["script", "thread", "child"])
+def test_leaving_at_once_ends_a_recording(reproof: Command, tmp_path: Path, who: str) -> None:
+    """Whoever calls `os._exit`, the trace is whole to the last state; a forked child leaves its parent's alone."""
+    text = """
+        import os, sys, threading, torch
+        model = torch.nn.Linear(2, 1)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        if sys.argv[1] == "child":
+            pid = os.fork()
+            if not pid:
+                os._exit(3)
+            print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), flush=True)
+        model(torch.ones(1, 2)).sum().backward()
+        optimizer.step()
+        if sys.argv[1] == "thread":
+            threading.Thread(target=os._exit, args=(0,)).start()
+            threading.Event().wait()
+        os._exit(0)
+    """
     write(tmp_path / "train.py", text)
-    assert len(run_both("train.py").own_lines) == 1
-    header = open_trace(tmp_path / "trace").header
-    assert (header.status, header.exit_code, header.ended) == ("failed", 7, "train.py called os._exit(7)")
+    recorded = reproof("run", "-o", "trace", "train.py", who)
+    assert (recorded.code, recorded.out) == (0, "3\n" if who == "child" else "")
+    trace = open_trace(tmp_path / "trace")
+    assert (trace.header.status, trace.header.problems, trace.explain_incomplete()) == ("complete", (), None)
+    assert {"Linear.weight", "Linear.bias"} <= {event.name for event in trace.ranks[0].events if event.stage == "final"}
 
 
 def test_a_child_made_by_fork_ends_like_a_child(run_both: RunBoth, tmp_path: Path) -> None:

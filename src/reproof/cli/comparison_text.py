@@ -104,7 +104,7 @@ def body(comparison: Comparison) -> list[str]:
     lines += section("Then", others)
     lines += section("Growth", growth_lines(comparison))
     lines += section("Output", output_lines(comparison.output))
-    lines += section("Beside the training", limit(comparison.beside))
+    lines += section("Beside the training", limit(tuple(map(str, comparison.beside))))
     lines += section("Structure", limit(comparison.structure))
     lines += section("Not shown", list(comparison.limits))
     lines += section("Not compared", limit(tuple(f"{s.what}: {s.why}" for s in comparison.skipped)))

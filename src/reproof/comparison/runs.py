@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from reproof.closeness import agree_within
 from reproof.comparison.alignment import tally_differences
+from reproof.comparison.calls import name_calls, split_line
 from reproof.comparison.details import PairReader
 from reproof.comparison.growth import find_loss_gaps, find_rng_gaps
 from reproof.comparison.operations import Target, find_op_difference
@@ -23,6 +24,7 @@ from reproof.environment import compare_environments
 from reproof.errors import TraceError, UsageError
 from reproof.schema import (
     STAGES,
+    Beside,
     Comparison,
     Difference,
     LossGap,
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
 
     from reproof.comparison.tally import Pair, Tally
     from reproof.schema import Event
+    from reproof.trace import RankTrace
 
 DEFAULT_LIMIT = 5
 ALL = 1 << 62
@@ -130,7 +133,7 @@ class RunPair:
         self.structure: list[str] = []
         self.differing: list[tuple[int, Pair]] = []
         self.num_within = 0
-        self.beside: list[str] = []
+        self.beside: list[Beside] = []
 
     def compare_ranks(self) -> None:
         """Compare every process that both runs have."""
@@ -143,6 +146,7 @@ class RunPair:
             self._set_copies_aside(rank, tally)
             self._judge_pairs(rank, tally)
             self._note_structure(rank, tally)
+            self._note_beside(tally)
             self._note_skipped(rank, tally)
 
     def _set_copies_aside(self, rank: int, tally: Tally) -> None:
@@ -159,13 +163,15 @@ class RunPair:
             if extra.place is not None and are_snapshots(traces, (members_of(owner, extra.place), Counter())):
                 tally.extras.remove(extra)
                 tally.num_extras -= 1
-                tally.num_beside += 1
-                self.beside.append(f"only one run has left a copy of a state of the training: {extra.event.name}")
+                counts = (1, 0) if extra.is_in_baseline else (0, 1)
+                what = f"a copy of a state of the training that one run has left: {extra.event.name}"
+                self.beside.append(Beside(what=what, baseline=counts[0], candidate=counts[1]))
 
     def _tell_copies(self, event: Event, tally: Tally) -> None:
         tally.differing[event.stage] -= 1
         tally.differing += Counter()  # drops what is zero
-        self.beside.append(f"the runs have left copies of other states of the training: {event.name}")
+        what = f"copies of other states of the training that the runs have left: {event.name}"
+        self.beside.append(Beside(what=what))
 
     def _judge_pairs(self, rank: int, tally: Tally) -> None:
         """Keep the pairs that differ; with a tolerance, only those whose numbers do not agree within it."""
@@ -201,8 +207,19 @@ class RunPair:
             self.structure.append(f"the events of step {tally.reordered_step}{where} come in another order")
         if a.num_steps != b.num_steps:
             self.structure.append(f"the baseline has {a.num_steps} steps{where} and the candidate {b.num_steps}")
-        elif a.num_events != b.num_events and not tally.extras and not tally.num_beside:
+        elif self._counts_differ(a, b, tally) and not tally.extras:
             self.structure.append(f"the baseline has {a.num_events} events{where} and the candidate {b.num_events}")
+
+    @staticmethod
+    def _counts_differ(a: RankTrace, b: RankTrace, tally: Tally) -> bool:
+        """Whether one run has more events, calls without gradients that only one makes apart."""
+        return a.num_events - tally.num_beside[0] != b.num_events - tally.num_beside[1]
+
+    def _note_beside(self, tally: Tally) -> None:
+        self.beside += (
+            Beside(what=name_calls(model), baseline=counts[0], candidate=counts[1], **split_line(line))
+            for (model, line), counts in tally.beside.items()
+        )
 
     def _note_skipped(self, rank: int, tally: Tally) -> None:
         reasons: dict[str, str] = {}

@@ -16,10 +16,12 @@ def find_first_extra(a: RankTrace, b: RankTrace, tally: Tally) -> Extra | None:
     """Return the first event that only one of the traces of a process has, or None if both have the same events."""
     if tally.extras:  # those of a step stand run by run
         return min(tally.extras, key=lambda extra: (extra.step, STAGES.index(extra.event.stage)))
-    longer, shorter = (a, b) if len(a) > len(b) else (b, a)
-    for frame in longer.frames(len(shorter)):
-        if frame.layout.events:
-            return Extra(frame.step, frame.layout.events[0], is_in_baseline=longer is a, place=Place(frame.number, 0))
+    for trace, start in zip((a, b), tally.rest, strict=True):
+        for frame in trace.frames(start):
+            if frame.layout.events:
+                return Extra(
+                    frame.step, frame.layout.events[0], is_in_baseline=trace is a, place=Place(frame.number, 0)
+                )
     return None
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from array import array
     from collections.abc import Iterator
 
+    from reproof.schema import Frame, Layout
     from reproof.trace import RankTrace
 
 CHUNK_FRAMES = 65536
@@ -39,6 +40,8 @@ def tally_tables(a: RankTrace, b: RankTrace, start_a: int, start_b: int, tally: 
         frames_a = range(start_a + num_same, start_a + num_same + chunk)
         frames_b = range(start_b + num_same, start_b + num_same + chunk)
         same = count_same_structure(a, b, frames_a, frames_b)
+        if not tally.has_parted:
+            same = count_same_calls(a, b, frames_a[:same], frames_b[:same])
         for rows in split_by_layout(a.column("layout", frames_a.start, frames_a.start + same)):
             _tally_table(a, b, frames_a[rows], frames_b[rows], tally)
         num_same += same
@@ -58,6 +61,36 @@ def count_same_structure(a: RankTrace, b: RankTrace, frames_a: range, frames_b: 
         return len(frames_a)
     frames = enumerate(zip(steps_a, steps_b, layouts_a, layouts_b, strict=True))
     return next(i for i, (s, t, x, y) in frames if s != t or (x, y) not in equal)
+
+
+def count_same_calls(a: RankTrace, b: RankTrace, frames_a: range, frames_b: range) -> int:
+    """Return how many frames of the same structure come before the first step whose calls without gradients differ.
+
+    Such a step is for `alignment`: equal numbers of other calls look like the same structure.
+    """
+    layouts = a.column("layout", frames_a.start, frames_a.stop)
+    with_calls = {number for number in set(layouts) if has_calls(a.layout(number))}
+    if not with_calls:
+        return len(frames_a)
+    for i, layout in enumerate(layouts):
+        if layout in with_calls and not has_equal_calls(a.frame(frames_a[i]), b.frame(frames_b[i])):
+            return max(0, a.find_step(a.record(frames_a[i]).step).start - frames_a.start)
+    return len(frames_a)
+
+
+def has_calls(layout: Layout) -> bool:
+    """Whether a layout has events of calls without gradients."""
+    return any(event.stage == "metric" for event in layout.events)
+
+
+def has_equal_calls(frame_a: Frame, frame_b: Frame) -> bool:
+    """Whether the events of stage ``metric`` of two frames of one layout are equal."""
+    if frame_a.digests == frame_b.digests:
+        return True
+    return all(
+        event.stage != "metric" or frame_a.digest(position) == frame_b.digest(position)
+        for position, event in enumerate(frame_a.layout.events)
+    )
 
 
 def split_by_layout(layouts: array[int]) -> Iterator[slice]:

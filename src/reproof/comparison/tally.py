@@ -43,11 +43,13 @@ class Tally:
         differing: Events that differ, per stage.
         pairs: The first differing events in execution order, at most `limit`.
         left: Differing events of stage ``final``, all of them: copies of states are told apart among them.
-        num_beside: Events that only one trace has and that prove nothing.
         extras: The first events that only one trace has.
         num_extras: How many those are in all, in the steps that both traces have.
         reordered_step: The first step in which both traces have the same events in another order, or None.
         other_algorithm: Names of events that were digested by different algorithms.
+        beside: How many calls without gradients one run alone makes, by model and line: baseline, candidate.
+        num_beside: Events of these, by run.
+        rest: Frames up to which the traces were compared; what follows only one of them has.
     """
 
     def __init__(self, limit: int) -> None:
@@ -58,16 +60,23 @@ class Tally:
         self.differing: Counter[Stage] = Counter()
         self.pairs: list[Pair] = []
         self.left: list[Pair] = []
-        self.num_beside = 0
         self.extras: list[Extra] = []
         self.num_extras = 0
         self.reordered_step: int | None = None
         self.other_algorithm: set[str] = set()
+        self.beside: dict[tuple[str, str], tuple[int, int]] = {}
+        self.num_beside = [0, 0]
+        self.rest = (0, 0)
 
     @property
     def has_room(self) -> bool:
         """Whether more differing events are to be kept."""
         return len(self.pairs) < self.limit
+
+    @property
+    def has_parted(self) -> bool:
+        """Whether the runs are known to differ: what comes after is counted, and no longer told apart."""
+        return bool(self.pairs)
 
     def add_compared(self, layout: Layout, times: int) -> None:
         """Count the events of frames of this layout as compared; those without a digest are not."""
@@ -93,3 +102,12 @@ class Tally:
         self.num_extras += 1
         if len(self.extras) < self.limit:
             self.extras.append(extra)
+
+    def add_beside(
+        self, baseline: Counter[tuple[str, str]], candidate: Counter[tuple[str, str]], num_events: list[int]
+    ) -> None:
+        """Count calls that one run alone makes: how many by model and line, and of how many events, by run."""
+        for key in dict.fromkeys((*baseline, *candidate)):
+            before = self.beside.get(key, (0, 0))
+            self.beside[key] = (before[0] + baseline[key], before[1] + candidate[key])
+        self.num_beside = [known + more for known, more in zip(self.num_beside, num_events, strict=True)]

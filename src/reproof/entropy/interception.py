@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 INFRASTRUCTURE: Final = frozenset({"torch", "numpy", "wrapt", "xxhash", "_pytest"})
 """Packages whose own reads do not reach the training: time stamps of profilers, identities of processes."""
 
+MEASURING: Final = ("torch.utils.benchmark",)
+"""Parts of these packages that read the clock for whoever calls them."""
+
 IMPORTING: Final = "<frozen importlib"
 """The file of the frames of Python's import system."""
 
@@ -221,7 +224,7 @@ class Interceptor:
             if of_task is not None or (owner == PYTHON and tap.python):
                 return of_task  # the same line of `random` serves a package that is imported, and later the user
             place = None
-        elif owner == PYTHON and find_asker(frame) in INFRASTRUCTURE:
+        elif owner == PYTHON and (asker := find_asker(frame)) is not None and is_infrastructure(asker):
             return None
         else:
             return self.place_of(tap.source, tap.kind, frame)  # whose line it serves may be another next time
@@ -234,7 +237,7 @@ class Interceptor:
             return False
         if owner == PYTHON:
             return "*" in tap.python or all(name in tap.python for name in find_packages(frame))
-        return tap.libraries and package_of(frame) not in INFRASTRUCTURE
+        return tap.libraries and not is_infrastructure(frame)
 
     def place_of(self, source: str, kind: CauseKind, frame: FrameType | None) -> Place | None:
         """Return the place of a read by the user's line that a frame was called from; None without such a line."""
@@ -350,13 +353,19 @@ def _second(value: Any, *_args: Any, **_kwargs: Any) -> Any:
     return value
 
 
-def find_asker(frame: FrameType | None) -> str | None:
-    """Return the installed package that a call serves, if it comes from one before it comes from the user's code."""
+def find_asker(frame: FrameType | None) -> FrameType | None:
+    """Return the frame of the installed package that a call serves, if it comes from one before the user's code."""
     while frame is not None and (owner := owner_of(frame.f_code.co_filename)) != USER:
         if owner == LIBRARY:
-            return package_of(frame)
+            return frame
         frame = frame.f_back
     return None
+
+
+def is_infrastructure(frame: FrameType) -> bool:
+    """Whether the code of a frame belongs to a package whose own reads do not reach the training."""
+    is_measuring = str(frame.f_globals.get("__name__", "")).startswith(MEASURING)
+    return package_of(frame) in INFRASTRUCTURE and not is_measuring
 
 
 def find_packages(frame: FrameType | None) -> Iterator[str]:

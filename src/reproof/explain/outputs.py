@@ -1,29 +1,39 @@
 """Decide what a difference in the output of two equal trainings comes from, by experiment.
 
 The candidate is run again with the clocks, process numbers, host and temporary names of the baseline. If its output is
-then the baseline's, the difference was one of the surroundings and is harmless. Whatever still differs is a divergence,
-and its cause is searched for as that of any other event.
+then the baseline's, the difference was one of the surroundings and is harmless. Where threads print beside the
+training, what still differs may be theirs: a further run tells counts and times from results (`racy_lines`). Whatever
+else differs is a divergence, and its cause is searched for as that of any other event.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from reproof.comparison.calls import THREAD
 from reproof.comparison.outputs import compare_output, describe_output, find_again
 from reproof.entropy.ledger import read_ledgers
 from reproof.entropy.plan import Plan
 from reproof.explain.failures import choose_remedy
 from reproof.explain.leftovers import collect_leftovers
+from reproof.explain.racy_lines import WORKER, Given, Roles, are_explained
+from reproof.outputs.sidecar import read_output
+from reproof.schema import Probes
 from reproof.trace import open_trace
+from reproof.trace.probes import read_given
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from reproof.explain.laboratory import Laboratory, Trial
     from reproof.schema import Comparison, OutputDifference, OutputResult, Verdict
 
 HARMLESS_KINDS: Final = frozenset({"wall-clock", "process-identity"})
+RACES: Final = frozenset({"concurrency"})
+HARMLESS: Final = (
+    "with the clocks, process numbers, host and temporary names of the baseline the output of the candidate is the "
+    "baseline's"
+)
 TEMPORARY: Final = "tempfile"
 """Part of the name of a source from which temporary names come."""
 
@@ -55,8 +65,10 @@ def settle_output(laboratory: Laboratory, comparison: Comparison, candidate: Pat
     found = compare_output(baseline, open_trace(trial.trace))
     left = () if found is None else found.differences
     if not left:
-        return accept(comparison, comparison.output, trial), None
+        return accept(comparison, comparison.output, f"{HARMLESS} (experiment {trial.number})"), None
     confirmed = tuple(difference for difference in comparison.output.differences if find_again([difference], left))
+    if has_threads(comparison) and (told := explain_threads(laboratory, comparison, confirmed)) is not None:
+        return accept(comparison, comparison.output, told), None
     if not confirmed:
         return comparison, f"the output of each run differs in other places (experiment {trial.number})"
     laboratory.wanted = confirmed
@@ -93,6 +105,12 @@ def has_read_leftovers(laboratory: Laboratory, candidate: Path) -> bool:
     return any(suspect.file is not None for suspect in found)
 
 
+def find_keys(trace: Path, but: frozenset[str]) -> list[str]:
+    """Return the keys of all that a run read, but for some kinds."""
+    ledgers = read_ledgers(trace).values()
+    return list(dict.fromkeys(one.key for ledger in ledgers for one in ledger.values() if one.kind not in but))
+
+
 def find_surroundings(laboratory: Laboratory) -> list[str]:
     """Return the keys of the baseline's reads of clocks, process numbers, its host and temporary names."""
     sources = [
@@ -104,12 +122,55 @@ def find_surroundings(laboratory: Laboratory) -> list[str]:
     return list(dict.fromkeys(source.key for source in sources))
 
 
-def accept(comparison: Comparison, output: OutputResult, trial: Trial) -> Comparison:
-    """Return the comparison of runs whose outputs differ by their surroundings alone."""
-    told = (
-        "with the clocks, process numbers, host and temporary names of the baseline the output of the candidate is the "
-        f"baseline's (experiment {trial.number})"
+def has_threads(comparison: Comparison) -> bool:
+    """Whether what differs may have been printed by threads, or tell of what they did."""
+    called = any(what.what.endswith(THREAD) for what in comparison.beside)
+    output = comparison.output
+    return called or (output is not None and any(WORKER.search(one.name) for one in output.differences))
+
+
+def explain_threads(
+    laboratory: Laboratory, comparison: Comparison, differences: tuple[OutputDifference, ...]
+) -> str | None:
+    """Tell whether outputs differ only by what threads had time for, with one more experiment.
+
+    Everything but the outcomes of races is replayed in it. What then still differs is left to chance by the threads.
+
+    Args:
+        laboratory: Where the experiment is made.
+        comparison: Of the two runs.
+        differences: What differs with the baseline's surroundings; empty for all that differs.
+
+    Returns:
+        How that was shown, in words; None if it was not.
+    """
+    trace = laboratory.setting.request.trace
+    candidate = Path(comparison.runs[1])
+    outputs = [read_output(folder, 0) for folder in (trace, candidate)]
+    if outputs[0] is None or outputs[1] is None or len(open_trace(trace).ranks) > 1:
+        return None
+    trial = laboratory.run(
+        "the candidate again, with all that the baseline read but the outcomes of races",
+        Plan(baseline=str(trace), keys=tuple(find_keys(trace, but=RACES)), since=laboratory.setting.since),
+        num_steps=None,
+        is_hash_seed_of_baseline=True,
+        probes=Probes(notes_numbers=True),
     )
+    found = None if trial.problem is not None else read_output(trial.trace, 0)
+    if found is None or trial.first is not None:
+        return None
+    again = compare_output(open_trace(trace), open_trace(trial.trace))
+    if again is None or find_again(differences or again.differences, again.differences) is None:
+        return None  # no race: what was replayed makes the difference
+    roles = Roles(found.lines, Given(read_given(trial.trace, 0)))
+    judged = differences or (() if comparison.output is None else comparison.output.differences)
+    if not are_explained(judged, outputs[0].lines, outputs[1].lines, roles):
+        return None
+    return f"threads printed what they had time for, and all results are equal (experiment {trial.number})"
+
+
+def accept(comparison: Comparison, output: OutputResult, told: str) -> Comparison:
+    """Return the comparison of runs whose outputs differ in no result; `told` says how that was shown."""
     is_open = bool(comparison.skipped or comparison.structure)
     verdict: Verdict = "equivalent" if comparison.num_within_tolerance else "identical"
     return replace(

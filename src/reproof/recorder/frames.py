@@ -50,6 +50,7 @@ class FrameBuilder:
         self._digests: list[bytes] = []
         self._values: list[tuple[int, Value]] = []
         self._diverted: dict[int, list[Entry]] = {}
+        self._noted: dict[int, tuple[Value, ...]] = {}
         self._broken = False
         self._step_is_open = False
         self.step = 0
@@ -68,6 +69,8 @@ class FrameBuilder:
 
     def add(self, event_id: int, digest: bytes, values: tuple[Value, ...] = ()) -> None:
         """Add an event to the current step."""
+        if self._noted:
+            values += self._noted.pop(threading.get_ident(), ())
         if self._diverted and (entries := self._diverted.get(threading.get_ident())) is not None:
             entries.append((event_id, digest, values))
             return
@@ -99,6 +102,20 @@ class FrameBuilder:
             self.num_events += len(digests)
             if len(self._ids) >= fmt.MAX_EVENTS_PER_FRAME:
                 self._flush(0)
+
+    @contextmanager
+    def noting(self, values: tuple[Value, ...]) -> Iterator[None]:
+        """Keep numbers with the first event that the current thread adds within the context by `add`, if there is one.
+
+        Args:
+            values: Numbers of kinds that the event has none of.
+        """
+        ident = threading.get_ident()
+        self._noted[ident] = values
+        try:
+            yield
+        finally:
+            self._noted.pop(ident, None)
 
     @contextmanager
     def divert(self, entries: list[Entry]) -> Iterator[None]:

@@ -127,3 +127,8 @@ def install_probes(context: Context, probes: Probes, run_id: str, rank: int) -> 
 
         with context.problems.guard("poison"):
             PoisonHooks(context, probes, rank)
+    if probes.notes_numbers:
+        from reproof.recorder.probes.given_numbers import note_given_numbers
+
+        with context.problems.guard("numbers"):
+            note_given_numbers(context, rank)

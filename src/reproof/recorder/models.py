@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from reproof.digest import CannotDigestError
+from reproof.entropy.sites import find_site
+from reproof.recorder.evidence import digest_any_tensor
 from reproof.recorder.patches import Patches
 from reproof.recorder.registry import unwrapped
 from reproof.recorder.tracing import is_tracing
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
 
     from reproof.recorder.by_hand import StepsByHand
     from reproof.recorder.context import Context
+    from reproof.recorder.frames import Value
     from reproof.recorder.state import StateRecorder
     from reproof.schema import Detail, Stage
 
@@ -61,7 +65,10 @@ class ModelHooks:
                 self._context.begin_to_train()
             if thread.is_in_model:
                 return self._call_part(original, module, args, kwargs)
-            return self._call_root(original, module, args, kwargs)
+            if torch.is_grad_enabled() or not self._context.records("steps"):
+                return self._call_root(original, module, args, kwargs)
+            with self._context.frames.noting(describe_call()):
+                return self._call_root(original, module, args, kwargs)
 
         return call
 
@@ -100,7 +107,7 @@ class ModelHooks:
         name = f"{type(unwrapped(module)).__name__} in a thread"
         context.thread.is_in_model = True
         try:
-            with context.background.apart(name):
+            with context.background.apart(name), context.frames.noting((*describe_call(), *describe_state(module))):
                 with context.problems.guard("input of a model"):
                     self._record_inputs("metric", name, args, kwargs)
                 output = original(module, *args, **kwargs)
@@ -152,6 +159,22 @@ class ModelHooks:
             self._context.evidence.record_tree(stage, f"{name} input[{i}]", value, detail)
         for key, value in kwargs.items():
             self._context.evidence.record_tree(stage, f"{name} input[{key!r}]", value, detail)
+
+
+def describe_call() -> tuple[Value, ...]:
+    """Return what marks the beginning of a call without gradients: the user's line that it comes from."""
+    site = find_site(2)
+    return (("call", "B", b"" if site is None else f"{site.file}:{site.line}".encode("utf-8", "replace")),)
+
+
+def describe_state(module: torch.nn.Module) -> tuple[Value, ...]:
+    """Return the digests of the parameters and buffers of a model; nothing if one of them cannot be read."""
+    tensors = (*torch.nn.Module.parameters(module), *torch.nn.Module.buffers(module))
+    try:
+        members = sorted(map(digest_any_tensor, tensors))
+    except CannotDigestError:
+        return ()
+    return (("members", "Q", b"".join(members)),)
 
 
 def is_within_backward() -> bool:

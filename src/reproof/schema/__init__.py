@@ -25,6 +25,7 @@ from reproof.schema.causes import (
 )
 from reproof.schema.comparison import (
     JSON_SCHEMA,
+    Beside,
     Comparison,
     Condition,
     Difference,
@@ -84,6 +85,7 @@ __all__ = [
     "RNG_SOURCES",
     "STAGES",
     "STATISTICS",
+    "Beside",
     "Cause",
     "CauseKind",
     "Comparison",

@@ -143,6 +143,46 @@ class Condition:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Beside:
+    """What one of the runs did beside the training, and that proves nothing.
+
+    Attributes:
+        what: What it did, e.g. ``calls of Net without gradients``.
+        baseline: How many of these the baseline alone did; None if they were not counted.
+        candidate: How many the candidate alone did.
+        file: The user's file that they come from, relative to the folder in which the run started if it is below;
+            None if it is not known.
+        line: The line in it.
+    """
+
+    what: str
+    baseline: int | None = None
+    candidate: int | None = None
+    file: str | None = None
+    line: int | None = None
+
+    def __str__(self) -> str:
+        """Return one line for people."""
+        where = "" if self.file is None else f" at {self.file}:{self.line}"
+        if self.baseline is None or self.candidate is None:
+            return f"{self.what}{where}"
+        counts = ((self.baseline, "the baseline"), (self.candidate, "the candidate"))
+        told = " and ".join(f"{count} in {owner} alone" for count, owner in counts if count)
+        return f"{self.what}{where}: {told}"
+
+    def to_json(self) -> dict[str, Any]:
+        """Return an entry of ``beside`` of the JSON contract."""
+        file = None if self.file is None else relative_to_here(self.file) or None
+        return {
+            "what": self.what,
+            "baseline": self.baseline,
+            "candidate": self.candidate,
+            "file": file,
+            "line": self.line,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
     """The answer to "are these two runs the same?".
 
@@ -166,7 +206,7 @@ class Comparison:
         level: How much both runs recorded; None if they did not record the same, or are no traces.
         is_verified: Whether every byte of both traces was held against its checksums; None for what has none.
         limits: What the records cannot show however they compare, one sentence each.
-        beside: What only one of the runs did beside the training, and that proves nothing, a sentence each.
+        beside: What only one of the runs did beside the training, and that proves nothing.
         output: How the outputs of both runs compare; None if they did not record any.
         is_same_run: Whether both are one recording: a run compared with itself or its copy.
         processes: What was compared of processes that others have started, such as ``process 0.1 (train.py:34)``.
@@ -191,7 +231,7 @@ class Comparison:
     level: Level | None = None
     is_verified: bool | None = None
     limits: tuple[str, ...] = ()
-    beside: tuple[str, ...] = ()
+    beside: tuple[Beside, ...] = ()
     output: OutputResult | None = None
     is_same_run: bool = False
     processes: tuple[str, ...] = ()
@@ -224,7 +264,7 @@ class Comparison:
             "level": self.level,
             "verified": self.is_verified,
             "limits": list(self.limits),
-            "beside": list(self.beside),
+            "beside": [what.to_json() for what in self.beside],
             "output": None if self.output is None else self.output.to_json(),
             "same_run": self.is_same_run,
             "processes": list(self.processes),

@@ -74,7 +74,7 @@ class Frame(NamedTuple):
         return self.digests[position * DIGEST_BYTES : (position + 1) * DIGEST_BYTES]
 
 
-NumbersKind = Literal["exact", "statistics", "samples", "rng", "members"]
+NumbersKind = Literal["exact", "statistics", "samples", "rng", "members", "call"]
 
 
 class Numbers(NamedTuple):
@@ -83,7 +83,9 @@ class Numbers(NamedTuple):
     Attributes:
         kind: ``exact`` (every element), ``statistics`` (sum, mean, std, min, max, L2 norm as float64), or ``samples``
             (a 32-bit fingerprint of each sample along the first dimension), or ``rng`` (the states of the random
-            number generators at the end of the step: number of the generator, 64 bits of its state's digest, ...).
+            number generators at the end of the step: number of the generator, 64 bits of its state's digest, ...), or
+            ``members`` (digests that an event covers, or of the state of the model that is called), or ``call`` (with
+            the first event of a call without gradients: the user's line that it comes from, as UTF-8 bytes).
         typecode: Their type as a `struct` character: the precision in which distances are counted.
         values: The numbers, in row-major order; strings only where a label is one.
     """

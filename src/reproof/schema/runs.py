@@ -25,6 +25,7 @@ class Probes:
             the run: it is an experiment, and not a recording to compare with.
         other_memory: File and line whose uninitialised memory is filled with small numbers instead, to see whether it
             matters what it holds.
+        notes_numbers: Note which numbers tensors give to Python, in the whole run.
     """
 
     ops_steps: tuple[int, int] | None = None
@@ -32,6 +33,7 @@ class Probes:
     repeats_ops: bool = False
     poisons: bool = False
     other_memory: tuple[str, int] | None = None
+    notes_numbers: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

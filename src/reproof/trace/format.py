@@ -36,7 +36,7 @@ MAGIC: Final = {"frames": b"RPRFfrm\n", "digests": b"RPRFdig\n", "values": b"RPR
 HEADED: Final = {**MAGIC, "ops": b"RPRFops\n"}
 """All files that begin with a header: `ops` is there only where operations were recorded."""
 RANK_FILE: Final = re.compile(
-    r"rank(0|[1-9][0-9]{0,8})\.(names|digests|values|frames|ops|repetition\.jsonl|poison\.json|output|(?:[a-z]{0,16}[0-9]+\.)*entropy)",
+    r"rank(0|[1-9][0-9]{0,8})\.(names|digests|values|frames|ops|repetition\.jsonl|poison\.json|numbers\.json|output|(?:[a-z]{0,16}[0-9]+\.)*entropy)",
     re.ASCII,
 )
 
@@ -67,7 +67,14 @@ LINK: Final = struct.Struct("<16s16sQI")
 
 VALUE: Final = struct.Struct("<IBsHI")
 """Before each value: position of its event in the frame, kind, element type, reserved, bytes that follow."""
-KIND_NAMES: Final[dict[int, NumbersKind]] = {1: "exact", 2: "statistics", 3: "samples", 4: "rng", 5: "members"}
+KIND_NAMES: Final[dict[int, NumbersKind]] = {
+    1: "exact",
+    2: "statistics",
+    3: "samples",
+    4: "rng",
+    5: "members",
+    6: "call",
+}
 KINDS: Final = {str(name): number for number, name in KIND_NAMES.items()}
 TYPE_BYTES: Final = {code: struct.calcsize(f"<{code}") for code in "?bBhHiIqQefd"}
 """The element types that values may have, with their sizes."""

@@ -1,7 +1,8 @@
 """What experiments within a run have found: files beside the trace, one JSON object per line.
 
 `rankR.repetition.jsonl` has the operations that gave other bits when executed again, `rankR.poison.json` the first
-event that shows uninitialised memory. They are evidence for causes and take no part in a comparison.
+event that shows uninitialised memory, `rankR.numbers.json` the numbers that tensors gave to Python. They are evidence
+for causes, and tell results from counts in what was printed; they take no part in a comparison.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 REPETITION: Final = "repetition.jsonl"
 POISON: Final = "poison.json"
+GIVEN: Final = "numbers.json"
 
 
 class RepetitionWriter:
@@ -144,3 +146,29 @@ def read_poisoned_places(folder: Path, rank: int) -> tuple[tuple[str, int], ...]
     except (ValueError, RecursionError):
         pass
     raise damaged(path, "it does not tell which places allocated memory")
+
+
+def write_given(folder: Path, rank: int, numbers: frozenset[int | float]) -> None:
+    """Write the numbers that tensors gave to Python.
+
+    Raises:
+        OSError: If the file system refuses.
+    """
+    entry = {"numbers": [number for number in numbers if math.isfinite(number)]}
+    (folder / fmt.file_name(rank, GIVEN)).write_text(json.dumps(entry) + "\n", encoding="utf-8")
+
+
+def read_given(folder: Path, rank: int) -> frozenset[int | float]:
+    """Read the numbers that tensors gave to Python in a run; those that are not finite are left out.
+
+    Raises:
+        TraceError: If the file is missing, because the run was not asked for it or was killed, or it is damaged.
+    """
+    path = folder / fmt.file_name(rank, GIVEN)
+    try:
+        numbers = Fields(json.loads(read_file(path).decode("utf-8"))).take("numbers", list)
+        if all(type(number) in {int, float} for number in numbers):
+            return frozenset(numbers)
+    except (ValueError, RecursionError):
+        pass
+    raise damaged(path, "it does not hold numbers")

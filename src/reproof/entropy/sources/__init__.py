@@ -2,7 +2,6 @@
 
 - `table`: the taps of this wing, one row each
 - `clocks`: `time`, `datetime` and what reads them
-- `processor_times`: what a process has used of its processors
 - `file_times`: times of files
 - `surroundings`: process number, host, user, current folder, temporary names
 - `listings`: the order in which folders are listed

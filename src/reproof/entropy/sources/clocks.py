@@ -1,13 +1,19 @@
-"""Tap the clocks: `time`, `datetime` and what reads them."""
+"""Tap the clocks: `time`, `datetime` and what reads them, and how much a process has used."""
 
 from __future__ import annotations
 
 import datetime
+import os
 import time
 from typing import TYPE_CHECKING, Any, Final
 
 from reproof.entropy.interception import Tap
 from reproof.entropy.replacing import liken, replace_method
+
+try:
+    import resource
+except ImportError:  # Windows
+    resource = None  # type: ignore[assignment]
 
 if TYPE_CHECKING:
     from reproof.entropy.interception import Interceptor
@@ -20,6 +26,9 @@ NUMBERED: Final = ("clock_gettime", "clock_gettime_ns")
 
 CALENDARS: Final = {"localtime": 0, "gmtime": 0, "ctime": 0, "asctime": 0, "strftime": 1}
 """Functions of `time` that read the clock if they get fewer arguments than so many and one."""
+
+MEASURING: Final = frozenset({"timeit"})
+"""Modules of the standard library that read the clock for whoever calls them."""
 
 NANOSECONDS: Final = 1_000_000_000
 
@@ -35,7 +44,7 @@ def install(interceptor: Interceptor) -> None:
             original = getattr(time, twin, None)
             if original is not None:
                 moved = move_clock(original, shift * scale) if shift else original
-                tap = Tap(source=f"time.{twin}", kind="wall-clock", is_clock=True)
+                tap = Tap(source=f"time.{twin}", kind="wall-clock", python=MEASURING, is_clock=True)
                 setattr(time, twin, liken(interceptor.tap(moved, tap), original))
     for name in NUMBERED:
         original = getattr(time, name, None)  # not on Windows
@@ -46,8 +55,24 @@ def install(interceptor: Interceptor) -> None:
     for name, position in CALENDARS.items():
         original = getattr(time, name)
         setattr(time, name, liken(interceptor.tap(original, make_calendar_tap(name, position)), original))
+    tap_usage(interceptor)
     tap_datetime(interceptor, shift)
     tap_time_zone(interceptor)
+
+
+def tap_usage(interceptor: Interceptor) -> None:
+    """Tap what tells how much of a processor's time, and of memory, a process has used."""
+    for module, name in ((os, "times"), (resource, "getrusage")):
+        original = getattr(module, name, None)
+        if original is not None:
+            kind = type(original(*((0,) if name == "getrusage" else ())))
+            tap = Tap(
+                source=f"{module.__name__}.{name}",
+                kind="wall-clock",
+                encode=list,
+                decode=lambda value, *_, kind=kind: kind(value),
+            )
+            setattr(module, name, liken(interceptor.tap(original, tap), original))
 
 
 def move_clock(original: Any, shift: float) -> Any:
