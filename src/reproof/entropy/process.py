@@ -87,6 +87,8 @@ class Taps:
 
     def close(self) -> None:
         """Write what is left and close the ledger."""
+        for finish in self.interceptor.on_close:
+            finish()
         self.generators.close()
         self.interceptor.ledger.flush()
         self.interceptor.ledger.close()

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from reproof.entropy.plan import Plan
     from reproof.launch.processes import FinishedRun, RunProcess
     from reproof.schema import Difference, OutputDifference, Probes
+    from reproof.trace import Trace
 
 
 class BudgetSpentError(Exception):
@@ -83,10 +84,15 @@ class Trial:
         return self.problem is None and (self.first is None or self.first.step > step)
 
     def num_events_after(self, first: Difference) -> int:
-        """Return how many events later than a divergence this run diverges; 0 for not later, or if that is unknown."""
+        """Return how many events later than a divergence this run diverges; 0 for not later, or if that is unknown.
+
+        Initial states come before all else of their step, and are counted by their place among each other.
+        """
         own = self.first
         if own is None or own.rank != first.rank or own.num_events is None or first.num_events is None:
             return 0
+        if first.stage == "init" != own.stage and own.step == first.step:
+            return 1 + own.num_events
         return max(0, own.num_events - first.num_events)
 
     def to_json(self) -> dict[str, Any]:
@@ -200,8 +206,11 @@ class Laboratory:
         """
         traces = open_trace(baseline), open_trace(trace)
         comparison = compare_traces(*traces, max_differences=1, is_same_program=True)
-        if comparison.first is not None or not self.wanted or comparison.output is None:
-            return comparison.first
+        first = comparison.first
+        if first is not None and is_beyond(first, traces[1]):
+            first = None
+        if first is not None or not self.wanted or comparison.output is None:
+            return first
         found = find_again(self.wanted, comparison.output.differences)
         return None if found is None else describe_output(found, traces[0].num_steps)
 
@@ -222,6 +231,12 @@ class Laboratory:
         if clean_files is not None and setting.overlay is not None:
             lay_over(setting.overlay, folder, clean_files)
         return folder
+
+
+def is_beyond(first: Difference, trace: Trace) -> bool:
+    """Whether a difference is that a run was stopped: all of its steps agree, and the other one goes on."""
+    stop = trace.header.num_steps
+    return stop is not None and first.step >= stop
 
 
 def lay_over(overlay: Path, folder: Path, without: frozenset[str]) -> None:
