@@ -22,6 +22,7 @@ from reproof.cli.options import (
     flag,
     level_option,
     module_option,
+    note_misplaced,
     option,
     pass_options,
     quiet_option,
@@ -119,6 +120,8 @@ def command(options: RunOptions) -> int | KeyboardInterrupt:
     if click.get_current_context().obj:  # the process is ours
         restart_with_hash_seed(options.hash_seed)
     plan, probes = (None, None) if options.experiment is None else read_experiment(options.experiment)
+    if not options.quiet:
+        note_misplaced(click.get_current_context(), options.script, options.arguments)
     target = Target(name=options.script, is_module=options.is_module, arguments=options.arguments)
     recordings: list[Recording] = []
 
@@ -135,6 +138,7 @@ def command(options: RunOptions) -> int | KeyboardInterrupt:
 def report(recording: Recording, outcome: Outcome, *, quiet: bool) -> None:
     """Say on standard error what was recorded; runs as the very last thing of the process."""
     frames = recording.frames
+    num_events = frames.num_events + frames.num_at_front
     if recording.problems:
         more = f", and {len(recording.problems) - 1} other problems" if len(recording.problems) > 1 else ""
         click.echo(
@@ -144,14 +148,12 @@ def report(recording: Recording, outcome: Outcome, *, quiet: bool) -> None:
         click.echo(f"reproof: the trace {recording.folder} is incomplete: {outcome.ended}", err=True)
     elif quiet or recording.problems:
         pass
-    elif frames.num_events == 0:
+    elif num_events == 0:
         click.echo(
             f"reproof: nothing to record: {recording.folder} is empty; the script used no DataLoader or model", err=True
         )
     else:
-        click.echo(
-            f"reproof: recorded {frames.num_events} events of {frames.step} steps in {recording.folder}", err=True
-        )
+        click.echo(f"reproof: recorded {num_events} events of {frames.step} steps in {recording.folder}", err=True)
     if recording.problems and outcome.exit_code == 0:
         sys.stdout.flush()
         sys.stderr.flush()

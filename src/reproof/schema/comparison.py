@@ -161,6 +161,8 @@ class Comparison:
         beside: What only one of the runs did beside the training, and that proves nothing, a sentence each.
         output: How the outputs of both runs compare; None if they did not record any.
         is_same_run: Whether both are one recording: a run compared with itself or its copy.
+        untrained: Models to which all that differs belongs, where none of them is trained and everything of those that
+            are is equal: losses, gradients, updates, final state and output.
     """
 
     verdict: Verdict
@@ -185,6 +187,7 @@ class Comparison:
     beside: tuple[str, ...] = ()
     output: OutputResult | None = None
     is_same_run: bool = False
+    untrained: tuple[str, ...] = ()
 
     @property
     def exit_code(self) -> int:
@@ -217,4 +220,5 @@ class Comparison:
             "beside": list(self.beside),
             "output": None if self.output is None else self.output.to_json(),
             "same_run": self.is_same_run,
+            "untrained": list(self.untrained),
         }
