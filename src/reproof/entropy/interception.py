@@ -104,6 +104,7 @@ class Interceptor:
         self._places: dict[str, Place] = {}
         self._lock = threading.RLock()
         self.on_child: list[Callable[[], None]] = []
+        self.on_step: list[Callable[[], None]] = []
         self.on_close: list[Callable[[], None]] = []
 
     def tap(self, original: Callable[..., Any], tap: Tap, home: str | None = None) -> Callable[..., Any]:

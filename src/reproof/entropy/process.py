@@ -83,6 +83,8 @@ class Taps:
 
     def begin_step(self, step: int) -> None:
         """Note that a step of the training begins."""
+        for act in self.interceptor.on_step:
+            act()
         self.interceptor.ledger.begin_step(step)
 
     def close(self) -> None:

@@ -44,6 +44,7 @@ class DrawWatcher:
         self._under_way: dict[str, tuple[Any, str]] = {}
         self._num_perturbed: dict[str, int] = {}
         interceptor.on_child.append(self._enter_child)
+        interceptor.on_step.append(self._divide)
         interceptor.on_close.append(self._close)
         generators.on_add.append(self._add)
 
@@ -72,6 +73,14 @@ class DrawWatcher:
         """Move on to another line: what has changed until now was drawn by the line before."""
         self._end_line()
         self._current = None if frame is None else site_of(frame)
+        self._begin_line()
+
+    def _divide(self) -> None:
+        """Book what the line under way has drawn when a step begins: a line may train for many steps."""
+        self._end_line()
+        self._begin_line()
+
+    def _begin_line(self) -> None:
         count = self._interceptor.count_events
         self._num_events = None if count is None else count()
         if self._perturbed and self._current is not None:
