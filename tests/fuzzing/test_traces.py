@@ -116,7 +116,7 @@ def write_experiments(folder: Path) -> None:
         )
     )  # fmt: skip
     repeated.close(10, 1)
-    write_poisoned(folder, 0, None, (("train.py", 3), ("model.py", 9)))
+    write_poisoned(folder, 0, (), (("train.py", 3), ("model.py", 9)))
 
 
 def write_ledger(folder: Path, changed_step: int | None) -> None:

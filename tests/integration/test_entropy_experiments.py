@@ -218,3 +218,31 @@ def test_a_perturbed_order_is_another_on_its_line_alone(run: Callable[..., str],
     """)
     assert run("a", Plan(watches_orders=True)) == "True\n"
     assert run("b", Plan(watches_orders=True, perturbs=("set@train.py:7",))) == "False\n"
+
+
+def test_a_line_that_trains_is_booked_when_a_step_begins(
+    write: Callable[..., None], run: Callable[..., str], tmp_path: Path
+) -> None:
+    """What a library draws within one line of the user's belongs to the step in which it was drawn."""
+    library = """
+        import torch
+        def fit(model):
+            optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+            for step in range(3):
+                model(torch.randn(2, 3)).sum().backward()
+                optimizer.step()
+    """
+    script = """
+        import sys
+        sys.path.insert(0, "site-packages")
+        import torch, trainer
+        model = torch.nn.Linear(3, 1)
+        trainer.fit(model)
+    """
+    write(library, "site-packages/trainer.py")
+    write(script)
+    run("a", Plan())
+    run("b", Plan(baseline="a", watches=("torch",)))
+    ledger = read_ledgers(tmp_path / "b")["0"]
+    assert ledger["torch@train.py:5"].steps == [0]
+    assert ledger["torch@train.py:6"].steps == [0, 1, 2]

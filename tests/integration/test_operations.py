@@ -159,6 +159,6 @@ def test_memory_that_nothing_wrote_is_named(python: Command, tmp_path: Path) -> 
     (tmp_path / "experiment.py").write_text(EXPERIMENT, encoding="utf-8")
     done = python("experiment.py", "poison", "run")
     assert (done.code, done.out) == (0, "()\n"), done.err
-    found = read_poisoned(tmp_path / "run", 0)
+    found = next(iter(read_poisoned(tmp_path / "run", 0)), None)
     assert found is not None
     assert (found.stage, found.name, found.line, found.num_poisoned) == ("init", "Net.offset", 6, 4)

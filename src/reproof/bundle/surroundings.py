@@ -6,13 +6,17 @@ and with a list of the packages that the training imported: no other package's v
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from dataclasses import dataclass
 from importlib.metadata import packages_distributions
+from pathlib import Path
 from typing import Any, Final, Literal
 
+from reproof.credentials import mask_text, mask_values
 from reproof.environment import collect_environment, collect_torch_environment, compare_environments
+from reproof.trace.format import RUN_FILE
 
 Grade = Literal["same", "harmless", "matters", "unknown"]
 
@@ -56,12 +60,39 @@ def describe_surroundings() -> dict[str, Any]:
 
     Effects: as `reproof.environment.collect_environment`.
     """
-    found = {name: value for name, value in collect_environment().items() if name not in _PRIVATE}
-    found["python"] = {name: value for name, value in found["python"].items() if name != "executable"}
-    found["platform"] = {name: value for name, value in found["platform"].items() if name != "hostname"}
-    variables = found["variables"]
-    found["variables"] = {name: value for name, value in variables.items() if not name.endswith(("PATH", "PRELOAD"))}
+    found = strip_private(collect_environment())
     return {**found, **collect_torch_environment(), "imported": find_imported()}
+
+
+def strip_private(environment: dict[str, Any]) -> dict[str, Any]:
+    """Return an environment without what identifies the machine and its owner: paths, host, process, command line."""
+    found = {name: value for name, value in environment.items() if name not in _PRIVATE}
+    for topic, name in (("python", "executable"), ("platform", "hostname")):
+        if isinstance(found.get(topic), dict):
+            found[topic] = {key: value for key, value in found[topic].items() if key != name}
+    if isinstance(variables := found.get("variables"), dict):
+        found["variables"] = {key: text for key, text in variables.items() if not key.endswith(("PATH", "PRELOAD"))}
+    return dict(mask_values(found))
+
+
+def strip_trace(folder: Path) -> None:
+    """Take out of a trace what a bundle must not give away: it is made to be shared.
+
+    The events stay as they are. The command line goes, and what was read from and written to the outside: a bundle is
+    run again from its configuration.
+
+    Effects: rewrites `run.json`, removes ledgers and the record of what was put out.
+    """
+    path = folder / RUN_FILE
+    header = json.loads(path.read_text(encoding="utf-8"))
+    home = str(Path.home())
+    header["command"] = []
+    header["environment"] = strip_private(header["environment"])
+    header["problems"] = [mask_text(text.replace(home, "~")) for text in header["problems"]]
+    path.write_text(json.dumps(header, indent=1), encoding="utf-8")
+    for written in list(folder.iterdir()):
+        if written.suffix in {".entropy", ".output"}:
+            written.unlink()
 
 
 def find_imported() -> list[str]:

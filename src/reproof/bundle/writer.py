@@ -29,6 +29,7 @@ from reproof.bundle.records import (
     REFERENCE,
     SCALER,
     SIGNATURE,
+    TRACE,
     TRIAL,
     Manifest,
     Metrics,
@@ -36,9 +37,11 @@ from reproof.bundle.records import (
     TrialInfo,
 )
 from reproof.bundle.replacing import locked, make_staging, replace_folder
+from reproof.bundle.surroundings import strip_trace
 from reproof.bundle.weights import WeightTensor, digest_weights, write_weights
 from reproof.bundle.yaml_format import dump_yaml
 from reproof.errors import BundleError
+from reproof.trace.format import RUN_FILE
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -82,6 +85,8 @@ def write_bundle(staging: Path, contents: BundleContents) -> Manifest:
 
     Effects: creates files.
     """
+    if (staging / TRACE / RUN_FILE).is_file():
+        strip_trace(staging / TRACE)
     (staging / CONFIG).write_text(dump_yaml(contents.config), encoding="utf-8")
     (staging / TRIAL).write_text(dump_yaml(spell_trial(contents.trial)), encoding="utf-8")
     if contents.environment is not None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from reproof.checking.workflow import DEFAULT_MAX_RUNS, name_in_cache, refuse_missing_script
 from reproof.checking.workplace import keep_folder
 from reproof.comparison import compare_traces
+from reproof.credentials import MASK
 from reproof.errors import UsageError
 from reproof.explain.laboratory import Setting
 from reproof.explain.naming import name_cause
@@ -126,6 +127,9 @@ def command_of(baseline: Trace, candidate: Trace) -> tuple[str, ...]:
     if commands[0] != commands[1]:
         told = " and ".join(repr(" ".join(command)) for command in commands)
         raise UsageError(f"the runs are of different commands: {told}", "compare two runs of one command")
+    if MASK in " ".join(commands[0]):
+        told = f"the command of {baseline.folder} had a credential, which is not kept"
+        raise UsageError(told, "run `reproof check` with the whole command instead")
     return commands[0]
 
 

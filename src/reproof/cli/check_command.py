@@ -27,6 +27,7 @@ from reproof.cli.options import (
     flag,
     keep_option,
     level_option,
+    note_misplaced,
     option,
     pass_options,
     spell_options,
@@ -104,6 +105,8 @@ def command(options: CheckOptions) -> int:
     as by hand. Exits with 0 for identical or equivalent, 1 for diverged, 2 if it cannot tell.
     """
     request = options.to_request()
+    if not options.quiet:
+        note_misplaced(click.get_current_context(), options.script, options.arguments)
     with RunProgress(is_shown=not options.quiet and not options.show_output) as progress:
         result = run_check(request, progress.watch)
     if write_json(result.to_json(), options.json_file):

@@ -79,6 +79,6 @@ def describe_failures(result: CheckResult) -> list[str]:
             lines = run.last_lines()
             is_repeated = bool(lines) and lines == told
             described.append(f"{run.trace.name}: {how}{', with the same last lines' if is_repeated else ''}")
-            described += [] if is_repeated else [f"  {line}" for line in lines]
+            described += [] if is_repeated else [f"  {line.expandtabs()}" for line in lines]
             told = lines
     return described

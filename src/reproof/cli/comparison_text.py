@@ -18,6 +18,9 @@ from reproof.schema import relative_to_here
 if TYPE_CHECKING:
     from reproof.schema import Comparison, Condition, Difference, OpDifference
 
+MAX_NAMED = 3
+"""Models that are named in the verdict."""
+
 COLOURS = {"identical": "green", "equivalent": "green", "diverged": "red", "inconclusive": "yellow"}
 VERIFIED = {
     True: "every byte of both traces",
@@ -52,9 +55,7 @@ def tell_finding(comparison: Comparison) -> str:
     amount = tell_amount(comparison)
     level = "" if comparison.level is None else f"level {comparison.level}"
     if comparison.first is not None:
-        place = "batch" if comparison.is_verified is None else "step"
-        process = "" if comparison.first.process is None else f" of process {comparison.first.process}"
-        return f"the runs part in {place} {comparison.first.step}{process}, stage {comparison.first.stage}"
+        return tell_parting(comparison, comparison.first)
     if comparison.verdict == "identical":
         tensors = plural(comparison.num_tensors, "tensor")
         if comparison.level == "batches":
@@ -70,6 +71,19 @@ def tell_finding(comparison: Comparison) -> str:
         )
     at = f" at {level}" if level else ""
     return f"no difference in {amount}{at}, and not everything was compared"
+
+
+def tell_parting(comparison: Comparison, first: Difference) -> str:
+    """Say where the runs part; first that everything of what is trained is equal, if it is."""
+    place = "batch" if comparison.is_verified is None else "step"
+    process = "" if first.process is None else f" of process {first.process}"
+    where = f"the runs part in {place} {first.step}{process}, stage {first.stage}"
+    if not comparison.untrained:
+        return where
+    names = ", ".join(printable(name) for name in comparison.untrained[:MAX_NAMED])
+    output = "" if comparison.output is None else ", output"
+    equal = f"everything of what is trained is equal: losses, gradients, updates, final state{output}"
+    return f"{equal}; {where}, by what no optimizer ever holds: {names}"
 
 
 def tell_amount(comparison: Comparison) -> str:

@@ -23,7 +23,7 @@ import click
 from click.core import ParameterSource
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     Parameter = Callable[[str], Callable[[Callable[..., Any]], Callable[..., Any]]]
 
@@ -146,6 +146,23 @@ class ScriptOptions(Options):
     def command(self) -> tuple[str, ...]:
         """What follows ``python`` in the command line of the script."""
         return (*(("-m",) if self.is_module else ()), self.script, *self.arguments)
+
+
+def note_misplaced(context: click.Context, script: str, arguments: Iterable[str]) -> None:
+    """Say on standard error which options of ours come after the script: they are the script's.
+
+    A script that has an option of that name is meant by it.
+    """
+    try:
+        text = Path(script).read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return
+    ours = {name for given in context.command.params for name in given.opts if name.startswith("--")}
+    names = dict.fromkeys(word.partition("=")[0] for word in arguments)
+    for name in names:
+        if name in ours and name not in text:
+            told = f"{name} comes after {script} and goes to the script; write it before {script} if it is for reproof"
+            click.echo(f"reproof: note: {told}", err=True)
 
 
 def spell_options(context: click.Context, **changes: object) -> list[str]:

@@ -23,6 +23,7 @@ from reproof.cli.options import (
     ShowOutput,
     keep_option,
     level_option,
+    note_misplaced,
     option,
     pass_options,
     steps_option,
@@ -100,6 +101,8 @@ def command(options: ResumeCheckOptions) -> int:
     Exits with 0 if the resumed training goes on to the bit, 1 if it diverges, 2 if that cannot be told.
     """
     request = options.to_request()
+    if not options.quiet:
+        note_misplaced(click.get_current_context(), options.script, options.arguments)
     with RunProgress(is_shown=not options.quiet and not options.show_output) as progress:
         result = run_resume_check(request, progress.watch)
     if write_json(result.to_json(), options.json_file):

@@ -23,6 +23,7 @@ from reproof.cli.options import (
     flag,
     level_option,
     module_option,
+    note_misplaced,
     option,
     pass_options,
     quiet_option,
@@ -127,6 +128,8 @@ def command(options: RunOptions) -> int | KeyboardInterrupt:
         import_from_copy(Path(plan.origin), Path.cwd())
         if plan.writable:
             refuse_writes(plan.writable)
+    if not options.quiet:
+        note_misplaced(click.get_current_context(), options.script, options.arguments)
     target = Target(name=options.script, is_module=options.is_module, arguments=options.arguments)
     recordings: list[Recording] = []
 
@@ -143,6 +146,7 @@ def command(options: RunOptions) -> int | KeyboardInterrupt:
 def report(recording: Recording, outcome: Outcome, *, quiet: bool) -> None:
     """Say on standard error what was recorded; runs as the very last thing of the process."""
     frames = recording.frames
+    num_events = frames.num_events + frames.num_at_front
     if recording.problems:
         more = f", and {len(recording.problems) - 1} other problems" if len(recording.problems) > 1 else ""
         click.echo(
@@ -153,18 +157,16 @@ def report(recording: Recording, outcome: Outcome, *, quiet: bool) -> None:
     elif quiet or recording.problems:
         pass
     elif num_children := len(list_processes(recording.place)):
-        own = f"{frames.num_events} events of {frames.step} steps"
+        own = f"{num_events} events of {frames.step} steps"
         click.echo(
             f"reproof: recorded {own}, and {plural(num_children, 'child', 'children')}, in {recording.folder}", err=True
         )
-    elif frames.num_events == 0:
+    elif num_events == 0:
         click.echo(
             f"reproof: nothing to record: {recording.folder} is empty; the script used no DataLoader or model", err=True
         )
     else:
-        click.echo(
-            f"reproof: recorded {frames.num_events} events of {frames.step} steps in {recording.folder}", err=True
-        )
+        click.echo(f"reproof: recorded {num_events} events of {frames.step} steps in {recording.folder}", err=True)
     if recording.problems and outcome.exit_code == 0:
         sys.stdout.flush()
         sys.stderr.flush()

@@ -9,6 +9,7 @@
 - `structure`: events that only one of the runs has
 - `details`: how one event differs
 - `outputs`: what both have saved, printed and left as files
+- `training`: whether all that differs belongs to models that are never trained
 - `snapshots`: copies of states of the training, among what is left of it
 - `growth`: how losses and random states part afterwards
 - `operations`: the operation at which two runs part

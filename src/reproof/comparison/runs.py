@@ -19,6 +19,7 @@ from reproof.comparison.outputs import compare_output, judge_output
 from reproof.comparison.processes import compare_processes
 from reproof.comparison.snapshots import are_snapshots, members_of
 from reproof.comparison.structure import comes_before, describe_extra, find_first_extra
+from reproof.comparison.training import OF_TRAINING, find_untrained
 from reproof.comparison.verification import verify_traces
 from reproof.environment import compare_environments
 from reproof.errors import TraceError, UsageError
@@ -305,6 +306,18 @@ class RunPair:
         """Return the states of the random number generators around the first divergence."""
         return find_rng_gaps(self.baseline.ranks[first.rank], self.candidate.ranks[first.rank], first.step)
 
+    def find_untrained(self) -> tuple[str, ...]:
+        """Return the models that are never trained, if all that differs belongs to them; see `training`."""
+        of_training = OF_TRAINING & {stage for stage, count in self.counts(differing=True).items() if count}
+        if of_training or self.structure or self.skipped:
+            return ()
+        found = [
+            find_untrained(self.baseline.ranks[rank], self.candidate.ranks[rank])
+            for rank, tally in self.tallies.items()
+            if tally.differing
+        ]
+        return tuple(dict.fromkeys(name for names in found for name in names)) if all(found) else ()
+
     def verdict(self, *, has_difference: bool) -> Verdict:
         """Judge: *identical* only if nothing differs, nothing was skipped and the structure is the same."""
         if has_difference:
@@ -386,4 +399,5 @@ def compare_own(  # as `compare_traces`
         beside=tuple(pair.beside),
         output=output,
         is_same_run=baseline.header.run_id == candidate.header.run_id,
+        untrained=pair.find_untrained() if differences and (output is None or not output.differences) else (),
     )

@@ -131,6 +131,8 @@ class Interceptor:
         self.on_child: list[Callable[[], None]] = []
         self.task: str | None = None
         self.on_task: list[Callable[[str | None], None]] = []
+        self.on_step: list[Callable[[], None]] = []
+        self.on_close: list[Callable[[], None]] = []
 
     def tap(self, original: Callable[..., Any], tap: Tap, home: str | None = None) -> Callable[..., Any]:
         """Return a function that does what another one does, and notes or replays what it returns.

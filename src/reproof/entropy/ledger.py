@@ -144,7 +144,7 @@ class Ledger:
         self._keys: list[str] = []
         try:
             self._descriptor: int | None = os.open(
-                folder / ledger_name(process), os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o644
+                folder / ledger_name(process), os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o600
             )
             self._identity = identify(self._descriptor)
         except OSError as error:

@@ -151,10 +151,14 @@ class Taps:
 
     def begin_step(self, step: int) -> None:
         """Note that a step of the training begins."""
+        for act in self.interceptor.on_step:
+            act()
         self.interceptor.ledger.begin_step(step)
 
     def close(self) -> None:
         """Write what is left and close the ledger."""
+        for finish in self.interceptor.on_close:
+            finish()
         self.generators.close()
         self.interceptor.ledger.flush()
         self.interceptor.ledger.close()

@@ -94,7 +94,10 @@ class Trial:
         return self.problem is None and (self.first is None or self.first.step > step)
 
     def num_events_after(self, first: Difference) -> int:
-        """Return how many events later than a divergence this run diverges; 0 for not later, or if that is unknown."""
+        """Return how many events later than a divergence this run diverges; 0 for not later, or if that is unknown.
+
+        Initial states come before all else of their step, and are counted by their place among each other.
+        """
         own = self.first
         if (
             own is None
@@ -103,6 +106,8 @@ class Trial:
             or first.num_events is None
         ):
             return 0
+        if first.stage == "init" != own.stage and own.step == first.step:
+            return 1 + own.num_events
         return max(0, own.num_events - first.num_events)
 
     def to_json(self) -> dict[str, Any]:
@@ -230,8 +235,11 @@ class Laboratory:
         """
         traces = self._open(baseline), self._open(trace)
         comparison = compare_traces(*traces, max_differences=1, is_same_program=True)
-        if comparison.first is not None or not self.wanted or comparison.output is None:
-            return comparison.first
+        first = comparison.first
+        if first is not None and is_beyond(first, traces[1]):
+            first = None
+        if first is not None or not self.wanted or comparison.output is None:
+            return first
         found = find_again(self.wanted, comparison.output.differences)
         return None if found is None else describe_output(found, traces[0].num_steps)
 
@@ -268,6 +276,12 @@ class Laboratory:
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir()
         return folder
+
+
+def is_beyond(first: Difference, trace: Trace) -> bool:
+    """Whether a difference is that a run was stopped: all of its steps agree, and the other one goes on."""
+    stop = trace.header.num_steps
+    return stop is not None and first.step >= stop
 
 
 def lay_over(overlay: Path, folder: Path, without: frozenset[str]) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from reproof.entropy.ledger import read_ledgers
 from reproof.entropy.plan import Plan
@@ -26,8 +26,22 @@ if TYPE_CHECKING:
     from reproof.schema import Difference
 
 
-def find_drawing_line(inquiry: Inquiry, suspect: Suspect) -> tuple[Suspect, str]:
-    """Return the suspect with the line whose draws matter, and how that was found, as the end of a sentence.
+class Located(NamedTuple):
+    """A suspect with its line.
+
+    Attributes:
+        suspect: The suspect.
+        told: How the line was found, as the end of a sentence.
+        is_confirmed: Whether an experiment on this very line has shown the divergence.
+    """
+
+    suspect: Suspect
+    told: str = ""
+    is_confirmed: bool = True
+
+
+def find_drawing_line(inquiry: Inquiry, suspect: Suspect) -> Located:
+    """Return the suspect with the line whose draws matter, and how that was found.
 
     Args:
         inquiry: The divergence; the lines were watched in its replica.
@@ -37,8 +51,6 @@ def find_drawing_line(inquiry: Inquiry, suspect: Suspect) -> tuple[Suspect, str]
     lines = find_lines(inquiry.replica, suspect.source, first)
     if first.stage != "init":
         lines.reverse()
-    if len(lines) + len(suspect.reads) < 2:  # noqa: PLR2004  # no choice
-        return (place(suspect, lines[0]), "") if lines else (suspect, "")
     tried: set[Suspect] = set()
     diverged: dict[Suspect, Trial] = {}
     with contextlib.suppress(BudgetSpentError):
@@ -54,12 +66,27 @@ def find_drawing_line(inquiry: Inquiry, suspect: Suspect) -> tuple[Suspect, str]
     if diverged:
         line, trial = min(diverged.items(), key=lambda found: found[1].num_events_after(first))
         more = f"; with other numbers drawn on this line alone it diverges (experiment {trial.number})"
-        return place(suspect, line), more
+        return Located(place(suspect, line), more)
+    if tried == set(lines) and suspect.reads:
+        return find_reading_line(inquiry, suspect)
+    if not lines:
+        return Located(suspect, is_confirmed=False)
     if tried != set(lines):
-        return place(suspect, lines[0]), "; of several lines that draw from it, this one was not tried by itself"
-    if suspect.reads:  # what was read of its state has become the seed of something else
-        return place(suspect, suspect.reads[0]), ""
-    return place(suspect, lines[0]), "; no line that draws from it makes it diverge by itself"
+        one = "of several lines that draw from it, this one" if len(lines) > 1 else "the line that draws from it"
+        return Located(place(suspect, lines[0]), f"; {one} was not tried by itself", is_confirmed=False)
+    told = "; no line that draws from it makes it diverge by itself"
+    return Located(place(suspect, lines[0]), told, is_confirmed=False)
+
+
+def find_reading_line(inquiry: Inquiry, suspect: Suspect) -> Located:
+    """Return the suspect with the line that reads its state, which has become the seed of something else."""
+    with contextlib.suppress(BudgetSpentError):
+        for read in suspect.reads:
+            trial = withhold(inquiry, read)
+            if not trial.agrees_through(inquiry.step):
+                told = f"; with the candidate's value on this line alone it diverges (experiment {trial.number})"
+                return Located(place(suspect, read), told)
+    return Located(place(suspect, suspect.reads[0]), is_confirmed=False)
 
 
 def find_lines(replica: Trial, source: str, first: Difference) -> list[Suspect]:
@@ -102,6 +129,18 @@ def perturb(inquiry: Inquiry, suspect: Suspect, line: Suspect) -> Trial:
     )
     return inquiry.laboratory.run(
         f"everything replayed but the numbers drawn from {suspect.source} at {line.file}:{line.line}",
+        plan,
+        num_steps=inquiry.num_steps,
+    )
+
+
+def withhold(inquiry: Inquiry, read: Suspect) -> Trial:
+    """Replay everything but what one line reads."""
+    ledgers = (read_ledgers(inquiry.setting.request.trace), read_ledgers(inquiry.candidate))
+    keys = {key for ledger in ledgers for sources in ledger.values() for key in sources}
+    plan = Plan(baseline=inquiry.baseline, keys=tuple(sorted(keys - {read.key})), candidate=str(inquiry.candidate))
+    return inquiry.laboratory.run(
+        f"everything replayed but what is read from {read.source} at {read.file}:{read.line}",
         plan,
         num_steps=inquiry.num_steps,
     )

@@ -23,7 +23,7 @@ def name_cause(suspect: Suspect, folder: Path, step: int, evidence: str, *, is_c
         folder: Working folder, to which files are relative.
         step: Step of the divergence.
         evidence: The experiment and its result.
-        is_confirmed: Whether an experiment has shown it.
+        is_confirmed: Whether an experiment has shown it; a cause without file and line is none that is confirmed.
     """
     text, names = "", SCRIPTLESS
     if suspect.file is not None and suspect.line is not None:
@@ -37,7 +37,7 @@ def name_cause(suspect: Suspect, folder: Path, step: int, evidence: str, *, is_c
         file=suspect.file,
         line=suspect.line,
         text=text,
-        confirmed=is_confirmed,
+        confirmed=is_confirmed and suspect.file is not None and suspect.line is not None,
         step=step,
         evidence=evidence,
         fix=remedy.fix,

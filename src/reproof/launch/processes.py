@@ -10,7 +10,7 @@ import threading
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, NoReturn
+from typing import TYPE_CHECKING, BinaryIO, Final, NoReturn
 
 from reproof.entropy.rewriting.addresses import pin_addresses
 from reproof.hash_seed import MAX_HASH_SEED
@@ -112,6 +112,11 @@ class FinishedRun:
         return [line for line in lines if not line.startswith(ABOUT_TRACE)][-count:]
 
 
+def open_private(path: Path) -> BinaryIO:
+    """Create a file that its owner alone may read: what a script prints may hold credentials."""
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb")
+
+
 def draw_hash_seed(*, is_forced: bool = False) -> int | None:
     """Return a hash seed for one run: random, or None if the user has set one for all runs and it is not forced."""
     is_set = os.environ.get("PYTHONHASHSEED", "random") != "random"
@@ -135,7 +140,7 @@ class RunProcess:
         if request.hash_seed is not None:
             environment["PYTHONHASHSEED"] = str(request.hash_seed)
         paths = () if request.shows_output else (request.output, request.errors)
-        self._files = tuple(path.open("wb") for path in paths)
+        self._files = tuple(map(open_private, paths))
         self._process = subprocess.Popen(  # noqa: S603  # the user's own script
             process_arguments(request),
             cwd=request.folder,

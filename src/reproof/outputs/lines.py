@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from xxhash import xxh3_128_intdigest
 
+from reproof.credentials import mask_text
 from reproof.outputs.records import Line, Stream, UnkeptLines, digest_text
 
 if TYPE_CHECKING:
@@ -187,10 +188,11 @@ class LineCollector:
 
 
 def make_line(text: str, stream: Stream = "stdout", worker: str = "") -> Line:
-    """Return the record of a line, shortened if it is long."""
-    if len(text) <= MAX_LINE_CHARACTERS:
+    """Return the record of a line, shortened if it is long, and without credentials; its digest is of all of it."""
+    shown = mask_text(text)
+    if len(text) <= MAX_LINE_CHARACTERS and shown == text:
         return Line(stream=stream, text=text, worker=worker)
-    return Line(stream=stream, text=text[:MAX_LINE_CHARACTERS], worker=worker, digest=digest_text(text))
+    return Line(stream=stream, text=shown[:MAX_LINE_CHARACTERS], worker=worker, digest=digest_text(text))
 
 
 def split_lines(text: str) -> list[str]:

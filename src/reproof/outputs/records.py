@@ -30,7 +30,8 @@ class Line:
         stream: Where it was printed.
         worker: Which thread or process printed it; empty for the main thread of the main process.
         text: The line, without escapes; of a long one its beginning.
-        digest: Hexadecimal digest of the whole line if the text is its beginning only, else empty.
+        digest: Hexadecimal digest of the whole line if the text is its beginning only or has a credential masked, else
+            empty.
     """
 
     stream: Stream

@@ -12,6 +12,7 @@ import os
 import re
 from typing import TYPE_CHECKING, Any, Final
 
+from reproof.credentials import mask_text
 from reproof.outputs.records import FileOutput, Line, Part, RunOutput, SavedTensor, Stream, UnkeptLines
 from reproof.outputs.surroundings import Surroundings
 from reproof.trace import format as fmt
@@ -45,7 +46,7 @@ class OutputWriter:
             OSError: If the file system refuses, or the file exists.
         """
         path = folder / fmt.file_name(rank, OUTPUT)
-        self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o644)
+        self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
         self._num_saved = 0
         self._num_not_kept = 0
 
@@ -219,7 +220,7 @@ def _saved_to_json(tensor: SavedTensor) -> dict[str, Any]:
         "step": tensor.step,
         "file": tensor.file,
         "digest": tensor.digest,
-        "text": tensor.text,
+        "text": mask_text(tensor.text),
     }
     return entry if tensor.masked == tensor.digest else {**entry, "masked": tensor.masked}
 
@@ -250,7 +251,7 @@ def _files_to_json(files: Iterable[FileOutput], told: list[str]) -> list[dict[st
 
 
 def _part_to_json(part: Part) -> dict[str, Any]:
-    entry = {"part": part.name, "digest": part.digest, "text": part.text}
+    entry = {"part": part.name, "digest": part.digest, "text": mask_text(part.text)}
     return entry if part.masked == part.digest else {**entry, "masked": part.masked}
 
 

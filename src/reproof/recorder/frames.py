@@ -34,6 +34,7 @@ class FrameBuilder:
     Attributes:
         step: 0-based index of the current step.
         num_events: Events taken so far, without those put at the front of a step.
+        num_at_front: Those.
     """
 
     def __init__(self, writer: RankWriter, on_full: Callable[[OSError], None]) -> None:
@@ -55,6 +56,7 @@ class FrameBuilder:
         self._step_is_open = False
         self.step = 0
         self.num_events = 0
+        self.num_at_front = 0
 
     def number_event(self, event: Event) -> int | None:
         """Return the number under which `add` takes digests of this event, or None if nothing is collected any more."""
@@ -140,6 +142,7 @@ class FrameBuilder:
                 self._values += [(position + len(self._ids), value) for position, value in held[2]]
                 self._ids += held[0]
                 self._digests += held[1]
+                self.num_at_front += self.num_events - num_events
                 self.num_events = num_events
 
     def skip(self, event: Event) -> None:

@@ -7,9 +7,11 @@ which of two pieces it is if the digests fit both, and where in the script the m
 from __future__ import annotations
 
 import gc
+import hashlib
 import importlib
 import json
 import sys
+from collections import deque
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -50,6 +52,10 @@ GENERATORS: Final[tuple[tuple[str, str, str, Action], ...]] = (
 )
 """Functions that read or set a global generator: its name, module, function, what it does. The methods of
 `torch.Generator` are of a type that cannot be changed; the state of a loader's generator is in the trace."""
+
+
+MAX_STATES: Final = 256
+"""States of a generator that are known again when they are put back: of those read last."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +100,7 @@ class RestorationWatch:
         self._path = path.absolute()  # the script may change its working folder
         self._notes: dict[Restoration, None] = {}
         self._has_objects = False
+        self._read: dict[str, deque[bytes]] = {}
         recording.await_torch(self._install)
 
     def _install(self, context: Context) -> None:
@@ -125,13 +132,35 @@ class RestorationWatch:
         def wrap(original: Callable[..., Any]) -> Callable[..., Any]:
             def function(*args: Any, **kwargs: Any) -> Any:
                 caller = sys._getframe(1).f_globals.get("__name__", "")  # noqa: SLF001  # the documented way to the stack
-                if not caller.startswith("torch."):  # fork_rng and the like put back what they found
+                is_own = caller.startswith("torch.")  # fork_rng and the like put back what they found
+                if action == "loaded":
+                    if not is_own and not self._puts_back(generator, args, kwargs):
+                        self._note(action, "rng", generator)
+                    return original(*args, **kwargs)
+                state = original(*args, **kwargs)
+                self._keep(generator, state)
+                if not is_own:
                     self._note(action, "rng", generator)
-                return original(*args, **kwargs)
+                return state
 
             return function
 
         return wrap
+
+    def _keep(self, generator: str, state: Any) -> None:
+        """Keep the digest of a state that was read, to know it when it is put back."""
+        with self._context.problems.guard("restored state"):
+            self._read.setdefault(generator, deque(maxlen=MAX_STATES)).append(digest_state(state))
+
+    def _puts_back(self, generator: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+        """Whether a state that is set was read by this process: then it comes from no checkpoint.
+
+        Evaluations and checks before a training put back what they found.
+        """
+        with self._context.problems.guard("restored state"):
+            states = {digest_state(state) for state in (*args, *kwargs.values())}
+            return not states.isdisjoint(self._read.get(generator, ()))
+        return False
 
     def _note(self, action: Action, piece: Piece, name: str) -> None:
         if self._context.is_active:
@@ -155,6 +184,26 @@ class RestorationWatch:
     def _write(self) -> None:
         with self._context.problems.guard("restored state"):
             self._path.write_text(json.dumps([asdict(note) for note in self._notes]), encoding="utf-8")
+
+
+def digest_state(state: Any) -> bytes:
+    """Return a digest of the state of a generator, in the forms that the functions of `GENERATORS` take and return."""
+    return hashlib.blake2b(b"".join(_spell(state)), digest_size=16).digest()
+
+
+def _spell(state: Any) -> Iterator[bytes]:
+    if isinstance(state, (list, tuple)):
+        for part in state:
+            yield from _spell(part)
+    elif isinstance(state, dict):
+        for key in sorted(state, key=str):
+            yield from _spell(state[key])
+    elif hasattr(state, "tobytes"):  # an array
+        yield state.tobytes()
+    elif hasattr(state, "cpu"):
+        yield state.detach().cpu().numpy().tobytes()
+    else:
+        yield repr(state).encode()
 
 
 def list_classes(base: type) -> Iterator[type]:

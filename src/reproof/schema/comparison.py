@@ -210,6 +210,8 @@ class Comparison:
         output: How the outputs of both runs compare; None if they did not record any.
         is_same_run: Whether both are one recording: a run compared with itself or its copy.
         processes: What was compared of processes that others have started, such as ``process 0.1 (train.py:34)``.
+        untrained: Models to which all that differs belongs, where none of them is trained and everything of those that
+            are is equal: losses, gradients, updates, final state and output.
     """
 
     verdict: Verdict
@@ -235,6 +237,7 @@ class Comparison:
     output: OutputResult | None = None
     is_same_run: bool = False
     processes: tuple[str, ...] = ()
+    untrained: tuple[str, ...] = ()
 
     @property
     def exit_code(self) -> int:
@@ -268,4 +271,5 @@ class Comparison:
             "output": None if self.output is None else self.output.to_json(),
             "same_run": self.is_same_run,
             "processes": list(self.processes),
+            "untrained": list(self.untrained),
         }

@@ -12,6 +12,7 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, get_args
 
+from reproof.credentials import mask_command, mask_text, mask_values
 from reproof.errors import TraceError
 from reproof.schema import Level, Origin, RunHeader
 from reproof.trace import format as fmt
@@ -39,12 +40,21 @@ def header_to_json(header: RunHeader) -> dict[str, Any]:
         "num_steps": header.num_steps,
         "statistics": header.statistics,
         "num_ranks": header.num_ranks,
-        "command": list(header.command),
+        "command": list(mask_command(header.command)),
         "created": header.created,
-        "problems": list(header.problems),
-        "environment": header.environment,
+        "problems": [mask_text(problem) for problem in header.problems],
+        "environment": mask_environment(header.environment),
         **({} if header.origin is None else {"process": asdict(header.origin)}),
     }
+
+
+def mask_environment(environment: dict[str, Any]) -> dict[str, Any]:
+    """Return an environment with credentials masked, those of the command line among them."""
+    process = environment.get("process")
+    masked: dict[str, Any] = {name: mask_values(value) for name, value in environment.items()}
+    if isinstance(process, dict) and isinstance(argv := process.get("argv"), list):
+        masked["process"]["argv"] = list(mask_command(argv))
+    return masked
 
 
 def read_header(folder: Path) -> RunHeader:

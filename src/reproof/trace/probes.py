@@ -1,8 +1,8 @@
 """What experiments within a run have found: files beside the trace, one JSON object per line.
 
-`rankR.repetition.jsonl` has the operations that gave other bits when executed again, `rankR.poison.json` the first
-event that shows uninitialised memory, `rankR.numbers.json` the numbers that tensors gave to Python. They are evidence
-for causes, and tell results from counts in what was printed; they take no part in a comparison.
+`rankR.repetition.jsonl` has the operations that gave other bits when executed again, `rankR.poison.json` the events
+that show uninitialised memory, `rankR.numbers.json` the numbers that tensors gave to Python. They are evidence for
+causes, and tell results from counts in what was printed; they take no part in a comparison.
 """
 
 from __future__ import annotations
@@ -101,39 +101,40 @@ def parse_unstable(fields: Fields) -> UnstableOp:
 
 
 def write_poisoned(
-    folder: Path, rank: int, event: PoisonedEvent | None, places: tuple[tuple[str, int], ...] = ()
+    folder: Path, rank: int, events: tuple[PoisonedEvent, ...], places: tuple[tuple[str, int], ...] = ()
 ) -> None:
-    """Write the first poisoned event, or that there was none, and the files and lines that allocated memory.
+    """Write the events that show poison, and the files and lines that allocated memory.
 
     Raises:
         OSError: If the file system refuses.
     """
-    entry = {"first": None if event is None else asdict(event), "places": places}
+    entry = {"events": [asdict(event) for event in events], "places": places}
     (folder / fmt.file_name(rank, POISON)).write_text(json.dumps(entry) + "\n", encoding="utf-8")
 
 
-def read_poisoned(folder: Path, rank: int) -> PoisonedEvent | None:
-    """Read the first poisoned event of a run; None if there was none.
+def read_poisoned(folder: Path, rank: int) -> tuple[PoisonedEvent, ...]:
+    """Read the events of a run that show poison: of each name the last one.
 
     Raises:
         TraceError: If the file is missing, because the run was not asked for it or was killed, or it is damaged.
     """
     path = folder / fmt.file_name(rank, POISON)
     try:
-        fields = Fields(json.loads(read_file(path).decode("utf-8")))
-        if fields.is_null("first"):
-            return None
-        first = Fields(fields.take("first", dict))
-        return PoisonedEvent(
-            stage=first.choice("stage", STAGES),
-            **first.plain(texts=("name", "file", "function"), numbers=("step", "line", "num_poisoned", "num_elements")),
-        )
+        entries = Fields(json.loads(read_file(path).decode("utf-8"))).take("events", list)
+        return tuple(_parse_poisoned(Fields(entry)) for entry in entries)
     except (ValueError, RecursionError):
-        raise damaged(path, "it does not tell of a poisoned event") from None
+        raise damaged(path, "it does not tell of poisoned events") from None
+
+
+def _parse_poisoned(fields: Fields) -> PoisonedEvent:
+    return PoisonedEvent(
+        stage=fields.choice("stage", STAGES),
+        **fields.plain(texts=("name", "file", "function"), numbers=("step", "line", "num_poisoned", "num_elements")),
+    )
 
 
 def read_poisoned_places(folder: Path, rank: int) -> tuple[tuple[str, int], ...]:
-    """Read which files and lines allocated memory in a run whose events showed none of it, in that order.
+    """Read which files and lines allocated memory in a run, in that order.
 
     Raises:
         TraceError: As for `read_poisoned`.

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 CALL: Final = re.compile(r"(.*\.pool[0-9]+)\..*\.call[0-9]+", re.ASCII)
 """Label of a call within a task of a pool, and what precedes the name of the task."""
+EXPERIMENT: Final = ".experiment.json"
+"""End of the name of a file beside a trace which says that the run is an experiment."""
 
 RECORDED: Final = "name a folder that `reproof run -o` made"
 
@@ -168,11 +170,15 @@ def _open_one(folder: Path) -> Trace:
 def find_newest_traces(folder: str | Path, count: int = 2) -> list[Path]:
     """Return the newest traces in a folder, oldest of them first; what counts is when their recording began.
 
+    Experiments that a check has made there are left out: they are no runs of the training as it is.
+
     Raises:
         TraceError: If the folder is missing or holds fewer.
     """
     parent = Path(folder)
-    runs = [parent / name for name in list_folder(parent, "folder of runs", "name the folder that holds the runs")]
+    names = list_folder(parent, "folder of runs", "name the folder that holds the runs")
+    experiments = {name.removesuffix(EXPERIMENT) for name in names if name.endswith(EXPERIMENT)}
+    runs = [parent / name for name in names if name not in experiments]
     dated = [(created_at(read_header(p)), p.name, p) for p in runs if os.access(p / fmt.RUN_FILE, os.F_OK)]
     if len(dated) < count:
         msg = f"{parent} holds {len(dated)} of the {count} runs to compare"

@@ -1,8 +1,17 @@
-"""Differences of the surroundings are graded."""
+"""Differences of the surroundings are graded; what is private stays out."""
 
 from __future__ import annotations
 
-from reproof.bundle.surroundings import grade_environment
+import json
+from typing import TYPE_CHECKING
+
+from reproof.bundle.surroundings import grade_environment, strip_private, strip_trace
+from reproof.environment import collect_environment
+from reproof.trace import open_trace
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
 
 
 def test_surroundings_are_graded_by_what_can_change_numbers() -> None:
@@ -33,3 +42,26 @@ def test_surroundings_are_graded_by_what_can_change_numbers() -> None:
         "variables.TZ": "harmless",
         "locale.ctype": "harmless",
     }
+
+
+def test_an_environment_without_what_is_private() -> None:
+    """Host, process, code and paths are gone; what changes numbers is there."""
+    found = strip_private(collect_environment(("train.py", "--password", "hunter2")))
+    assert not {"process", "code"} & found.keys()
+    assert "hostname" not in found["platform"]
+    assert "executable" not in found["python"]
+    assert not [name for name in found["variables"] if name.endswith("PATH")]
+    assert found["cpu"] == collect_environment()["cpu"]
+
+
+def test_a_trace_without_what_is_private(run: Callable[..., Path], say: type) -> None:
+    """Command line, ledgers and what was put out are gone; the events are the same, and it can be read."""
+    environment = collect_environment(("train.py", "--password", "hunter2"))
+    folder = run("a", [say.label(1)], command=("train.py", "--lr", "1"), environment=environment)  # type: ignore[attr-defined]
+    for name in ("rank0.entropy", "rank0.1.entropy", "rank0.output"):
+        (folder / name).write_text("hunter2", encoding="utf-8")
+    strip_trace(folder)
+    trace = open_trace(folder)
+    assert (trace.header.command, trace.ranks[0].num_events) == ((), 1)
+    assert not any(b"hunter2" in path.read_bytes() for path in folder.iterdir())
+    assert "process" not in json.loads((folder / "run.json").read_text(encoding="utf-8"))["environment"]

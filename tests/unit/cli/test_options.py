@@ -5,13 +5,16 @@ from __future__ import annotations
 import dataclasses
 import importlib
 import inspect
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import click
 import pytest
 
 from reproof.cli.main import COMMANDS
-from reproof.cli.options import POSITIVE, Options, argument, flag, option, pass_options, spell_options
+from reproof.cli.options import POSITIVE, Options, argument, flag, note_misplaced, option, pass_options, spell_options
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 RECORDS = {
     "check": "CheckOptions",
@@ -92,3 +95,24 @@ def test_options_are_told_as_they_were_given(given: list[str], changes: dict[str
     """Those that were given, with changes; defaults and what the script has for itself are left out."""
     command: click.Command = load("check").command
     assert spell_options(command.make_context("check", given), **changes) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "arguments", "told"),
+    [
+        ("print(1)", ("--json", "r.json"), "--json comes after"),
+        ("print(1)", ("--json=r.json", "--json"), "--json comes after"),
+        ("parser.add_argument('--json')", ("--json", "r.json"), ""),
+        ("print(1)", ("--epochs", "3"), ""),
+    ],
+)
+def test_an_option_of_ours_after_the_script_is_pointed_out(
+    text: str, arguments: tuple[str, ...], told: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It goes to the script; one that the script has itself is meant by it."""
+    script = tmp_path / "train.py"
+    script.write_text(text, encoding="utf-8")
+    note_misplaced(click.Context(load("check").command), str(script), arguments)
+    written = capsys.readouterr().err
+    assert (told in written) if told else not written
+    assert written.count("\n") == bool(told)

@@ -437,3 +437,27 @@ class TestJson:
         a, b = (run(name, [say.label(x, typecode="d")]) for name, x in zip("ab", values, strict=True))
         text = json.dumps(compare(a, b).to_json(), allow_nan=False)
         assert json.loads(text)["first_divergence"]["max_abs"] is None
+
+
+class TestUntrained:
+    """All that differs may belong to models that are never trained: then everything of the trained ones is equal."""
+
+    @staticmethod
+    def steps(say: Any, sketch: str, *, loss: str = "l", **own: str) -> list[list[Any]]:
+        """Return two steps of a training of `Net`, beside a model `Sketch` that is called once."""
+        found = [[say.named("Net.w", "w", "init"), say.named("Sketch.w", sketch, "init")], []]
+        found[0].append(say.named("Sketch output", sketch, "metric"))
+        for step in found:
+            step += [say.named("loss", loss, "loss"), say.named("Net.w", "g", "gradient")]
+            step += [say.named("Net.w", own.get("update", "u"), "update"), say.named("Sketch.w", sketch, "update")]
+        return found
+
+    def test_only_a_model_that_is_never_trained_differs(self, run: Any, say: Any) -> None:
+        """Its name is told; the verdict stays."""
+        comparison = compare(run("a", *self.steps(say, "x")), run("b", *self.steps(say, "y")))
+        assert (comparison.verdict, comparison.untrained) == ("diverged", ("Sketch",))
+
+    @pytest.mark.parametrize("own", [{"loss": "other"}, {"update": "other"}])
+    def test_the_trained_one_differs_too(self, run: Any, say: Any, own: dict[str, str]) -> None:
+        """Nothing of the kind is said."""
+        assert compare(run("a", *self.steps(say, "x")), run("b", *self.steps(say, "y", **own))).untrained == ()

@@ -90,8 +90,23 @@ def test_the_line_is_named_that_brings_the_divergence_back_to_its_place(
     replica = write_ledger(tmp_path, l5=0, l9=3)
     laboratory: Any = ScriptedLaboratory(tmp_path, outcomes)
     inquiry = Inquiry(first=FIRST, replica=replica, laboratory=laboratory, candidate=tmp_path)
-    found, more = find_drawing_line(inquiry, GENERATOR)
-    assert (found.line, words in more, laboratory.is_done) == (line, True, True)
+    found = find_drawing_line(inquiry, GENERATOR)
+    assert (found.suspect.line, words in found.told, laboratory.is_done) == (line, True, True)
+    assert found.is_confirmed == ("experiment" in words)
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "is_confirmed"),
+    [([(5, 0)], True), ([(5, None), (5, 0)], True), ([(5, None), (5, None)], False), ([], False)],
+)
+def test_a_line_without_others_is_tried_as_well(
+    outcomes: list[tuple[int, int | None]], *, is_confirmed: bool, tmp_path: Path
+) -> None:
+    """It is confirmed by an experiment on this line, not because no other line was seen to draw."""
+    laboratory: Any = ScriptedLaboratory(tmp_path, outcomes)
+    inquiry = Inquiry(first=FIRST, replica=write_ledger(tmp_path, l5=0), laboratory=laboratory, candidate=tmp_path)
+    found = find_drawing_line(inquiry, GENERATOR)
+    assert (found.suspect.line, found.is_confirmed, laboratory.is_done) == (5, is_confirmed, True)
 
 
 def test_lines_that_draw_after_the_divergence_are_not_tried(tmp_path: Path) -> None:

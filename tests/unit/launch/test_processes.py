@@ -83,6 +83,13 @@ def test_the_last_words_of_a_run(tmp_path: Path) -> None:
     assert run.last_lines() == []
 
 
+def test_what_a_run_prints_is_for_its_owner_alone(make: Callable[..., RunRequest]) -> None:
+    """It may hold credentials."""
+    run = run_all([make("a", "print('hunter2')")])[0]
+    assert run.output is not None
+    assert run.output.stat().st_mode & 0o777 == 0o600
+
+
 def test_runs_come_back_in_the_order_of_the_requests(make: Callable[..., RunRequest]) -> None:
     """Whichever ends first; each with its exit code, output, and what it has changed."""
     slow = make("slow", "import time, sys; time.sleep(1); open('made', 'w'); print(sys.argv); sys.exit(3)")

@@ -70,7 +70,8 @@ def test_what_is_put_at_the_front_of_a_step_does_not_count() -> None:
         builder.add_all([0, 0], [DIGEST, DIGEST])
     builder.add(0, DIGEST)
     builder.end_step()
-    assert (builder.num_events, paper.frames) == (2, [(5, 0, fmt.ENDS_STEP)])
+    assert (builder.num_events, builder.num_at_front) == (2, 3)
+    assert paper.frames == [(5, 0, fmt.ENDS_STEP)]
 
 
 def test_an_error_of_a_handler_goes_through_where_a_full_disk_does_not(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -92,19 +92,19 @@ def test_a_damaged_file_is_an_error(tmp_path: Path, line: str) -> None:
         read_poisoned(tmp_path, 0)
 
 
-@pytest.mark.parametrize("event", [POISONED, None])
-def test_a_poisoned_event_is_read_as_written(tmp_path: Path, event: PoisonedEvent | None) -> None:
-    """The event comes back, or that there was none."""
-    write_poisoned(tmp_path, 0, event)
-    assert read_poisoned(tmp_path, 0) == event
+@pytest.mark.parametrize("events", [(), (POISONED,), (POISONED, replace(POISONED, name="loss"))])
+def test_poisoned_events_are_read_as_written(tmp_path: Path, events: tuple[PoisonedEvent, ...]) -> None:
+    """The events come back in their order, or that there was none."""
+    write_poisoned(tmp_path, 0, events)
+    assert read_poisoned(tmp_path, 0) == events
 
 
 def test_places_of_memory_are_read_as_written(tmp_path: Path) -> None:
     """Files and lines come back in their order; what has another form is refused."""
-    write_poisoned(tmp_path, 0, None, (("train.py", 7), ("data.py", 2)))
+    write_poisoned(tmp_path, 0, (), (("train.py", 7), ("data.py", 2)))
     assert read_poisoned_places(tmp_path, 0) == (("train.py", 7), ("data.py", 2))
     for places in ("null", '[["train.py"]]', '[["train.py", "7"]]', '["train.py"]', '[["train.py", true]]'):
-        (tmp_path / "rank0.poison.json").write_text(f'{{"first": null, "places": {places}}}\n', encoding="utf-8")
+        (tmp_path / "rank0.poison.json").write_text(f'{{"events": [], "places": {places}}}\n', encoding="utf-8")
         with pytest.raises(TraceError, match="places"):
             read_poisoned_places(tmp_path, 0)
 

@@ -296,6 +296,13 @@ class TestNewest:
         trace_maker(tmp_path / "second", created="2026-10-25T02:10:00+01:00").close()
         assert [path.name for path in find_newest_traces(tmp_path)] == ["first", "second"]
 
+    def test_the_experiments_of_a_check_are_left_out(self, tmp_path: Path, trace_maker: Any) -> None:
+        """A file beside the trace tells that it is one."""
+        for hour, name in enumerate(("baseline", "candidate", "experiment1"), start=1):
+            trace_maker(tmp_path / name, created=f"2026-01-02T0{hour}:00:00+00:00").close()
+        (tmp_path / "experiment1.experiment.json").write_text("{}", encoding="utf-8")
+        assert [path.name for path in find_newest_traces(tmp_path)] == ["baseline", "candidate"]
+
     def test_other_files_and_folders_are_left_out(self, tmp_path: Path, trace_maker: Any) -> None:
         """Only folders with a `run.json` count."""
         (tmp_path / "notes").mkdir()

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from reproof.checking.resuming.steps import plain_name
+
 if TYPE_CHECKING:
     from reproof.checking.resuming.steps import Seen, StepReader
     from reproof.schema import Event
@@ -80,8 +82,15 @@ def list_batches(reader: StepReader, step: int, event: Event) -> list[Seen]:
     return [
         seen
         for (stage, name, detail, _), seen in reader.events(step).items()
-        if (stage, name, detail) == (event.stage, event.name, event.detail)
+        if (stage, name, detail) == (event.stage, plain_name(event), event.detail)
     ]
+
+
+def is_ahead(whole: StepReader, resumed: StepReader, start: int, event: Event) -> bool:
+    """Whether the resumed run's first batch is one that the uninterrupted run has in a later step."""
+    batch = list_batches(resumed, 0, event)[-1]
+    steps = range(start + 1, whole.trace.num_steps)
+    return any(other.digest == batch.digest for step in steps for other in list_batches(whole, step, event))
 
 
 def read_samples(reader: StepReader, batch: Seen) -> Samples | None:

@@ -111,8 +111,13 @@ class Resumption:
     @property
     def position(self) -> DataPosition | None:
         """Where in the data the resumed run begins; None if its first batches are the right ones."""
-        first = next((pair for pair in self.differing_from("batch") if pair.step == self.start), None)
+        first = self.first_batch
         return None if first is None else find_position(self.whole, self.resumed, self.start, first.event)
+
+    @property
+    def first_batch(self) -> Pair | None:
+        """What differs of the batches that the resumed run begins with; None if nothing does."""
+        return next((pair for pair in self.differing_from("batch") if pair.step == self.start), None)
 
     def make(self, piece: str, why: str, names: tuple[str, ...] = (), fix: str | None = None) -> MissingPiece:
         """Return a missing piece with the remedy for it."""

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from reproof.checking.resuming.evidence import MissingPiece, Resumption
     from reproof.checking.resuming.steps import StepReader
-    from reproof.comparison.tally import Pair
+    from reproof.comparison.tally import Pair, Place
 
 
 def find_in_rng(resumption: Resumption) -> Iterator[MissingPiece]:
@@ -35,6 +35,22 @@ def find_in_rng(resumption: Resumption) -> Iterator[MissingPiece]:
     if names and resumption.tally.first is not None:
         known = "" if resumption.loaded is None else ", and it was not set from a checkpoint"
         why = f"after step {start} the state of {list_names(tuple(names))} is not the same{known}"
+        yield resumption.make("rng", why, tuple(names))
+
+
+def find_overwritten_rng(resumption: Resumption) -> Iterator[MissingPiece]:
+    """Find generators that were set from a checkpoint, and drawn from or seeded before the training went on."""
+    whole, start = resumption.whole, resumption.start
+    names = [
+        name_generator(source)
+        for source in sorted(differing_rng(whole.rng(start), resumption.resumed.rng(0)))
+        if moves(whole, source, start)
+    ]
+    if names:
+        why = (
+            f"after step {start} the state of {list_names(tuple(names))} is not the same, although it was set:"
+            " something draws between, as a new pass over the data does"
+        )
         yield resumption.make("rng", why, tuple(names))
 
 
@@ -81,14 +97,20 @@ def find_loader_generators(resumption: Resumption, pairs: list[Pair]) -> tuple[s
     found: dict[str, None] = {}
     for pair in pairs:
         if pair.event.detail == "order":
-            number = int(pair.event.name.removeprefix("loader").partition("(")[0])
+            numbers = number_loader(resumption.whole, pair.baseline), number_loader(resumption.resumed, pair.candidate)
             states = (
-                find_loader_state(resumption.whole, number, pair.step),
-                find_loader_state(resumption.resumed, number, pair.step - resumption.start),
+                find_loader_state(resumption.whole, numbers[0], pair.step),
+                find_loader_state(resumption.resumed, numbers[1], pair.step - resumption.start),
             )
-            if None not in states and states[0] != states[1] and not begins_earlier(resumption, number, states[1]):
+            if None not in states and states[0] != states[1] and not begins_earlier(resumption, numbers[0], states[1]):
                 found[pair.event.name.removesuffix(" indices")] = None
     return tuple(found)
+
+
+def number_loader(reader: StepReader, place: Place) -> int:
+    """Return the number of the loader that a batch comes from, in the order of their creation in this run."""
+    event = reader.trace.frame(place.frame).layout.events[place.position]
+    return int(event.name.removeprefix("loader").partition("(")[0])
 
 
 def begins_earlier(resumption: Resumption, number: int, state: int | None) -> bool:

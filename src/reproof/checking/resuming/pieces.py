@@ -11,8 +11,10 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Final
 
+from reproof.checking.resuming.data import is_ahead
 from reproof.checking.resuming.evidence import list_names
-from reproof.checking.resuming.inputs import find_in_data, find_in_rng
+from reproof.checking.resuming.inputs import find_in_data, find_in_rng, find_overwritten_rng
+from reproof.checking.resuming.steps import is_beside
 from reproof.comparison.details import PairReader
 
 if TYPE_CHECKING:
@@ -165,9 +167,18 @@ def describe_rates(resumption: Resumption, pair: Pair) -> str:
 
 
 def find_in_length(resumption: Resumption) -> Iterator[MissingPiece]:
-    """Find a count of steps or epochs that begins anew: batches taken again make a run longer, too, but no more."""
+    """Find a count of steps or epochs that begins anew, or elsewhere.
+
+    Batches taken again make a run longer, too, but no more; one that has to fill a memory first takes fewer steps.
+    """
     position = resumption.position
     again = (position.num_before or 0) - position.num_passed if position is not None and position.is_lost else 0
+    first = resumption.first_batch
+    is_elsewhere = first is not None and not is_ahead(
+        resumption.whole, resumption.resumed, resumption.start, first.event
+    )
+    if resumption.surplus < 0 and is_elsewhere:
+        return  # it does not pass over steps: it takes them with data that the other run never had
     if resumption.surplus and not 0 < resumption.surplus <= again:
         told = "more" if resumption.surplus > 0 else "fewer"
         why = f"the resumed run takes {abs(resumption.surplus)} steps {told} than were left at step {resumption.start}"
@@ -179,14 +190,37 @@ def find_unexplained(resumption: Resumption) -> Iterator[MissingPiece]:
     pair = resumption.tally.first
     if pair is None:
         return
-    if pair.event.stage == "metric":
+    if pair.event.stage == "final":
+        piece = "ema" if is_beside(pair.event) else "other"
+        why = f"{pair.event.name} is not the same at the end, all that the training went through is"
+        yield resumption.make(piece, why, (pair.event.name,))
+    elif pair.event.stage == "metric":
         yield resumption.make(
             "ema",
             f"only an evaluation differs, in step {pair.step}: it uses what the training does not, such as averages",
         )
+    elif pair.event.stage in {"forward", "loss"} and (found := list(find_overwritten_rng(resumption))):
+        yield from found
+    elif pair.event.detail == "order" and resumption.position is not None:
+        yield from find_in_order(resumption)
     else:
         where = f"{pair.event.stage} {pair.event.name} in step {pair.step}"
         yield resumption.make("other", f"{where} differs, and all state that was recorded before it is the same")
+
+
+def find_in_order(resumption: Resumption) -> Iterator[MissingPiece]:
+    """Name what fixes the order of the data where no generator that is recorded tells of it."""
+    position = resumption.position
+    if position is None:
+        return
+    overwritten = list(find_overwritten_rng(resumption))
+    if position.num_before == 0 and position.repeated_step is not None:
+        yield resumption.make("counter", f"{position.describe(resumption.start)}: the order of an earlier pass")
+    elif overwritten and not position.num_before:
+        yield from overwritten
+    else:
+        why = f"from step {resumption.start} on the samples come in another order: it is neither saved nor made anew"
+        yield resumption.make("sampler-position", why)
 
 
 FINDERS: Final = (

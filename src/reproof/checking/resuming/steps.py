@@ -5,10 +5,12 @@ Left out: where that is (`alignment`) and what a difference means (`pieces`).
 
 from __future__ import annotations
 
+import re
 from collections import Counter, OrderedDict
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from reproof.comparison.growth import read_rng
+from reproof.comparison.snapshots import is_state, members_of
 from reproof.comparison.tally import Extra, Pair, Place, Tally
 
 if TYPE_CHECKING:
@@ -16,7 +18,14 @@ if TYPE_CHECKING:
     from reproof.trace import RankTrace
 
 Key = tuple["Stage", str, "Detail | None", int]
-"""What an event is found by within a step: stage, name, detail, and how many of these come after it in the step."""
+"""What an event is found by within a step: stage, name, detail, and how many of these come after it in the step.
+
+The name of a batch is that without the loader: what counts is what the training is given, in order. A resumed training
+may take the rest of an epoch from a loader of its own, or make one fewer than the other run.
+"""
+
+LOADER: Final = re.compile(r"loader\d+\([^)]*\)")
+"""How the name of a batch begins: number in the order of creation, and size."""
 
 LOOK_BACK: Final = 16
 """State outside of every optimizer may be recorded at every 16th step only."""
@@ -64,7 +73,7 @@ class StepReader:
         following: Counter[tuple[Stage, str, Detail | None]] = Counter()
         keyed: list[tuple[Key, Seen]] = []
         for seen in reversed(found):
-            name = (seen.event.stage, seen.event.name, seen.event.detail)
+            name = (seen.event.stage, plain_name(seen.event), seen.event.detail)
             keyed.append(((*name, following[name]), seen))
             following[name] += 1
         return dict(reversed(keyed))
@@ -92,6 +101,16 @@ class StepReader:
         stop = frames.start
         layouts = [layout for layout, _ in self.trace.count_layouts(stop)]
         return {event.name for layout in layouts for event in layout.events if event.stage in {"init", "update"}}
+
+
+def plain_name(event: Event) -> str:
+    """Return the name that an event is paired by."""
+    return LOADER.sub("loader", event.name, count=1) if event.stage == "batch" else event.name
+
+
+def is_beside(event: Event) -> bool:
+    """Whether an event of stage `final` tells of something that the training has neither called nor optimised."""
+    return event.name.startswith("other ")
 
 
 class ShiftedTally(Tally):
@@ -123,7 +142,27 @@ class ShiftedTally(Tally):
         if a.digest != b.digest:
             pair = Pair(step, b.event, a.place, b.place)
             self.add_differing(pair)
-            self.firsts.setdefault((b.event.stage, b.event.name, b.event.detail), pair)
+            if b.event.stage != "final":
+                self.firsts.setdefault((b.event.stage, b.event.name, b.event.detail), pair)
+
+    def judge_left(self, a: RankTrace, b: RankTrace) -> None:
+        """Move what differs of the final state to the differing events, unless only one run has left more.
+
+        A start makes models and optimizers that it drops again, and the other run some before the checkpoint: these
+        have no counterpart. What both runs have left at one place and is not the same in both is a difference.
+        """
+        for pair in self.left:
+            members = members_of(a, pair.baseline), members_of(b, pair.candidate)
+            only = [members[0] - members[1], members[1] - members[0]]
+            if is_beside(pair.event):
+                only = [Counter({d: n for d, n in own.items() if not is_state((a, b), d)}) for own in only]
+            if all(only):
+                self.pairs.append(pair)
+                self.firsts.setdefault((pair.event.stage, pair.event.name, pair.event.detail), pair)
+            else:
+                self.differing[pair.event.stage] -= 1
+        self.left.clear()
+        self.differing += Counter()  # drops what is zero
 
     @property
     def first(self) -> Pair | None:
@@ -153,6 +192,7 @@ def compare_shifted(whole: StepReader, part: StepReader, start: int, num_steps: 
     for shift in range(num_steps):
         _compare_step(whole, part, tally, known, start=start, shift=shift)
         tally.num_steps += 1
+    tally.judge_left(whole.trace, part.trace)
     return tally
 
 
@@ -162,8 +202,10 @@ def _compare_step(
     """Compare a step; `known` are the names of the state that either run has shown by then."""
     step = start + shift
     a, b = whole.events(step), part.events(shift)
-    if start > 0 and shift == 0:
+    is_first = start > 0 and shift == 0
+    if is_first:
         a, b = _drop_unlike_evaluations(a, b)
+    a, b = _drop_idle_orders(a, b, is_first=is_first)
     if start > 0:
         _compare_initial(whole, step, b, a, tally)
     for key, seen in a.items():
@@ -183,7 +225,48 @@ def _drop_unlike_evaluations(a: dict[Key, Seen], b: dict[Key, Seen]) -> tuple[di
     """Return the events of both without evaluations that are not equally many: they are not the same evaluation."""
     counts = [Counter(key[:3] for key in events if key[0] == "metric") for events in (a, b)]
     unlike = {name for name in counts[0] | counts[1] if counts[0][name] != counts[1][name]}
-    kept = [{key: seen for key, seen in events.items() if key[:3] not in unlike} for events in (a, b)]
+    if not unlike:
+        return a, b
+    kept = []
+    for events in (a, b):
+        evaluated = _find_evaluated(events)
+        kept.append({key: s for key, s in events.items() if key[:3] not in unlike and key not in evaluated})
+    return kept[0], kept[1]
+
+
+def _find_evaluated(events: dict[Key, Seen]) -> set[Key]:
+    """Return the batches of evaluations that come before the training goes on."""
+    waiting: list[Key] = []
+    found: list[Key] = []
+    for key in events:
+        if key[0] == "forward":
+            break
+        if key[0] == "batch":
+            waiting.append(key)
+        elif key[0] == "metric":
+            found += waiting
+            waiting.clear()
+    return set(found)
+
+
+def _drop_idle_orders(
+    a: dict[Key, Seen], b: dict[Key, Seen], *, is_first: bool
+) -> tuple[dict[Key, Seen], dict[Key, Seen]]:
+    """Return the events of both without the indices drawn, if these differ and yet bring the same batches.
+
+    A loader over the rest of the data counts from 0 again. What the training is given decides. Batches passed over in
+    the first step bring it nothing.
+    """
+    given = [{key: s for key, s in events.items() if key[:3:2] == ("batch", "content")} for events in (a, b)]
+    common = given[0].keys() & given[1].keys()
+    has_all = len(common) == max(map(len, given)) or is_first
+    is_same = all(given[0][key].digest == given[1][key].digest and not given[0][key].event.skipped for key in common)
+    if not (common and has_all and is_same):
+        return a, b
+    orders = [{key: s.digest for key, s in events.items() if key[:3:2] == ("batch", "order")} for events in (a, b)]
+    if orders[0] == orders[1]:
+        return a, b
+    kept = [{key: s for key, s in events.items() if key not in own} for events, own in zip((a, b), orders, strict=True)]
     return kept[0], kept[1]
 
 
@@ -212,6 +295,8 @@ def _counts(key: Key, shift: int, start: int, known: set[str]) -> bool:
     State counts once the other run has shown it: a model is seen from its first call on.
     """
     stage, name, _, _ = key
+    if stage == "final":  # a start makes objects of its own, and the other run some before the checkpoint
+        return False
     if stage in {"init", "update"}:
         return stage == "update" and name in known
     return not (start > 0 and shift == 0)

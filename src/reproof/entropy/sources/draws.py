@@ -44,6 +44,8 @@ class DrawWatcher:
         self._under_way: dict[str, tuple[Any, str]] = {}
         self._num_perturbed: dict[str, int] = {}
         interceptor.on_child.append(self._enter_child)
+        interceptor.on_step.append(self._divide)
+        interceptor.on_close.append(self._close)
         generators.on_add.append(self._add)
 
     def start(self) -> None:
@@ -71,6 +73,14 @@ class DrawWatcher:
         """Move on to another line: what has changed until now was drawn by the line before."""
         self._end_line()
         self._current = None if frame is None else site_of(frame)
+        self._begin_line()
+
+    def _divide(self) -> None:
+        """Book what the line under way has drawn when a step begins: a line may train for many steps."""
+        self._end_line()
+        self._begin_line()
+
+    def _begin_line(self) -> None:
         count = self._interceptor.count_events
         self._num_events = None if count is None else count()
         if self._perturbed and self._current is not None:
@@ -127,6 +137,11 @@ class DrawWatcher:
         if has_drawn:
             self._num_perturbed[key] = self._num_perturbed.get(key, 0) + 1
         self._generators.by_name[name].write(after if has_drawn else before)
+
+    def _close(self) -> None:
+        """Book what the line under way has drawn: a run that ends after some steps ends within a line of the user's."""
+        self._end_line()
+        self._names = ()
 
     def _enter_child(self) -> None:
         """Start again in a forked child, whose generators have other states and which records nothing."""

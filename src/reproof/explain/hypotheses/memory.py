@@ -18,13 +18,17 @@ if TYPE_CHECKING:
 
     from reproof.explain.inquiry import Inquiry
     from reproof.explain.laboratory import Trial
-    from reproof.schema import Cause, PoisonedEvent
+    from reproof.schema import Cause, Difference, PoisonedEvent
 
 MAX_PLACES: Final = 6
 """So many places that allocate memory are tried one after the other."""
 
 ALLOCATING: Final = ("empty", "Tensor(", "ndarray(", "resize", "where=")
 """Parts of lines that leave memory unwritten, as most people write them: those lines are tried first."""
+
+
+REJECTED: Final = "input of "
+"""How the name of an event begins that is the argument of an operation which has raised."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,9 +46,11 @@ class MarkedMemory(Hypothesis["PoisonedEvent"]):
         return (inquiry.first.stage == "init") == self.is_initial
 
     def experiments(self, inquiry: Inquiry) -> PoisonedEvent | None:
-        """Mark all new memory, and return the first event that holds marks, if it is not after the divergence."""
-        found = read_poisoned(inquiry.folder_of(inquiry.marked), inquiry.first.rank)
-        return found if found is not None and found.step <= inquiry.step and found.file else None
+        """Mark all new memory, and return the divergent event if it holds marks.
+
+        Marks in another event explain that one: memory may be read for a warm-up whose result is thrown away.
+        """
+        return find_marked(inquiry)
 
     def causes(self, inquiry: Inquiry, found: PoisonedEvent) -> list[Cause]:
         """Name the line that allocated the memory."""
@@ -77,10 +83,7 @@ class DecidingMemory(Hypothesis[Decided]):
 
         Not if marks were seen, or if it is known already which operation reads such memory.
         """
-        if (
-            is_uninitialized(inquiry)
-            or read_poisoned(inquiry.folder_of(inquiry.marked), inquiry.first.rank) is not None
-        ):
+        if is_uninitialized(inquiry) or find_marked(inquiry) is not None:
             return None
         places = find_places(inquiry)
         if not places:
@@ -91,7 +94,7 @@ class DecidingMemory(Hypothesis[Decided]):
         for file, line in places[:MAX_PLACES]:
             told = f"the same with other values in the memory that {file}:{line} allocates"
             other = mark_again(inquiry, told, (file, line))
-            if other.problem is None and not other.agrees_through(inquiry.step):
+            if other.problem is None and reaches(other, inquiry.first):
                 return Decided(file=file, line=line, same=same, other=other)
         return None
 
@@ -103,6 +106,24 @@ class DecidingMemory(Hypothesis[Decided]):
             f"{found.same.number}), other values make it diverge (experiment {found.other.number})"
         )
         return [inquiry.name(allocated_on(found.file, found.line), evidence)]
+
+
+def find_marked(inquiry: Inquiry) -> PoisonedEvent | None:
+    """Return the divergent event as it was in the run with marks, or None if none of its elements comes from marks.
+
+    An operation may refuse the marks, as invalid indices: then the run has ended there.
+    """
+    first = inquiry.first
+    wanted = (first.stage, first.name, first.step)
+    events = [event for event in read_poisoned(inquiry.folder_of(inquiry.marked), first.rank) if event.file]
+    found = next((event for event in events if (event.stage, event.name, event.step) == wanted), None)
+    ended = (event for event in events if event.name.startswith(REJECTED))
+    return found or next(ended, None)
+
+
+def reaches(trial: Trial, first: Difference) -> bool:
+    """Whether an experiment diverges where two runs did, or before: what only changes something later is no cause."""
+    return not trial.agrees_through(first.step) and trial.num_events_after(first) == 0
 
 
 def find_places(inquiry: Inquiry) -> list[tuple[str, int]]:

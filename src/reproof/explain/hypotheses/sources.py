@@ -9,7 +9,7 @@ from reproof.explain.appearance import looks_harmless
 from reproof.explain.hypotheses.hypothesis import Hypothesis
 from reproof.explain.hypotheses.variations import ARITHMETIC
 from reproof.explain.kinds import KINDS
-from reproof.explain.lines import find_drawing_line
+from reproof.explain.lines import Located, find_drawing_line
 from reproof.explain.minimize import minimize
 from reproof.explain.replays import Replays, is_unseen
 from reproof.explain.suspects import LOOKS_HARMLESS, START, VARIED, Suspect, rank
@@ -31,7 +31,7 @@ class Needed:
     """
 
     suspects: tuple[Suspect, ...]
-    located: tuple[tuple[Suspect, str], ...]
+    located: tuple[Located, ...]
     replays: Replays
 
 
@@ -59,7 +59,10 @@ class DifferingSources(Hypothesis[Needed]):
     def causes(self, inquiry: Inquiry, found: Needed) -> list[Cause]:
         """Name each source that is needed."""
         proof = found.replays.describe(found.suspects)
-        return [inquiry.name(suspect, f"{proof}{more}") for suspect, more in found.located]
+        return [
+            inquiry.name(place.suspect, f"{proof}{place.told}", is_confirmed=place.is_confirmed)
+            for place in found.located
+        ]
 
 
 def weigh(suspect: Suspect, setting: Setting) -> Suspect:
@@ -72,8 +75,8 @@ def weigh(suspect: Suspect, setting: Setting) -> Suspect:
     return replace(suspect, doubt=doubt)
 
 
-def locate(suspect: Suspect, inquiry: Inquiry) -> tuple[Suspect, str]:
-    """Return a suspect with its line, and how that was found, as the end of a sentence."""
+def locate(suspect: Suspect, inquiry: Inquiry) -> Located:
+    """Return a suspect with its line, and how that was found."""
     if not suspect.key.endswith(START):
-        return suspect, ""
+        return Located(suspect)
     return find_drawing_line(inquiry, suspect)

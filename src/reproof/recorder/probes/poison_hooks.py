@@ -1,4 +1,4 @@
-"""Look for poison in every event of a poisoned run, and write down the first that shows it."""
+"""Look for poison in every event of a poisoned run, and write down which show it."""
 
 from __future__ import annotations
 
@@ -23,6 +23,10 @@ PLACES: Final = "poison.places.jsonl"
 """File in which the processes of a run number the places that allocate memory."""
 
 
+MAX_EVENTS: Final = 4096
+"""Names of events that are known to show poison; further ones are left out."""
+
+
 class PoisonHooks:
     """The probe for uninitialised memory of one recording, in the thread that started it."""
 
@@ -36,8 +40,8 @@ class PoisonHooks:
         self._rank = rank
         self._poison = Poison(probes.other_memory, context.folder / PLACES)
         self._mode = PoisonMode(self._poison, self._on_error)
-        self.first: PoisonedEvent | None = None
-        self._left: PoisonedEvent | None = None
+        self._found: dict[tuple[Stage, str], PoisonedEvent] = {}
+        self._left: dict[tuple[Stage, str], PoisonedEvent] = {}
         self._is_child = False
         patch_numpy(context.patches, self._poison, lambda: self._mode.is_active)
         context.evidence.look = self.look
@@ -47,15 +51,20 @@ class PoisonHooks:
         context.on_fork.append(self._deactivate)
 
     def look(self, stage: Stage, name: str, value: Any) -> None:
-        """Look for poison in what becomes an event, until it was found."""
-        if self.first is not None or not self._mode.is_active or self._is_child:
+        """Look for poison in what becomes an event; of each name, the last event with poison is kept."""
+        if not self._mode.is_active or self._is_child:
+            return
+        # Final states are read whenever a model dies, before events that come earlier in the order of the trace.
+        known = self._left if stage == "final" else self._found
+        if len(known) >= MAX_EVENTS and (stage, name) not in known:
             return
         self._poison.read_shared()
         tensor = as_tensor(value)
         found = None if tensor is None else self._poison.find(tensor)
         if found is None or tensor is None:
             return
-        event = PoisonedEvent(
+        known.pop((stage, name), None)  # the order is that of the last events
+        known[stage, name] = PoisonedEvent(
             stage=stage,
             name=name,
             step=self._context.frames.step,
@@ -65,11 +74,6 @@ class PoisonHooks:
             num_poisoned=found.num_poisoned,
             num_elements=tensor.numel(),
         )
-        if stage == "final":  # read whenever a model dies, before events that come earlier in the order of the trace
-            self._left = self._left or event
-            return
-        self.first = event
-        write_poisoned(self._context.folder, self._rank, self.first)
 
     def _on_error(self, name: str, values: Any) -> None:
         """Look at the arguments of an operation that raises: integers of poison, for instance, are no valid indices."""
@@ -77,18 +81,15 @@ class PoisonHooks:
             self.look("forward", f"input of {name}", value)
 
     def _close(self) -> None:
-        """Stop; if no poison was found, write that, and the places whose memory was filled."""
+        """Stop, and write the events that show poison and the places whose memory was filled."""
         self._mode.is_active = False
         FILLER.fill = None
         leave_mode(self._mode)
-        if self.first is None and self._left is not None:
-            self.first = self._left
-            write_poisoned(self._context.folder, self._rank, self.first)
-        elif self.first is None:
-            with self._context.problems.guard("poison"):
-                self._poison.read_shared()
-                places = tuple((site.file, site.line) for site in self._poison.sites if site.file)
-                write_poisoned(self._context.folder, self._rank, None, tuple(dict.fromkeys(places)))
+        with self._context.problems.guard("poison"):
+            self._poison.read_shared()
+            places = tuple((site.file, site.line) for site in self._poison.sites if site.file)
+            events = (*self._found.values(), *self._left.values())
+            write_poisoned(self._context.folder, self._rank, events, tuple(dict.fromkeys(places)))
 
     def _deactivate(self) -> None:
         """Go on filling in a forked child, but look at nothing: poison shows where the training receives its data."""

@@ -49,7 +49,12 @@ def write(tmp_path: Path) -> Callable[..., Trace]:
 
 def event_of(stage: Any, name: str, content: object) -> Event:
     """Return the event of a word."""
-    return Event(stage=stage, name=name, detail="order" if stage == "batch" and isinstance(content, tuple) else None)
+    return Event(stage=stage, name=name, detail=detail_of(stage, content))
+
+
+def detail_of(stage: str, content: object) -> Any:
+    """Return whether a batch tells of order or content; None for other stages."""
+    return None if stage != "batch" else "order" if isinstance(content, tuple) else "content"
 
 
 def values_of(place: int, stage: str, _name: str, content: Any) -> bytes:
@@ -78,6 +83,11 @@ def step(weight: object, *, gradient: object = "g", output: object = "o", loss: 
         ("gradient", "Net.weight", gradient),
         ("update", "Net.weight", weight),
     ]
+
+
+def given(loader: str, indices: tuple[int, ...], content: str) -> list[Word]:
+    """Return a batch: its indices, and what they brought."""
+    return [("batch", f"{loader} indices", indices), ("batch", f"{loader}[0]", content)]
 
 
 def reader(trace: Trace) -> StepReader:
@@ -159,6 +169,38 @@ class TestShiftedComparison:
         tally = compare_shifted(reader(whole), reader(resumed), 2, 1)
         assert (tally.pairs, tally.extras) == ([], [])
         assert tally.compared["batch"] == 1
+
+    def test_a_loader_of_its_own(self, write: Any) -> None:
+        """The rest of a pass may come from another loader, whose indices count anew: what is given decides."""
+        old, new = ("loader0(6)", "loader1(3)")
+        whole = write("a", *([*given(old, (n,), f"x{n}"), *step(n)] for n in range(3)))
+        right = write("b", *([*given(new, (n - 1,), f"x{n}"), *step(n)] for n in (1, 2)))
+        wrong = write("c", *([*given(new, (n - 1,), "x0"), *step(n)] for n in (1, 2)))
+        tally = compare_shifted(reader(whole), reader(right), 1, 2)
+        assert (tally.pairs, tally.extras) == ([], [])
+        found = compare_shifted(reader(whole), reader(wrong), 1, 2).first
+        assert found is not None
+        assert (found.step, found.event.stage) == (1, "batch")
+
+    def test_batches_of_an_evaluation_at_the_start(self, write: Any) -> None:
+        """They are left out with the evaluation that only one run makes there."""
+        seen = [*given("loader1(9)", (7,), "e"), ("metric", "Net output", "e")]
+        whole = write("a", [*given("loader0(6)", (0,), "x0"), *step(0)], [*given("loader0(6)", (1,), "x1"), *step(1)])
+        resumed = write("b", [*seen, *seen, *given("loader0(6)", (1,), "x1"), *step(1)])
+        tally = compare_shifted(reader(whole), reader(resumed), 1, 1)
+        assert (tally.pairs, tally.extras) == ([], [])
+
+    @pytest.mark.parametrize(
+        ("left", "differs"),
+        [([("Net.w", "w")], False), ([("Net.w", "v")], True), ([("Net.w", "w"), ("other Net.w [1]", "start")], False)],
+    )
+    def test_what_is_left_at_the_end(self, write: Any, left: list[Any], *, differs: bool) -> None:
+        """What both runs have left at one place must agree; what only a start has made is no difference."""
+        whole = write("a", first(0) + step(1), step(2), [("final", "Net.w", "w")])
+        resumed = write("b", first(1) + step(2), [("final", name, content) for name, content in left])
+        tally = compare_shifted(reader(whole), reader(resumed), 1, 2)
+        assert [pair.event.stage for pair in tally.pairs] == ["final"] * differs
+        assert tally.extras == []
 
     def test_an_evaluation_at_the_start(self, write: Any) -> None:
         """Evaluations that only one run makes in its first step are left out; a later one counts."""

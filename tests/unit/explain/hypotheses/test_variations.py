@@ -25,11 +25,11 @@ FOLDER = Suspect(key=f"{VARIATION}cwd", kind="environment", source="cwd")
 def test_the_operation_is_named_or_else_the_variation(
     first: Difference, make_inquiry: Callable[..., Any], *, is_op_known: bool, named: tuple[str, int | None]
 ) -> None:
-    """The variation that makes the run diverge by itself is the cause, and is left out from then on."""
+    """What makes the run diverge by itself is the cause, confirmed with a line; it is left out from then on."""
     op: Any = SimpleNamespace(name="aten::sum", file="train.py", line=4, explanation="it differs")
     inquiry = make_inquiry(None, replace(first, op=op if is_op_known else None), suspects=(PROCESSOR, THREADS))
     [cause] = VariedOperation().test(inquiry)
-    assert (cause.kind, cause.confirmed, cause.source, cause.line) == ("thread-count", True, *named)
+    assert (cause.kind, cause.confirmed, cause.source, cause.line) == ("thread-count", is_op_known, *named)
     assert inquiry.removals.suspects == (THREADS,)
 
 

@@ -68,7 +68,7 @@ def train_poisoned(folder: Path, action: Callable[[torch.Tensor], torch.Tensor])
         model(torch.ones(8, 4)).square().mean().backward()
         optimizer.step()
     assert recording.problems == ()
-    return read_poisoned(folder / "run", 0)
+    return next(iter(read_poisoned(folder / "run", 0)), None)
 
 
 def marked(comment: str) -> int:
@@ -203,7 +203,7 @@ def test_memory_of_a_worker_is_told(tmp_path: Path) -> None:
             torch.empty(1)
             first.copy_(batch.sum())
     assert recording.problems == ()
-    found = read_poisoned(tmp_path / "run", 0)
+    found = next(iter(read_poisoned(tmp_path / "run", 0)), None)
     assert found is not None
     assert (found.stage, found.line, found.num_poisoned) == ("batch", marked("worker"), 2)
 
@@ -252,7 +252,7 @@ def test_a_transformed_training_is_looked_at(tmp_path: Path) -> None:
     with recording:
         torch.func.vmap(model)(torch.ones(2, 8, 4))
     assert recording.problems == ()
-    found = read_poisoned(tmp_path / "run", 0)
+    found = next(iter(read_poisoned(tmp_path / "run", 0)), None)
     assert found is not None
     assert found.line == marked("transformed")
 
@@ -262,7 +262,7 @@ def test_an_operation_that_raises_because_of_it_is_told(tmp_path: Path) -> None:
     recording = Recording(tmp_path / "run", probes=Probes(poisons=True))
     with pytest.raises(IndexError), recording:
         torch.ones(4)[torch.empty(2, dtype=torch.int64)]  # indices
-    found = read_poisoned(tmp_path / "run", 0)
+    found = next(iter(read_poisoned(tmp_path / "run", 0)), None)
     assert found is not None
     assert (found.name, found.line, found.num_poisoned) == ("input of aten::index", marked("indices"), 2)
 

@@ -1,0 +1,48 @@
+"""Tell whether all that differs belongs to models that are never trained.
+
+A model may be made only to ask for the size of its output, before anything is seeded. That it differs is a divergence,
+and yet nothing of it reaches the training: losses, gradients, updates, final state and output are the same bits.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from reproof.comparison.alignment import tally_differences
+
+if TYPE_CHECKING:
+    from reproof.schema import Stage
+    from reproof.trace import RankTrace
+
+OF_TRAINING: Final[frozenset[Stage]] = frozenset({"batch", "loss", "gradient", "final", "output"})
+"""Stages in which nothing may differ."""
+
+MAX_DIFFERING: Final = 10_000
+
+
+def find_untrained(a: RankTrace, b: RankTrace) -> tuple[str, ...]:
+    """Return the models to which all differing events belong, if none of them is trained; else none.
+
+    Args:
+        a: The baseline.
+        b: The candidate.
+
+    Raises:
+        TraceError: If a frame that is looked at is damaged.
+    """
+    models, trained = (
+        {root_of(event.name) for event in a.events if event.stage == stage} for stage in ("init", "gradient")
+    )
+    tally = tally_differences(a, b, MAX_DIFFERING)
+    is_structural = bool(tally.extras) or a.num_steps != b.num_steps or not tally.has_room
+    if not trained or is_structural or any(event.skipped for event in a.events):
+        return ()
+    if any(pair.event.stage in OF_TRAINING for pair in tally.pairs):
+        return ()
+    roots = tuple(dict.fromkeys(root_of(pair.event.name) for pair in tally.pairs))
+    return roots if set(roots) <= models - trained else ()
+
+
+def root_of(name: str) -> str:
+    """Return the model that an event tells of: the name of a tensor, an input or an output begins with it."""
+    return name.partition(" ")[0].partition(".")[0]

@@ -1,0 +1,85 @@
+"""What is masked as a credential, and what is not."""
+
+from __future__ import annotations
+
+import pytest
+
+from reproof.credentials import is_secret_name, mask_command, mask_text, mask_values
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("postgresql://me:hunter2@db.example/study", "postgresql://me:***@db.example/study"),
+        ("redis://:pw@host:6379/0", "redis://:***@host:6379/0"),
+        ("login with hf_AbCdEfGhIjKlMnOpQrStUv now", "login with *** now"),
+        ("password=hunter2, user=me", "password=***, user=me"),
+        ('{"api_key": "abc-123"}', '{"api_key": "***"}'),
+        ("DB_PASSWORD: 1234", "DB_PASSWORD: ***"),
+        ("Authorization: Bearer abcdefgh12345", "Authorization: Bearer ***"),
+        ("-----BEGIN RSA PRIVATE KEY-----\nMIIE\n-----END RSA PRIVATE KEY-----", "***"),
+    ],
+)
+def test_credentials_are_masked(text: str, expected: str) -> None:
+    """Passwords in URLs, tokens of services, keys, and what a name announces."""
+    assert mask_text(text) == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "loss 0.25 at step 10",
+        "tokens: 512",
+        "loss per token: 0.731",
+        "token=17",
+        "key: value",
+        "https://example.org/a:b",
+        "see http://localhost:8080/path",
+        "num_tokens = 1e9",
+    ],
+)
+def test_results_stay(text: str) -> None:
+    """Numbers, and addresses without a password, are shown as they are."""
+    assert mask_text(text) == text
+
+
+def test_options_of_a_command_line_are_masked() -> None:
+    """Their values, whether given in the next word or after ``=``; other options stay."""
+    command = (
+        "train.py",
+        "--password",
+        "hunter2",
+        "--api-key=abc",
+        "--tokenizer",
+        "bert",
+        "--max-tokens",
+        "9",
+        "--token",
+    )
+    expected = ("train.py", "--password", "***", "--api-key=***", "--tokenizer", "bert", "--max-tokens", "9", "--token")
+    assert mask_command(command) == expected
+    assert mask_command(("a.py", "mysql://u:p@h/d")) == ("a.py", "mysql://u:***@h/d")
+
+
+def test_values_are_masked_by_their_keys() -> None:
+    """Within mappings and lists; numbers stay what they are."""
+    assert mask_values({"db": [{"dbPassword": "x", "lr": 0.1}], "url": "a://b:c@d"}) == {
+        "db": [{"dbPassword": "***", "lr": 0.1}],
+        "url": "a://b:***@d",
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("--db-password", True),
+        ("apiKey", True),
+        ("SECRET", True),
+        ("tokenizer", False),
+        ("keys", False),
+        ("pad", False),
+    ],
+)
+def test_names_that_announce_a_credential(name: str, expected: bool) -> None:  # noqa: FBT001  # a parameter
+    """By their words."""
+    assert is_secret_name(name) == expected
