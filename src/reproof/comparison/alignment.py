@@ -12,9 +12,11 @@ from collections import Counter
 from itertools import takewhile
 from typing import TYPE_CHECKING
 
+from reproof.comparison.steps import make_states
 from reproof.comparison.tables import tally_tables
 from reproof.comparison.tally import Extra, Pair, Place, Tally
 from reproof.comparison.verification import check_equal_digests
+from reproof.schema import DIFFERENT, EQUAL, NOT_COMPARED
 
 if TYPE_CHECKING:
     from reproof.schema import Event, Frame, Stage
@@ -34,18 +36,19 @@ def find_first_difference(a: RankTrace, b: RankTrace) -> int:
     return bisect_left(range(min(len(a), len(b))), True, key=lambda i: a.chain(i) != b.chain(i))  # noqa: FBT003
 
 
-def tally_differences(a: RankTrace, b: RankTrace, limit: int) -> Tally:
+def tally_differences(a: RankTrace, b: RankTrace, limit: int, *, maps_steps: bool = False) -> Tally:
     """Compare two traces of one process and count what differs.
 
     Args:
         a: The baseline.
         b: The candidate.
         limit: How many differing events to keep with their places.
+        maps_steps: Whether to tell what became of each step and stage.
 
     Raises:
         TraceError: If a frame that is looked at is damaged.
     """
-    tally = Tally(limit)
+    tally = Tally(limit, make_states(a, b) if maps_steps else None)
     first = find_first_difference(a, b)
     for trace in (a, b):
         if first < len(trace):
@@ -53,6 +56,8 @@ def tally_differences(a: RankTrace, b: RankTrace, limit: int) -> Tally:
     check_equal_digests(a, b, first)
     for layout, times in a.count_layouts(first):
         tally.add_compared(layout, times)
+    if tally.states is not None:
+        tally.states.mark_frames(a, 0, first)
     _tally_from(a, b, first, tally)
     return tally
 
@@ -72,6 +77,9 @@ def _tally_from(a: RankTrace, b: RankTrace, start: int, tally: Tally) -> None:
         for _ in range(num_steps):
             if at_a < len(a) and at_b < len(b):
                 at_a, at_b = _tally_step(a, b, at_a, at_b, tally)
+    if tally.states is not None:  # the tail of the longer trace
+        tally.states.mark_frames(a, at_a, len(a), NOT_COMPARED)
+        tally.states.mark_frames(b, at_b, len(b), NOT_COMPARED)
 
 
 def _tally_step(a: RankTrace, b: RankTrace, at_a: int, at_b: int, tally: Tally) -> tuple[int, int]:
@@ -97,12 +105,15 @@ def _have_equal_layouts(frames_a: list[Frame], frames_b: list[Frame]) -> bool:
 
 def _compare_frames(frame_a: Frame, frame_b: Frame, tally: Tally) -> None:
     tally.add_compared(frame_a.layout, 1)
+    if tally.states is not None:
+        tally.states.mark_layout(frame_a.layout, [frame_a.step])
     if frame_a.digests == frame_b.digests:
         return
     for position, event in enumerate(frame_a.layout.events):
         if event.skipped is None and frame_a.digest(position) != frame_b.digest(position):
             place_a, place_b = Place(frame_a.number, position), Place(frame_b.number, position)
             tally.add_differing(Pair(frame_a.step, event, place_a, place_b))
+            _mark(tally, event, frame_a.step, DIFFERENT)
 
 
 def _align_step(step: int, frames_a: list[Frame], frames_b: list[Frame], tally: Tally) -> None:
@@ -112,22 +123,33 @@ def _align_step(step: int, frames_a: list[Frame], frames_b: list[Frame], tally: 
         other = events_b.get(key)
         if other is None:
             tally.add_extra(Extra(step, event, is_in_baseline=True, place=place_a))
+            _mark(tally, event, step, NOT_COMPARED)
             continue
         event_b, place_b, digest_b = other
         if event.skipped is not None or event_b.skipped is not None:
+            _mark(tally, event, step, NOT_COMPARED)
             continue
         if event.algorithm != event_b.algorithm:
             tally.other_algorithm.add(event.name)
+            _mark(tally, event, step, NOT_COMPARED)
             continue
         tally.compared[event.stage] += 1
         tally.num_tensors += event.num_tensors
+        _mark(tally, event, step, EQUAL if digest_a == digest_b else DIFFERENT)
         if digest_a != digest_b:
             tally.add_differing(Pair(step, event, place_a, place_b))
     for key, (event, place_b, _) in events_b.items():
         if key not in events_a:
             tally.add_extra(Extra(step, event, is_in_baseline=False, place=place_b))
+            _mark(tally, event, step, NOT_COMPARED)
     if tally.reordered_step is None and _are_reordered(events_a, events_b):
         tally.reordered_step = step
+
+
+def _mark(tally: Tally, event: Event, step: int, state: int) -> None:
+    """Note the state of one event, where states are asked for."""
+    if tally.states is not None:
+        tally.states.mark(event.stage, step, state)
 
 
 def _are_reordered(

@@ -6,6 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
+    from reproof.comparison.steps import StepStates
     from reproof.schema import Event, Layout, Stage
 
 
@@ -47,11 +48,13 @@ class Tally:
         num_extras: How many those are in all, in the steps that both traces have.
         reordered_step: The first step in which both traces have the same events in another order, or None.
         other_algorithm: Names of events that were digested by different algorithms.
+        states: What became of each step and stage, where that was asked for.
     """
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, states: StepStates | None = None) -> None:
         """Keep the first `limit` differing events."""
         self.limit = limit
+        self.states = states
         self.num_tensors = 0
         self.compared: Counter[Stage] = Counter()
         self.differing: Counter[Stage] = Counter()
