@@ -32,6 +32,7 @@ from reproof.cli.options import (
     spell_options,
     steps_option,
 )
+from reproof.cli.page_file import Html, Open, refuse_opening, write_page
 from reproof.launch.variations import NAMES as VARIATIONS
 from reproof.launch.variations import parse_variations
 from reproof.schema import LEVELS, Level
@@ -53,6 +54,8 @@ class CheckOptions(ScriptOptions):
         str | None, keep_option(help="Keep the traces in DIR.  [default: the last 20 checks, in ~/.cache/reproof]")
     ]
     json_file: Annotated[JsonFile | None, json_option(COMPARISON)]
+    page_file: Html
+    opens: Open
     show_output: ShowOutput
     vary: Annotated[
         str | None,
@@ -92,6 +95,7 @@ class CheckOptions(ScriptOptions):
             explains=self.explains,
             until_identical=self.until_identical,
             max_runs=self.max_runs,
+            maps_steps=self.page_file is not None,
         )
 
 
@@ -103,6 +107,7 @@ def command(options: CheckOptions) -> int:
     SCRIPT needs no change; what follows it is its own. The runs take place in the current folder, one after the other,
     as by hand. Exits with 0 for identical or equivalent, 1 for diverged, 2 if it cannot tell.
     """
+    refuse_opening(options.page_file, opens=options.opens)
     request = options.to_request()
     with RunProgress(is_shown=not options.quiet and not options.show_output) as progress:
         result = run_check(request, progress.watch)
@@ -110,6 +115,7 @@ def command(options: CheckOptions) -> int:
         draw_comparison(result.comparison, quiet=options.quiet)
         if not options.quiet:
             draw_runs(request, result, spell_check)
+    write_page(options.page_file, result.comparison, result.explanation, opens=options.opens)
     return result.exit_code
 
 
@@ -117,6 +123,12 @@ def spell_check(**changes: object) -> list[str]:
     """Return the check under way as words of a command line, with some options changed; None leaves one out."""
     context = click.get_current_context()
     module = ["-m"] if context.params["is_module"] else []
-    settled: dict[str, object] = {"is_module": None, "keep": None, "json_file": None}  # --keep wants a new folder
+    settled: dict[str, object] = {
+        "is_module": None,
+        "keep": None,
+        "json_file": None,
+        "page_file": None,
+        "opens": None,
+    }  # --keep wants a new folder
     words = spell_options(context, **{**settled, **changes})
     return ["reproof", "check", *words, *module, context.params["script"], *context.params["arguments"]]

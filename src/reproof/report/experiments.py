@@ -114,7 +114,7 @@ def _say_plan(plan: dict[str, Any]) -> str:
     if keys is None:
         return "What every source read in the baseline"
     if not keys:
-        return f"Nothing from the baseline, {others}"
+        return "What every source read in the candidate" if plan.get("candidate") else "Nothing replayed"
     return f"What {', '.join(map(str, keys[:3]))} read in the baseline, {others}"
 
 
@@ -129,5 +129,7 @@ def _say_meaning(plan: dict[str, Any], *, agreed: bool | None) -> str:
             else "So it is made by computing, not by anything that was read."
         )
     if not keys:
-        return "So it is gone by itself." if agreed else "So the divergence is there again without the baseline's values."
+        return (
+            "So it is gone by itself." if agreed else "So the divergence is there again without the baseline's values."
+        )
     return "So this alone decides." if agreed else "So this alone does not take the difference away."

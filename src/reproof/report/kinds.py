@@ -10,18 +10,24 @@ if TYPE_CHECKING:
 KINDS: Final[dict[CauseKind, tuple[str, str]]] = {
     "unseeded-rng": (
         "a global generator without a seed",
-        "Python, NumPy and PyTorch each have a global generator. Unless it is seeded before the first draw, the "
-        "operating system gives it another state in each process.",
+        (
+            "Python, NumPy and PyTorch each have a global generator. Unless it is seeded before the first draw, the "
+            "operating system gives it another state in each process."
+        ),
     ),
     "unseeded-generator": (
         "a generator without a seed",
-        "A generator of its own that is made without a seed takes one from the operating system. Seeding the global "
-        "generators does not reach it.",
+        (
+            "A generator of its own that is made without a seed takes one from the operating system. Seeding the global "
+            "generators does not reach it."
+        ),
     ),
     "worker-seeding": (
         "the seed of a loader's workers",
-        "PyTorch gives each worker of a loader a seed that follows from its own. Code in the worker that seeds again, "
-        "from the clock or the process, undoes that.",
+        (
+            "PyTorch gives each worker of a loader a seed that follows from its own. Code in the worker that seeds again, "
+            "from the clock or the process, undoes that."
+        ),
     ),
     "os-entropy": (
         "random bytes of the operating system",
@@ -29,8 +35,10 @@ KINDS: Final[dict[CauseKind, tuple[str, str]]] = {
     ),
     "wall-clock": (
         "the time",
-        "The clock has another value in each run. That matters as soon as it decides a seed, a name by which something "
-        "is sorted, or how long something goes on.",
+        (
+            "The clock has another value in each run. That matters as soon as it decides a seed, a name by which something "
+            "is sorted, or how long something goes on."
+        ),
     ),
     "process-identity": (
         "the identity of a process or an object",
@@ -38,8 +46,10 @@ KINDS: Final[dict[CauseKind, tuple[str, str]]] = {
     ),
     "hash-order": (
         "the order of a set",
-        "Hashes of strings depend on a key that each process draws anew, and the order of a set follows from its "
-        "members' hashes. The difference of the key alone is no cause: something has to walk the set.",
+        (
+            "Hashes of strings depend on a key that each process draws anew, and the order of a set follows from its "
+            "members' hashes. The difference of the key alone is no cause: something has to walk the set."
+        ),
     ),
     "listing-order": (
         "the order of a folder's files",
@@ -55,8 +65,10 @@ KINDS: Final[dict[CauseKind, tuple[str, str]]] = {
     ),
     "uninitialized-memory": (
         "memory that nothing has written",
-        "torch.empty and numpy.empty return memory with whatever was in it before. Reading it before it is written "
-        "gives other numbers in each run.",
+        (
+            "torch.empty and numpy.empty return memory with whatever was in it before. Reading it before it is written "
+            "gives other numbers in each run."
+        ),
     ),
     "nondeterministic-op": (
         "an operation that does not repeat",

@@ -22,6 +22,7 @@ MAX_LINES: Final = 400
 """Lines that are compared; of longer outputs the beginning."""
 MAX_SHOWN: Final = 120
 MAX_CHARACTERS: Final = 300
+TOKENS: Final = re.compile(r"\w+|\s+|.")
 WORDS: Final = re.compile(r"\s+|[^\s]+")
 
 
@@ -54,6 +55,17 @@ def pair_lines(a: list[str], b: list[str]) -> Iterator[LinePair]:
                 yield LinePair(baseline=spans[0], candidate=spans[1], is_equal=tag == "equal")
             else:
                 yield _compare_words(x[:MAX_CHARACTERS], y[:MAX_CHARACTERS])
+
+
+def mark_changes(text: str, other: str) -> tuple[Span, ...]:
+    """Return a line of code in pieces, those marked that another line has not."""
+    tokens = TOKENS.findall(text)
+    found = SequenceMatcher(None, tokens, TOKENS.findall(other), autojunk=False)
+    spans = []
+    for tag, start, stop, _, _ in found.get_opcodes():
+        if piece := "".join(tokens[start:stop]):
+            spans.append(Span(piece, "" if tag == "equal" else "changed"))
+    return tuple(spans)
 
 
 def _compare_words(a: str, b: str) -> LinePair:

@@ -340,6 +340,7 @@ class CoverageRow:
     skipped: tuple[tuple[str, str], ...]
     structure: tuple[str, ...]
     limits: tuple[str, ...]
+    beside: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -67,10 +66,10 @@ def build_report(
         command=shlex.join(baseline.header.command),
         created=baseline.header.created,
         runs=comparison.runs,
-        verdict=describe_verdict(
-            comparison, was_explained=was_explained, command=shlex.join(baseline.header.command)
-        ),
-        first=None if first is None else describe_first(comparison, first, steps, curves, _read_line(first, where, digests)),
+        verdict=describe_verdict(comparison, was_explained=was_explained, command=shlex.join(baseline.header.command)),
+        first=None
+        if first is None
+        else describe_first(comparison, first, steps, curves, _read_line(first, where, digests)),
         causes=describe_causes(comparison.causes, tried, where, digests),
         notes=tuple(notes),
         experiments=tried,
@@ -172,10 +171,6 @@ def describe_coverage(comparison: Comparison) -> CoverageRow:
         stages=comparison.counts,
         skipped=tuple(skipped),
         structure=comparison.structure,
-        limits=(*((level,) if level else ()), *comparison.limits, *comparison.beside),
+        limits=(*((level,) if level else ()), *comparison.limits),
+        beside=comparison.beside,
     )
-
-
-def without_planes(report: Report) -> Report:
-    """Return the rows without the states of single steps, which are most of their size."""
-    return replace(report, maps=())

@@ -65,8 +65,9 @@ def find_function(source: str, line: int) -> str:
     nodes: list[ast.AST] = [tree]
     while nodes:
         node = nodes.pop()
-        is_scope = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
-        if is_scope and node.lineno <= line <= (node.end_lineno or node.lineno):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) and node.lineno <= line <= (
+            node.end_lineno or node.lineno
+        ):
             names.append(node.name)
             nodes = []
         nodes += ast.iter_child_nodes(node)
