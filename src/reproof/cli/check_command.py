@@ -13,6 +13,7 @@ from reproof.checking.workflow import DEFAULT_MAX_RUNS
 from reproof.cli.check_progress import RunProgress
 from reproof.cli.check_text import draw_runs
 from reproof.cli.comparison_text import draw_comparison
+from reproof.cli.formats import Format, print_formatted
 from reproof.cli.json_output import COMPARISON, JsonFile, json_option, write_json
 from reproof.cli.options import (
     POSITIVE,
@@ -56,6 +57,7 @@ class CheckOptions(ScriptOptions):
     json_file: Annotated[JsonFile | None, json_option(COMPARISON)]
     page_file: Html
     opens: Open
+    form: Format
     show_output: ShowOutput
     vary: Annotated[
         str | None,
@@ -112,9 +114,12 @@ def command(options: CheckOptions) -> int:
     with RunProgress(is_shown=not options.quiet and not options.show_output) as progress:
         result = run_check(request, progress.watch)
     if write_json(result.to_json(), options.json_file):
-        draw_comparison(result.comparison, quiet=options.quiet)
-        if not options.quiet:
-            draw_runs(request, result, spell_check)
+        if options.form != "text":
+            print_formatted(options.form, result.comparison, result.explanation)
+        else:
+            draw_comparison(result.comparison, quiet=options.quiet)
+            if not options.quiet:
+                draw_runs(request, result, spell_check)
     write_page(options.page_file, result.comparison, result.explanation, opens=options.opens)
     return result.exit_code
 

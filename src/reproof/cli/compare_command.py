@@ -9,6 +9,7 @@ from typing import Annotated
 import click
 
 from reproof.cli.comparison_text import draw_comparison
+from reproof.cli.formats import Format, print_formatted
 from reproof.cli.json_output import COMPARISON, JsonFile, json_option, write_json
 from reproof.cli.options import MaxDifferences, Options, Quiet, Tolerance, argument, flag, option, pass_options
 from reproof.cli.page_file import Html, Open, refuse_opening, write_page
@@ -32,6 +33,7 @@ class CompareOptions(Options):
     json_file: Annotated[JsonFile | None, json_option(COMPARISON)]
     page_file: Html
     opens: Open
+    form: Format
     quiet: Quiet
 
 
@@ -54,7 +56,10 @@ def command(options: CompareOptions) -> int:
         maps_steps=options.page_file is not None,
     )
     if write_json(comparison.to_json(), options.json_file):
-        draw_comparison(comparison, quiet=options.quiet)
+        if options.form == "text":
+            draw_comparison(comparison, quiet=options.quiet)
+        else:
+            print_formatted(options.form, comparison, None)
     write_page(options.page_file, comparison, None, opens=options.opens)
     return comparison.exit_code
 

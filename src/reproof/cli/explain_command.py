@@ -12,7 +12,7 @@ from reproof.checking.workflow import DEFAULT_MAX_RUNS
 from reproof.cli.check_progress import RunProgress
 from reproof.cli.comparison_text import draw_comparison
 from reproof.cli.json_output import COMPARISON, JsonFile, json_option, write_json
-from reproof.cli.lines import printable, section
+from reproof.cli.lines import echo_lines, printable, section
 from reproof.cli.options import POSITIVE, Options, Quiet, Run, UntilIdentical, option, pass_options
 from reproof.cli.page_file import Html, Open, refuse_opening, write_page
 
@@ -53,7 +53,6 @@ def command(options: ExplainOptions) -> int:
     notes = [] if found is None else list(found.notes)
     if write_json({**comparison.to_json(), "experiments": experiments, "notes": notes}, options.json_file):
         draw_comparison(comparison, quiet=options.quiet)
-        for line in section("Search for causes", [] if options.quiet else [printable(note) for note in notes]):
-            click.echo(line)
+        echo_lines(section("Search for causes", [] if options.quiet else [printable(note) for note in notes]))
     write_page(options.page_file, comparison, found, opens=options.opens)
     return comparison.exit_code

@@ -9,7 +9,7 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
-from reproof.schema import DIGEST_BYTES, DIFFERENT, EQUAL, NOT_COMPARED, STAGES, StepMap
+from reproof.schema import DIFFERENT, DIGEST_BYTES, EQUAL, NOT_COMPARED, STAGES, StepMap
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -62,6 +62,7 @@ def _tell(a: list[str], b: list[str], changed: tuple[int, ...], *, has_indices: 
         return f"The same samples in the same order; {what}. {numbers}"
     moved = sum(x != y for x, y in zip(a, b, strict=False))
     if sorted(a) == sorted(b):
-        return f"The same samples; {moved} of {len(a)} places hold another one. A line joins each sample's places. {numbers}"
+        told = f"The same samples; {moved} of {len(a)} places hold another one."
+        return f"{told} A line joins each sample's places. {numbers}"
     shared = len(set(a) & set(b))
     return f"Of {len(a)} samples {shared} are in both runs; a line joins their places. {numbers}"

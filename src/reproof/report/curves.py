@@ -30,9 +30,8 @@ def read_curves(a: RankTrace, b: RankTrace, limit: int = MAX_CURVES) -> tuple[Cu
     stages: tuple[Stage, ...] = ("loss", "metric")
     for stage in stages:
         columns = read_columns(a, stage), read_columns(b, stage)
-        for name in columns[0]:
-            if name in columns[1]:
-                found.append(pair_up(stage, name, columns[0][name], columns[1][name]))
+        shared = [name for name in columns[0] if name in columns[1]]
+        found += [pair_up(stage, name, columns[0][name], columns[1][name]) for name in shared]
     rows = [row for row in found if row is not None]
     return tuple(sorted(rows, key=lambda row: (row.stage != "loss", not row.num_differing)))[:limit]
 

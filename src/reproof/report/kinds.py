@@ -11,33 +11,36 @@ KINDS: Final[dict[CauseKind, tuple[str, str]]] = {
     "unseeded-rng": (
         "a global generator without a seed",
         (
-            "Python, NumPy and PyTorch each have a global generator. Unless it is seeded before the first draw, the "
-            "operating system gives it another state in each process."
+            "Python, NumPy and PyTorch each have a global generator. Unless it is seeded before the first draw, "
+            "the operating system gives it another state in each process."
         ),
     ),
     "unseeded-generator": (
         "a generator without a seed",
         (
-            "A generator of its own that is made without a seed takes one from the operating system. Seeding the global "
-            "generators does not reach it."
+            "A generator of its own that is made without a seed takes one from the operating system. Seeding the "
+            "global generators does not reach it."
         ),
     ),
     "worker-seeding": (
         "the seed of a loader's workers",
         (
-            "PyTorch gives each worker of a loader a seed that follows from its own. Code in the worker that seeds again, "
-            "from the clock or the process, undoes that."
+            "PyTorch gives each worker of a loader a seed that follows from its own. Code in the worker that "
+            "seeds again, from the clock or the process, undoes that."
         ),
     ),
     "os-entropy": (
         "random bytes of the operating system",
-        "os.urandom, secrets, uuid4 and SystemRandom take their values from the operating system, whatever is seeded.",
+        (
+            "os.urandom, secrets, uuid4 and SystemRandom take their values from the operating system, whatever is "
+            "seeded."
+        ),
     ),
     "wall-clock": (
         "the time",
         (
-            "The clock has another value in each run. That matters as soon as it decides a seed, a name by which something "
-            "is sorted, or how long something goes on."
+            "The clock has another value in each run. That matters once it decides a seed, a name by which "
+            "something is sorted, or how long something goes on."
         ),
     ),
     "process-identity": (
@@ -47,8 +50,8 @@ KINDS: Final[dict[CauseKind, tuple[str, str]]] = {
     "hash-order": (
         "the order of a set",
         (
-            "Hashes of strings depend on a key that each process draws anew, and the order of a set follows from its "
-            "members' hashes. The difference of the key alone is no cause: something has to walk the set."
+            "Hashes of strings depend on a key that each process draws anew, and the order of a set follows from "
+            "its members' hashes. The difference of the key alone is no cause: something has to walk the set."
         ),
     ),
     "listing-order": (
@@ -57,22 +60,25 @@ KINDS: Final[dict[CauseKind, tuple[str, str]]] = {
     ),
     "state-on-disk": (
         "what an earlier run left on disk",
-        "A cache, a checkpoint or a log that an earlier run wrote is read by the next: it starts from another state.",
+        ("A cache, a checkpoint or a log that an earlier run wrote is read by the next: it starts from another state."),
     ),
     "concurrency": (
         "a race between threads or processes",
-        "Where results are taken in the order in which they are ready, that order depends on who happens to be faster.",
+        (
+            "Where results are taken in the order in which they are ready, that order depends on who happens to "
+            "be faster."
+        ),
     ),
     "uninitialized-memory": (
         "memory that nothing has written",
         (
-            "torch.empty and numpy.empty return memory with whatever was in it before. Reading it before it is written "
-            "gives other numbers in each run."
+            "torch.empty and numpy.empty return memory with whatever was in it before. Reading it before it is "
+            "written gives other numbers in each run."
         ),
     ),
     "nondeterministic-op": (
         "an operation that does not repeat",
-        "Some operations add numbers in an order that is not fixed. The same inputs then give other roundings.",
+        ("Some operations add numbers in an order that is not fixed. The same inputs then give other roundings."),
     ),
     "thread-count": (
         "the number of threads",
