@@ -7,6 +7,7 @@ it as a map. Four states in one byte per step and stage; the larger one wins whe
 from __future__ import annotations
 
 from itertools import pairwise
+from operator import eq
 from typing import TYPE_CHECKING, Final
 
 from reproof.schema import DIFFERENT, DIGEST_BYTES, EQUAL, NOT_COMPARED, STAGES, StepMap
@@ -47,9 +48,16 @@ class StepStates:
         plane[step] = max(plane[step], state)
 
     def mark_rows(self, stage: Stage, steps: Sequence[int], states: bytes) -> None:
-        """Note the states of a stage in several frames; `steps` tells the step of each."""
-        plane, start, stop = self.plane(stage), steps[0], steps[-1] + 1
-        if stop - start == len(steps) and _is_ascending(steps):
+        """Note the states of a stage in several frames.
+
+        Args:
+            stage: The stage.
+            steps: The step of each frame; a range, where they follow each other, takes no look at each.
+            states: The state of each frame.
+        """
+        plane = self.plane(stage)
+        if isinstance(steps, range):
+            start, stop = steps.start, steps.stop
             is_free = not any(plane[start:stop])
             plane[start:stop] = states if is_free else bytes(map(max, plane[start:stop], states))
             return
@@ -58,6 +66,7 @@ class StepStates:
 
     def mark_layout(self, layout: Layout, steps: Sequence[int], state: int = EQUAL) -> None:
         """Note that all events of frames of one layout have one state; those without a digest were not compared."""
+        steps = simplify(steps)
         for stage, is_compared in {(event.stage, event.skipped is None) for event in layout.events}:
             self.mark_rows(stage, steps, bytes([state if is_compared else NOT_COMPARED]) * len(steps))
 
@@ -72,7 +81,7 @@ class StepStates:
 
     def mark_table(self, layout: Layout, steps: Sequence[int], difference: bytes) -> None:
         """Note the states in frames of one layout from the bitwise difference of their tables of digests."""
-        width, fields = len(layout.events), fold_fields(difference)
+        width, fields, steps = len(layout.events), fold_fields(difference), simplify(steps)
         for stage, positions in _positions_by_stage(layout.events).items():
             merged = 0
             for position in positions:
@@ -121,5 +130,7 @@ def _positions_by_stage(events: Iterable[Event]) -> dict[Stage, list[int]]:
     return found
 
 
-def _is_ascending(steps: Sequence[int]) -> bool:
-    return list(steps) == list(range(steps[0], steps[-1] + 1))
+def simplify(steps: Sequence[int]) -> Sequence[int]:
+    """Return steps as a range if each follows the one before."""
+    whole = range(steps[0], steps[-1] + 1)
+    return whole if len(whole) == len(steps) and all(map(eq, steps, whole)) else steps

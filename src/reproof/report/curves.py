@@ -57,7 +57,7 @@ def pair_up(stage: Stage, name: str, a: Column, b: Column) -> CurveRow | None:
         ulp=None if code is None else tuple(_count_ulp(x, y, code) for x, y in points),
         num_compared=len(steps),
         num_differing=len(equal) - sum(equal),
-        told=_tell(stage, steps, values_a, values_b, equal),
+        told=_tell(stage, steps, list(_gaps(values_a, values_b, is_finite=is_finite)), equal),
     )
 
 
@@ -111,15 +111,19 @@ def _count_ulp(x: float, y: float, typecode: str) -> int:
     return min(ulp_distance(x, y, typecode), 2**53 - 1)
 
 
-def _tell(stage: Stage, steps: Sequence[int], a: Sequence[float], b: Sequence[float], equal: list[bool]) -> str:
+def _gaps(a: Sequence[float], b: Sequence[float], *, is_finite: bool) -> Iterator[float]:
+    """Yield the absolute differences; -1 where one of the numbers is not finite."""
+    gaps = map(abs, map(sub, a, b))
+    return gaps if is_finite else (gap if math.isfinite(gap) else -1.0 for gap in gaps)
+
+
+def _tell(stage: Stage, steps: Sequence[int], gaps: list[float], equal: list[bool]) -> str:
     """Say where the numbers differ first and most."""
     count = len(equal) - sum(equal)
     what = f"The {stage}"
     if not count:
         return f"{what} is equal in all {len(equal):,} places."
-    first = equal.index(False)
-    gaps = [abs(x - y) if math.isfinite(x - y) else -1.0 for x, y in zip(a, b, strict=True)]
-    most = gaps.index(max(gaps))
+    first, most = equal.index(False), gaps.index(max(gaps))
     told = f"{what} differs first in step {steps[first]:,}"
     if gaps[first] > 0:
         told += f", by {gaps[first]:.2g}"

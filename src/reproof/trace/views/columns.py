@@ -10,7 +10,7 @@ from __future__ import annotations
 import struct
 from array import array
 from dataclasses import dataclass, field
-from itertools import groupby
+from itertools import chain, groupby
 from operator import sub
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -39,20 +39,22 @@ class Column:
     values: array[float] = field(default_factory=lambda: array("d"))
 
 
-class Slot(NamedTuple):
-    """Where a number lies within the values of a frame.
+class Entry(NamedTuple):
+    """A set of numbers within the values of a frame.
 
     Attributes:
-        name: The event's name.
+        event: Position of its event in the layout.
         typecode: Its type.
-        offset: First byte of what is stored before the number.
-        head: What is stored before it.
+        start: First byte of the numbers.
+        num_bytes: How many bytes they take.
+        is_single: Whether it is one number that was kept exactly.
     """
 
-    name: str
+    event: int
     typecode: str
-    offset: int
-    head: bytes
+    start: int
+    num_bytes: int
+    is_single: bool
 
 
 class Block(NamedTuple):
@@ -102,38 +104,63 @@ def _split(rank: RankTrace, start: int, stop: int) -> Iterator[Block]:
 
 
 def _read_block(block: Block, names: dict[int, str], columns: dict[str, Column]) -> None:
-    """Read all frames at once where the numbers lie at the same place in each, else one by one."""
-    slots = list(find_slots(block.data[: block.size], names))
-    found = [_read_slot(block, slot) for slot in slots]
-    if all(values is not None for values in found):
-        for slot, values in zip(slots, found, strict=True):
-            column = columns.setdefault(slot.name, Column(slot.typecode))
-            column.steps.extend(block.steps)
-            column.values.extend(values or ())
+    """Read all frames at once where the same numbers lie at the same places in each, else one by one."""
+    entries = list(find_entries(block.data[: block.size]))
+    rows = _read_rows(block, entries) if entries else None
+    if rows is not None:
+        for name, group in _group_by_name(entries, rows, names).items():
+            column = columns.setdefault(name, Column(group[0][0]))
+            lists = [values for _, values in group]
+            column.steps.extend(block.steps if len(lists) == 1 else (s for s in block.steps for _ in lists))
+            column.values.extend(lists[0] if len(lists) == 1 else chain.from_iterable(zip(*lists, strict=True)))
         return
     for number, step in enumerate(block.steps):
         data = block.data[number * block.size : (number + 1) * block.size]
-        for slot in find_slots(data, names):
-            column = columns.setdefault(slot.name, Column(slot.typecode))
-            column.steps.append(step)
-            column.values.append(struct.unpack_from(f"<{slot.typecode}", data, slot.offset + fmt.VALUE.size)[0])
+        for entry in find_entries(data):
+            if entry.is_single and entry.event in names:
+                column = columns.setdefault(names[entry.event], Column(entry.typecode))
+                column.steps.append(step)
+                column.values.append(struct.unpack_from(f"<{entry.typecode}", data, entry.start)[0])
 
 
-def _read_slot(block: Block, slot: Slot) -> tuple[float, ...] | None:
-    """Return the numbers at one place of all frames; None if something else is stored there in one of them."""
-    rest = block.size - slot.offset - len(slot.head) - fmt.TYPE_BYTES[slot.typecode]
-    layout = struct.Struct(f"<{slot.offset}x{len(slot.head)}s{slot.typecode}{rest}x")
-    heads, values = zip(*layout.iter_unpack(block.data), strict=True)
-    return values if heads.count(slot.head) == len(heads) else None
+def _group_by_name(
+    entries: list[Entry], rows: list[list[float]], names: dict[int, str]
+) -> dict[str, list[tuple[str, list[float]]]]:
+    """Return the types and numbers of each name: a step of several batches has several losses of one name."""
+    found: dict[str, list[tuple[str, list[float]]]] = {}
+    for entry, values in zip(entries, rows, strict=True):
+        if entry.is_single and entry.event in names:
+            found.setdefault(names[entry.event], []).append((entry.typecode, values))
+    return found
 
 
-def find_slots(data: bytes, names: dict[int, str]) -> Iterator[Slot]:
-    """Yield where the single numbers of some events lie in the values of a frame; `names` are by position."""
+def _read_rows(block: Block, entries: list[Entry]) -> list[list[float]] | None:
+    """Return what stands at the place of each set of numbers; None unless what is stored before them never differs."""
+    mask = b"".join(b"\xff" * fmt.VALUE.size + bytes(entry.num_bytes) for entry in entries)
+    if len(mask) != block.size:
+        return None
+    # Each frame against the one before it, all of them as one large integer: the bits of the heads must not change.
+    later, earlier = (int.from_bytes(part, "little") for part in (block.data[block.size :], block.data[: -block.size]))
+    if (later ^ earlier) & int.from_bytes(mask * (len(block.steps) - 1), "little"):
+        return None
+    return [_read_single(block, entry) if entry.is_single else [] for entry in entries]
+
+
+def _read_single(block: Block, entry: Entry) -> list[float]:
+    """Return the number at one place of all frames."""
+    rest = block.size - entry.start - entry.num_bytes
+    layout = struct.Struct(f"<{entry.start}x{entry.typecode}{rest}x")
+    return list(chain.from_iterable(layout.iter_unpack(block.data)))
+
+
+def find_entries(data: bytes) -> Iterator[Entry]:
+    """Yield where each set of numbers lies in the values of a frame."""
     position = 0
     while position + fmt.VALUE.size <= len(data):
         event, kind, typecode, _, num_bytes = fmt.VALUE.unpack_from(data, position)
         code = typecode.decode("ascii", errors="replace")
-        is_single = fmt.TYPE_BYTES.get(code) == num_bytes and position + fmt.VALUE.size + num_bytes <= len(data)
-        if event in names and fmt.KIND_NAMES.get(kind) == "exact" and is_single:
-            yield Slot(names[event], code, position, data[position : position + fmt.VALUE.size])
-        position += fmt.VALUE.size + num_bytes
+        position += fmt.VALUE.size
+        fits = fmt.TYPE_BYTES.get(code) == num_bytes and position + num_bytes <= len(data)
+        is_single = fits and fmt.KIND_NAMES.get(kind) == "exact"
+        yield Entry(event, code, position, num_bytes, is_single)
+        position += num_bytes
