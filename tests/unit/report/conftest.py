@@ -1,7 +1,16 @@
-"""Reports of runs that are made with the real writer."""
+"""Reports of runs that are made with the real writer, and pages in a real browser.
+
+The browser is Debian's chromium, driven by Playwright; where one of them is missing, the tests that want it skip:
+
+    apt-get install chromium; pip install playwright
+"""
 
 from __future__ import annotations
 
+import os
+import shutil
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,8 +20,7 @@ from reproof.report.rows import build_report
 from reproof.trace import open_trace
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
+    from collections.abc import Callable, Iterator
 
     from reproof.report.records import Report
 
@@ -44,3 +52,60 @@ def parted(run: Any, say: Any) -> tuple[Path, Path]:
     return run("a", *tell(is_candidate=False), level="steps", command=("train.py",)), run(
         "b", *tell(is_candidate=True), level="steps", command=("train.py",)
     )
+
+
+SHOTS = "REPROOF_SCREENSHOTS"
+"""Variable that names a folder for the screenshots; without it they go where pytest keeps temporary files."""
+
+
+@dataclass(slots=True)
+class Opened:
+    """A page that was opened, and what the browser complained about."""
+
+    page: Any
+    complaints: list[str] = field(default_factory=list)
+    requests: list[str] = field(default_factory=list)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """Return a headless browser without a network."""
+    api = pytest.importorskip("playwright.sync_api", reason="needs Playwright: pip install playwright")
+    program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if program is None:
+        pytest.skip("needs a browser: apt-get install chromium")
+    with api.sync_playwright() as playwright:
+        found = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        yield found
+        found.close()
+
+
+@pytest.fixture
+def show(browser: Any) -> Iterator[Callable[..., Opened]]:
+    """Return the function that opens a file and waits until it is drawn."""
+    contexts = []
+
+    def open_file(path: Path, *, width: int = 1280, height: int = 800, scheme: str = "light") -> Opened:
+        viewport = {"width": width, "height": height}
+        context = browser.new_context(viewport=viewport, color_scheme=scheme, offline=True, bypass_csp=False)
+        contexts.append(context)
+        opened = Opened(context.new_page())
+        opened.page.on("console", lambda message: opened.complaints.append(message.text))
+        opened.page.on("pageerror", lambda error: opened.complaints.append(str(error)))
+        opened.page.on("dialog", lambda dialog: opened.complaints.append(f"dialog: {dialog.message}"))
+        opened.page.on("request", lambda request: opened.requests.append(request.url))
+        opened.page.goto(path.as_uri())
+        opened.page.wait_for_selector("html[data-ready]", timeout=30_000)
+        return opened
+
+    yield open_file
+    for context in contexts:
+        context.close()
+
+
+@pytest.fixture(scope="session")
+def shots(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder for screenshots."""
+    folder = Path(os.environ[SHOTS]) if os.environ.get(SHOTS) else tmp_path_factory.mktemp("screenshots")
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
