@@ -19,6 +19,7 @@ RECORDS = {
     "run": "RunOptions",
     "explain": "ExplainOptions",
     "compare": "CompareOptions",
+    "report": "ReportOptions",
     "show": "ShowOptions",
     "export": "ExportOptions",
     "search": "SearchOptions",
