@@ -59,6 +59,12 @@ class Words:
         return Happened(event, digested, (Kept("exact", typecode, values),))
 
     @staticmethod
+    def loss(value: float, *, typecode: str = "f", name: str = "loss", stage: Any = "loss") -> Happened:
+        """Return a loss, or a metric, kept exactly."""
+        digested = struct.pack(f"<{typecode}", value).hex()
+        return Happened(Event(stage=stage, name=name, num_tensors=1), digested, (Kept("exact", typecode, (value,)),))
+
+    @staticmethod
     def named(name: str, content: str, stage: Any = "batch", **fields: Any) -> Happened:
         """Return an event of any name."""
         return Happened(Event(stage=stage, name=name, **fields), content)

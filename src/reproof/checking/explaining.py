@@ -34,6 +34,7 @@ def explain_runs(
     *,
     max_runs: int = DEFAULT_MAX_RUNS,
     until_identical: bool = False,
+    maps_steps: bool = False,
     watch: Callable[[list[RunProcess]], None] = lambda _: None,
 ) -> tuple[Comparison, Explanation | None]:
     """Compare two runs of one script and, if they differ, find out why by running it again.
@@ -46,6 +47,7 @@ def explain_runs(
         candidate: Folder of another trace of the same command.
         max_runs: Experiments that may be made.
         until_identical: Go on until the run is identical to its end.
+        maps_steps: Whether the comparison tells what became of each step and stage.
         watch: Called several times a second with the experiment under way.
 
     Returns:
@@ -57,7 +59,7 @@ def explain_runs(
     """
     traces = (open_trace(Path(baseline)), open_trace(Path(candidate)))
     command = command_of(*traces)
-    comparison = compare_traces(*traces, is_same_program=True, verify=True)
+    comparison = compare_traces(*traces, is_same_program=True, verify=True, maps_steps=maps_steps)
     if comparison.first is None and (comparison.output is None or not comparison.output.is_open):
         return comparison, None
     if comparison.first is not None and (changed := find_code_change(comparison.first, *traces)) is not None:

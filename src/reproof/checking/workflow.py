@@ -62,6 +62,7 @@ class CheckRequest:
         explains: Whether the causes of a divergence are searched for by experiment.
         until_identical: Continue the search until the run is identical to its end.
         max_runs: Experiments that the search may make.
+        maps_steps: Whether the result tells what became of each step and stage.
     """
 
     command: tuple[str, ...]
@@ -79,6 +80,7 @@ class CheckRequest:
     explains: bool = True
     until_identical: bool = False
     max_runs: int = DEFAULT_MAX_RUNS
+    maps_steps: bool = False
 
     def __post_init__(self) -> None:
         """Check what can be checked before anything runs."""
@@ -276,6 +278,7 @@ def compare_runs(request: CheckRequest, baseline: FinishedRun, candidate: Finish
         tolerance=request.tolerance,
         max_differences=request.max_differences,
         is_same_program=True,
+        maps_steps=request.maps_steps,
         verify=True,  # some microseconds per step, where a step took milliseconds
     )
 

@@ -7,12 +7,17 @@ from typing import TYPE_CHECKING
 
 import click
 
-from reproof.cli.lines import printable
+from reproof.cli.lines import find_width, printable
 
 if TYPE_CHECKING:
     from reproof.schema import Cause
 
 WIDTH = 100
+"""Where nobody looks at a terminal; a narrower one wraps further (`echo_lines`)."""
+
+LABEL_WIDTH = 7
+INDENT = 2
+"""Of the section in which causes stand."""
 
 
 def cause_lines(causes: tuple[Cause, ...]) -> list[str]:
@@ -37,5 +42,11 @@ def one_cause(cause: Cause) -> list[str]:
 
 def labelled(title: str, text: str) -> list[str]:
     """Return a text of one or more lines behind its title; code keeps its own lines."""
-    parts = [part for line in text.splitlines() for part in textwrap.wrap(line, WIDTH, break_long_words=False) or [""]]
-    return [f"{title if i == 0 else '':<7}{printable(part)}" for i, part in enumerate(parts)]
+    shown = find_width()
+    width = WIDTH if shown is None else max(20, min(WIDTH, shown - LABEL_WIDTH - INDENT))
+    parts = [
+        part
+        for line in text.splitlines()
+        for part in textwrap.wrap(line, width, break_long_words=False, break_on_hyphens=False) or [""]
+    ]
+    return [f"{title if i == 0 else '':<{LABEL_WIDTH}}{printable(part)}" for i, part in enumerate(parts)]

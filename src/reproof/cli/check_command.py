@@ -13,6 +13,7 @@ from reproof.checking.workflow import DEFAULT_MAX_RUNS
 from reproof.cli.check_progress import RunProgress
 from reproof.cli.check_text import draw_runs
 from reproof.cli.comparison_text import draw_comparison
+from reproof.cli.formats import Format, print_formatted
 from reproof.cli.json_output import COMPARISON, JsonFile, json_option, write_json
 from reproof.cli.options import (
     POSITIVE,
@@ -33,6 +34,7 @@ from reproof.cli.options import (
     spell_options,
     steps_option,
 )
+from reproof.cli.page_file import Html, Open, refuse_opening, write_page
 from reproof.launch.variations import NAMES as VARIATIONS
 from reproof.launch.variations import parse_variations
 from reproof.schema import LEVELS, Level
@@ -54,6 +56,9 @@ class CheckOptions(ScriptOptions):
         str | None, keep_option(help="Keep the traces in DIR.  [default: the last 20 checks, in ~/.cache/reproof]")
     ]
     json_file: Annotated[JsonFile | None, json_option(COMPARISON)]
+    page_file: Html
+    opens: Open
+    form: Format
     show_output: ShowOutput
     vary: Annotated[
         str | None,
@@ -93,6 +98,7 @@ class CheckOptions(ScriptOptions):
             explains=self.explains,
             until_identical=self.until_identical,
             max_runs=self.max_runs,
+            maps_steps=self.page_file is not None,
         )
 
 
@@ -104,15 +110,20 @@ def command(options: CheckOptions) -> int:
     SCRIPT needs no change; what follows it is its own. The runs take place in the current folder, one after the other,
     as by hand. Exits with 0 for identical or equivalent, 1 for diverged, 2 if it cannot tell.
     """
+    refuse_opening(options.page_file, opens=options.opens)
     request = options.to_request()
     if not options.quiet:
         note_misplaced(click.get_current_context(), options.script, options.arguments)
     with RunProgress(is_shown=not options.quiet and not options.show_output) as progress:
         result = run_check(request, progress.watch)
     if write_json(result.to_json(), options.json_file):
-        draw_comparison(result.comparison, quiet=options.quiet)
-        if not options.quiet:
-            draw_runs(request, result, spell_check)
+        if options.form != "text":
+            print_formatted(options.form, result.comparison, result.explanation)
+        else:
+            draw_comparison(result.comparison, quiet=options.quiet)
+            if not options.quiet:
+                draw_runs(request, result, spell_check)
+    write_page(options.page_file, result.comparison, result.explanation, opens=options.opens)
     return result.exit_code
 
 
@@ -120,6 +131,12 @@ def spell_check(**changes: object) -> list[str]:
     """Return the check under way as words of a command line, with some options changed; None leaves one out."""
     context = click.get_current_context()
     module = ["-m"] if context.params["is_module"] else []
-    settled: dict[str, object] = {"is_module": None, "keep": None, "json_file": None}  # --keep wants a new folder
+    settled: dict[str, object] = {
+        "is_module": None,
+        "keep": None,
+        "json_file": None,
+        "page_file": None,
+        "opens": None,
+    }  # --keep wants a new folder
     words = spell_options(context, **{**settled, **changes})
     return ["reproof", "check", *words, *module, context.params["script"], *context.params["arguments"]]

@@ -5,9 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import click
-
-from reproof.cli.lines import limit, printable, section
+from reproof.cli.lines import echo_lines, limit, printable, section
 from reproof.cli.suggestions import suggest
 from reproof.launch.variations import find_unvaried
 
@@ -26,8 +24,7 @@ def draw_runs(request: CheckRequest, result: CheckResult, spell: Speller) -> Non
     lines += section("What the runs wrote", limit(tuple(describe_changes(result))))
     lines += section("Ended badly", [printable(line) for line in describe_failures(result)])
     lines += section("Next", suggest(request, result, spell))
-    for line in lines:
-        click.echo(line)
+    echo_lines(lines)
 
 
 def describe_search(request: CheckRequest, result: CheckResult) -> list[str]:

@@ -9,8 +9,10 @@ from typing import Annotated
 import click
 
 from reproof.cli.comparison_text import draw_comparison
+from reproof.cli.formats import Format, print_formatted
 from reproof.cli.json_output import COMPARISON, JsonFile, json_option, write_json
 from reproof.cli.options import MaxDifferences, Options, Quiet, Tolerance, argument, flag, option, pass_options
+from reproof.cli.page_file import Html, Open, refuse_opening, write_page
 from reproof.comparison import compare, find_newest_runs
 from reproof.errors import UsageError
 
@@ -29,6 +31,9 @@ class CompareOptions(Options):
         bool, flag("--verify", help="Check every byte of both traces first, as is always done up to 1 MiB.")
     ]
     json_file: Annotated[JsonFile | None, json_option(COMPARISON)]
+    page_file: Html
+    opens: Open
+    form: Format
     quiet: Quiet
 
 
@@ -41,15 +46,21 @@ def command(options: CompareOptions) -> int:
     Exits with 0 for identical or equivalent, 1 for diverged, 2 if it cannot tell.
     """
     baseline, candidate = choose_runs(options.runs, options.folder)
+    refuse_opening(options.page_file, opens=options.opens)
     comparison = compare(
         baseline,
         candidate,
         tolerance=options.tolerance,
         max_differences=options.max_differences,
         verify=options.verify or None,
+        maps_steps=options.page_file is not None,
     )
     if write_json(comparison.to_json(), options.json_file):
-        draw_comparison(comparison, quiet=options.quiet)
+        if options.form == "text":
+            draw_comparison(comparison, quiet=options.quiet)
+        else:
+            print_formatted(options.form, comparison, None)
+    write_page(options.page_file, comparison, None, opens=options.opens)
     return comparison.exit_code
 
 

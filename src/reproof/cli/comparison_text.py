@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from reproof.cli.cause_text import cause_lines
-from reproof.cli.lines import limit, plural, printable, section
+from reproof.cli.lines import echo_lines, limit, plural, printable, section
 from reproof.cli.output_text import output_lines
 from reproof.schema import relative_to_here
 
@@ -31,11 +31,7 @@ VERIFIED = {
 def draw_comparison(comparison: Comparison, *, quiet: bool = False) -> None:
     """Print the verdict and what it rests on."""
     verdict = click.style(comparison.verdict, fg=COLOURS[comparison.verdict], bold=True)
-    click.echo(f"{verdict}: {summarise(comparison)}")
-    if quiet:
-        return
-    for line in body(comparison):
-        click.echo(line)
+    echo_lines([f"{verdict}: {summarise(comparison)}", *([] if quiet else body(comparison))])
 
 
 def summarise(comparison: Comparison) -> str:

@@ -12,8 +12,9 @@ from reproof.checking.workflow import DEFAULT_MAX_RUNS
 from reproof.cli.check_progress import RunProgress
 from reproof.cli.comparison_text import draw_comparison
 from reproof.cli.json_output import COMPARISON, JsonFile, json_option, write_json
-from reproof.cli.lines import printable, section
+from reproof.cli.lines import echo_lines, printable, section
 from reproof.cli.options import POSITIVE, Options, Quiet, Run, UntilIdentical, option, pass_options
+from reproof.cli.page_file import Html, Open, refuse_opening, write_page
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +26,8 @@ class ExplainOptions(Options):
     max_runs: Annotated[int, option("--max-runs", type=POSITIVE, default=DEFAULT_MAX_RUNS, help="Experiments at most.")]
     until_identical: UntilIdentical
     json_file: Annotated[JsonFile | None, json_option(COMPARISON)]
+    page_file: Html
+    opens: Open
     quiet: Quiet
 
 
@@ -36,18 +39,20 @@ def command(options: ExplainOptions) -> int:
     BASELINE and CANDIDATE are folders that `reproof run` made. Run this in the folder in which they took place.
     Exits with 0 for identical or equivalent, 1 for diverged, 2 if it cannot tell.
     """
+    refuse_opening(options.page_file, opens=options.opens)
     with RunProgress(is_shown=not options.quiet) as progress:
         comparison, found = explain_runs(
             options.baseline,
             options.candidate,
             max_runs=options.max_runs,
             until_identical=options.until_identical,
+            maps_steps=options.page_file is not None,
             watch=progress.watch,
         )
     experiments = [] if found is None else [trial.to_json() for trial in found.trials]
     notes = [] if found is None else list(found.notes)
     if write_json({**comparison.to_json(), "experiments": experiments, "notes": notes}, options.json_file):
         draw_comparison(comparison, quiet=options.quiet)
-        for line in section("Search for causes", [] if options.quiet else [printable(note) for note in notes]):
-            click.echo(line)
+        echo_lines(section("Search for causes", [] if options.quiet else [printable(note) for note in notes]))
+    write_page(options.page_file, comparison, found, opens=options.opens)
     return comparison.exit_code

@@ -19,6 +19,7 @@ COMMANDS = {
     "run": "Record one run of a training script.",
     "explain": "Find the causes of a divergence between two recorded runs, by experiment.",
     "compare": "Compare two recorded runs and name the first divergence.",
+    "report": "Write one page that shows how two recorded runs compare.",
     "show": "Show what is in a trace: how the run ended, counts, losses, one step.",
     "export": "Write a trace as JSON lines or Parquet.",
     "search": "Search for the best configuration by Optuna, and keep its trial as a bundle.",

@@ -6,6 +6,7 @@
 - `alignment`: the first frame that differs, by bisection; then event by event
 - `tables`: frames of equal structure, compared as arrays
 - `tally`: what is counted and kept of one process
+- `steps`: what became of each step and stage, for whoever draws a map
 - `structure`: events that only one of the runs has
 - `details`: how one event differs
 - `outputs`: what both have saved, printed and left as files

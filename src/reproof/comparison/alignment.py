@@ -15,14 +15,16 @@ from typing import TYPE_CHECKING
 
 from reproof.comparison.calls import Call, Found, count_beside, match_calls, split_step
 from reproof.comparison.snapshots import is_state
+from reproof.comparison.steps import make_states
 from reproof.comparison.tables import has_equal_calls, tally_tables
 from reproof.comparison.tally import Extra, Pair, Place, Tally
 from reproof.comparison.verification import check_equal_digests
+from reproof.schema import DIFFERENT, EQUAL, NOT_COMPARED
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable
 
-    from reproof.schema import Frame, Stage
+    from reproof.schema import Event, Frame, Stage
     from reproof.trace import RankTrace
 
 Key = tuple["Stage", str, "str | None", int]
@@ -39,18 +41,19 @@ def find_first_difference(a: RankTrace, b: RankTrace) -> int:
     return bisect_left(range(min(len(a), len(b))), True, key=lambda i: a.chain(i) != b.chain(i))  # noqa: FBT003
 
 
-def tally_differences(a: RankTrace, b: RankTrace, limit: int) -> Tally:
+def tally_differences(a: RankTrace, b: RankTrace, limit: int, *, maps_steps: bool = False) -> Tally:
     """Compare two traces of one process and count what differs.
 
     Args:
         a: The baseline.
         b: The candidate.
         limit: How many differing events to keep with their places.
+        maps_steps: Whether to tell what became of each step and stage.
 
     Raises:
         TraceError: If a frame that is looked at is damaged.
     """
-    tally = Tally(limit)
+    tally = Tally(limit, make_states(a, b) if maps_steps else None)
     first = find_first_difference(a, b)
     for trace in (a, b):
         if first < len(trace):
@@ -59,6 +62,8 @@ def tally_differences(a: RankTrace, b: RankTrace, limit: int) -> Tally:
     start = _begin_step(a, b, first)
     for layout, times in a.count_layouts(start):
         tally.add_compared(layout, times)
+    if tally.states is not None:
+        tally.states.mark_frames(a, 0, start)
     _tally_from(a, b, start, tally)
     return tally
 
@@ -93,6 +98,9 @@ def _tally_from(a: RankTrace, b: RankTrace, start: int, tally: Tally) -> None:
     if a.num_steps == b.num_steps:
         at_a, at_b = _tally_rest(a, b, at_a, at_b, tally)
     tally.rest = at_a, at_b
+    if tally.states is not None:  # the tail of the longer trace
+        tally.states.mark_frames(a, at_a, len(a), NOT_COMPARED)
+        tally.states.mark_frames(b, at_b, len(b), NOT_COMPARED)
 
 
 def _tally_rest(a: RankTrace, b: RankTrace, at_a: int, at_b: int, tally: Tally) -> tuple[int, int]:
@@ -128,12 +136,15 @@ def _have_equal_layouts(frames_a: list[Frame], frames_b: list[Frame]) -> bool:
 
 def _compare_frames(frame_a: Frame, frame_b: Frame, tally: Tally) -> None:
     tally.add_compared(frame_a.layout, 1)
+    if tally.states is not None:
+        tally.states.mark_layout(frame_a.layout, [frame_a.step])
     if frame_a.digests == frame_b.digests:
         return
     for position, event in enumerate(frame_a.layout.events):
         if event.skipped is None and frame_a.digest(position) != frame_b.digest(position):
             place_a, place_b = Place(frame_a.number, position), Place(frame_b.number, position)
             tally.add_differing(Pair(frame_a.step, event, place_a, place_b))
+            _mark(tally, event, frame_a.step, DIFFERENT)
 
 
 def _align_step(
@@ -180,12 +191,15 @@ class StepComparison:
                 continue
             event_b, place_b, digest_b = other
             if event.skipped is not None or event_b.skipped is not None:
+                _mark(tally, event, self._step, NOT_COMPARED)
                 continue
             if event.algorithm != event_b.algorithm:
                 tally.other_algorithm.add(event.name)
+                _mark(tally, event, self._step, NOT_COMPARED)
                 continue
             tally.compared[event.stage] += 1
             tally.num_tensors += event.num_tensors
+            _mark(tally, event, self._step, EQUAL if digest_a == digest_b else DIFFERENT)
             if digest_a != digest_b:
                 self._pairs.append(Pair(self._step, event, place_a, place_b))
         self.add_extras([found for key, found in events_b.items() if key not in events_a], is_in_baseline=False)
@@ -200,6 +214,13 @@ class StepComparison:
             self._tally.add_differing(pair)
         for extra in sorted(self._extras, key=lambda extra: (not extra.is_in_baseline, extra.place)):
             self._tally.add_extra(extra)
+            _mark(self._tally, extra.event, self._step, NOT_COMPARED)
+
+
+def _mark(tally: Tally, event: Event, step: int, state: int) -> None:
+    """Note the state of one event, where states are asked for."""
+    if tally.states is not None:
+        tally.states.mark(event.stage, step, state)
 
 
 def _order_of(others: list[Found], equal: list[tuple[Call, Call]], side: int) -> list[Hashable]:

@@ -33,6 +33,7 @@ from reproof.schema import (
     Skipped,
     Stage,
     StageCount,
+    StepMap,
     Verdict,
 )
 from reproof.trace import Trace, find_newest_traces, open_trace
@@ -57,6 +58,7 @@ def compare(
     tolerance: float | None = None,
     max_differences: int = DEFAULT_LIMIT,
     verify: bool | None = None,
+    maps_steps: bool = False,
 ) -> Comparison:
     """Compare two recorded runs: the first divergence in execution order, counts, and a verdict.
 
@@ -68,6 +70,7 @@ def compare(
         max_differences: How many differing events to describe.
         verify: Whether to hold every byte of both traces against its checksums first; None does so for traces of up to
             1 MiB. `Comparison.is_verified` tells.
+        maps_steps: Whether to tell what became of each step and stage (`Comparison.steps`), which a page draws.
 
     Returns:
         The comparison. Runs that differ are an answer, not an error.
@@ -88,7 +91,9 @@ def compare(
     traces = [open_trace(path) for path in paths if path not in records]
     if records:
         raise UsageError(f"{records[0]} is a file and the other run a folder", "compare two traces, or two pickles")
-    return compare_traces(*traces, tolerance=tolerance, max_differences=max_differences, verify=verify)
+    return compare_traces(
+        *traces, tolerance=tolerance, max_differences=max_differences, verify=verify, maps_steps=maps_steps
+    )
 
 
 def is_file(path: Path) -> bool:
@@ -136,14 +141,14 @@ class RunPair:
         self.num_within = 0
         self.beside: list[Beside] = []
 
-    def compare_ranks(self) -> None:
+    def compare_ranks(self, *, maps_steps: bool = False) -> None:
         """Compare every process that both runs have."""
         a, b = self.baseline.ranks, self.candidate.ranks
         for rank in sorted(set(a) ^ set(b)):
             self.structure.append(f"only the {'baseline' if rank in a else 'candidate'} has rank {rank}")
         limit = self.limit if self.tolerance is None else ALL
         for rank in sorted(set(a) & set(b)):
-            tally = self.tallies[rank] = tally_differences(a[rank], b[rank], limit)
+            tally = self.tallies[rank] = tally_differences(a[rank], b[rank], limit, maps_steps=maps_steps)
             self._set_copies_aside(rank, tally)
             self._judge_pairs(rank, tally)
             self._note_structure(rank, tally)
@@ -171,6 +176,8 @@ class RunPair:
     def _tell_copies(self, event: Event, tally: Tally) -> None:
         tally.differing[event.stage] -= 1
         tally.differing += Counter()  # drops what is zero
+        if tally.states is not None and not tally.differing["final"]:
+            tally.states.settle("final")
         what = f"copies of other states of the training that the runs have left: {event.name}"
         self.beside.append(Beside(what=what))
 
@@ -282,6 +289,14 @@ class RunPair:
             trace.events_before(place.frame) + place.position, trace.frame(place.frame).digest(place.position)
         )
 
+    def map_steps(self) -> tuple[StepMap, ...]:
+        """Return what became of each step and stage, per process; empty where that was not asked for."""
+        return tuple(
+            tally.states.to_map(rank, min(run.ranks[rank].num_steps for run in (self.baseline, self.candidate)))
+            for rank, tally in self.tallies.items()
+            if tally.states is not None
+        )
+
     def find_extra(self) -> Difference | None:
         """Return the first event that only one run has, if both runs were recorded to their ends."""
         if any(trace.explain_incomplete() is not None for trace in (self.baseline, self.candidate)):
@@ -336,6 +351,7 @@ def compare_traces(
     is_same_program: bool = False,
     verify: bool | None = None,
     ignored: Sequence[str] = (),
+    maps_steps: bool = False,
 ) -> Comparison:
     """Compare two open traces; see `compare`.
 
@@ -345,7 +361,14 @@ def compare_traces(
 
     def compare_two(a: Trace, b: Trace) -> Comparison:
         return compare_own(
-            a, b, tolerance, max_differences, is_same_program=is_same_program, verify=verify, ignored=ignored
+            a,
+            b,
+            tolerance,
+            max_differences,
+            is_same_program=is_same_program,
+            verify=verify,
+            ignored=ignored,
+            maps_steps=maps_steps,
         )
 
     return compare_processes(baseline, candidate, compare_two, max_differences)
@@ -360,11 +383,12 @@ def compare_own(  # as `compare_traces`
     is_same_program: bool,
     verify: bool | None,
     ignored: Sequence[str],
+    maps_steps: bool,
 ) -> Comparison:
     """Compare the processes that were started with the runs, or one that another has started, and no others."""
     is_verified = verify_traces(baseline, candidate, is_wanted=verify)
     pair = RunPair(baseline, candidate, tolerance, max(1, max_differences))
-    pair.compare_ranks()
+    pair.compare_ranks(maps_steps=maps_steps)
     pair.note_runs()
     differences = pair.describe()
     extra = pair.find_extra() if is_same_program else None
@@ -400,4 +424,5 @@ def compare_own(  # as `compare_traces`
         output=output,
         is_same_run=baseline.header.run_id == candidate.header.run_id,
         untrained=pair.find_untrained() if differences and (output is None or not output.differences) else (),
+        steps=pair.map_steps(),
     )

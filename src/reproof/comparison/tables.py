@@ -111,8 +111,13 @@ def _tally_table(a: RankTrace, b: RankTrace, frames_a: range, frames_b: range, t
     tally.add_compared(layout, len(frames_a))
     tables = a.table(frames_a.start, frames_a.stop), b.table(frames_b.start, frames_b.stop)
     if tables[0] == tables[1]:
+        if tally.states is not None:
+            tally.states.mark_layout(layout, a.column("step", frames_a.start, frames_a.stop))
         return
-    for event, equal in zip(layout.events, count_equal_fields(*tables, len(layout.events)), strict=True):
+    difference = subtract_tables(*tables)
+    if tally.states is not None:
+        tally.states.mark_table(layout, a.column("step", frames_a.start, frames_a.stop), difference)
+    for event, equal in zip(layout.events, count_zero_fields(difference, len(layout.events)), strict=True):
         if event.skipped is None:
             tally.differing[event.stage] += len(frames_a) - equal
     has_left = any(event.stage == "final" for event in layout.events)
@@ -144,9 +149,19 @@ def count_equal_fields(a: bytes, b: bytes, width: int) -> list[int]:
     Returns:
         `width` counts.
     """
-    # XOR as two large integers, then search for aligned runs of zero bytes: the standard library's fastest way, and
-    # at its best in the usual case that after a divergence nothing is equal any more.
-    difference = (int.from_bytes(a, "little") ^ int.from_bytes(b, "little")).to_bytes(len(a), "little")
+    return count_zero_fields(subtract_tables(a, b), width)
+
+
+def subtract_tables(a: bytes, b: bytes) -> bytes:
+    """Return the bits in which two tables differ: as two large integers, the standard library's fastest way."""
+    return (int.from_bytes(a, "little") ^ int.from_bytes(b, "little")).to_bytes(len(a), "little")
+
+
+def count_zero_fields(difference: bytes, width: int) -> list[int]:
+    """Count, for each column of a table of differences, the rows in which there is none.
+
+    A search for aligned runs of zero bytes, at its best in the usual case that nothing is equal after a divergence.
+    """
     equal = [0] * width
     position = difference.find(NO_DIGEST)
     while position != -1:

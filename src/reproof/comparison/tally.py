@@ -6,6 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
+    from reproof.comparison.steps import StepStates
     from reproof.schema import Event, Layout, Stage
 
 
@@ -50,11 +51,13 @@ class Tally:
         beside: How many calls without gradients one run alone makes, by model and line: baseline, candidate.
         num_beside: Events of these, by run.
         rest: Frames up to which the traces were compared; what follows only one of them has.
+        states: What became of each step and stage, where that was asked for.
     """
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, states: StepStates | None = None) -> None:
         """Keep the first `limit` differing events."""
         self.limit = limit
+        self.states = states
         self.num_tensors = 0
         self.compared: Counter[Stage] = Counter()
         self.differing: Counter[Stage] = Counter()

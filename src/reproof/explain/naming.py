@@ -43,4 +43,5 @@ def name_cause(suspect: Suspect, folder: Path, step: int, evidence: str, *, is_c
         fix=remedy.fix,
         reason=remedy.reason,
         link=remedy.link,
+        change=remedy.to_change(suspect.file, suspect.line, text),
     )

@@ -8,18 +8,27 @@ Left out: which line is to blame (`reproof.explain.search`), and what each kind 
 
 from __future__ import annotations
 
+import ast
 import itertools
 import re
 from dataclasses import dataclass
+from difflib import SequenceMatcher
 from typing import TYPE_CHECKING, Final
 
 from reproof.explain.kinds import KINDS
 from reproof.explain.script import SCRIPTLESS, Names
 from reproof.explain.syntax import Line
+from reproof.schema import Fix
 
 if TYPE_CHECKING:
     from reproof.explain.kinds import KindRow
-    from reproof.schema import CauseKind
+    from reproof.schema import CauseKind, FixAction
+
+REMARK: Final = "    # "
+"""Between what to write and what is said about it."""
+
+ALIKE: Final = 0.45
+"""Share of two lines that they have in common if one is the other with a part replaced."""
 
 PAGES: Final = "https://github.com/reproof/reproof/blob/main/docs/causes"
 
@@ -33,12 +42,28 @@ class Remedy:
         fix: What to write instead, or what to do.
         reason: Why the line is to blame, in one sentence.
         link: Page about causes of this kind.
+        is_by_rule: Whether a rule has written the line otherwise; else the fix is the instruction of its kind.
     """
 
     kind: CauseKind
     fix: str
     reason: str
     link: str
+    is_by_rule: bool = False
+
+    def to_change(self, file: str | None, line: int | None, text: str) -> Fix:
+        """Return the fix as a change of the source.
+
+        Args:
+            file: The user's file, or None.
+            line: 1-based, or None.
+            text: The line as it stands.
+        """
+        code, _, remark = self.fix.partition(REMARK)
+        action: FixAction = "insert" if is_python(code) else "advise"
+        if self.is_by_rule and is_same_statement(text, code):
+            return Fix(action="replace", file=file, line=line, old=text, new=code, remark=remark)
+        return Fix(action=action, file=file, line=line, old="", new=code, remark=remark)
 
 
 def remedy_for(kind: CauseKind, source: str, text: str, names: Names = SCRIPTLESS) -> Remedy:
@@ -59,7 +84,22 @@ def remedy_for(kind: CauseKind, source: str, text: str, names: Names = SCRIPTLES
         fix=fix or instruct(row, source, "" if line is None else line.code).format(seed=names.seed),
         reason=row.reason.format(source=source),
         link=f"{PAGES}/{kind}.md",
+        is_by_rule=fix is not None,
     )
+
+
+def is_python(text: str) -> bool:
+    """Whether a text is code, and no sentence."""
+    try:
+        ast.parse(text if not text.endswith(":") else f"{text} pass")
+    except (SyntaxError, ValueError):
+        return False
+    return True
+
+
+def is_same_statement(old: str, new: str) -> bool:
+    """Whether one line is the other with a part replaced, rather than a line to be written elsewhere."""
+    return bool(old) and SequenceMatcher(None, old, new, autojunk=False).ratio() > ALIKE
 
 
 def instruct(row: KindRow, source: str, code: str) -> str:

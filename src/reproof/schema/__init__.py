@@ -21,10 +21,16 @@ from reproof.schema.causes import (
     CAUSE_KINDS,
     Cause,
     CauseKind,
+    Fix,
+    FixAction,
     parse_kind,
 )
 from reproof.schema.comparison import (
+    DIFFERENT,
+    EQUAL,
     JSON_SCHEMA,
+    NO_EVENT,
+    NOT_COMPARED,
     Beside,
     Comparison,
     Condition,
@@ -32,6 +38,7 @@ from reproof.schema.comparison import (
     LossGap,
     RngGap,
     StageCount,
+    StepMap,
     Verdict,
 )
 from reproof.schema.events import (
@@ -74,10 +81,14 @@ from reproof.schema.skipped import Skipped
 
 __all__ = [
     "CAUSE_KINDS",
+    "DIFFERENT",
     "DIGEST_BYTES",
+    "EQUAL",
     "JSON_SCHEMA",
     "LEVELS",
+    "NOT_COMPARED",
     "NO_DIGEST",
+    "NO_EVENT",
     "OP_PHASES",
     "PROCESSES",
     "RNG_CUDA",
@@ -93,6 +104,8 @@ __all__ = [
     "Detail",
     "Difference",
     "Event",
+    "Fix",
+    "FixAction",
     "Frame",
     "Layout",
     "Level",
@@ -115,6 +128,7 @@ __all__ = [
     "Skipped",
     "Stage",
     "StageCount",
+    "StepMap",
     "UnstableOp",
     "Verdict",
     "parse_kind",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from dataclasses import asdict, dataclass
 from typing import Any, Final, Literal, get_args
 
 CauseKind = Literal[
@@ -34,6 +35,37 @@ def parse_kind(text: str) -> CauseKind | None:
     return next((kind for kind in CAUSE_KINDS if kind == text), None)
 
 
+FixAction = Literal["replace", "insert", "advise"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fix:
+    """What removes a cause, as a change of the source.
+
+    Attributes:
+        action: *replace* the line by another; *insert* code, where `remark` says; *advise*: `new` is an instruction.
+        file: The file, as `Cause.file`.
+        line: 1-based, or None.
+        old: The line as it stands; empty unless it is replaced.
+        new: What to write.
+        remark: What else the change needs, or where it goes; may be empty.
+    """
+
+    action: FixAction
+    file: str | None
+    line: int | None
+    old: str
+    new: str
+    remark: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values."""
+        return asdict(self)
+
+
+EXPERIMENT: Final = re.compile(r"experiments? (\d+)(?: and (\d+))?")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cause:
     """Why two runs differ.
@@ -50,6 +82,7 @@ class Cause:
         fix: What to write instead.
         reason: Why, in one sentence.
         link: Page about causes of this kind.
+        change: The fix as a change of the source, where it is one.
     """
 
     kind: CauseKind
@@ -63,8 +96,19 @@ class Cause:
     fix: str = ""
     reason: str = ""
     link: str = ""
+    change: Fix | None = None
+
+    @property
+    def experiments(self) -> tuple[int, ...]:
+        """Numbers of the experiments that the evidence rests on, in its order."""
+        found = (number for match in EXPERIMENT.finditer(self.evidence) for number in match.groups() if number)
+        return tuple(dict.fromkeys(map(int, found)))
 
     def to_json(self) -> dict[str, Any]:
         """Return an entry of ``causes`` of the JSON contract."""
         names = ("kind", "source", "file", "line", "text", "confirmed", "step", "evidence", "fix", "reason", "link")
-        return {name: getattr(self, name) for name in names}
+        return {
+            **{name: getattr(self, name) for name in names},
+            "change": None if self.change is None else self.change.to_json(),
+            "experiments": list(self.experiments),
+        }

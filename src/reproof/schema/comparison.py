@@ -133,6 +133,27 @@ class RngGap(NamedTuple):
     num_compared: int
 
 
+NO_EVENT: Final = 0
+EQUAL: Final = 1
+NOT_COMPARED: Final = 2
+DIFFERENT: Final = 3
+"""States of a step and stage in a `StepMap`; where a stage has several events the largest counts."""
+
+
+class StepMap(NamedTuple):
+    """What became of each step and stage of one process.
+
+    Attributes:
+        rank: The process.
+        num_steps: Steps that both runs have; what stands beyond came after the last step, or in one run only.
+        planes: For each stage that has an event, one byte per step: a state.
+    """
+
+    rank: int
+    num_steps: int
+    planes: tuple[tuple[Stage, bytes], ...]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Condition:
     """A circumstance of a run that differs between baseline and candidate."""
@@ -212,6 +233,7 @@ class Comparison:
         processes: What was compared of processes that others have started, such as ``process 0.1 (train.py:34)``.
         untrained: Models to which all that differs belongs, where none of them is trained and everything of those that
             are is equal: losses, gradients, updates, final state and output.
+        steps: What became of each step and stage, per process, where that was asked for.
     """
 
     verdict: Verdict
@@ -238,6 +260,7 @@ class Comparison:
     is_same_run: bool = False
     processes: tuple[str, ...] = ()
     untrained: tuple[str, ...] = ()
+    steps: tuple[StepMap, ...] = ()
 
     @property
     def exit_code(self) -> int:
@@ -263,6 +286,7 @@ class Comparison:
             "losses": [gap.to_json() for gap in self.losses],
             "rng": [{"step": g.step, "differing": list(g.differing)} for g in self.rng],
             "tolerance": self.tolerance,
+            "within_tolerance": self.num_within_tolerance,
             "runs": list(self.runs),
             "level": self.level,
             "verified": self.is_verified,

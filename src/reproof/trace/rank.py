@@ -27,7 +27,11 @@ if TYPE_CHECKING:
 
     from reproof.schema import Stage
 
-COLUMNS: Final[dict[str, tuple[Literal["Q", "I"], int]]] = {"step": ("Q", 24), "layout": ("I", 32)}
+COLUMNS: Final[dict[str, tuple[Literal["Q", "I"], int]]] = {
+    "values_end": ("Q", 16),
+    "step": ("Q", 24),
+    "layout": ("I", 32),
+}
 """Fields of a frame record that are read as arrays: `array` typecode, offset."""
 
 COLUMN_FRAMES: Final = 65536
@@ -207,7 +211,7 @@ class RankTrace:
         start = bisect_right(positions, step - 1, key=lambda i: self.record(i).step)
         return range(start, stop)
 
-    def column(self, name: Literal["step", "layout"], start: int, stop: int) -> array[int]:
+    def column(self, name: Literal["values_end", "step", "layout"], start: int, stop: int) -> array[int]:
         """Return one field of the records of frames; unlike `frame` it checks nothing."""
         typecode, offset = COLUMNS[name]
         records = memoryview(self._maps["frames"])[_frame_offset(start) : _frame_offset(stop)].cast(typecode)
@@ -295,9 +299,13 @@ class RankTrace:
                 self._check_numbers(index, own_values, len(layout.events))
             before = record
 
+    def value_bytes(self, start: int, stop: int) -> bytes:
+        """Return what is stored of the numbers of frames; unlike `numbers` it checks nothing."""
+        first = self.record(start - 1).values_end if start else 0
+        return self._maps["values"][fmt.HEADER_BYTES + first : fmt.HEADER_BYTES + self.record(stop - 1).values_end]
+
     def _value_bytes(self, index: int) -> bytes:
-        start = self.record(index - 1).values_end if index else 0
-        return self._maps["values"][fmt.HEADER_BYTES + start : fmt.HEADER_BYTES + self.record(index).values_end]
+        return self.value_bytes(index, index + 1)
 
     def _check_numbers(self, index: int, data: bytes, num_events: int) -> list[NumbersEntry]:
         """Return where each set of numbers of a frame lies."""

@@ -22,6 +22,7 @@ RECORDS = {
     "run": "RunOptions",
     "explain": "ExplainOptions",
     "compare": "CompareOptions",
+    "report": "ReportOptions",
     "show": "ShowOptions",
     "export": "ExportOptions",
     "search": "SearchOptions",

@@ -1,0 +1,57 @@
+"""`--format`: the result as text for people, or as what a service for code and tests shows."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
+
+import click
+
+from reproof.cli.options import option
+from reproof.cli.page_file import make_report
+from reproof.errors import UsageError
+
+if TYPE_CHECKING:
+    from reproof.explain.search import Explanation
+    from reproof.schema import Comparison
+
+FORMATS: Final = ("text", "markdown", "github", "junit")
+SUMMARY: Final = "GITHUB_STEP_SUMMARY"
+"""Variable by which GitHub Actions names the file of a step's summary."""
+
+Format = Annotated[
+    str,
+    option(
+        "--format",
+        type=click.Choice(FORMATS),
+        default="text",
+        help="How to print the result: for a terminal, as Markdown for a pull request, as annotations and summary of "
+        "GitHub Actions, as JUnit's XML.",
+    ),
+]
+
+
+def print_formatted(form: str, comparison: Comparison, explanation: Explanation | None) -> None:
+    """Print a result in one of the formats other than text.
+
+    Effects: with ``github`` the summary is appended to the file that GITHUB_STEP_SUMMARY names.
+
+    Raises:
+        UsageError: If the comparison is not of two traces, or the summary cannot be written.
+        TraceError: If a trace cannot be read.
+    """
+    from reproof.report.github import render_annotations
+    from reproof.report.junit import render_junit
+    from reproof.report.markdown import render_markdown
+
+    report = make_report(comparison, explanation)
+    render = {"markdown": render_markdown, "github": render_annotations, "junit": render_junit}[form]
+    click.echo(render(report), nl=False)
+    if form == "github" and os.environ.get(SUMMARY):
+        path = Path(os.environ[SUMMARY])
+        try:
+            with path.open("a", encoding="utf-8") as file:
+                file.write(render_markdown(report))
+        except OSError as error:
+            raise UsageError(f"cannot write {path}: {error.strerror}", f"unset {SUMMARY}") from None

@@ -1,0 +1,169 @@
+"""Write the page of a result: `--html FILE`, which replaces an earlier page and nothing else, and `--open`."""
+
+from __future__ import annotations
+
+import webbrowser
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
+
+import click
+
+from reproof.cli.json_output import is_stream, refuse_unwritable, write_whole
+from reproof.cli.options import flag, option
+from reproof.errors import TraceError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from reproof.explain.laboratory import Trial
+    from reproof.explain.search import Explanation
+    from reproof.report.experiments import Experiment
+    from reproof.report.records import Report
+    from reproof.schema import Comparison
+
+MARK: Final = b'<meta name="generator" content="reproof">'
+"""Near the start of each page."""
+
+MARK_BYTES: Final = 4096
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PageFile:
+    """Where a page goes; refused as soon as it is named if it cannot go there."""
+
+    path: Path
+
+    def __post_init__(self) -> None:
+        """Check what can be checked before anything runs."""
+        self._refuse()
+
+    def write(self, page: str) -> None:
+        """Write a page; the file appears whole or not at all.
+
+        Raises:
+            UsageError: If it cannot be written, or something else has come to be there.
+        """
+        self._refuse()
+        try:
+            write_whole(self.path if is_stream(self.path) else self.path.resolve(), page)
+        except OSError as error:
+            raise UsageError(
+                f"cannot write {self.path}: {error.strerror}", "choose another file for the page"
+            ) from None
+
+    def _refuse(self) -> None:
+        try:
+            refuse_unwritable(self.path if is_stream(self.path) else self.path.resolve())
+            is_free = is_stream(self.path) or is_replaceable_page(self.path)
+        except OSError as error:
+            raise UsageError(
+                f"cannot write {self.path}: {error.strerror}", "choose another file for the page"
+            ) from None
+        if not is_free:
+            raise UsageError(f"{self.path} exists and is no earlier page", "name another file, or move this one away")
+
+
+def is_replaceable_page(path: Path) -> bool:
+    """Whether a file is not there, is empty, or is a page of ours.
+
+    Raises:
+        OSError: If it cannot be read.
+    """
+    if not path.exists():
+        return True
+    with path.open("rb") as file:
+        start = file.read(MARK_BYTES)
+    return not start or MARK in start
+
+
+def read_page_file(_context: click.Context, _option: click.Parameter, path: str | None) -> PageFile | None:
+    """Return where a page goes that the user has asked for."""
+    return None if path is None else PageFile(path=Path(path))
+
+
+Html = Annotated[
+    PageFile | None,
+    option("--html", metavar="FILE", callback=read_page_file, help="Write a page that shows the result."),
+]
+Open = Annotated[bool, flag("--open", help="Open the page in the browser.")]
+
+
+def write_page(
+    target: PageFile | None, comparison: Comparison, explanation: Explanation | None, *, opens: bool
+) -> None:
+    """Write the page of a comparison if one was asked for, tell where it is, and open it if that was asked for.
+
+    Raises:
+        UsageError: If `opens` without a page, or it cannot be written.
+        TraceError: If a trace cannot be read.
+    """
+    if target is None:
+        return
+    from reproof.report.page import render_page  # takes longer to import than a comparison takes
+
+    target.write(render_page(make_report(comparison, explanation)))
+    click.echo(f"page: {target.path}", err=True)
+    if opens:
+        webbrowser.open(target.path.resolve().as_uri())
+
+
+def refuse_opening(target: PageFile | None, *, opens: bool) -> None:
+    """Refuse to open a page that is not written.
+
+    Raises:
+        UsageError: If that was asked for.
+    """
+    if opens and target is None:
+        raise UsageError("--open without a page", "name the page with --html FILE")
+
+
+def make_report(comparison: Comparison, explanation: Explanation | None) -> Report:
+    """Return the rows of a comparison of two traces.
+
+    Raises:
+        UsageError: If it is of pickles of the hand-made check.
+        TraceError: If a trace cannot be read.
+    """
+    from reproof.report.rows import build_report
+    from reproof.trace import open_trace
+
+    if any(Path(run).is_file() for run in comparison.runs):
+        raise UsageError(f"{comparison.runs[0]} is a file", "a page shows two traces; compare pickles by themselves")
+    baseline, candidate = (open_trace(Path(run)) for run in comparison.runs)
+    return build_report(
+        comparison,
+        baseline,
+        candidate,
+        experiments=list_experiments(() if explanation is None else explanation.trials),
+        notes=() if explanation is None else explanation.notes,
+        was_explained=explanation is not None,
+    )
+
+
+def list_experiments(trials: Sequence[Trial]) -> list[Experiment]:
+    """Return experiments as the rows want them, each with the steps that it was to run."""
+    from reproof.report.experiments import Experiment
+
+    return [
+        Experiment(
+            number=trial.number,
+            purpose=trial.purpose,
+            seconds=trial.run.seconds,
+            trace=trial.trace,
+            window=read_window(trial.trace),
+            first=trial.first,
+            problem=trial.problem,
+        )
+        for trial in trials
+    ]
+
+
+def read_window(trace: Path) -> int | None:
+    """Return after how many steps a run was to end; None if not before its own end, or if that is unknown."""
+    from reproof.trace.header import read_header
+
+    try:
+        return read_header(trace).num_steps
+    except TraceError:
+        return None

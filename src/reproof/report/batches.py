@@ -1,0 +1,68 @@
+"""The samples of the batch in which two runs part: which, in which order, and which of them changed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from reproof.report.records import BatchRow
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from reproof.schema import Difference, Numbers
+    from reproof.trace.rank import RankTrace
+
+MAX_SAMPLES: Final = 512
+
+
+def describe_batch(a: RankTrace, b: RankTrace, first: Difference) -> BatchRow | None:
+    """Return the samples of the divergent batch; None if the runs part elsewhere, or the samples were not kept."""
+    if first.stage != "batch":
+        return None
+    loader = first.name.removesuffix(" indices").split("[")[0]
+    orders = [_read(trace, first.step, f"{loader} indices", "exact") for trace in (a, b)]
+    samples = [_read(trace, first.step, first.name, "samples") for trace in (a, b)]
+    if orders[0] is None or orders[1] is None:
+        if samples[0] is None or samples[1] is None:
+            return None
+        names = [[str(number) for number in range(len(side))] for side in samples if side is not None]
+    else:
+        names = [[str(value) for value in side[:MAX_SAMPLES]] for side in orders if side is not None]
+    changed: tuple[int, ...] = ()
+    if samples[0] is not None and samples[1] is not None and names[0] == names[1]:
+        pairs = zip(samples[0][:MAX_SAMPLES], samples[1][:MAX_SAMPLES], strict=False)
+        changed = tuple(i for i, (x, y) in enumerate(pairs) if x != y)
+    return BatchRow(
+        name=loader,
+        told=_tell(names[0], names[1], changed, has_indices=orders[0] is not None),
+        baseline=tuple(names[0]),
+        candidate=tuple(names[1]),
+        changed=changed,
+    )
+
+
+def _read(trace: RankTrace, step: int, name: str, kind: str) -> Sequence[int | float | str] | None:
+    for numbers in _find(trace, step, name, kind):
+        return numbers.values
+    return None
+
+
+def _find(trace: RankTrace, step: int, name: str, kind: str) -> Iterator[Numbers]:
+    for index in trace.find_step(step):
+        kept = trace.numbers(index)
+        for position, event in enumerate(trace.frame(index).layout.events):
+            if event.name == name and (position, kind) in kept:
+                yield kept[position, kind]
+
+
+def _tell(a: list[str], b: list[str], changed: tuple[int, ...], *, has_indices: bool) -> str:
+    numbers = "Numbers are indices into the data set." if has_indices else "Numbers are places in the batch."
+    if a == b:
+        what = f"{len(changed)} of {len(a)} have other content" if changed else "their content differs"
+        return f"The same samples in the same order; {what}. {numbers}"
+    moved = sum(x != y for x, y in zip(a, b, strict=False))
+    if sorted(a) == sorted(b):
+        told = f"The same samples; {moved} of {len(a)} places hold another one."
+        return f"{told} A line joins each sample's places. {numbers}"
+    shared = len(set(a) & set(b))
+    return f"Of {len(a)} samples {shared} are in both runs; a line joins their places. {numbers}"

@@ -1,0 +1,85 @@
+"""Bars and lines of the page as SVG: drawn here, so that they are there without a script and on paper."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from markupsafe import Markup
+
+    from reproof.report.records import BatchRow
+
+MAX_DRAWN: Final = 48
+CELL: Final = 34
+ROW: Final = 92
+
+
+def draw_bar(share: float, label: str = "") -> Markup:
+    """Return a bar that is blue as far as runs are equal, and orange from there on.
+
+    Args:
+        share: From 0 to 1.
+        label: What it shows, for who cannot see it; decoration if there is none.
+    """
+    from markupsafe import Markup, escape
+
+    equal = round(1000 * max(0.0, min(1.0, share)), 1)
+    role = f'role="img" aria-label="{escape(label)}"' if label else 'aria-hidden="true"'
+    return Markup(  # noqa: S704  # numbers, and an escaped label
+        f'<svg class="bar" viewBox="0 0 1000 10" preserveAspectRatio="none" {role}>'
+        f'<rect class="same" x="0" y="0" width="{equal}" height="10"/>'
+        f'<rect class="differs" x="{equal}" y="0" width="{1000 - equal}" height="10"/></svg>'
+    )
+
+
+def draw_batch(batch: BatchRow) -> Markup:
+    """Return the samples of both runs as two rows, each sample's places joined by a line."""
+    from markupsafe import Markup, escape
+
+    start, stop = _choose_part(batch)
+    a, b = batch.baseline[start:stop], batch.candidate[start:stop]
+    later: dict[str, list[int]] = {}
+    for position, name in enumerate(b):
+        later.setdefault(name, []).append(position)
+    lines, moved_a, moved_b = [], set(range(len(a))), set(range(len(b)))
+    for position, name in enumerate(a):
+        if not later.get(name):
+            continue
+        places = later[name]
+        other = places.pop(places.index(position) if position in places else 0)
+        is_same = other == position and start + position not in batch.changed
+        if is_same:
+            moved_a.discard(position)
+            moved_b.discard(other)
+        lines.append(_draw_line(position, other, "same" if is_same else "differs"))
+    cells = [_draw_cell(i, 0, str(escape(name)), differs=i in moved_a) for i, name in enumerate(a)]
+    cells += [_draw_cell(i, ROW, str(escape(name)), differs=i in moved_b) for i, name in enumerate(b)]
+    width = CELL * max(len(a), len(b), 1)
+    return Markup(  # noqa: S704  # numbers, and escaped names
+        f'<svg class="batch" width="{width}" height="{ROW + 24}" viewBox="0 0 {width} {ROW + 24}" role="img" '
+        f'aria-label="{escape(batch.told)}">{"".join(lines)}{"".join(cells)}</svg>'
+    )
+
+
+def _choose_part(batch: BatchRow) -> tuple[int, int]:
+    """Return which samples are drawn: as many as fit, with the first that differs among them."""
+    count = max(len(batch.baseline), len(batch.candidate))
+    pairs = enumerate(zip(batch.baseline, batch.candidate, strict=False))
+    moved = next((i for i, (x, y) in pairs if x != y), count)
+    first = min(moved, min(batch.changed, default=count))
+    start = 0 if first < MAX_DRAWN - 4 else first - 4
+    return start, min(count, start + MAX_DRAWN)
+
+
+def _draw_line(x: int, y: int, state: str) -> str:
+    one, other, middle = CELL * x + CELL // 2, CELL * y + CELL // 2, 12 + ROW // 2
+    return f'<path class="{state}" d="M{one} 24C{one} {middle} {other} {middle} {other} {ROW}"/>'
+
+
+def _draw_cell(position: int, top: int, name: str, *, differs: bool) -> str:
+    state = "differs" if differs else "same"
+    left = CELL * position
+    return (
+        f'<rect class="{state}" x="{left + 1.5}" y="{top + 0.5}" width="{CELL - 3}" height="23" rx="3"/>'
+        f'<text class="{state}" x="{left + CELL / 2}" y="{top + 16}" text-anchor="middle">{name[:5]}</text>'
+    )

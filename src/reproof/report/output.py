@@ -1,0 +1,97 @@
+"""What both runs printed, side by side: the lines that differ, and in them the words."""
+
+from __future__ import annotations
+
+import re
+from difflib import SequenceMatcher
+from typing import TYPE_CHECKING, Final
+
+from reproof.report.records import LinePair, OutputRow, Span
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from reproof.schema import OutputResult
+
+ENDING: Final = ".output.txt"
+"""Of the file beside a trace that holds what the run printed."""
+
+MAX_BYTES: Final = 400_000
+MAX_LINES: Final = 400
+"""Lines that are compared; of longer outputs the beginning."""
+MAX_SHOWN: Final = 120
+MAX_CHARACTERS: Final = 300
+TOKENS: Final = re.compile(r"\w+|\s+|.")
+WORDS: Final = re.compile(r"\s+|[^\s]+")
+
+
+def describe_output(traces: Sequence[Path], result: OutputResult | None) -> OutputRow | None:
+    """Return what two runs printed; None if neither that nor a comparison of it is known."""
+    texts = [_read(trace) for trace in traces]
+    differing = () if result is None else tuple(_tell_difference(result))
+    if texts[0] is None or texts[1] is None:
+        return None if result is None else OutputRow(told=_tell_result(result), lines=(), differing=differing)
+    pairs = list(pair_lines(texts[0][:MAX_LINES], texts[1][:MAX_LINES]))
+    count = sum(not pair.is_equal for pair in pairs)
+    total = max(map(len, (texts[0], texts[1])))
+    if texts[0] == texts[1]:
+        told = f"Both runs printed the same {len(texts[0])} lines." if texts[0] else "Neither run printed anything."
+    else:
+        told = f"{count or 'Some'} of {total} lines differ."
+    return OutputRow(
+        told=told, lines=tuple(pairs[:MAX_SHOWN]), num_left_out=max(0, total - MAX_SHOWN), differing=differing
+    )
+
+
+def pair_lines(a: list[str], b: list[str]) -> Iterator[LinePair]:
+    """Yield the lines of two outputs, equal ones side by side."""
+    for tag, start_a, stop_a, start_b, stop_b in SequenceMatcher(None, a, b, autojunk=False).get_opcodes():
+        for offset in range(max(stop_a - start_a, stop_b - start_b)):
+            x = a[start_a + offset] if start_a + offset < stop_a else None
+            y = b[start_b + offset] if start_b + offset < stop_b else None
+            if tag == "equal" or x is None or y is None:
+                spans = [None if text is None else (Span(text[:MAX_CHARACTERS]),) for text in (x, y)]
+                yield LinePair(baseline=spans[0], candidate=spans[1], is_equal=tag == "equal")
+            else:
+                yield _compare_words(x[:MAX_CHARACTERS], y[:MAX_CHARACTERS])
+
+
+def mark_changes(text: str, other: str) -> tuple[Span, ...]:
+    """Return a line of code in pieces, those marked that another line has not."""
+    tokens = TOKENS.findall(text)
+    found = SequenceMatcher(None, tokens, TOKENS.findall(other), autojunk=False)
+    spans = []
+    for tag, start, stop, _, _ in found.get_opcodes():
+        if piece := "".join(tokens[start:stop]):
+            spans.append(Span(piece, "" if tag == "equal" else "changed"))
+    return tuple(spans)
+
+
+def _compare_words(a: str, b: str) -> LinePair:
+    words = WORDS.findall(a), WORDS.findall(b)
+    sides: tuple[list[Span], list[Span]] = ([], [])
+    for tag, start_a, stop_a, start_b, stop_b in SequenceMatcher(None, *words, autojunk=False).get_opcodes():
+        for side, own, part in zip(sides, words, (slice(start_a, stop_a), slice(start_b, stop_b)), strict=True):
+            if text := "".join(own[part]):
+                side.append(Span(text, "" if tag == "equal" else "changed"))
+    return LinePair(baseline=tuple(sides[0]), candidate=tuple(sides[1]), is_equal=False)
+
+
+def _read(trace: Path) -> list[str] | None:
+    try:
+        with trace.with_name(trace.name + ENDING).open("rb") as file:
+            return file.read(MAX_BYTES).decode("utf-8", errors="replace").splitlines()
+    except (OSError, ValueError):
+        return None
+
+
+def _tell_difference(result: OutputResult) -> Iterator[str]:
+    for one in result.differences[:MAX_SHOWN]:
+        yield f"{one.name}: {one.baseline or 'absent'} → {one.candidate or 'absent'}"
+
+
+def _tell_result(result: OutputResult) -> str:
+    count = len(result.differences)
+    compared = f"{result.num_lines:,} lines, {result.num_files:,} files and {result.num_saved:,} saved values"
+    return f"{count} differences in {compared}." if count else f"{compared[0].upper()}{compared[1:]} agree."

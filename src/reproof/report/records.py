@@ -1,0 +1,366 @@
+"""The rows of a report: what is told about two runs, as plain values that any renderer can draw.
+
+All texts are as they came from the runs: whoever draws them escapes them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+if TYPE_CHECKING:
+    from reproof.schema import Fix, Stage, StageCount, Verdict
+
+Style = Literal["", "strong", "code", "changed"]
+
+
+class Span(NamedTuple):
+    """A piece of a line of text, and how it is set."""
+
+    text: str
+    style: Style = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerdictRow:
+    """The answer.
+
+    Attributes:
+        verdict: One of the four verdicts.
+        glyph: ``=``, ``≈``, ``≠`` or ``?``.
+        headline: One sentence.
+        meaning: What it means, in one or two sentences.
+        equal_share: How much of the run is equal, 0 to 1, from its start on.
+        bar_label: What the bar shows, in words.
+        next_command: What to run next; empty if nothing.
+    """
+
+    verdict: Verdict
+    glyph: str
+    headline: str
+    meaning: tuple[Span, ...]
+    equal_share: float
+    bar_label: str
+    next_command: str = ""
+
+    @property
+    def meaning_text(self) -> str:
+        """The meaning as plain text."""
+        return "".join(span.text for span in self.meaning)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Excerpt:
+    """The text around a line.
+
+    Attributes:
+        file: As the user knows it.
+        line: 1-based.
+        function: The innermost function or class that the line is in; empty if it is in none, or that is unknown.
+        first: Number of the first line shown.
+        lines: Lines, without their common indent.
+        note: Why the text may not be what ran; empty if it is.
+    """
+
+    file: str
+    line: int
+    function: str
+    first: int
+    lines: tuple[str, ...]
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageRow:
+    """The events of one stage in the step in which the runs part."""
+
+    stage: Stage
+    compared: int
+    differing: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FirstRow:
+    """The first divergence.
+
+    Attributes:
+        rank: Process.
+        step: 0-based.
+        stage: Its stage.
+        detail: *order*, *content*, or empty.
+        name: The event.
+        explanation: How they differ, in one sentence; may be empty.
+        baseline: Value or digest.
+        candidate: The same.
+        largest: Largest difference, in words; may be empty.
+        stages: The events of this step, in the order in which they happened.
+        became: What became of it, a sentence each.
+        rng: States of the random number generators, a sentence each.
+        op: The operation at which the runs part, in words; may be empty.
+        excerpt: The code around its line, where one is known.
+    """
+
+    rank: int
+    step: int
+    stage: Stage
+    detail: str
+    name: str
+    explanation: str
+    baseline: str
+    candidate: str
+    largest: str = ""
+    stages: tuple[StageRow, ...] = ()
+    became: tuple[str, ...] = ()
+    rng: tuple[str, ...] = ()
+    op: str = ""
+    excerpt: Excerpt | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExperimentRow:
+    """One experiment.
+
+    Attributes:
+        number: From 1.
+        purpose: What was asked.
+        seconds: How long it took.
+        window: Steps that it was to run; None for the whole run.
+        agreed: Whether it equals the baseline through its window; None if it could not be compared.
+        equal_share: How much of its window equals the baseline, 0 to 1.
+        result: What came, in words.
+        meaning: What that shows; may be empty.
+        replayed: Keys of the sources that had the values of the baseline; None for all.
+        plan: Where the values came from, in words; may be empty.
+        is_proof: Whether a cause rests on it.
+    """
+
+    number: int
+    purpose: str
+    seconds: float
+    window: int | None
+    agreed: bool | None
+    equal_share: float
+    result: str
+    meaning: str = ""
+    replayed: tuple[str, ...] | None = None
+    plan: str = ""
+    is_proof: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CauseRow:
+    """One cause.
+
+    Attributes:
+        kind: Its kind.
+        words: The kind in words.
+        text: What a cause of this kind is, in a few sentences.
+        where: ``file:line``, or the source if no line is known.
+        source: What was called.
+        confirmed: Whether an experiment has shown it.
+        reason: Why, in one sentence.
+        evidence: The experiments in words.
+        line_text: The line as it stands.
+        fix: What to write instead; as a record, where it is a change of the source.
+        fix_text: The same in words.
+        link: Page about causes of this kind.
+        excerpt: The line in its code, where it can be read.
+        proof: The experiments on which it rests.
+    """
+
+    kind: str
+    words: str
+    text: str
+    where: str
+    source: str
+    confirmed: bool
+    reason: str
+    evidence: str
+    line_text: str
+    fix: Fix | None
+    fix_text: str
+    link: str
+    excerpt: Excerpt | None = None
+    proof: tuple[ExperimentRow, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CurveRow:
+    """A loss or a metric of both runs.
+
+    Attributes:
+        stage: ``loss`` or ``metric``.
+        name: Name of its events.
+        steps: Steps of the points that are drawn.
+        baseline: Values; None where there is none that can be drawn (NaN, infinite).
+        candidate: The same.
+        ulp: Distances in units in the last place; None where the type is not known.
+        num_compared: Points that both runs have.
+        num_differing: Points that differ, of all.
+        told: The course of the difference in one sentence.
+    """
+
+    stage: Stage
+    name: str
+    steps: tuple[int, ...]
+    baseline: tuple[float | None, ...]
+    candidate: tuple[float | None, ...]
+    ulp: tuple[int, ...] | None
+    num_compared: int
+    num_differing: int
+    told: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventRow:
+    """One event of a step in both runs; what one of them lacks is empty."""
+
+    stage: Stage
+    name: str
+    detail: str
+    baseline: str
+    candidate: str
+    state: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepRow:
+    """The events of one step."""
+
+    step: int
+    events: tuple[EventRow, ...]
+    num_more: int = 0
+    rng: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MapRow:
+    """What became of each step and stage of one process.
+
+    Attributes:
+        rank: The process.
+        num_steps: Steps; a column beyond is what came after the last of them.
+        num_columns: Bytes of each plane.
+        planes: Stage, and one byte per step (0 no event, 1 equal, 2 not compared, 3 different), compressed by zlib,
+            in base64.
+    """
+
+    rank: int
+    num_steps: int
+    num_columns: int
+    planes: tuple[tuple[Stage, str], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchRow:
+    """The samples of the batch in which the runs part.
+
+    Attributes:
+        name: The loader.
+        told: What differs, in one sentence.
+        baseline: Samples in order: their indices in the data set, or their places.
+        candidate: The same.
+        changed: Places whose content differs although the sample is the same.
+    """
+
+    name: str
+    told: str
+    baseline: tuple[str, ...]
+    candidate: tuple[str, ...]
+    changed: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinePair:
+    """A line of output in both runs; None where a run has none."""
+
+    baseline: tuple[Span, ...] | None
+    candidate: tuple[Span, ...] | None
+    is_equal: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutputRow:
+    """What both runs printed.
+
+    Attributes:
+        told: How they compare, in one sentence.
+        lines: Lines, or the first of them.
+        num_left_out: Lines that are not shown.
+        differing: What else differs that was saved or left in files, a line each.
+    """
+
+    told: str
+    lines: tuple[LinePair, ...]
+    num_left_out: int = 0
+    differing: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConditionRow:
+    """A circumstance of both runs."""
+
+    name: str
+    baseline: str
+    candidate: str
+    differs: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceRow:
+    """What the runs read from outside at one place.
+
+    Attributes:
+        where: ``file:line``, or empty.
+        source: What was called.
+        function: The user's function; may be empty.
+        first_step: Step of the first read.
+        num_baseline: Reads of the baseline.
+        num_candidate: The same of the candidate.
+        differs: Whether the values differ.
+    """
+
+    where: str
+    source: str
+    function: str
+    first_step: int
+    num_baseline: int
+    num_candidate: int
+    differs: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CoverageRow:
+    """What was compared, and what was not."""
+
+    num_events: int
+    num_tensors: int
+    num_steps: int
+    stages: tuple[StageCount, ...]
+    skipped: tuple[tuple[str, str], ...]
+    structure: tuple[str, ...]
+    limits: tuple[str, ...]
+    beside: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """All rows."""
+
+    command: str
+    created: str
+    runs: tuple[str, str]
+    verdict: VerdictRow
+    first: FirstRow | None
+    causes: tuple[CauseRow, ...]
+    notes: tuple[str, ...]
+    experiments: tuple[ExperimentRow, ...]
+    maps: tuple[MapRow, ...]
+    steps: tuple[StepRow, ...]
+    curves: tuple[CurveRow, ...]
+    batch: BatchRow | None
+    output: OutputRow | None
+    conditions: tuple[ConditionRow, ...]
+    num_packages: int
+    sources: tuple[SourceRow, ...]
+    coverage: CoverageRow

@@ -1,0 +1,176 @@
+"""All rows of a report, from a comparison, its two traces, and the experiments that were made."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from reproof.report.batches import describe_batch
+from reproof.report.causes import describe_causes
+from reproof.report.curves import read_curves
+from reproof.report.experiments import Experiment, describe_experiments
+from reproof.report.output import describe_output
+from reproof.report.records import CoverageRow, CurveRow, FirstRow, Report, StepRow
+from reproof.report.sources import read_excerpt
+from reproof.report.steps import count_stages, describe_maps, read_kept_steps
+from reproof.report.surroundings import describe_conditions, describe_sources
+from reproof.report.verdicts import describe_verdict
+from reproof.schema import relative_to_here
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from reproof.report.records import Excerpt
+    from reproof.schema import Comparison, Difference, OpDifference, RngGap
+    from reproof.trace import Trace
+    from reproof.trace.rank import RankTrace
+
+
+def build_report(
+    comparison: Comparison,
+    baseline: Trace,
+    candidate: Trace,
+    *,
+    experiments: Sequence[Experiment] = (),
+    notes: Sequence[str] = (),
+    was_explained: bool = False,
+    folder: Path | None = None,
+) -> Report:
+    """Return the rows of a report.
+
+    Args:
+        comparison: Of the two traces, made with `maps_steps`.
+        baseline: Its first trace.
+        candidate: Its second trace.
+        experiments: Those that were made to find a cause.
+        notes: What else the search has to tell.
+        was_explained: Whether causes were searched for.
+        folder: Working folder of the runs, where their source is read; None for the current one.
+
+    Raises:
+        TraceError: If a frame that is shown is damaged.
+    """
+    where = folder or Path.cwd()
+    digests = _digests_of(baseline)
+    proving = {number for cause in comparison.causes for number in cause.experiments}
+    tried = describe_experiments(experiments, proving)
+    pair = _choose_ranks(comparison, baseline, candidate)
+    maps = describe_maps(comparison.steps)
+    columns = next((one.num_columns for one in maps if pair is not None and one.rank == pair[0].rank), 0)
+    steps = () if pair is None else read_kept_steps(*pair, comparison, columns)
+    curves = () if pair is None else read_curves(*pair)
+    conditions, num_packages = describe_conditions(comparison.conditions, baseline, candidate)
+    first = comparison.first
+    return Report(
+        command=shlex.join(baseline.header.command),
+        created=baseline.header.created,
+        runs=comparison.runs,
+        verdict=describe_verdict(comparison, was_explained=was_explained, command=shlex.join(baseline.header.command)),
+        first=None
+        if first is None
+        else describe_first(comparison, first, steps, curves, _read_line(first, where, digests)),
+        causes=describe_causes(comparison.causes, tried, where, digests),
+        notes=tuple(notes),
+        experiments=tried,
+        maps=maps,
+        steps=steps,
+        curves=curves,
+        batch=None if first is None or pair is None else describe_batch(*pair, first),
+        output=describe_output((baseline.folder, candidate.folder), comparison.output),
+        conditions=conditions,
+        num_packages=num_packages,
+        sources=describe_sources(baseline.folder, candidate.folder),
+        coverage=describe_coverage(comparison),
+    )
+
+
+def _choose_ranks(comparison: Comparison, a: Trace, b: Trace) -> tuple[RankTrace, RankTrace] | None:
+    """Return the process that parted first in both runs, else the first that both have."""
+    rank = min(set(a.ranks) & set(b.ranks), default=None) if comparison.first is None else comparison.first.rank
+    return None if rank is None or rank not in a.ranks or rank not in b.ranks else (a.ranks[rank], b.ranks[rank])
+
+
+def _digests_of(trace: Trace) -> dict[str, str]:
+    """Return the digest of the script as it ran, by its absolute path."""
+    code = trace.header.environment.get("code")
+    if not isinstance(code, dict) or not code.get("script") or not code.get("script_sha256"):
+        return {}
+    return {str(Path(str(code["script"])).resolve()): str(code["script_sha256"])}
+
+
+def _read_line(first: Difference, folder: Path, digests: dict[str, str]) -> Excerpt | None:
+    """Return the code around the operation at which the runs part."""
+    op = first.op
+    return None if op is None or not op.file else read_excerpt(folder, relative_to_here(op.file), op.line, digests)
+
+
+def describe_first(
+    comparison: Comparison,
+    first: Difference,
+    steps: Sequence[StepRow],
+    curves: Sequence[CurveRow],
+    excerpt: Excerpt | None,
+) -> FirstRow:
+    """Return the first divergence with its step."""
+    largest = ""
+    if first.max_abs is not None and first.num_differing:
+        largest = f"{first.max_abs:g}" + ("" if first.max_ulp is None else f" ({first.max_ulp:,} ulp)")
+    return FirstRow(
+        rank=first.rank,
+        step=first.step,
+        stage=first.stage,
+        detail=first.detail or "",
+        name=first.name,
+        explanation=first.explanation or "",
+        baseline=first.baseline,
+        candidate=first.candidate,
+        largest=largest,
+        stages=count_stages(next((row for row in steps if row.step == first.step), None)),
+        became=tuple(_say_what_became(comparison, curves)),
+        rng=tuple(_say_rng(comparison.rng)),
+        op="" if first.op is None else _say_op(first.op),
+        excerpt=excerpt,
+    )
+
+
+def _say_what_became(comparison: Comparison, curves: Sequence[CurveRow]) -> Iterator[str]:
+    gaps = comparison.losses
+    if gaps:
+        yield f"The loss is {gaps[0].size:.2g} apart in step {gaps[0].step:,}"
+        if len(gaps) > 1:
+            yield f"and {gaps[-1].size:.2g} in step {gaps[-1].step:,}, the last."
+    elif any(row.stage == "loss" and not row.num_differing for row in curves):
+        yield "The loss does not differ in any step."
+
+
+def _say_rng(gaps: Sequence[RngGap]) -> Iterator[str]:
+    for gap in gaps:
+        if not gap.differing:
+            yield f"after step {gap.step:,}: all states agree"
+        else:
+            told = ", ".join(gap.differing)
+            yield f"after step {gap.step:,}: {told} in other states, which is no evidence by itself"
+
+
+def _say_op(op: OpDifference) -> str:
+    module = f" of {op.module}" if op.module else ""
+    return f"{op.name} ({op.phase}){module}: {op.explanation}"
+
+
+def describe_coverage(comparison: Comparison) -> CoverageRow:
+    """Return what was compared."""
+    skipped = [(one.what, one.why) for one in comparison.skipped]
+    if comparison.output is not None:
+        skipped += [(one.what, one.why) for one in comparison.output.not_compared]
+    level = "" if comparison.level is None else f"Recorded at level {comparison.level}."
+    return CoverageRow(
+        num_events=comparison.num_events,
+        num_tensors=comparison.num_tensors,
+        num_steps=comparison.num_steps,
+        stages=comparison.counts,
+        skipped=tuple(skipped),
+        structure=comparison.structure,
+        limits=(*((level,) if level else ()), *comparison.limits),
+        beside=tuple(map(str, comparison.beside)),
+    )

@@ -1,0 +1,134 @@
+"""The map of steps and stages, and the events of the steps that are kept in the page."""
+
+from __future__ import annotations
+
+import base64
+import zlib
+from typing import TYPE_CHECKING, Final
+
+from reproof.report.records import EventRow, MapRow, StageRow, StepRow
+from reproof.schema import DIFFERENT, EQUAL, NOT_COMPARED, STAGES
+from reproof.trace.views.steps import read_step
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from reproof.schema import Comparison, Stage, StepMap
+    from reproof.trace.rank import RankTrace
+    from reproof.trace.views.steps import StepEvent, StepRecord
+
+MAX_EVENTS: Final = 200
+"""Events of a step that are kept, those that differ first."""
+
+BEFORE: Final = 2
+AFTER: Final = 7
+MAX_NAME: Final = 200
+
+
+def describe_maps(maps: Iterable[StepMap]) -> tuple[MapRow, ...]:
+    """Return the states of all steps, compressed."""
+    return tuple(
+        MapRow(
+            rank=one.rank,
+            num_steps=one.num_steps,
+            num_columns=max((len(plane) for _, plane in one.planes), default=0),
+            planes=tuple(
+                (stage, base64.b64encode(zlib.compress(plane, 6)).decode("ascii")) for stage, plane in one.planes
+            ),
+        )
+        for one in maps
+    )
+
+
+def choose_steps(num_columns: int, first: int | None) -> list[int]:
+    """Return the steps whose events are kept: first, last, around the divergence, then at doubling distances."""
+    last = num_columns - 1
+    wanted = {0, 1, last - 1, last}
+    start = first or 0
+    wanted.update(range(start - BEFORE, start + AFTER + 1))
+    distance = AFTER + 1
+    while start + distance < last:
+        wanted.add(start + distance)
+        distance *= 2
+    return sorted(step for step in wanted if 0 <= step <= last)
+
+
+def read_kept_steps(a: RankTrace, b: RankTrace, comparison: Comparison, num_columns: int) -> tuple[StepRow, ...]:
+    """Return the events of the steps that are kept, of one process."""
+    first = comparison.first
+    step = first.step if first is not None and first.rank == a.rank else None
+    rows = (_read(a, b, number, has_all=number == step) for number in choose_steps(num_columns, step))
+    return tuple(row for row in rows if row.events)
+
+
+def _read(a: RankTrace, b: RankTrace, step: int, *, has_all: bool) -> StepRow:
+    records = [read_step(trace, step) if trace.find_step(step) else None for trace in (a, b)]
+    events = list(_pair_events(*records))
+    limit = MAX_EVENTS if has_all else MAX_EVENTS // 4
+    if len(events) > limit:
+        keys = sorted(range(len(events)), key=lambda i: -events[i].state)[:limit]
+        kept = [events[i] for i in sorted(keys)]
+    else:
+        kept = events
+    return StepRow(step=step, events=tuple(kept), num_more=len(events) - len(kept), rng=tuple(_compare_rng(*records)))
+
+
+def _pair_events(a: StepRecord | None, b: StepRecord | None) -> Iterator[EventRow]:
+    """Yield the events of a step in the order of the baseline, then those that only the candidate has."""
+    later: dict[tuple[str, str, str | None], list[StepEvent]] = {}
+    for event in () if b is None else b.events:
+        later.setdefault((event.event.stage, event.event.name, event.event.detail), []).append(event)
+    for event in () if a is None else a.events:
+        others = later.get((event.event.stage, event.event.name, event.event.detail))
+        yield _make_row(event, others.pop(0) if others else None)
+    for others in later.values():
+        for other in others:
+            yield _make_row(None, other)
+
+
+def _make_row(a: StepEvent | None, b: StepEvent | None) -> EventRow:
+    event = (a or b).event  # type: ignore[union-attr]  # one of them is there
+    state = NOT_COMPARED
+    if a is not None and b is not None and a.digest is not None and b.digest is not None:
+        state = EQUAL if a.digest == b.digest else DIFFERENT
+    return EventRow(
+        stage=event.stage,
+        name=event.name[:MAX_NAME],
+        detail=event.detail or "",
+        baseline=_show(a),
+        candidate=_show(b),
+        state=state,
+    )
+
+
+def _show(event: StepEvent | None) -> str:
+    """Return the number of an event that has one, else the start of its digest."""
+    if event is None:
+        return ""
+    if event.event.stage in {"loss", "metric"} and event.exact is not None and len(event.exact) == 1:
+        value = event.exact[0]
+        return f"{value:.9g}" if isinstance(value, float) else str(value)[:40]
+    return "no digest" if event.digest is None else event.digest[:10]
+
+
+def _compare_rng(a: StepRecord | None, b: StepRecord | None) -> Iterator[str]:
+    if a is None or b is None:
+        return
+    states = {state.generator: state.digest for state in b.rng}
+    for state in a.rng:
+        if state.generator in states and states[state.generator] != state.digest:
+            yield state.generator
+
+
+def count_stages(row: StepRow | None) -> tuple[StageRow, ...]:
+    """Return how many events of each stage a step has, and how many differ."""
+    if row is None:
+        return ()
+    found: dict[Stage, list[int]] = {}
+    for event in row.events:
+        found.setdefault(event.stage, []).append(event.state)
+    return tuple(
+        StageRow(stage=stage, compared=len(found[stage]), differing=found[stage].count(DIFFERENT))
+        for stage in STAGES
+        if stage in found
+    )

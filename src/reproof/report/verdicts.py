@@ -1,0 +1,142 @@
+"""The verdict as one sentence with its place in it, and what it means."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from reproof.report.kinds import words_of
+from reproof.report.records import Span, VerdictRow
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from reproof.schema import Comparison, Difference
+
+GLYPHS: Final = {"identical": "=", "equivalent": "≈", "diverged": "≠", "inconclusive": "?"}
+
+STAGES: Final = {
+    "init": "the initial state of the model",
+    "batch": "a batch",
+    "forward": "the model's output",
+    "loss": "the loss",
+    "gradient": "a gradient",
+    "update": "an update",
+    "metric": "a metric",
+    "final": "what the training leaves",
+    "output": "what was put out",
+}
+"""Where runs part, in words."""
+
+
+def describe_verdict(comparison: Comparison, *, was_explained: bool, command: str) -> VerdictRow:
+    """Return the verdict.
+
+    Args:
+        comparison: The two runs.
+        was_explained: Whether causes were searched for by experiment.
+        command: The script and its arguments, for what to run next.
+    """
+    first = comparison.first
+    meaning = tuple(_explain_divergence(comparison, first, was_explained) if first else _explain_equality(comparison))
+    share, label = _measure(comparison)
+    return VerdictRow(
+        verdict=comparison.verdict,
+        glyph=GLYPHS[comparison.verdict],
+        headline=say_verdict(comparison),
+        meaning=meaning,
+        equal_share=share,
+        bar_label=label,
+        next_command=_say_next(comparison, command, was_explained=was_explained),
+    )
+
+
+def say_verdict(comparison: Comparison) -> str:
+    """Return the verdict as one sentence."""
+    first = comparison.first
+    if comparison.verdict == "diverged" and first is not None:
+        what = f"the {first.detail} of a batch" if first.stage == "batch" and first.detail else STAGES[first.stage]
+        rank = f" on rank {first.rank}" if first.rank else ""
+        if first.stage == "init":
+            return f"The runs part before they begin{rank}, in {what}."
+        if first.stage == "output":
+            return f"The runs part in {what}{rank}."
+        return f"The runs part in step {first.step:,}{rank}, in {what}."
+    if comparison.verdict == "identical":
+        return "Both runs are identical to the bit." if comparison.num_steps else "No training step was recorded."
+    if comparison.verdict == "equivalent":
+        return f"The runs agree within {comparison.tolerance:g}, not to the bit."
+    return "No difference was found, but not everything was compared."
+
+
+def _explain_divergence(comparison: Comparison, first: Difference, was_explained: bool) -> Iterator[Span]:  # noqa: FBT001
+    if first.step == 0:
+        yield Span("They part in their very first step. ")
+    elif first.num_events:
+        yield Span("The ")
+        yield Span(f"{first.num_events:,} events", "strong")
+        yield Span(" before it are equal to the bit. ")
+    else:
+        yield Span(f"The {first.step:,} steps before are equal to the bit. ")
+    causes = comparison.causes
+    proved = [cause for cause in causes if cause.confirmed]
+    if not causes:
+        told = "No cause could be proved." if was_explained else "No cause was searched for."
+        yield Span(told)
+        return
+    cause = (proved or list(causes))[0]
+    where = f"{cause.file}:{cause.line}" if cause.line is not None else cause.file or cause.source
+    yield Span("The cause is proved: " if proved else "A cause is suspected, not proved: ")
+    yield Span(where, "code")
+    yield Span(f", {words_of(cause.kind)}.", "strong")
+
+
+def _explain_equality(comparison: Comparison) -> Iterator[Span]:
+    events = f"{comparison.num_events:,} events of {comparison.num_steps:,} steps"
+    if comparison.verdict == "identical":
+        yield Span("All ")
+        yield Span(events, "strong")
+        yield Span(
+            f" are equal, {comparison.num_tensors:,} tensors in all: every batch, output, loss, gradient and update "
+            f"that was recorded at level {comparison.level}. Nothing was left out."
+            if comparison.level not in {None, "batches"}
+            else f" are equal, {comparison.num_tensors:,} tensors in all. Nothing else was recorded."
+        )
+    elif comparison.verdict == "equivalent":
+        yield Span(f"{comparison.num_within_tolerance:,} of {comparison.num_events:,} events", "strong")
+        yield Span(" differ in their bits, none by more than the tolerance that you gave.")
+    else:
+        count = len(comparison.skipped) + len(comparison.structure)
+        yield Span(f"{events} are equal. ")
+        if count:
+            yield Span(f"Not compared: {count}, listed under ")
+            yield Span("What was compared", "strong")
+            yield Span(". ")
+        if comparison.output is not None and comparison.output.is_open:
+            yield Span("The outputs differ, and whether that is noise is for an experiment to tell. ")
+        yield Span("So this is no proof.")
+
+
+def _measure(comparison: Comparison) -> tuple[float, str]:
+    """Return how much of the run is equal from its start on, and that in words."""
+    first = comparison.first
+    if first is None:
+        told = {
+            "identical": "equal to the bit throughout",
+            "equivalent": "equal within the tolerance throughout",
+        }.get(comparison.verdict, "equal as far as it was compared")
+        return 1.0, told
+    if first.step == 0:
+        return 0.0, "◂ they differ from step 0 on"
+    share = min(1.0, first.step / max(1, comparison.num_steps))
+    told = f"◂ parts in step {first.step:,}" if first.stage != "output" else "◂ the output differs"
+    return share, told
+
+
+def _say_next(comparison: Comparison, command: str, *, was_explained: bool) -> str:
+    if not command:
+        return ""
+    if comparison.verdict == "identical":
+        return f"reproof check --vary all {command}"
+    if comparison.verdict == "diverged":
+        return f"reproof check {command}" if was_explained else "reproof explain " + " ".join(comparison.runs)
+    return ""

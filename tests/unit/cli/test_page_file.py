@@ -1,0 +1,62 @@
+"""`reproof report`, `--html`, `--open`, `--format`: where a page goes, and what it never replaces."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from reproof.cli import main
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytest.importorskip("jinja2", reason="a page needs Jinja2: pip install 'reproof[report]'")
+
+
+@pytest.fixture
+def pair(run: Any, say: Any) -> list[str]:
+    """Return two runs that differ."""
+    return [str(run(name, [say.loss(value)], level="steps")) for name, value in (("a", 1.0), ("b", 2.0))]
+
+
+def call(*arguments: str) -> int:
+    """Run the command and return its exit code."""
+    with pytest.raises(SystemExit) as caught:
+        main(list(arguments))
+    assert isinstance(caught.value.code, int)
+    return caught.value.code
+
+
+def test_report_writes_a_page_and_replaces_it(pair: list[str], tmp_path: Path) -> None:
+    """The exit code is that of the comparison."""
+    page = tmp_path / "r.html"
+    assert [call("report", *pair, "-o", str(page)) for _ in range(2)] == [1, 1]
+    assert "The runs part in step 0, in the loss." in page.read_text(encoding="utf-8")
+
+
+def test_a_file_of_the_user_stays(pair: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It is refused before anything is compared."""
+    page = tmp_path / "notes.html"
+    page.write_text("<html>mine</html>")
+    assert call("compare", *pair, "--html", str(page)) == 2
+    assert "exists and is no earlier page" in capsys.readouterr().err
+    assert page.read_text() == "<html>mine</html>"
+
+
+def test_opening_wants_a_page(pair: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """`--open` alone is an error."""
+    assert call("compare", *pair, "--open") == 2
+    assert "--open without a page" in capsys.readouterr().err
+
+
+def test_github_appends_to_the_summary_of_the_step(
+    pair: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Annotations are printed; the Markdown goes where GitHub shows it."""
+    summary = tmp_path / "summary.md"
+    summary.write_text("before\n")
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(summary))
+    assert call("compare", *pair, "--format", "github") == 1
+    assert capsys.readouterr().out.startswith("::error title=")
+    assert summary.read_text(encoding="utf-8").startswith("before\n### ≠ The runs part")

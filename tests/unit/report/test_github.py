@@ -1,0 +1,44 @@
+"""Rows as commands of GitHub Actions."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from reproof.report.github import render_annotations
+from reproof.report.records import CauseRow, Excerpt
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+CAUSE = CauseRow(
+    kind="wall-clock",
+    words="the time",
+    text="",
+    where="a,b.py:3",
+    source="time.time",
+    confirmed=True,
+    reason="It\nis the time.",
+    evidence="experiment 2",
+    line_text="x = time.time()",
+    fix=None,
+    fix_text="x = 1",
+    link="",
+    excerpt=Excerpt(file="a,b.py", line=3, function="", first=1, lines=("x",)),
+)
+
+
+class TestGitHub:
+    """Commands of GitHub Actions."""
+
+    def test_a_cause_is_annotated_at_its_line(self, make_report: Any, parted: tuple[Path, Path]) -> None:
+        """File and line are properties, in which a comma is spelled out; the message has one line."""
+        report = replace(make_report(*parted), causes=(CAUSE,))
+        (line,) = render_annotations(report).splitlines()
+        assert line.startswith("::error file=a%2Cb.py,line=3,title=reproof%3A the time::")
+        assert "It%0Ais the time." in line
+
+    def test_without_a_line_the_verdict_is_annotated(self, make_report: Any, run: Any, say: Any) -> None:
+        """As a notice, where the runs are identical."""
+        a, b = (run(name, [say.loss(1)]) for name in "ab")
+        assert render_annotations(make_report(a, b)).startswith("::notice title=reproof%3A identical::")

@@ -1,0 +1,39 @@
+"""Output side by side: equal lines stay beside each other, and in others the words are marked."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from reproof.report.output import describe_output, mark_changes, pair_lines
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_an_inserted_line_shifts_nothing() -> None:
+    """The lines after it are equal."""
+    pairs = list(pair_lines(["a", "b", "c"], ["a", "new", "b", "c"]))
+    assert [pair.is_equal for pair in pairs] == [True, False, True, True]
+    assert pairs[1].baseline is None
+
+
+def test_words_that_differ_are_marked() -> None:
+    """Only the number."""
+    (pair,) = pair_lines(["loss 0.1234 ok"], ["loss 0.1235 ok"])
+    assert pair.candidate is not None
+    assert [(span.text, span.style) for span in pair.candidate] == [("loss ", ""), ("0.1235", "changed"), (" ok", "")]
+
+
+def test_a_change_of_code_is_marked_by_tokens() -> None:
+    """What the line has that the other has not."""
+    spans = mark_changes("rng = Random(42)", "rng = Random()")
+    assert [span.text for span in spans if span.style] == ["42"]
+
+
+def test_output_is_found_beside_the_trace(tmp_path: Path) -> None:
+    """Files of `reproof check` next to its traces."""
+    for name, text in (("a", "x\ny\n"), ("b", "x\nz\n")):
+        (tmp_path / f"{name}.output.txt").write_text(text)
+    row: Any = describe_output((tmp_path / "a", tmp_path / "b"), None)
+    assert (row.told, len(row.lines)) == ("1 of 2 lines differ.", 2)
+    assert describe_output((tmp_path / "c", tmp_path / "d"), None) is None

@@ -1,0 +1,184 @@
+"""The rows of a report: what is told about two runs, before anything is drawn."""
+
+from __future__ import annotations
+
+import base64
+import json
+import zlib
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING, Any
+
+from reproof.comparison import compare
+from reproof.report.experiments import Experiment
+from reproof.report.rows import build_report
+from reproof.schema import DIFFERENT, Cause, Difference, Fix
+from reproof.trace import open_trace
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class TestDivergedRuns:
+    """Where the runs part, what is equal before, what came of it."""
+
+    def test_the_verdict_has_its_place_in_it(self, make_report: Any, parted: tuple[Path, Path]) -> None:
+        """One sentence with step and stage, and how much is equal before."""
+        verdict = make_report(*parted).verdict
+        assert verdict.headline == "The runs part in step 5, in the order of a batch."
+        assert verdict.meaning_text.startswith(
+            "The 15 events before it are equal to the bit. No cause was searched for."
+        )
+        assert verdict.equal_share == 5 / 12
+
+    def test_the_first_divergence(self, make_report: Any, parted: tuple[Path, Path]) -> None:
+        """Its step by stages, and what became of the loss."""
+        first = make_report(*parted).first
+        assert (first.step, first.stage, first.detail) == (5, "batch", "order")
+        assert [(row.stage, row.compared, row.differing) for row in first.stages] == [("batch", 2, 2), ("loss", 1, 1)]
+        assert first.became[0].startswith("The loss is 0.00028 apart in step 5")
+
+    def test_the_map_holds_the_states_of_every_step(self, make_report: Any, parted: tuple[Path, Path]) -> None:
+        """Compressed, one byte per step."""
+        (row,) = make_report(*parted).maps
+        planes = {stage: zlib.decompress(base64.b64decode(text)) for stage, text in row.planes}
+        assert planes["loss"].index(DIFFERENT) == 5
+        assert len(planes["batch"]) == row.num_columns == row.num_steps == 12
+
+    def test_events_of_the_steps_around_it_are_kept(self, make_report: Any, parted: tuple[Path, Path]) -> None:
+        """Two before, seven after, the first and the last."""
+        assert [row.step for row in make_report(*parted).steps] == [0, 1, 3, 4, 5, 6, 7, 8, 9, 10, 11]
+
+    def test_the_batch_tells_which_samples_moved(self, make_report: Any, parted: tuple[Path, Path]) -> None:
+        """Indices of both runs."""
+        batch = make_report(*parted).batch
+        assert (batch.baseline, batch.candidate) == (("2", "3", "4"), ("4", "3", "2"))
+        assert batch.told.startswith("The same samples; 2 of 3 places hold another one.")
+
+    def test_rows_are_plain_json(self, make_report: Any, parted: tuple[Path, Path]) -> None:
+        """They are in the page as JSON."""
+        assert json.loads(json.dumps(asdict(make_report(*parted)), allow_nan=False))["first"]["step"] == 5
+
+
+class TestOtherVerdicts:
+    """Each verdict says what it rests on."""
+
+    def test_identical(self, make_report: Any, run: Any, say: Any) -> None:
+        """All events, and the level at which they were recorded."""
+        a, b = (run(name, [say.loss(1)], level="steps") for name in "ab")
+        verdict = make_report(a, b).verdict
+        assert verdict.headline == "Both runs are identical to the bit."
+        assert "All 1 events of 1 steps are equal" in verdict.meaning_text
+        assert (verdict.glyph, verdict.equal_share) == ("=", 1.0)
+
+    def test_equivalent(self, make_report: Any, run: Any, say: Any) -> None:
+        """Within the tolerance is not to the bit."""
+        a, b = run("a", [say.loss(1.0)]), run("b", [say.loss(1.0000001)])
+        verdict = make_report(a, b, tolerance=1e-3).verdict
+        assert verdict.headline == "The runs agree within 0.001, not to the bit."
+        assert verdict.meaning_text.startswith("1 of 1 events differ in their bits")
+
+    def test_inconclusive_is_no_proof(self, make_report: Any, run: Any, say: Any) -> None:
+        """What was not compared is counted and listed."""
+        a, b = run("a", [say.loss(1)], [say.loss(2)]), run("b", [say.loss(1)])
+        report = make_report(a, b)
+        assert report.verdict.glyph == "?"
+        assert report.verdict.meaning_text.endswith("So this is no proof.")
+        assert report.coverage.structure == ("the baseline has 2 steps and the candidate 1",)
+
+    def test_a_run_without_steps_is_not_called_identical(self, make_report: Any, run: Any, say: Any) -> None:
+        """The first line says that nothing was trained."""
+        frames = [run(name, [say.loss(1)]) for name in "ab"]
+        comparison = replace(compare(*frames, maps_steps=True), num_steps=0)
+        assert build_report(comparison, *map(open_trace, frames)).verdict.headline == "No training step was recorded."
+
+    def test_another_rank_is_named(self, make_report: Any, parted: tuple[Path, Path]) -> None:
+        """A divergence outside of rank 0 says where."""
+        comparison = compare(*parted, maps_steps=True)
+        assert comparison.first is not None
+        moved = replace(comparison, first=replace(comparison.first, rank=3, stage="gradient", detail=None))
+        report = build_report(moved, *map(open_trace, parted))
+        assert report.verdict.headline == "The runs part in step 5 on rank 3, in a gradient."
+
+
+class TestCauses:
+    """A cause stands with its line in its code, its proof and its fix."""
+
+    def test_a_cause_with_its_proof(self, parted: tuple[Path, Path], tmp_path: Path) -> None:
+        """The experiments that its evidence rests on, and the lines around its own."""
+        script = tmp_path / "train.py"
+        script.write_text("import random\n\ndef draw():\n    rng = random.Random()\n    return rng\n")
+        fix = Fix(action="replace", file="train.py", line=4, old="rng = random.Random()", new="rng = random.Random(1)")
+        cause = Cause(
+            kind="unseeded-generator",
+            source="random.Random",
+            file="train.py",
+            line=4,
+            text="rng = random.Random()",
+            confirmed=True,
+            step=5,
+            evidence="identical (experiment 2); with the candidate's it diverges (experiment 3)",
+            change=fix,
+        )
+        comparison = replace(compare(*parted, maps_steps=True), causes=(cause,))
+        report = build_report(
+            comparison,
+            *map(open_trace, parted),
+            experiments=[make_experiment(n, tmp_path, None) for n in (1, 2, 3)],
+            was_explained=True,
+            folder=tmp_path,
+        )
+        (row,) = report.causes
+        assert (row.where, row.words) == ("train.py:4", "a generator without a seed")
+        assert row.excerpt is not None
+        assert (row.excerpt.function, row.excerpt.first, row.excerpt.lines[2]) == (
+            "draw",
+            2,
+            "    rng = random.Random()",
+        )
+        assert [one.number for one in row.proof] == [2, 3]
+        assert [one.is_proof for one in report.experiments] == [False, True, True]
+        assert "The cause is proved: train.py:4, a generator without a seed." in report.verdict.meaning_text
+
+    def test_a_suspect_is_never_called_proved(self, parted: tuple[Path, Path]) -> None:
+        """Without an experiment it is a suspicion."""
+        cause = Cause(
+            kind="code-change", source="code", file=None, line=None, text="", confirmed=False, step=5, evidence=""
+        )
+        comparison = replace(compare(*parted, maps_steps=True), causes=(cause,))
+        report = build_report(comparison, *map(open_trace, parted), was_explained=True)
+        assert "A cause is suspected, not proved: code, other code." in report.verdict.meaning_text
+
+
+class TestExperiments:
+    """An experiment that was stopped agrees as far as it was to run."""
+
+    def test_what_lies_beyond_its_window_is_no_divergence(self, parted: tuple[Path, Path], tmp_path: Path) -> None:
+        """The baseline's longer tail does not refute the proof."""
+        rows = build_report(
+            compare(*parted, maps_steps=True),
+            *map(open_trace, parted),
+            experiments=[
+                make_experiment(1, tmp_path, 6),
+                make_experiment(2, tmp_path, 5),
+                make_experiment(3, tmp_path, None),
+            ],
+        ).experiments
+        assert [row.agreed for row in rows] == [True, False, True]
+        assert rows[0].result == "equals the baseline through step 5"
+        assert rows[1].result == "parts in step 5, batch"
+
+    def test_one_that_failed_agrees_with_nothing(self, parted: tuple[Path, Path], tmp_path: Path) -> None:
+        """It could not be compared, and says why."""
+        broken = replace(make_experiment(1, tmp_path, None), problem="it failed: boom")
+        (row,) = build_report(compare(*parted), *map(open_trace, parted), experiments=[broken]).experiments
+        assert (row.agreed, row.result) == (None, "could not be compared: it failed: boom")
+
+
+def make_experiment(number: int, folder: Path, first_step: int | None) -> Experiment:
+    """Return an experiment of six steps with a first divergence."""
+    first = None
+    if first_step is not None:
+        first = Difference(rank=0, step=first_step, stage="batch", detail=None, name="x", baseline="a", candidate="b")
+    return Experiment(
+        number=number, purpose="p", seconds=1.0, trace=folder / f"e{number}", window=6, first=first, problem=None
+    )
