@@ -16,15 +16,16 @@ with what lies in the folder, under a lock.
 from __future__ import annotations
 
 import inspect
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from reproof.bundle.config import DEFAULT_SEED_KEY, plain_config, read_seed
 from reproof.bundle.manifest import check_entry, read_listed, read_manifest
 from reproof.bundle.reader import read_trial
 from reproof.bundle.records import (
     DEFAULT_ALPHA,
+    EARLIER,
     JOBLIB_SCALER,
     MANIFEST,
     TRACE,
@@ -36,7 +37,7 @@ from reproof.bundle.records import (
 from reproof.bundle.replacing import discard_staging, locked, make_staging, replace_folder
 from reproof.bundle.training import TrainingOutcome, TrainingRequest, TrainingRun, run_training
 from reproof.bundle.writer import BundleContents, write_bundle
-from reproof.bundle.yaml_format import MAX_YAML_BYTES, parse_yaml
+from reproof.bundle.yaml_format import MAX_YAML_BYTES, dump_yaml, parse_yaml
 from reproof.errors import DependencyError, UsageError
 
 try:
@@ -86,6 +87,37 @@ class _Finished:
     staging: Path
     config: dict[str, Any]
     outcome: TrainingOutcome
+    earlier: dict[str, Any]
+
+
+@dataclass(slots=True, kw_only=True)
+class StartedTraining:
+    """A training that this process has begun, whatever became of it."""
+
+    entry: str
+    number: int
+    config: dict[str, Any]
+    num_reports: int = 0
+    is_cut: bool = False
+
+
+_STARTED: Final[list[StartedTraining]] = []
+"""A process that is forked inherits what these have left, and so inherits the list."""
+
+MAX_EARLIER: Final = 50
+MAX_EARLIER_BYTES: Final = 256 << 10
+"""Of more trainings, or larger configurations, only the number is kept: `trial_info.yaml` has a limit."""
+
+
+def describe_earlier(entry: str) -> dict[str, Any]:
+    """Return what this process has trained so far with a training, for the details of the next trial."""
+    found = [started for started in _STARTED if started.entry == entry]
+    trainings = [
+        {"number": item.number, "config": item.config, "num_epochs": item.num_reports if item.is_cut else None}
+        for item in found
+    ]
+    is_short = len(found) <= MAX_EARLIER and len(dump_yaml({"trainings": trainings})) <= MAX_EARLIER_BYTES
+    return {"count": len(found), "trainings": trainings if is_short else []}
 
 
 class BestTrialBundle:
@@ -151,12 +183,13 @@ class BestTrialBundle:
 
     def _keep(self, study: optuna.Study, trial: optuna.trial.FrozenTrial, finished: _Finished) -> None:
         info = describe_trial(study, trial, finished.outcome)
+        info = replace(info, details={**info.details, EARLIER: finished.earlier})
         options, outcome = self._options, finished.outcome
         with locked(self.folder):
             current = self._read_current()
             if current is not None and current.study == info.study and not info.is_better_than(current):
                 return
-            self.refuse_foreign(info.study)
+            self.refuse_foreign(study.study_name)
             contents = BundleContents(
                 entry=self.entry,
                 seed_key=options.seed_key,
@@ -189,7 +222,7 @@ class BestTrialBundle:
         current = self._read_current()
         if current is not None and current.study != study:
             raise UsageError(
-                f"{self.folder} holds the bundle of the study {current.study}, not of {study}",
+                f"{self.folder} holds the bundle of {name_study(current.study)}, not of {study}",
                 "name another folder, go on with that study by its name and storage, or pass replaces=True",
             )
 
@@ -215,13 +248,22 @@ class BestTrialBundle:
             num_threads=options.num_threads,
             is_deterministic=options.is_deterministic,
         )
+        earlier = describe_earlier(self.entry)
+        started = StartedTraining(entry=self.entry, number=trial.number, config=config)
+        _STARTED.append(started)
+
+        def on_report(epoch: int, value: float) -> None:
+            started.num_reports += 1
+            report(trial, epoch, value)
+
         try:
-            outcome = run_training(self._train, config, request, lambda epoch, value: report(trial, epoch, value))
+            outcome = run_training(self._train, config, request, on_report)
         except BaseException:
+            started.is_cut = True
             discard_staging(staging)
             raise
         key = (study.study_name, trial.number)
-        self._finished[key] = _Finished(staging=staging, config=config, outcome=outcome)
+        self._finished[key] = _Finished(staging=staging, config=config, outcome=outcome, earlier=earlier)
         for name, value in outcome.metrics.items():
             trial.set_user_attr(f"metrics {name}", value)
         return outcome.value
@@ -254,6 +296,11 @@ class Candidate:
         Effects: as `reproof.bundle.training.run_training`; writes beside the bundle's folder.
         """
         return self._bundle.run_candidate(self._trial, self._config, self._seed)
+
+
+def name_study(name: str | None) -> str:
+    """Return a study in words; an imported bundle has none."""
+    return "no study" if name is None else f"the study {name}"
 
 
 def report(trial: optuna.Trial, epoch: int, value: float) -> None:

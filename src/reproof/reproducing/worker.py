@@ -19,10 +19,10 @@ from reproof.bundle.config import read_seed, with_seed
 from reproof.bundle.manifest import dump_json, parse_json
 from reproof.bundle.numbers import read_float, read_metrics, spell_hex
 from reproof.bundle.reader import open_bundle
-from reproof.bundle.records import NUM_KEPT_LOSSES, TRACE, Bundle
+from reproof.bundle.records import BEST_WEIGHTS, LAST_WEIGHTS, NUM_KEPT_LOSSES, TRACE, Bundle
 from reproof.bundle.training import TrainingOutcome, TrainingRequest
 from reproof.bundle.training import run_training as run_here
-from reproof.bundle.weights import digest_weights
+from reproof.bundle.weights import digest_weights, write_weights
 from reproof.errors import LaunchError, ReproofError, TraceError
 from reproof.launch.parent import die_with_parent
 from reproof.launch.processes import signals_as_exit
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from reproof.bundle.records import Metrics
 
 RESULT: Final = "result.json"
+PLAN: Final = "plan.json"
 OUTPUT: Final = "output.txt"
 
 
@@ -59,6 +60,7 @@ class WorkerResult:
         environment: What surrounded it.
         perturbed: Which initial weight was moved; empty for none.
         seconds: How long the process took.
+        changed: What trainings before it in the same process have changed in the modules of the project.
     """
 
     seed: int
@@ -74,6 +76,12 @@ class WorkerResult:
     environment: dict[str, Any]
     perturbed: str
     seconds: float
+    changed: tuple[str, ...] = ()
+
+    @property
+    def folder(self) -> Path:
+        """Where it left its files; the weights themselves are among them for an imported bundle."""
+        return self.trace.parent
 
     @property
     def weights_digest(self) -> str:
@@ -97,6 +105,7 @@ def run_training(  # noqa: PLR0913  # each can be other than in the bundle
     project: str | os.PathLike[str] = ".",
     device: str | None = None,
     entry: str | None = None,
+    plan: dict[str, Any] | None = None,
 ) -> WorkerResult:
     """Run the training of a bundle in a fresh process and wait for it.
 
@@ -110,6 +119,7 @@ def run_training(  # noqa: PLR0913  # each can be other than in the bundle
         project: Folder of the project.
         device: Another device than the bundle's.
         entry: Another training than the bundle names.
+        plan: What is trained before in the same process, and what is set back after it: see `carried`.
 
     Raises:
         BundleError: If the bundle is refused.
@@ -130,6 +140,9 @@ def run_training(  # noqa: PLR0913  # each can be other than in the bundle
         ("entry", entry),
     ):
         arguments += [] if value is None else [f"--{name}", str(value)]
+    if plan is not None:
+        (root / PLAN).write_bytes(dump_json(plan))
+        arguments += ["--plan", str(root / PLAN)]
     start = time.monotonic()
     code = _run_process(arguments, folder, root / OUTPUT, surround(bundle, environment or {}))
     if code != 0 or not (root / RESULT).is_file():
@@ -207,6 +220,7 @@ def read_result(root: Path, seconds: float) -> WorkerResult:
         environment=values["environment"],
         perturbed=values["perturbed"],
         seconds=seconds,
+        changed=tuple(values.get("changed", ())),
     )
 
 
@@ -236,13 +250,27 @@ def main(arguments: Sequence[str] | None = None) -> None:
         require_device(request.device)
         config = with_seed(bundle.config, bundle.manifest.seed_key, request.seed)
         train = load_entry(project, entry)
+        changed = _train_before(train, options.plan, request, bundle.manifest.seed_key)
         outcome = run_here(train, config, request)
     except ReproofError as error:
         sys.stderr.write(f"reproof: error: {error}\n")
         sys.exit(2)
     out = Path(options.out)
-    (out / f"{RESULT}.new").write_bytes(dump_json(spell_outcome(outcome, request.seed)))
+    if bundle.manifest.imported:  # how far its weights are from these cannot be read from digests
+        (out / BEST_WEIGHTS).parent.mkdir(exist_ok=True)
+        for path, tensors in ((BEST_WEIGHTS, outcome.best), (LAST_WEIGHTS, outcome.last)):
+            write_weights(out / path, tensors)
+    (out / f"{RESULT}.new").write_bytes(dump_json({**spell_outcome(outcome, request.seed), "changed": changed}))
     (out / f"{RESULT}.new").replace(out / RESULT)
+
+
+def _train_before(train: Any, plan: str | None, request: TrainingRequest, seed_key: str) -> list[str]:
+    """Train what a plan says, if there is one, and return what that has changed."""
+    if plan is None:
+        return []
+    from reproof.reproducing.earlier import train_before
+
+    return train_before(train, parse_json(Path(plan).read_bytes(), PLAN), request, seed_key)
 
 
 def make_request(bundle: Bundle, options: argparse.Namespace, project: Path, entry: str) -> TrainingRequest:
@@ -290,6 +318,7 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--threads", type=int)
     parser.add_argument("--device")
     parser.add_argument("--entry")
+    parser.add_argument("--plan")
     parser.add_argument("--no-trace", action="store_true")
     return parser.parse_args(arguments)
 
