@@ -123,7 +123,8 @@ def draw(reproduction: Reproduction, *, quiet: bool) -> list[str]:
     ]
     if reproduction.diagnosis is not None:
         found = reproduction.diagnosis
-        lines += section("What restores the bits", [printable(text) for text in found.confirmed])
+        confirmed = [text for text in found.confirmed if text not in judgement.reasons]
+        lines += section("What restores the bits", [printable(text) for text in confirmed])
         lines += section("Causes", cause_lines(found.causes))
         lines += section("Suspected", [printable(text) for text in found.suspected[:MAX_ROWS]])
         if found.is_stable is not None:

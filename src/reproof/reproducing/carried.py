@@ -3,25 +3,23 @@
 The trials before it are trained again first, in one process, as in the search: if that gives every bit of the bundle,
 which a fresh process does not, they left something. What of the project's modules they changed is then set back after
 them: if that gives the bits of the fresh process, it is what carries the state. Where the earlier trials are not
-known, or too many, the trial itself is trained twice.
+known, or too many, or where no two processes agree, the trial itself is trained again and again in one.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from reproof.bundle.config import read_seed, refuse_code
 from reproof.bundle.records import EARLIER, Bundle
 from reproof.errors import ReproofError
+from reproof.reproducing.earlier import MAX_SINGLE
 from reproof.reproducing.runs import repeats, train_again
 
 if TYPE_CHECKING:
     from reproof.reproducing.job import Job
     from reproof.reproducing.runs import Rerun
-
-MAX_SINGLE: Final = 4
-"""Changed objects that are set back one by one, to tell which of them carries the state."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,16 +80,19 @@ def count_earlier(bundle: Bundle) -> int | None:
     return count if isinstance(count, int) else None
 
 
-def find_carried(job: Job, rerun: Rerun, variables: dict[str, str | None], threads: int | None) -> Carried | None:
+def find_carried(
+    job: Job, rerun: Rerun, *, is_stable: bool, variables: dict[str, str | None], threads: int | None
+) -> Carried | None:
     """Find out by experiment whether earlier trials left something to the bundle's; None if they did not.
 
     Args:
         job: The reproduction.
         rerun: The run in a fresh process.
+        is_stable: Whether two runs in fresh processes give the same bits, so that processes can be compared.
         variables: Variables as in the bundle.
         threads: Threads as in the bundle.
 
-    Effects: runs trainings, at most two processes and one for each of a few objects.
+    Effects: runs trainings, in two processes and one for each of a few objects.
     """
     if count_earlier(job.bundle) == 0:
         return None  # the first of its process
@@ -99,7 +100,8 @@ def find_carried(job: Job, rerun: Rerun, variables: dict[str, str | None], threa
         earlier = read_earlier(job.bundle)
     except (ReproofError, ValueError, TypeError, KeyError, AttributeError):
         earlier = ()
-    return _Search(job, rerun, earlier, variables, threads).run()
+    search = _Search(job, rerun, earlier, variables, threads)
+    return (search.replay() if earlier and is_stable else None) or search.probe()
 
 
 class _Search:
@@ -115,28 +117,65 @@ class _Search:
     ) -> None:
         self._job = job
         self._rerun = rerun
-        self._is_replay = bool(earlier)
-        self._before = earlier or (Earlier(number=job.bundle.trial.number or 0, config=job.bundle.config),)
+        self._own = Earlier(number=job.bundle.trial.number or 0, config=job.bundle.config)
+        self._before = earlier or (self._own,)
         self._variables = variables
         self._threads = threads
         self._experiments: list[tuple[str, bool, float]] = []
 
-    def run(self) -> Carried | None:
-        """Return what earlier trials left."""
-        what = f"{name_trials(self._before)} first" if self._is_replay else "twice in one process"
-        after = self._train(what, ())
-        carries = after.is_same if self._is_replay else not repeats(self._rerun.result, after.result)
-        if not carries:
+    def replay(self) -> Carried | None:
+        """Train the earlier trials first: does that give the bits of the bundle, and what of it?"""
+        after = self._train(f"{name_trials(self._before)} first", {"before": self._before})
+        if not after.is_same:
             return None
-        changed = after.result.changed
-        names = self._find_holder(changed) if changed else ()
-        return Carried(names=names, reason=self._explain(names, changed), experiments=tuple(self._experiments))
+        names = self._find_holder(after.result.changed) if after.result.changed else ()
+        before = name_trials(self._before)
+        by = (
+            f"{tell(names)} had been changed by {before} of its process"
+            if names
+            else f"{before} of its process left state"
+        )
+        back = ("with that set back, every bit is that of a fresh process",) if names else ()
+        shown = (f"with {before} trained before it in one process, every bit is the bundle's", *back)
+        return self._explain(f"{self._claim()}: {by}", shown, names)
 
-    def _train(self, what: str, reset: tuple[str, ...]) -> Rerun:
+    def probe(self) -> Carried | None:
+        """Train several times in one process: does the second training depend on the first, and by what?"""
+        changed = self._train("twice in one process", {"before": (self._own,)}).result.changed
+        if not changed:
+            return None
+        found = self._train(f"with {', '.join(changed)} set back", {"probe": changed}).result.probe
+        if not (found.get("carries") and found.get("restored")):
+            return None
+        names = next(((name,) for name in changed if found.get(name)), changed)
+        count = count_earlier(self._job.bundle)
+        after = f" ({count} of them before this one)" if count else ""
+        claim = f"{self._claim()}: {tell(names)} is changed by every training of a process{after} and read by the next"
+        shown = (
+            "in one process the second training gives other bits than the first",
+            "with that set back, it gives the same",
+        )
+        return self._explain(claim, shown, names)
+
+    def _claim(self) -> str:
+        number = self._job.bundle.trial.number
+        trial = "the trial" if number is None else f"trial {number}"
+        if count_earlier(self._job.bundle) is None:
+            return f"{trial} may not have been made from its configuration alone"
+        return f"{trial} was not made from its configuration alone"
+
+    def _explain(self, claim: str, shown: tuple[str, ...], names: tuple[str, ...]) -> Carried:
+        reason = f"{claim}. Confirmed: {'; '.join(shown)}"
+        return Carried(names=names, reason=reason, experiments=tuple(self._experiments))
+
+    def _train(self, what: str, plan: dict[str, tuple[Any, ...]]) -> Rerun:
         number = len(self._experiments) + 1
         self._job.tell(f"does the training carry state? experiment {number}: {what}")
-        plan = {"before": [item.to_json() for item in self._before], "reset": list(reset)}
-        rerun = train_again(self._job, f"carried{number}", threads=self._threads, variables=self._variables, plan=plan)
+        before = [item.to_json() for item in plan.get("before", ())]
+        spelled = {"before": before, "reset": list(plan.get("reset", ())), "probe": list(plan.get("probe", ()))}
+        rerun = train_again(
+            self._job, f"carried{number}", threads=self._threads, variables=self._variables, plan=spelled
+        )
         self._experiments.append((what, rerun.is_same, rerun.result.seconds))
         return rerun
 
@@ -149,32 +188,13 @@ class _Search:
         return changed
 
     def _restores(self, names: tuple[str, ...]) -> bool:
-        rerun = self._train(f"with {', '.join(names)} set back", names)
+        rerun = self._train(f"with {', '.join(names)} set back", {"before": self._before, "reset": names})
         return repeats(self._rerun.result, rerun.result)
 
-    def _explain(self, names: tuple[str, ...], changed: tuple[str, ...]) -> str:
-        holders = ", ".join(f"`{name.replace(' of ', '` of ', 1)}" for name in names)
-        claim, shown = self._claim_replayed(holders) if self._is_replay else _claim_twice(holders)
-        if names:
-            return f"{claim}. Confirmed: {shown}; with that set back, every bit is that of a fresh process"
-        suspected = f". Changed meanwhile: {', '.join(changed)}" if changed else ""
-        return f"{claim}. Confirmed: {shown}{suspected}"
 
-    def _claim_replayed(self, holders: str) -> tuple[str, str]:
-        before = name_trials(self._before)
-        claim = f"trial {self._job.bundle.trial.number} was not made from its configuration alone"
-        by = (
-            f"{holders} had been changed by {before} of its process"
-            if holders
-            else f"{before} of its process left state"
-        )
-        return f"{claim}: {by}", f"with {before} trained before it in one process, every bit is the bundle's"
-
-
-def _claim_twice(holders: str) -> tuple[str, str]:
-    by = f": it changes {holders}" if holders else ""
-    claim = f"the training leaves state to the next one of its process{by}"
-    return claim, "trained twice in one process, the second time gives other bits"
+def tell(names: tuple[str, ...]) -> str:
+    """Return names of places as text, such as ```RNG` of search.py:4``."""
+    return ", ".join(f"`{name.replace(' of ', '` of ', 1)}" for name in names)
 
 
 def name_trials(earlier: tuple[Earlier, ...]) -> str:

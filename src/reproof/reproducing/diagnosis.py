@@ -8,7 +8,7 @@ processor or version) is named, and what the first divergence tells stands besid
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -133,9 +133,10 @@ def diagnose(job: Job, rerun: Rerun, environment: tuple[EnvironmentRow, ...], ga
         )
     is_closed = any(gate.state == "different" for gate in gates)
     is_stable = None if is_closed else check_stability(job, rerun)
+    carried = None if is_stable is None else _find_carried(job, rerun, toggles, is_stable=is_stable)
     causes, notes = explain_instability(job) if is_stable is False else ((), ())
-    if is_stable and (carried := _find_carried(job, rerun, toggles)):
-        return tell_carried(carried, experiments)
+    if carried is not None:
+        return replace(tell_carried(carried, experiments), causes=causes, suspected=notes, is_stable=is_stable)
     return Diagnosis(
         causes=causes,
         suspected=(*notes, *suspect_from(rerun.comparison, environment)),
@@ -144,10 +145,10 @@ def diagnose(job: Job, rerun: Rerun, environment: tuple[EnvironmentRow, ...], ga
     )
 
 
-def _find_carried(job: Job, rerun: Rerun, toggles: tuple[Toggle, ...]) -> Carried | None:
+def _find_carried(job: Job, rerun: Rerun, toggles: tuple[Toggle, ...], *, is_stable: bool) -> Carried | None:
     threads = next((toggle.threads for toggle in toggles if toggle.threads is not None), job.request.threads)
     variables = {name: value for toggle in toggles for name, value in toggle.variables}
-    return find_carried(job, rerun, variables, threads)
+    return find_carried(job, rerun, is_stable=is_stable, variables=variables, threads=threads)
 
 
 def tell_carried(carried: Carried, experiments: Sequence[Experiment]) -> Diagnosis:

@@ -7,14 +7,18 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from reproof.bundle.config import read_seed
 from reproof.bundle.training import TrainingRequest, run_training
+from reproof.bundle.weights import digest_weights
 from reproof.reproducing.project_state import ProjectState
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
+
+MAX_SINGLE: Final = 4
+"""Changed objects that are set back one by one, to tell which of them carries the state."""
 
 
 class EndedEarlyError(Exception):
@@ -41,6 +45,44 @@ def train_before(
     changed = state.find_changed()
     restore()
     return changed
+
+
+def probe_state(
+    train: Callable[[dict[str, Any], Any], Any], config: dict[str, Any], request: TrainingRequest, names: Sequence[str]
+) -> dict[str, bool]:
+    """Train again and again in this process, and tell what depends on what an earlier training has left.
+
+    Args:
+        train: The training.
+        config: Its configuration, the same each time.
+        request: How it is run.
+        names: What trainings change, in the modules of the project.
+
+    Returns:
+        ``carries``: whether the second training gives other bits than the first; ``restored``: whether one after all
+        of `names` was set back gives those of the first; and for each name whether setting it back alone does.
+
+    Effects: runs the user's training.
+    """
+    state = ProjectState(request.project)
+    restore = {name: state.save((name,)) for name in names}
+    restore_all = state.save(names)
+    plain = replace(request, trace=None, perturb=None)
+
+    def run() -> tuple[Any, ...]:
+        outcome = run_training(train, config, plain)
+        return outcome.value.hex(), digest_weights(outcome.best), digest_weights(outcome.last)
+
+    first = run()
+    found = {"carries": run() != first}
+    restore_all()
+    found["restored"] = run() == first
+    for name in names if 1 < len(names) <= MAX_SINGLE else ():
+        restore_all()
+        run()
+        restore[name]()
+        found[name] = run() == first
+    return found
 
 
 def _train_earlier(

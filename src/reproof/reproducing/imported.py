@@ -241,7 +241,7 @@ def _reject(job: Job, rerun: Rerun, judgement: Judgement, told: str) -> tuple[Ju
     """Return *not-reproduced*, with the state that an earlier trial may have left as its reason."""
     what = "something else than rounding differs: data, code or a value of the configuration"
     judgement = _conclude(judgement, "not-reproduced", f"{told}: {what}")
-    carried = find_carried(job, rerun, {}, job.request.threads)
+    carried = find_carried(job, rerun, is_stable=True, variables={}, threads=job.request.threads)
     if carried is None:
         return judgement, Diagnosis(is_stable=True)
     diagnosis = tell_carried(carried, ())

@@ -96,7 +96,12 @@ def _own_modules(project: Path) -> Iterator[types.ModuleType]:
         file = getattr(module, "__file__", None)
         if isinstance(file, str) and file.endswith(".py") and isinstance(module, types.ModuleType):
             path = Path(file).resolve()
-            if path.is_relative_to(project) and "site-packages" not in path.parts and not _is_ours(path):
+            if (
+                path.is_relative_to(project)
+                and path.is_file()
+                and "site-packages" not in path.parts
+                and not _is_ours(path)
+            ):
                 yield module
 
 
@@ -231,4 +236,5 @@ def digest_value(value: Any) -> str | None:
         _Pickler(sink, taken).dump(value)
     except Exception:  # noqa: BLE001  # whatever an object of the user's raises when it is to be copied
         return None
-    return f"{sink.digest.hexdigest()} {[id(item) for item in taken]}"
+    names = [(getattr(item, "__module__", ""), getattr(item, "__qualname__", repr(type(item)))) for item in taken]
+    return f"{sink.digest.hexdigest()} {names}"

@@ -11,7 +11,7 @@ import os
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -61,6 +61,7 @@ class WorkerResult:
         perturbed: Which initial weight was moved; empty for none.
         seconds: How long the process took.
         changed: What trainings before it in the same process have changed in the modules of the project.
+        probe: What trainings in a row have shown: see `earlier.probe_state`.
     """
 
     seed: int
@@ -77,6 +78,7 @@ class WorkerResult:
     perturbed: str
     seconds: float
     changed: tuple[str, ...] = ()
+    probe: Mapping[str, bool] = field(default_factory=dict)
 
     @property
     def folder(self) -> Path:
@@ -221,6 +223,7 @@ def read_result(root: Path, seconds: float) -> WorkerResult:
         perturbed=values["perturbed"],
         seconds=seconds,
         changed=tuple(values.get("changed", ())),
+        probe=values.get("probe", {}),
     )
 
 
@@ -250,7 +253,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         require_device(request.device)
         config = with_seed(bundle.config, bundle.manifest.seed_key, request.seed)
         train = load_entry(project, entry)
-        changed = _train_before(train, options.plan, request, bundle.manifest.seed_key)
+        before = _train_before(train, config, options.plan, request, bundle.manifest.seed_key)
         outcome = run_here(train, config, request)
     except ReproofError as error:
         sys.stderr.write(f"reproof: error: {error}\n")
@@ -260,17 +263,22 @@ def main(arguments: Sequence[str] | None = None) -> None:
         (out / BEST_WEIGHTS).parent.mkdir(exist_ok=True)
         for path, tensors in ((BEST_WEIGHTS, outcome.best), (LAST_WEIGHTS, outcome.last)):
             write_weights(out / path, tensors)
-    (out / f"{RESULT}.new").write_bytes(dump_json({**spell_outcome(outcome, request.seed), "changed": changed}))
+    (out / f"{RESULT}.new").write_bytes(dump_json({**spell_outcome(outcome, request.seed), **before}))
     (out / f"{RESULT}.new").replace(out / RESULT)
 
 
-def _train_before(train: Any, plan: str | None, request: TrainingRequest, seed_key: str) -> list[str]:
-    """Train what a plan says, if there is one, and return what that has changed."""
+def _train_before(
+    train: Any, config: dict[str, Any], plan: str | None, request: TrainingRequest, seed_key: str
+) -> dict[str, Any]:
+    """Train what a plan says, if there is one, and return what that has changed or shown."""
     if plan is None:
-        return []
-    from reproof.reproducing.earlier import train_before
+        return {}
+    from reproof.reproducing.earlier import probe_state, train_before
 
-    return train_before(train, parse_json(Path(plan).read_bytes(), PLAN), request, seed_key)
+    found = parse_json(Path(plan).read_bytes(), PLAN)
+    if found["probe"]:
+        return {"probe": probe_state(train, config, request, found["probe"])}
+    return {"changed": train_before(train, found, request, seed_key)}
 
 
 def make_request(bundle: Bundle, options: argparse.Namespace, project: Path, entry: str) -> TrainingRequest:
