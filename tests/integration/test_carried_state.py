@@ -75,9 +75,12 @@ def test_what_carries_state_is_named_first(
 ) -> None:
     """A generator, and a model whose initial weights nothing seeds: the object, its line, and the proof."""
     search(tmp_path, parts, environment)
-    command = [sys.executable, "-m", "reproof", "reproduce", "best", "--json"]
-    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, timeout=600, check=False)
-    result = json.loads(done.stdout)
+    command = [sys.executable, "-m", "reproof", "reproduce", "best", "--json", "result.json"]
+    done = subprocess.run(
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=600, check=False
+    )
+    assert (tmp_path / "result.json").is_file(), done.stderr
+    result = json.loads((tmp_path / "result.json").read_text())
     assert done.returncode != 0
     assert "was not made from its configuration alone" in result["reasons"][0]
     assert f"`{name}` of training.py:5" in result["reasons"][0]

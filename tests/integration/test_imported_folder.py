@@ -112,9 +112,12 @@ def certify(project: Path, environment: dict[str, str]) -> Callable[..., tuple[i
         reproof = [sys.executable, "-m", "reproof"]
         command = [*reproof, "bundle", "import", "theirs", "ours"]
         subprocess.run(command, cwd=project, env=environment, check=True, capture_output=True, timeout=120)
-        command = [*reproof, "reproduce", "ours", "--entry", "training.py:train", "--json", *options]
-        done = subprocess.run(command, cwd=project, env=environment, capture_output=True, timeout=600, check=False)
-        return done.returncode, json.loads(done.stdout)
+        command = [*reproof, "reproduce", "ours", "--entry", "training.py:train", "--json", "result.json"]
+        done = subprocess.run(
+            [*command, *options], cwd=project, env=environment, capture_output=True, text=True, timeout=600, check=False
+        )
+        assert (project / "result.json").is_file(), done.stderr
+        return done.returncode, json.loads((project / "result.json").read_text())
 
     return run
 

@@ -191,6 +191,18 @@ class _Pickler(pickle.Pickler):
         return len(self._taken) - 1
 
 
+class _DigestPickler(_Pickler):
+    """Writes tensors as their elements: PyTorch's own form has addresses in it."""
+
+    def reducer_override(self, obj: Any) -> Any:
+        if type(obj).__module__.partition(".")[0] != "torch" or not hasattr(obj, "untyped_storage"):
+            return NotImplemented
+        from reproof.digest import copy_bytes
+
+        data = copy_bytes(obj)
+        return NotImplemented if data is None else (tuple, ([str(obj.dtype), list(obj.shape), data],))
+
+
 class _Unpickler(pickle.Unpickler):
     def __init__(self, file: Any, taken: list[Any]) -> None:
         super().__init__(file)
@@ -233,7 +245,7 @@ def digest_value(value: Any) -> str | None:
     """Return a digest of the content of a value; None if it has none that can be told, such as a lock."""
     sink, taken = _Hash(), list[Any]()
     try:
-        _Pickler(sink, taken).dump(value)
+        _DigestPickler(sink, taken).dump(value)
     except Exception:  # noqa: BLE001  # whatever an object of the user's raises when it is to be copied
         return None
     names = [(getattr(item, "__module__", ""), getattr(item, "__qualname__", repr(type(item)))) for item in taken]
