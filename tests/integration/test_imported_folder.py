@@ -171,7 +171,7 @@ def test_what_is_not_from_this_training_is_told(
     told = " ".join(result["reasons"])
     expected = {
         "swapped": "the best weights",
-        "data": "something else than rounding differs",
+        "data": "of what was kept, other bits: best weights",
         "lr": "config.yaml has 0.003003 for training.lr, which was run, and the trial's parameters 0.003",
     }
     assert expected[fault] in told

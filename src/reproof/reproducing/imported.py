@@ -45,7 +45,7 @@ NUM_FIRST: Final = 3
 FAR_FACTOR: Final = 100
 """So many times what rounding does is out of reach of other threads, which round in every sum."""
 
-_NOT_SEEN: Final = "a change of data or code that is as small as rounding cannot be seen: the folder has kept neither"
+_NOT_SEEN: Final = "no equivalence is claimed: a change of data or code that is as small as rounding cannot be seen: the folder has kept neither"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -220,7 +220,10 @@ def _try_surroundings(job: Job, rerun: Rerun) -> Diagnosis:
 
 
 def _weigh(bundle: Bundle, judgement: Judgement, rounding: Rounding, runs: Sequence[WorkerResult]) -> Judgement:
-    """Return *equivalent* if weights and metrics are as near as rounding leaves them; else what is not."""
+    """Say whether weights and metrics are as near as rounding leaves them, which alone shows no equivalence.
+
+    Some weights hardly matter, and rounding takes them far: a changed learning rate may hide behind them.
+    """
     perturbations = [Perturbation(losses=run.losses, metrics=run.metrics, weight=run.perturbed) for run in runs]
     reference = bundle.reference or Reference(margins=bundle.manifest.margins, alpha=bundle.manifest.alpha)
     reference = replace(reference, perturbations=(*reference.perturbations, *perturbations))
@@ -234,7 +237,7 @@ def _weigh(bundle: Bundle, judgement: Judgement, rounding: Rounding, runs: Seque
         return replace(judgement, reasons=(*judgement.reasons, *([told] if told else [])))
     told = "; ".join(rounding.describe(which) for which in rounding.distances)
     reason = f"{told}; every metric that was kept lies within what they give"
-    return _conclude(judgement, "equivalent", reason, _NOT_SEEN)
+    return replace(judgement, reasons=(reason, *judgement.reasons, _NOT_SEEN))
 
 
 def _reject(job: Job, rerun: Rerun, judgement: Judgement, told: str) -> tuple[Judgement, Diagnosis]:
