@@ -45,7 +45,9 @@ NUM_FIRST: Final = 3
 FAR_FACTOR: Final = 100
 """So many times what rounding does is out of reach of other threads, which round in every sum."""
 
-_NOT_SEEN: Final = "no equivalence is claimed: a change of data or code that is as small as rounding cannot be seen: the folder has kept neither"
+_NOT_SEEN: Final = (
+    "no equivalence is claimed: the folder has kept neither data nor code, and a change of them may be as small as this"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
