@@ -7,15 +7,16 @@ lacks (data, code, surroundings, trace), and a re-run is judged accordingly.
 
 from __future__ import annotations
 
+import itertools
 import stat
 from typing import TYPE_CHECKING, Any, Final
 
 from reproof.bundle.config import read_seed, refuse_code
+from reproof.bundle.foreign_trial import UNKNOWN, Finding, ForeignTrial, read_foreign_trial
 from reproof.bundle.joblib_format import MAX_FILE_BYTES, read_joblib_scaler
-from reproof.bundle.manifest import check_entry, quote
-from reproof.bundle.numbers import read_float
+from reproof.bundle.manifest import MAX_FILES, check_entry, quote
 from reproof.bundle.reader import open_bundle
-from reproof.bundle.records import CONFIG, JOBLIB_SCALER, Bundle, Metrics, TrialInfo
+from reproof.bundle.records import CONFIG, JOBLIB_SCALER, Bundle
 from reproof.bundle.replacing import discard_staging, locked, make_staging, replace_folder
 from reproof.bundle.weights import WeightTensor, collect_weights, read_weights
 from reproof.bundle.writer import BundleContents, write_bundle
@@ -28,9 +29,12 @@ if TYPE_CHECKING:
 MAX_WEIGHTS_BYTES: Final = 64 << 30
 _REMEDY: Final = "nothing of it was used; see docs/bundle.md for what a folder of others may hold"
 
-_VALUE_KEYS: Final = ("value", "best_value", "validation_loss", "val_loss", "best_val_loss", "loss")
+SUFFIXES: Final = frozenset({".pt", ".pth", ".ckpt", ".bin", ".safetensors"})
+TRIAL_NAMES: Final = ("trial_info.yaml", "trial_info.yml")
+WEIGHTS: Final = "weights"
+
+_WEIGHT_NAMES: Final = {"best": ("best",), "last": ("last", "final", "latest")}
 _STATE_KEYS: Final = ("model_state_dict", "state_dict", "model", "weights")
-_METRICS: Final = ("r2", "mse", "mae")
 
 
 def import_foreign(source: Path, folder: Path, *, entry: str | None = None, seed_key: str = "training.seed") -> Bundle:
@@ -66,12 +70,27 @@ def import_foreign(source: Path, folder: Path, *, entry: str | None = None, seed
     return open_bundle(folder)
 
 
+def survey_foreign(source: Path) -> tuple[Finding, ...]:
+    """Return what is in a folder and what each file and key is taken as; nothing is written, no weight is read.
+
+    Raises:
+        BundleError: If the folder or its `trial_info.yaml` cannot be read.
+    """
+    weights = {path: f"{which} weights" for which, path in find_weights(source).items()}
+    taken = {source / CONFIG: "configuration", source / JOBLIB_SCALER: "target scaler", **weights}
+    trial_name = _find_trial_name(source)
+    files = [
+        Finding(found=quote_path(path, source), taken_as=taken.get(path, UNKNOWN))
+        for path in _list_files(source)
+        if path != source / trial_name
+    ]
+    return (*files, *_read_trial(source, trial_name).findings)
+
+
 def _read_contents(source: Path, entry: str | None, seed_key: str) -> BundleContents:
     config = parse_yaml(_read(source, CONFIG, MAX_YAML_BYTES), CONFIG)
     refuse_code(config, CONFIG)
     read_seed(config, seed_key)
-    name = next((name for name in ("trial_info.yaml", "trial_info.yml") if _is_there(source / name)), "trial_info.yaml")
-    trial = read_foreign_trial(parse_yaml(_read(source, name, MAX_YAML_BYTES), name), source.name)
     scaler = None
     if _is_there(source / JOBLIB_SCALER):
         scaler = read_joblib_scaler(_read(source, JOBLIB_SCALER, MAX_FILE_BYTES), JOBLIB_SCALER)
@@ -79,11 +98,35 @@ def _read_contents(source: Path, entry: str | None, seed_key: str) -> BundleCont
         entry=entry,
         seed_key=seed_key,
         config=config,
-        trial=trial,
-        weights=_read_weights(source),
+        trial=_read_trial(source, _find_trial_name(source)).trial,
+        weights={which: _read_weights_file(source, path) for which, path in find_weights(source).items()},
         scaler=scaler,
         imported=True,
     )
+
+
+def _find_trial_name(source: Path) -> str:
+    return next((name for name in TRIAL_NAMES if _is_there(source / name)), TRIAL_NAMES[0])
+
+
+def _read_trial(source: Path, name: str) -> ForeignTrial:
+    return read_foreign_trial(parse_yaml(_read(source, name, MAX_YAML_BYTES), name), name)
+
+
+def _list_files(source: Path) -> list[Path]:
+    """Return the files in a folder and in its folder of weights, sorted."""
+    return sorted(
+        path
+        for folder in (source, source / WEIGHTS)
+        if folder.is_dir() and not folder.is_symlink()
+        for path in itertools.islice(folder.iterdir(), MAX_FILES)
+        if path.is_symlink() or not path.is_dir()
+    )
+
+
+def quote_path(path: Path, source: Path) -> str:
+    """Return the name of a file within a folder, printable."""
+    return quote(path.relative_to(source).as_posix())[1:-1]
 
 
 def _is_there(path: Path) -> bool:
@@ -108,25 +151,29 @@ def _read(source: Path, name: str, limit: int) -> bytes:
     return (source / name).read_bytes()
 
 
-def _read_weights(source: Path) -> dict[str, tuple[WeightTensor, ...]]:
-    folder = source / "weights"
-    if folder.is_symlink():
-        raise BundleError("'weights' is a symbolic link", _REMEDY, slug="bundle-refused")
-    found: dict[str, tuple[WeightTensor, ...]] = {}
-    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
-        which = next((which for which in ("best", "last") if which in path.stem.lower()), None)
-        if which is None or which in found:
-            continue
-        _check_file(source, path, MAX_WEIGHTS_BYTES)
-        found[which] = _read_weights_file(path)
-    return found
+def find_weights(source: Path) -> dict[str, Path]:
+    """Return the files of the best and the last weights, by what their names say.
+
+    One file of weights that says neither holds the best.
+    """
+    if (source / WEIGHTS).is_symlink():
+        raise BundleError(f"'{WEIGHTS}' is a symbolic link", _REMEDY, slug="bundle-refused")
+    files = [path for path in _list_files(source) if path.suffix in SUFFIXES or path.parent.name == WEIGHTS]
+    found: dict[str, Path] = {}
+    for path in files:
+        words = path.stem.lower()
+        which = next((which for which, names in _WEIGHT_NAMES.items() if any(name in words for name in names)), None)
+        if which is not None:
+            found.setdefault(which, path)
+    return found or ({"best": files[0]} if len(files) == 1 else {})
 
 
-def _read_weights_file(path: Path) -> tuple[WeightTensor, ...]:
+def _read_weights_file(source: Path, path: Path) -> tuple[WeightTensor, ...]:
+    _check_file(source, path, MAX_WEIGHTS_BYTES)
     if path.suffix == ".safetensors":
         return tuple(read_weights(path))
-    if path.suffix not in {".pt", ".pth"}:
-        raise BundleError(f"{quote(path.name)} is no file of weights", "use .pt, .pth or .safetensors")
+    if path.suffix not in SUFFIXES:
+        raise BundleError(f"{quote(path.name)} is no file of weights", f"use one of {', '.join(sorted(SUFFIXES))}")
     from reproof.recorder.artifacts.formats import explain, read_pytorch, undisturbed
 
     try:
@@ -152,49 +199,3 @@ def find_state(value: Any) -> dict[str, Any] | None:
     is_state = bool(value) and all(isinstance(name, str) for name in value)
     tensors = {name: item for name, item in value.items() if hasattr(item, "dtype") and hasattr(item, "shape")}
     return tensors if is_state and tensors else None
-
-
-def read_foreign_trial(value: dict[str, Any], study: str) -> TrialInfo:
-    """Read the `trial_info.yaml` of another tool, which holds the same under other names.
-
-    Raises:
-        BundleError: If it has no value.
-    """
-    try:
-        score = next(read_float(value[key]) for key in _VALUE_KEYS if key in value)
-        number = value.get("number", value.get("trial_number", value.get("trial", 0)))
-        params = value.get("params", {})
-        return TrialInfo(
-            study=str(value.get("study", value.get("study_name", study)))[:200],
-            number=number if type(number) is int and number >= 0 else 0,
-            direction="maximize" if value.get("direction") == "maximize" else "minimize",
-            value=score,
-            params=params if isinstance(params, dict) else {},
-            metrics=read_foreign_metrics(value),
-            num_trials=value["n_trials"] if type(value.get("n_trials")) is int and value["n_trials"] > 0 else 1,
-        )
-    except StopIteration:
-        raise BundleError("trial_info.yaml has no value", f"name it {', '.join(_VALUE_KEYS)}") from None
-    except ValueError as error:
-        raise BundleError(f"trial_info.yaml is not readable: {error}", _REMEDY) from None
-
-
-def read_foreign_metrics(value: dict[str, Any]) -> Metrics:
-    """Return the metrics per target in any of the forms in use: per target, per metric, or one key for each."""
-    metrics: Metrics = {}
-    for key, found in value.items():
-        name = next((name for name in _METRICS if name in str(key).lower().replace("²", "2").split("_")), None)
-        if name is not None and isinstance(found, dict):  # r2_scores: {a: 0.9}
-            for target, number in found.items():
-                metrics.setdefault(str(target), {})[name] = read_float(number)
-        elif name is not None and not isinstance(found, (list, str)) and found is not None:  # r2_a: 0.9
-            target = "_".join(part for part in str(key).split("_") if part.lower() != name) or "target"
-            metrics.setdefault(target, {})[name] = read_float(found)
-        elif key in {"metrics", "test_metrics"} and isinstance(found, dict):
-            nested = read_foreign_metrics(found)
-            metrics |= nested or {
-                str(target): {str(which): read_float(number) for which, number in numbers.items()}
-                for target, numbers in found.items()
-                if isinstance(numbers, dict)
-            }
-    return metrics

@@ -134,15 +134,15 @@ def read_trial(value: dict[str, Any]) -> TrialInfo:
     for name, text in exact.items():
         params = {**params, name: read_float(text)}
     return TrialInfo(
-        study=fields.text("study"),
-        number=fields.number("number"),
+        study=None if fields.is_null("study") else fields.text("study"),
+        number=None if fields.is_null("number") else fields.number("number"),
         direction=fields.choice("direction", ("minimize", "maximize")),
         value=read_float(value.get("value")),
         params=params,
         metrics=read_metrics(value.get("metrics")),
         best_epoch=None if fields.is_null("best_epoch") else fields.number("best_epoch"),
         num_epochs=fields.number("num_epochs"),
-        num_trials=fields.number("num_trials"),
+        num_trials=None if fields.is_null("num_trials") else fields.number("num_trials"),
         retry_of=None if fields.is_null("retry_of") else fields.number("retry_of"),
         details=fields.take("details", dict),
     )

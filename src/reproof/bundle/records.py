@@ -29,6 +29,9 @@ BEST_WEIGHTS: Final = "weights/best.safetensors"
 LAST_WEIGHTS: Final = "weights/last.safetensors"
 TRACE: Final = "trace"
 
+EARLIER: Final = "earlier_in_process"
+"""Key of a trial's details: what its process had trained before."""
+
 DEFAULT_ALPHA: Final = 0.05
 NUM_KEPT_LOSSES: Final = 20
 """Losses of the first steps that tell how a difference begins."""
@@ -101,35 +104,36 @@ class TrialInfo:
     """The trial that a bundle keeps.
 
     Attributes:
-        study: Name of the study.
-        number: Number of the trial in it.
+        study: Name of the study; None where an imported folder does not tell.
+        number: Number of the trial in it, or None likewise.
         direction: Whether a smaller or a larger value is better.
         value: What the objective returned, to the bit.
         params: What the search chose.
         metrics: Per target, to the bit.
         best_epoch: 0-based epoch of the best weights, or None if the training did not report any.
         num_epochs: Epochs reported.
-        num_trials: Trials that the study had finished when this one was kept: the best of many is biased upwards.
+        num_trials: Trials that the study had finished when this one was kept: the best of many is biased upwards; or
+            None.
         retry_of: Number of the trial that this one repeats, or None.
         details: What else is known: distributions, sampler, pruner.
     """
 
-    study: str
-    number: int
+    study: str | None
+    number: int | None
     direction: Direction
     value: float
     params: dict[str, Any]
     metrics: Metrics
     best_epoch: int | None = None
     num_epochs: int = 0
-    num_trials: int = 1
+    num_trials: int | None = 1
     retry_of: int | None = None
     details: dict[str, Any] = field(default_factory=dict)
 
     def is_better_than(self, other: TrialInfo) -> bool:
         """Whether this trial takes the place of another of the same study."""
         if self.value == other.value:
-            return self.number < other.number  # as Optuna's own best trial: the first of equals
+            return (self.number or 0) < (other.number or 0)  # as Optuna's own best trial: the first of equals
         return self.value < other.value if self.direction == "minimize" else self.value > other.value
 
 

@@ -125,30 +125,31 @@ def _check_array(fields: Fields) -> None:
             read_float(item)
 
 
-def compare_scalers(first: dict[str, Any], second: dict[str, Any]) -> str | None:
+def compare_scalers(first: dict[str, Any], second: dict[str, Any], *, exactly: bool = False) -> str | None:
     """Describe the first value in which two scalers differ by more than rounding; None if there is none.
 
     Another processor may sum in another order, so rounding is tolerated here; the training's numbers show its effect.
+    `exactly` tolerates none: numbers are the same bits, whatever holds them.
     """
     if first["class"] != second["class"]:
         return f"a {first['class']} in the bundle, a {second['class']} here"
     names = sorted(set(first["state"]) | set(second["state"]))
     for name in names:
-        if not _agree(first["state"].get(name), second["state"].get(name)):
+        if not _agree(first["state"].get(name), second["state"].get(name), exactly=exactly):
             told = (_show(state.get(name)) for state in (first["state"], second["state"]))
             return f"{name} of the {first['class']} is {' in the bundle, '.join(told)} here"
     return None
 
 
-def _agree(first: Any, second: Any) -> bool:
+def _agree(first: Any, second: Any, *, exactly: bool) -> bool:
     if first == second:
         return True
     if isinstance(first, dict) and isinstance(second, dict) and "class" in first and "class" in second:
-        return compare_scalers(first, second) is None
+        return compare_scalers(first, second, exactly=exactly) is None
     one, other = _numbers(first), _numbers(second)
     if one is None or other is None or one[0] != other[0] or len(one[1]) != len(other[1]):
         return False
-    tolerance = max(one[2], other[2])
+    tolerance = 0.0 if exactly else max(one[2], other[2])
     return all(_is_close(x, y, tolerance) for x, y in zip(one[1], other[1], strict=True))
 
 
@@ -166,6 +167,8 @@ def _numbers(value: Any) -> tuple[list[int], list[Any], float] | None:
 def _is_close(first: Any, second: Any, tolerance: float) -> bool:
     if first == second:
         return True
+    if tolerance == 0.0 and type(first) is type(second):
+        return False  # hexadecimal texts are bits, so that -0.0 is not 0.0
     try:
         return math.isclose(read_float(first), read_float(second), rel_tol=tolerance, abs_tol=tolerance)
     except ValueError:

@@ -9,13 +9,20 @@ import click
 from reproof.bundle import open_bundle
 from reproof.cli.lines import plural, printable, section
 from reproof.cli.options import PATH, entry_option
+from reproof.cli.table import Column, draw_table
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from reproof.bundle import Bundle
+    from reproof.bundle.foreign_trial import Finding
 
 MAX_SHOWN = 20
+
+FINDING_COLUMNS: tuple[Column[Finding], ...] = (
+    Column(title="found", show=lambda row: printable(row.found)),
+    Column(title="taken as", show=lambda row: printable(row.taken_as)),
+)
 
 folder_argument = click.argument("folder", metavar="DIR", type=PATH)
 
@@ -76,11 +83,23 @@ def import_folder(source: Path, folder: Path, entry: str | None, seed_key: str) 
     SOURCE holds config.yaml, trial_info.yaml, target_scaler.joblib and weights/*.pt. Pickles are read without being
     executed, and refused by name if they hold anything but tensors or the plain state of a scaler of scikit-learn.
     """
-    from reproof.bundle.foreign import import_foreign
+    from reproof.bundle.foreign import import_foreign, survey_foreign
 
+    for line in section(f"Found in {source}", draw_table(FINDING_COLUMNS, survey_foreign(source))):
+        click.echo(printable(line))
+    click.echo()
     bundle = import_foreign(source, folder, entry=entry, seed_key=seed_key)
     for line in draw(bundle):
         click.echo(line)
+
+
+def name_trial(bundle: Bundle) -> str:
+    """Return what a bundle is of, as far as it tells: trial, study, and of how many it was the best."""
+    trial = bundle.trial
+    number = "a trial" if trial.number is None else f"trial {trial.number}"
+    study = "" if trial.study is None else f" of study {trial.study}"
+    count = "" if trial.num_trials is None else f", best of the {trial.num_trials} until then"
+    return f"{number}{study}{' (imported)' if bundle.manifest.imported else ''}{count}"
 
 
 def draw(bundle: Bundle) -> list[str]:
@@ -98,7 +117,7 @@ def draw(bundle: Bundle) -> list[str]:
         f"{plural(len(reference.perturbations), 'one-ulp perturbation')}"
     )
     lines = [
-        f"trial {trial.number} of study {trial.study}, best of the {trial.num_trials} until then: {trial.value!r}",
+        f"{name_trial(bundle)}: {trial.value!r}",
         f"training {manifest.entry or 'not named'}, seed {bundle.seed}, written {manifest.created}",
         *section("Parameters", [f"{name}: {value}" for name, value in list(trial.params.items())[:MAX_SHOWN]]),
         *section("Metrics", metrics[:MAX_SHOWN]),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import click
 
+from reproof.cli.bundle_command import name_trial
 from reproof.cli.cause_text import cause_lines
 from reproof.cli.json_output import REPRODUCTION, JsonFile, json_option, write_json
 from reproof.cli.lines import printable, section
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from reproof.reproducing.evidence import Gate, TargetRow
 
 MAX_ROWS = 12
+NEVER_KEPT = "Never kept by the folder, and so not compared; as found here"
 COLORS = {"identical": "green", "equivalent": "green", "not-reproduced": "red"}
 METRIC_COLUMNS: tuple[Column[TargetRow], ...] = (
     Column(title="target", show=lambda row: printable(row.target)),
@@ -110,17 +112,19 @@ def draw(reproduction: Reproduction, *, quiet: bool) -> list[str]:
     verdict = click.style(f"{judgement.verdict}{kind}", fg=COLORS.get(judgement.verdict, "yellow"), bold=True)
     if quiet:
         return [verdict]
-    trial = reproduction.bundle.trial
+    told = " (in what was kept)" if reproduction.kept is not None and judgement.verdict == "identical" else ""
     lines = [
-        f"trial {trial.number} of study {printable(trial.study)}, best of the {trial.num_trials} until then: {verdict}",
+        f"{printable(name_trial(reproduction.bundle))}: {verdict}{told}",
         *section("Why", [printable(reason) for reason in judgement.reasons]),
         *section("Must be the same", [draw_gate(gate) for gate in judgement.gates]),
-        *section("Metrics", draw_table(METRIC_COLUMNS, judgement.per_target)),
+        *section("Kept by the folder", draw_kept(reproduction)),
+        *section("Metrics", draw_metrics(reproduction)),
         *section("Surroundings", draw_environment(reproduction.environment, reproduction.num_same)),
     ]
     if reproduction.diagnosis is not None:
         found = reproduction.diagnosis
-        lines += section("What restores the bits", [printable(text) for text in found.confirmed])
+        confirmed = [text for text in found.confirmed if text not in judgement.reasons]
+        lines += section("What restores the bits", [printable(text) for text in confirmed])
         lines += section("Causes", cause_lines(found.causes))
         lines += section("Suspected", [printable(text) for text in found.suspected[:MAX_ROWS]])
         if found.is_stable is not None:
@@ -128,7 +132,21 @@ def draw(reproduction: Reproduction, *, quiet: bool) -> list[str]:
             lines += section("Stability", [told])
     if judgement.replicates_needed:
         lines += section("Next", [f"reproof reproduce --seeds {judgement.replicates_needed} would decide"])
+    if reproduction.kept is not None:
+        lines += section(NEVER_KEPT, [printable(text) for text in reproduction.kept.never_kept])
     return [*lines, "", f"certificate: {reproduction.certificate}"]
+
+
+def draw_kept(reproduction: Reproduction) -> list[str]:
+    """Return a line for each thing that an imported folder has kept."""
+    items = () if reproduction.kept is None else reproduction.kept.items
+    return [printable(f"{item.state:<10} {item.name}{': ' if item.detail else ''}{item.detail}") for item in items]
+
+
+def draw_metrics(reproduction: Reproduction) -> list[str]:
+    """Return the table of metrics; none if nothing ran."""
+    rows = reproduction.judgement.per_target
+    return draw_table(METRIC_COLUMNS, rows) if rows and reproduction.result is not None else []
 
 
 def draw_gate(gate: Gate) -> str:
@@ -143,4 +161,4 @@ def draw_environment(rows: tuple[EnvironmentRow, ...], num_same: int) -> list[st
         for row in rows[:MAX_ROWS]
     ]
     more = [f"and {len(rows) - MAX_ROWS} more"] if len(rows) > MAX_ROWS else []
-    return [f"same      {num_same} circumstances", *shown, *more]
+    return [f"same      {num_same} circumstances", *shown, *more] if num_same or rows else []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import click
 
@@ -25,6 +25,7 @@ from reproof.cli.options import (
 
 if TYPE_CHECKING:
     from reproof.integrations.search import SearchRequest
+    from reproof.integrations.verifying import Verify
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +42,15 @@ class SearchOptions(Options):
     study: Annotated[str, option("--study", default="search", help="Name of the study in the storage.")]
     seed: Annotated[int, option("--seed", type=COUNT, default=0, help="Seed of the sampler.")]
     project: Annotated[Path, project_option("the project")]
+    verify: Annotated[
+        str,
+        option(
+            "--verify",
+            type=click.Choice(["best", "each-best", "none"]),
+            default="best",
+            help="Train the winner once more in a fresh process: at the end, whenever another trial leads, or not.",
+        ),
+    ]
     lease_seconds: Annotated[float, lease_option("the trial of a worker is run again")]
 
     def to_request(self) -> SearchRequest:
@@ -61,6 +71,7 @@ class SearchOptions(Options):
             seed=self.seed,
             project=self.project,
             lease_seconds=self.lease_seconds,
+            verify=cast("Verify", self.verify),
         )
 
 
@@ -77,4 +88,8 @@ def command(options: SearchOptions) -> None:
     best = run_search(options.to_request())
     place = printable(str(options.bundle))
     click.echo(f"best of {plural(best.num_trials, 'trial')}: number {best.number}, value {best.value!r}, in {place}")
+    if best.verification is not None:
+        told = f"trained once more in a fresh process: {best.verification}"
+        is_good = best.verification.is_reproduced
+        click.echo(told if is_good else click.style(f"warning: {told}", fg="red"))
     click.echo(f"next: reproof replicate {place}; reproof reproduce {place}")

@@ -15,16 +15,20 @@ with what lies in the folder, under a lock.
 
 from __future__ import annotations
 
+import atexit
 import inspect
-from dataclasses import dataclass
+import os
+import sys
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final, get_args
 
 from reproof.bundle.config import DEFAULT_SEED_KEY, plain_config, read_seed
 from reproof.bundle.manifest import check_entry, read_listed, read_manifest
 from reproof.bundle.reader import read_trial
 from reproof.bundle.records import (
     DEFAULT_ALPHA,
+    EARLIER,
     JOBLIB_SCALER,
     MANIFEST,
     TRACE,
@@ -36,8 +40,9 @@ from reproof.bundle.records import (
 from reproof.bundle.replacing import discard_staging, locked, make_staging, replace_folder
 from reproof.bundle.training import TrainingOutcome, TrainingRequest, TrainingRun, run_training
 from reproof.bundle.writer import BundleContents, write_bundle
-from reproof.bundle.yaml_format import MAX_YAML_BYTES, parse_yaml
+from reproof.bundle.yaml_format import MAX_YAML_BYTES, dump_yaml, parse_yaml
 from reproof.errors import DependencyError, UsageError
+from reproof.integrations.verifying import Verification, Verify, verify_bundle, warn_if_not
 
 try:
     import optuna
@@ -45,7 +50,6 @@ except ModuleNotFoundError:
     raise DependencyError("Optuna is not installed", "pip install 'reproof[search]'") from None
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Callable, Mapping
 
     Train = Callable[[dict[str, Any], TrainingRun], Mapping[str, Mapping[str, Any]]]
@@ -68,6 +72,9 @@ class BundleOptions:
         margins: Largest difference that counts as equivalent, per target and metric, or empty.
         alpha: Significance level of the verdict.
         replaces: Whether the bundle of another study is replaced.
+        verify: Whether the winner is trained once more in a fresh process: ``"best"`` when this process ends, or when
+            `BestTrialBundle.verify` is called; ``"each-best"`` each trial as soon as it leads; or ``"none"``. A warning
+            tells that one does not reproduce, and why.
     """
 
     seed_key: str = DEFAULT_SEED_KEY
@@ -77,6 +84,12 @@ class BundleOptions:
     margins: Metrics | None = None
     alpha: float = DEFAULT_ALPHA
     replaces: bool = False
+    verify: Verify = "none"
+
+    def __post_init__(self) -> None:
+        """Check what can be checked before anything runs."""
+        if self.verify not in get_args(Verify):
+            raise UsageError(f"verify={self.verify!r}", f"choose from {', '.join(get_args(Verify))}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +99,37 @@ class _Finished:
     staging: Path
     config: dict[str, Any]
     outcome: TrainingOutcome
+    earlier: dict[str, Any]
+
+
+@dataclass(slots=True, kw_only=True)
+class StartedTraining:
+    """A training that this process has begun, whatever became of it."""
+
+    entry: str
+    number: int
+    config: dict[str, Any]
+    num_reports: int = 0
+    is_cut: bool = False
+
+
+_STARTED: Final[list[StartedTraining]] = []
+"""A process that is forked inherits what these have left, and so inherits the list."""
+
+MAX_EARLIER: Final = 50
+MAX_EARLIER_BYTES: Final = 256 << 10
+"""Of more trainings, or larger configurations, only the number is kept: `trial_info.yaml` has a limit."""
+
+
+def describe_earlier(entry: str) -> dict[str, Any]:
+    """Return what this process has trained so far with a training, for the details of the next trial."""
+    found = [started for started in _STARTED if started.entry == entry]
+    trainings = [
+        {"number": item.number, "config": item.config, "num_epochs": item.num_reports if item.is_cut else None}
+        for item in found
+    ]
+    is_short = len(found) <= MAX_EARLIER and len(dump_yaml({"trainings": trainings})) <= MAX_EARLIER_BYTES
+    return {"count": len(found), "trainings": trainings if is_short else []}
 
 
 class BestTrialBundle:
@@ -115,6 +159,8 @@ class BestTrialBundle:
         self._train = train
         self._options = BundleOptions(**options)
         self._finished: dict[tuple[str, int], _Finished] = {}
+        self._is_unverified = False
+        self._process = os.getpid()
         self.entry = name_entry(train, self._project)
 
     def candidate(self, trial: optuna.Trial, config: Any) -> Candidate:
@@ -144,19 +190,48 @@ class BestTrialBundle:
         if finished is None:
             return
         try:
-            if trial.state == optuna.trial.TrialState.COMPLETE and trial.value is not None:
-                self._keep(study, trial, finished)
+            is_complete = trial.state == optuna.trial.TrialState.COMPLETE and trial.value is not None
+            is_kept = is_complete and self._keep(study, trial, finished)
         finally:
             discard_staging(finished.staging)
+        if is_kept:
+            self._verify_later()
 
-    def _keep(self, study: optuna.Study, trial: optuna.trial.FrozenTrial, finished: _Finished) -> None:
+    def verify(self) -> Verification:
+        """Train the trial in the folder once more in a fresh process; warns if it does not reproduce.
+
+        Returns:
+            What that has shown.
+
+        Effects: as `reproof.reproduce`.
+        """
+        self._is_unverified = False
+        found = verify_bundle(self.folder, self._project)
+        warn_if_not(self.folder, found)
+        return found
+
+    def _verify_later(self) -> None:
+        """Verify a trial that has just been kept, now or when this process ends."""
+        if self._options.verify == "each-best":
+            self.verify()
+        elif self._options.verify == "best" and not self._is_unverified:
+            self._is_unverified = True
+            atexit.register(self._verify_at_exit)
+
+    def _verify_at_exit(self) -> None:
+        if self._is_unverified and os.getpid() == self._process and not hasattr(sys, "last_value"):
+            self.verify()
+
+    def _keep(self, study: optuna.Study, trial: optuna.trial.FrozenTrial, finished: _Finished) -> bool:
+        """Put a trial into the folder if it is the best so far, and return whether it was."""
         info = describe_trial(study, trial, finished.outcome)
+        info = replace(info, details={**info.details, EARLIER: finished.earlier})
         options, outcome = self._options, finished.outcome
         with locked(self.folder):
             current = self._read_current()
             if current is not None and current.study == info.study and not info.is_better_than(current):
-                return
-            self.refuse_foreign(info.study)
+                return False
+            self.refuse_foreign(study.study_name)
             contents = BundleContents(
                 entry=self.entry,
                 seed_key=options.seed_key,
@@ -173,6 +248,7 @@ class BestTrialBundle:
             write_joblib(finished.staging, outcome.scaler_object)
             write_bundle(finished.staging, contents)
             replace_folder(finished.staging, self.folder)
+        return True
 
     def refuse_foreign(self, study: str) -> None:
         """Refuse a folder that holds something else; called for each candidate and at the start of a search.
@@ -189,7 +265,7 @@ class BestTrialBundle:
         current = self._read_current()
         if current is not None and current.study != study:
             raise UsageError(
-                f"{self.folder} holds the bundle of the study {current.study}, not of {study}",
+                f"{self.folder} holds the bundle of {name_study(current.study)}, not of {study}",
                 "name another folder, go on with that study by its name and storage, or pass replaces=True",
             )
 
@@ -215,13 +291,22 @@ class BestTrialBundle:
             num_threads=options.num_threads,
             is_deterministic=options.is_deterministic,
         )
+        earlier = describe_earlier(self.entry)
+        started = StartedTraining(entry=self.entry, number=trial.number, config=config)
+        _STARTED.append(started)
+
+        def on_report(epoch: int, value: float) -> None:
+            started.num_reports += 1
+            report(trial, epoch, value)
+
         try:
-            outcome = run_training(self._train, config, request, lambda epoch, value: report(trial, epoch, value))
+            outcome = run_training(self._train, config, request, on_report)
         except BaseException:
+            started.is_cut = True
             discard_staging(staging)
             raise
         key = (study.study_name, trial.number)
-        self._finished[key] = _Finished(staging=staging, config=config, outcome=outcome)
+        self._finished[key] = _Finished(staging=staging, config=config, outcome=outcome, earlier=earlier)
         for name, value in outcome.metrics.items():
             trial.set_user_attr(f"metrics {name}", value)
         return outcome.value
@@ -254,6 +339,11 @@ class Candidate:
         Effects: as `reproof.bundle.training.run_training`; writes beside the bundle's folder.
         """
         return self._bundle.run_candidate(self._trial, self._config, self._seed)
+
+
+def name_study(name: str | None) -> str:
+    """Return a study in words; an imported bundle has none."""
+    return "no study" if name is None else f"the study {name}"
 
 
 def report(trial: optuna.Trial, epoch: int, value: float) -> None:

@@ -21,9 +21,9 @@ import sys
 import tempfile
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from reproof.errors import DependencyError, LaunchError, ReproofError, UsageError
 from reproof.integrations.optuna import BestTrialBundle
@@ -36,6 +36,7 @@ from reproof.integrations.trial_queue import (
     open_storage,
     read_attempt,
 )
+from reproof.integrations.verifying import Verification, Verify, verify_bundle
 from reproof.launch.parent import die_with_parent
 from reproof.launch.processes import GRACE_SECONDS, signals_as_exit
 from reproof.launch.start import start_command
@@ -88,6 +89,8 @@ class SearchRequest:
         seed: Seed of the first worker's sampler in a new study; others draw theirs, or they would try the same.
         project: Folder of the project.
         lease_seconds: How long a worker may be silent before its trial is queued once more.
+        verify: Whether the winner is trained once more in a fresh process: when the search ends, each time that another
+            trial leads, or not.
     """
 
     name: str
@@ -99,15 +102,20 @@ class SearchRequest:
     seed: int = 0
     project: Path = Path()
     lease_seconds: float = DEFAULT_LEASE_SECONDS
+    verify: Verify = "best"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FoundTrial:
-    """What a search has found: the best trial's number and value, and how many trials have ended."""
+    """What a search has found: the best trial's number and value, how many trials have ended, whether it reproduces.
+
+    The last is None if it was not verified here.
+    """
 
     number: int
     value: float
     num_trials: int
+    verification: Verification | None = None
 
 
 def run_search(request: SearchRequest) -> FoundTrial:
@@ -124,12 +132,15 @@ def run_search(request: SearchRequest) -> FoundTrial:
     with tempfile.TemporaryDirectory(prefix="reproof-search-") as errors, discarding_empty(place):
         storage = open_storage(place)
         fixed = [request.name, str(request.bundle), place, request.study, str(request.num_trials), str(request.seed)]
-        fixed += [str(request.project), str(request.lease_seconds), errors]
+        fixed += [str(request.project), str(request.lease_seconds), request.verify, errors]
         codes = run_workers([*start_command("reproof.integrations.search"), *fixed], request.num_workers)
         raise_first(Path(errors))
     if any(codes):
         raise LaunchError(f"{sum(map(bool, codes))} of {len(codes)} workers of the search failed", "see above")
-    return find_best(storage, request.study)
+    best = find_best(storage, request.study)
+    if request.verify == "best" and request.bundle.is_dir():  # another machine may have kept it
+        best = replace(best, verification=verify_bundle(request.bundle, request.project))
+    return best
 
 
 @contextmanager
@@ -260,7 +271,9 @@ def work(search: Search, request: SearchRequest, *, is_first: bool) -> None:
     Raises:
         Exception: Whatever the training raises.
     """
-    bundle = BestTrialBundle(request.bundle, search.train, project=request.project, **search.options)
+    verify: Verify = "each-best" if request.verify == "each-best" else "none"  # the parent does it at the end
+    options = {**search.options, "verify": verify}
+    bundle = BestTrialBundle(request.bundle, search.train, project=request.project, **options)
     bundle.refuse_foreign(request.study)
     queue = TrialQueue(
         open_storage(request.storage or default_journal(request)),
@@ -329,7 +342,7 @@ def _run_trial(queue: TrialQueue, trial: optuna.Trial, train: Callable[[], float
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run a worker in a fresh process; on an error, write it to a file for the parent and exit with 2."""
     options = sys.argv[1:] if arguments is None else list(arguments)
-    name, bundle, storage, study, num_trials, seed, project, lease, errors, number = options
+    name, bundle, storage, study, num_trials, seed, project, lease, verify, errors, number = options
     die_with_parent()
     request = SearchRequest(
         name=name,
@@ -340,6 +353,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         seed=int(seed),
         project=Path(project),
         lease_seconds=float(lease),
+        verify=cast("Verify", verify),
     )
     try:
         interrupt_quietly()

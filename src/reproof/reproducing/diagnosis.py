@@ -8,22 +8,28 @@ processor or version) is named, and what the first divergence tells stands besid
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from reproof.checking import CheckRequest, run_check
 from reproof.errors import ReproofError
+from reproof.reproducing.carried import find_carried
+from reproof.reproducing.noise import compare_early_losses
 from reproof.reproducing.runs import repeats, train, train_again
-from reproof.reproducing.toggles import find_restoring, list_toggles
+from reproof.reproducing.toggles import ROUNDING, find_restoring, list_toggles
 from reproof.reproducing.worker import worker_command
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from reproof.bundle.surroundings import EnvironmentRow
+    from reproof.reproducing.carried import Carried
     from reproof.reproducing.evidence import Gate
     from reproof.reproducing.job import Job
     from reproof.reproducing.runs import Rerun
     from reproof.reproducing.toggles import Toggle
+    from reproof.reproducing.worker import WorkerResult
     from reproof.schema import Cause, Comparison, Difference
 
 _MEANINGS: Final = {
@@ -67,6 +73,10 @@ class Diagnosis:
         experiments: Re-runs that were made.
         is_stable: Whether two re-runs here gave the same bits; None if that was not tried.
         causes: Why two re-runs here differ from each other, with file and line, by experiment.
+        shows_rounding: Why the difference is known to be rounding, if an experiment has shown that; else empty.
+        carried: What holds the state that earlier trials of the process left to the bundle's, such as
+            ``RNG of search.py:4``.
+        reason: What the verdict names first, if an experiment has confirmed it; else empty.
     """
 
     confirmed: tuple[str, ...] = ()
@@ -74,6 +84,9 @@ class Diagnosis:
     experiments: tuple[Experiment, ...] = ()
     is_stable: bool | None = None
     causes: tuple[Cause, ...] = ()
+    shows_rounding: str = ""
+    carried: tuple[str, ...] = ()
+    reason: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values."""
@@ -82,6 +95,7 @@ class Diagnosis:
             "suspected": list(self.suspected),
             "experiments": [experiment.to_json() for experiment in self.experiments],
             "is_stable": self.is_stable,
+            "carried_state": list(self.carried),
             "causes": [cause.to_json() for cause in self.causes],
         }
 
@@ -99,18 +113,30 @@ def diagnose(job: Job, rerun: Rerun, environment: tuple[EnvironmentRow, ...], ga
     """
     toggles = list_toggles(environment, job.request.threads)
     experiments: list[Experiment] = []
+    restored: list[Rerun] = []
 
     def restores(chosen: tuple[Toggle, ...]) -> bool:
-        experiments.append(_set_as_in_bundle(job, chosen, len(experiments) + 1))
-        return experiments[-1].restores
+        experiment, tried = set_as_in_bundle(job, chosen, len(experiments) + 1)
+        experiments.append(experiment)
+        restored.extend([tried] if experiment.restores else [])
+        return experiment.restores
 
     restoring = find_restoring(toggles, restores)
     if restoring:
         confirmed = tuple(f"{toggle}: set as in the bundle, every bit is the bundle's" for toggle in restoring)
-        return Diagnosis(confirmed=confirmed, experiments=tuple(experiments))
+        names = ", ".join(f"{toggle.name.removeprefix('variables.')} {toggle.original}" for toggle in restoring)
+        told = f"the difference is rounding, by experiment: with {names} as in the bundle, every bit is the bundle's"
+        is_rounding = {toggle.name for toggle in restoring} <= ROUNDING
+        is_rounding = is_rounding and begins_as_rounding(restored[-1].result, rerun.result)
+        return Diagnosis(
+            confirmed=confirmed, experiments=tuple(experiments), shows_rounding=told if is_rounding else ""
+        )
     is_closed = any(gate.state == "different" for gate in gates)
-    is_stable = None if is_closed else _check_stability(job, rerun)
-    causes, notes = _explain_instability(job) if is_stable is False else ((), ())
+    is_stable = None if is_closed else check_stability(job, rerun)
+    carried = None if is_stable is None else _find_carried(job, rerun, toggles, is_stable=is_stable)
+    causes, notes = explain_instability(job) if is_stable is False else ((), ())
+    if carried is not None:
+        return replace(tell_carried(carried, experiments), causes=causes, suspected=notes, is_stable=is_stable)
     return Diagnosis(
         causes=causes,
         suspected=(*notes, *suspect_from(rerun.comparison, environment)),
@@ -119,23 +145,51 @@ def diagnose(job: Job, rerun: Rerun, environment: tuple[EnvironmentRow, ...], ga
     )
 
 
-def _set_as_in_bundle(job: Job, toggles: tuple[Toggle, ...], number: int) -> Experiment:
+def _find_carried(job: Job, rerun: Rerun, toggles: tuple[Toggle, ...], *, is_stable: bool) -> Carried | None:
+    threads = next((toggle.threads for toggle in toggles if toggle.threads is not None), job.request.threads)
+    variables = {name: value for toggle in toggles for name, value in toggle.variables}
+    return find_carried(job, rerun, is_stable=is_stable, variables=variables, threads=threads)
+
+
+def tell_carried(carried: Carried, experiments: Sequence[Experiment]) -> Diagnosis:
+    """Return what was found of the state that earlier trials left."""
+    made = [Experiment(names=(what,), restores=same, seconds=seconds) for what, same, seconds in carried.experiments]
+    return Diagnosis(
+        confirmed=(carried.reason,),
+        experiments=(*experiments, *made),
+        is_stable=True,
+        carried=carried.names,
+        reason=carried.reason,
+    )
+
+
+def begins_as_rounding(restored: WorkerResult, rerun: WorkerResult) -> bool:
+    """Whether a run that gives the bits of the bundle and one that does not have the same first loss, up to rounding.
+
+    A training that looks at its number of threads could do anything with it.
+    """
+    return compare_early_losses(restored.losses[:1], rerun.losses[:1], ()).is_within
+
+
+def set_as_in_bundle(job: Job, toggles: tuple[Toggle, ...], number: int) -> tuple[Experiment, Rerun]:
     """Run with some circumstances as in the bundle."""
     names = tuple(toggle.name.removeprefix("variables.") for toggle in toggles)
-    job.tell(f"experiment {number}: {', '.join(names)} as in the bundle")
+    job.tell(
+        f"experiment {number}: {', '.join(f'{name} {t.original}' for name, t in zip(names, toggles, strict=True))}"
+    )
     threads = next((toggle.threads for toggle in toggles if toggle.threads is not None), job.request.threads)
     variables = {name: value for toggle in toggles for name, value in toggle.variables}
     rerun = train_again(job, f"experiment{number}", threads=threads, variables=variables)
-    return Experiment(names=names, restores=rerun.is_same, seconds=rerun.result.seconds)
+    return Experiment(names=names, restores=rerun.is_same, seconds=rerun.result.seconds), rerun
 
 
-def _check_stability(job: Job, rerun: Rerun) -> bool:
+def check_stability(job: Job, rerun: Rerun) -> bool:
     """Run once more as before, and tell whether the bits are those of the re-run."""
     job.tell("training once more: are two runs here the same?")
     return repeats(rerun.result, train(job, "again", threads=job.request.threads))
 
 
-def _explain_instability(job: Job) -> tuple[tuple[Cause, ...], tuple[str, ...]]:
+def explain_instability(job: Job) -> tuple[tuple[Cause, ...], tuple[str, ...]]:
     """Search for the causes why two runs here differ from each other."""
     job.tell("searching for the causes by experiment: two runs here differ from each other")
     place = job.out / "check"

@@ -100,6 +100,11 @@ class TargetRow:
         """Reproduced minus original."""
         return self.reproduced - self.original
 
+    @property
+    def is_same(self) -> bool:
+        """Whether both values are equal, or NaN."""
+        return self.original == self.reproduced or (math.isnan(self.original) and math.isnan(self.reproduced))
+
     def to_json(self) -> dict[str, Any]:
         """Return plain values; NaN and infinities, which JSON lacks, become text."""
         values: dict[str, Any] = plain(

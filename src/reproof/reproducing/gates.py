@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from reproof.schema import Comparison
 
 NOT_RECORDED = "the bundle does not tell"
+NEVER_KEPT = "never kept by the imported folder"
 
 
 def check_files(bundle: Bundle, project: Path, entry: str | None) -> tuple[Gate, ...]:
@@ -44,6 +45,8 @@ def _check_data_files(bundle: Bundle, project: Path) -> Gate:
     if differing or missing:
         texts = [f"{name} has other bytes" for name in differing] + [f"{name} is not here" for name in missing]
         return Gate(name="data files", state="different", detail="; ".join(texts))
+    if bundle.manifest.imported:
+        return Gate(name="data files", state="unknown", detail=NEVER_KEPT)
     return Gate(name="data files", state="same", detail=f"{len(files)} files" if files else "none were noted")
 
 
@@ -52,7 +55,7 @@ def _check_entry_file(bundle: Bundle, project: Path, entry: str | None) -> Gate:
     known = bundle.code.get("files", {}).get(name)
     found = describe_source(project / name)
     if known is None or found is None:
-        return Gate(name="code", state="unknown", detail=NOT_RECORDED)
+        return Gate(name="code", state="unknown", detail=_why_unknown(bundle))
     is_same = known["syntax"] == found["syntax"]
     return Gate(name="code", state="same" if is_same else "different", detail=name)
 
@@ -63,15 +66,21 @@ def check_result(
     """Check what a re-run has used, and keep the check of the data files."""
     return (
         _check_code(bundle, result),
-        _check_config(comparison),
+        _check_config(bundle, comparison),
         *(gate for gate in before if gate.name == "data files"),
         _check_arrays(bundle, result),
         _check_scaler(bundle, result),
     )
 
 
-def _check_config(comparison: Comparison | None) -> Gate:
+def _why_unknown(bundle: Bundle) -> str:
+    return NEVER_KEPT if bundle.manifest.imported else NOT_RECORDED
+
+
+def _check_config(bundle: Bundle, comparison: Comparison | None) -> Gate:
     """Compare the configuration with the one that the trace has recorded value by value."""
+    if bundle.manifest.imported:
+        return Gate(name="configuration", state="same", detail="config.yaml of the folder was run")
     if comparison is None:
         return Gate(name="configuration", state="unknown", detail=NOT_RECORDED)
     changed = [d for d in comparison.differences if d.stage == "metric" and d.name.startswith("config[")]
@@ -81,7 +90,7 @@ def _check_config(comparison: Comparison | None) -> Gate:
 
 def _check_code(bundle: Bundle, result: WorkerResult) -> Gate:
     if not bundle.code.get("files"):
-        return Gate(name="code", state="unknown", detail=NOT_RECORDED)
+        return Gate(name="code", state="unknown", detail=_why_unknown(bundle))
     changed, reworded = compare_code(bundle.code, result.code)
     if changed:
         return Gate(name="code", state="different", detail=", ".join(changed))
@@ -95,7 +104,7 @@ def _check_code(bundle: Bundle, result: WorkerResult) -> Gate:
 
 def _check_arrays(bundle: Bundle, result: WorkerResult) -> Gate:
     if not bundle.data.get("arrays") and not bundle.data.get("files"):
-        return Gate(name="data", state="unknown", detail=NOT_RECORDED)
+        return Gate(name="data", state="unknown", detail=_why_unknown(bundle))
     differing = compare_data(bundle.data, result.data)
     if differing:
         return Gate(name="data", state="different", detail="; ".join(sorted(differing)))
@@ -105,6 +114,8 @@ def _check_arrays(bundle: Bundle, result: WorkerResult) -> Gate:
 def _check_scaler(bundle: Bundle, result: WorkerResult) -> Gate:
     if bundle.scaler is None and result.scaler is None:
         return Gate(name="target scaler", state="same", detail="none")
+    if bundle.scaler is None and bundle.manifest.imported:
+        return Gate(name="target scaler", state="unknown", detail=NEVER_KEPT)
     if bundle.scaler is None or result.scaler is None:
         where = "here" if bundle.scaler is None else "in the bundle"
         return Gate(name="target scaler", state="different", detail=f"there is one {where} alone")

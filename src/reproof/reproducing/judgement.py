@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from reproof.reproducing.evidence import Evidence, Judgement, TargetRow
+from reproof.reproducing.imported import judge_kept
 from reproof.reproducing.margins import list_values
 from reproof.reproducing.verdicts import judge
 from reproof.reproducing.worker import join_weights, read_losses
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from reproof.bundle.records import Bundle
+    from reproof.reproducing.diagnosis import Diagnosis
     from reproof.reproducing.evidence import Gate
     from reproof.reproducing.runs import Runs
 
@@ -31,8 +34,23 @@ def judge_runs(bundle: Bundle, runs: Runs, gates: tuple[Gate, ...], device: str 
     Raises:
         DependencyError: If the verdict needs statistics, and scipy or statsmodels is not installed.
     """
+    kept = runs.rerun.kept
+    if kept is not None:
+        found = judge_kept(bundle, kept, runs.rerun.result.metrics, gates)
+        if found.verdict != "inconclusive" or bundle.reference is None or not runs.replicates:
+            return found
     original = describe_bundle(bundle)
     return judge(original, describe_runs(bundle, runs, original, device), bundle.reference, gates)
+
+
+def settle(judgement: Judgement, diagnosis: Diagnosis) -> Judgement:
+    """Return the verdict with what the experiments have shown: a difference that is known to be rounding is small."""
+    if diagnosis.reason:
+        judgement = replace(judgement, reasons=(diagnosis.reason, *judgement.reasons))
+    if judgement.verdict != "inconclusive" or not diagnosis.shows_rounding:
+        return judgement
+    reasons = (diagnosis.shows_rounding, *judgement.reasons)
+    return replace(judgement, verdict="equivalent", tier="numerical", reasons=reasons, replicates_needed=None)
 
 
 def refuse_to_run(bundle: Bundle, gates: tuple[Gate, ...]) -> Judgement:

@@ -59,9 +59,12 @@ def compare_early_losses(
     """Compare losses step by step with the worst that rounding did to any perturbation run up to that step.
 
     At each step, max(8 ulp, 10 times the worst) is allowed, relative to the larger of the two losses. A run that has
-    fewer early steps than the other differs, infinitely, in the first that it lacks.
+    fewer early steps than the other differs, infinitely, in the first that it lacks; where one side has no losses at
+    all, nothing is compared.
     """
     first, second = original[:EARLY_STEPS], reproduced[:EARLY_STEPS]
+    if not (first and second):
+        return EarlyLosses(num_steps=0, step=None, difference=0.0, allowed=0.0)
     floor = NUM_ULP * 2.0 ** (1 - find_precision([*first, *second]))
     largest = worst = 0.0
     for step in range(max(len(first), len(second))):

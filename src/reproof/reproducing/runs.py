@@ -6,11 +6,12 @@ Left out: the fresh process itself (`worker`) and what the runs show (`judgement
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from reproof.bundle.records import Replicate
 from reproof.closeness import same_bits
 from reproof.comparison import compare_traces
+from reproof.reproducing.kept import compare_kept
 from reproof.reproducing.margins import list_values
 from reproof.reproducing.worker import run_training
 from reproof.trace import open_trace
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from reproof.bundle.records import Bundle, Metrics
     from reproof.reproducing.job import Job
+    from reproof.reproducing.kept import Kept
     from reproof.reproducing.worker import WorkerResult
     from reproof.schema import Comparison
 
@@ -38,11 +40,13 @@ class Rerun:
         result: What the process left.
         comparison: Its trace against the bundle's; None if the bundle has no trace.
         is_same: Whether every bit of weights, metrics and, if the bundle has one, trace is the bundle's.
+        kept: What an imported bundle has kept, beside the run; None for a bundle of a search.
     """
 
     result: WorkerResult
     comparison: Comparison | None
     is_same: bool
+    kept: Kept | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +82,8 @@ def train(
     seed: int | None = None,
     threads: int | None = None,
     variables: Mapping[str, str | None] | None = None,
+    perturb: int | None = None,
+    plan: dict[str, Any] | None = None,
 ) -> WorkerResult:
     """Train in a fresh process, as in the bundle where nothing else is said.
 
@@ -87,27 +93,41 @@ def train(
         seed: Another seed than the bundle's.
         threads: Another number of threads than the bundle's.
         variables: Variables that are other than in this process; None takes one away.
+        perturb: Number of a one-ulp change of an initial weight.
+        plan: What is trained before in the same process, and what is set back after it: see `carried`.
     """
     return run_training(
         job.bundle.folder,
         job.out / name,
         seed=seed,
+        perturb=perturb,
         threads=threads,
         environment=variables,
         project=job.project,
         device=job.request.device,
         entry=job.request.entry,
+        plan=plan,
     )
 
 
 def train_again(
-    job: Job, name: str, *, threads: int | None, variables: Mapping[str, str | None] | None = None
+    job: Job,
+    name: str,
+    *,
+    threads: int | None,
+    variables: Mapping[str, str | None] | None = None,
+    plan: dict[str, Any] | None = None,
 ) -> Rerun:
     """Train with the seed of the bundle, and compare with the bundle; arguments as for `train`."""
-    result = train(job, name, threads=threads, variables=variables)
+    result = train(job, name, threads=threads, variables=variables, plan=plan)
     comparison = _compare_with_bundle(job.bundle, result)
-    is_same = _agrees(result, job.bundle.manifest.weights, job.bundle.trial.metrics, comparison)
-    return Rerun(result=result, comparison=comparison, is_same=is_same)
+    kept = compare_kept(job.bundle, result) if job.bundle.manifest.imported else None
+    is_same = (
+        _agrees(result, job.bundle.manifest.weights, job.bundle.trial.metrics, comparison)
+        if kept is None
+        else kept.is_same
+    )
+    return Rerun(result=result, comparison=comparison, is_same=is_same, kept=kept)
 
 
 def repeats(first: WorkerResult, second: WorkerResult) -> bool:

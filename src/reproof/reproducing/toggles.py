@@ -6,8 +6,9 @@ cannot, and is no toggle.
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from reproof.explain.minimize import minimize
 
@@ -28,6 +29,15 @@ CAPABILITIES: Final = ("DEFAULT", "AVX2", "AVX512")
 
 CAPABILITY: Final = "torch.cpu_capability"
 THREADS: Final = "torch.threads.intraop"
+
+
+ROUNDING: Final = frozenset({THREADS, CAPABILITY, *(f"variables.{name}" for name in VARIABLES)}) - {
+    "variables.NVIDIA_TF32_OVERRIDE", "variables.PYTHONHASHSEED",
+}  # fmt: skip
+"""Circumstances by which the same operations are only rounded in another order."""
+
+GUESSED_THREADS: Final = (1, 2, 4, 8, 16)
+"""Numbers of threads that are tried where those of the original are not known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +96,27 @@ def _emulate_capability(found: Mapping[str, EnvironmentRow]) -> list[Toggle]:
         return []  # this processor cannot
     variables = (("ATEN_CPU_CAPABILITY", row.original.lower()),)
     return [Toggle(name=CAPABILITY, original=row.original, here=row.here, variables=variables)]
+
+
+def guess_toggles(here: Mapping[str, Any]) -> tuple[Toggle, ...]:
+    """Return surroundings that an original may have had of which none are known, likeliest first.
+
+    Args:
+        here: The environment of the re-run.
+    """
+    torch = here.get("torch", {})
+    threads, capability = torch.get("threads", {}).get("intraop"), torch.get("cpu_capability")
+    counts = dict.fromkeys((GUESSED_THREADS[0], os.cpu_count() or 1, *GUESSED_THREADS))
+    toggles = [
+        Toggle(name=THREADS, original=str(count), here=str(threads), threads=count)
+        for count in counts
+        if count != threads
+    ]
+    lower = CAPABILITIES[: CAPABILITIES.index(capability)] if capability in CAPABILITIES else ()
+    for name in reversed(lower):
+        variables = (("ATEN_CPU_CAPABILITY", name.lower()),)
+        toggles.append(Toggle(name=CAPABILITY, original=name, here=str(capability), variables=variables))
+    return tuple(toggles)
 
 
 def find_restoring(toggles: tuple[Toggle, ...], restores: Callable[[tuple[Toggle, ...]], bool]) -> tuple[Toggle, ...]:

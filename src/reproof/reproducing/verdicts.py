@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 MAX_NAMED = 3
 """Metrics that a reason names; of others it gives the number."""
 
-__all__ = ["Evidence", "Gate", "Judgement", "TargetRow", "judge"]
+__all__ = ["Evidence", "Gate", "Judgement", "TargetRow", "judge", "list_rows", "test_noise"]
 
 
 def judge(
@@ -41,7 +41,7 @@ def judge(
     Raises:
         DependencyError: If the verdict needs statistics, and scipy or statsmodels is not installed.
     """
-    rows = _list_rows(original.metrics, reproduced.metrics, reference)
+    rows = list_rows(original.metrics, reproduced.metrics, reference)
     is_identical, about_bits = _compare_bits(original, reproduced)
     if closed := [*_name_closed(gates), *_name_lacking(original.metrics, reproduced.metrics)]:
         remark = ["nevertheless every bit that was compared agrees"] if is_identical else []
@@ -69,15 +69,15 @@ def _name_closed(gates: Sequence[Gate]) -> list[str]:
 
 
 def _name_lacking(original: Metrics, reproduced: Metrics) -> list[str]:
-    """Name the metrics that only one side has: what was not measured cannot be compared."""
+    """Name the metrics that the reproduction lacks; those that it has besides are nobody's evidence."""
     first, second = ({(target, name) for target, name, _ in list_values(side)} for side in (original, reproduced))
     if not first:
         return ["the original has no metrics"]
-    lacking = [f"{name} of {target} is missing in the reproduction" for target, name in sorted(first - second)]
-    return [*lacking, *(f"{name} of {target} is missing in the original" for target, name in sorted(second - first))]
+    return [f"{name} of {target} is missing in the reproduction" for target, name in sorted(first - second)]
 
 
-def _list_rows(original: Metrics, reproduced: Metrics, reference: Reference | None) -> tuple[TargetRow, ...]:
+def list_rows(original: Metrics, reproduced: Metrics, reference: Reference | None) -> tuple[TargetRow, ...]:
+    """Return one row per metric of the original."""
     margins = {} if reference is None else reference.margins
     return tuple(
         TargetRow(
@@ -134,8 +134,8 @@ def _judge_numerically(
         short = f"rounding: {len(perturbations)} perturbation runs of the {MIN_PERTURBATIONS} that are needed"
         return replace(undecided, reasons=(f"{short}; make them with `reproof replicate`", *_describe_onset(early)))
     precision = find_precision(original.losses)
-    num_tested = sum(map(_needs_test, rows))
-    rows = tuple(_test_noise(row, reference, precision, num_tested) for row in rows)
+    num_tested = sum(not row.is_same for row in rows)
+    rows = tuple(test_noise(row, reference, precision, num_tested) for row in rows)
     outside = [f"{row.metric} of {row.target}" for row in rows if row.finding != "within noise"]
     if not early.is_within or outside:
         about = [f"rounding: {_join(outside)} outside of what perturbation runs give"] if outside else []
@@ -156,14 +156,9 @@ def _describe_onset(early: EarlyLosses) -> list[str]:
     return [f"{about}, and rounding may make {early.allowed:.1e} by then: something else than rounding differs"]
 
 
-def _needs_test(row: TargetRow) -> bool:
-    """Whether a metric differs; an equal one, or NaN twice, does not."""
-    return row.original != row.reproduced and not (math.isnan(row.original) and math.isnan(row.reproduced))
-
-
-def _test_noise(row: TargetRow, reference: Reference, precision: int, num_tested: int) -> TargetRow:
+def test_noise(row: TargetRow, reference: Reference, precision: int, num_tested: int) -> TargetRow:
     """Compare a metric with what perturbation runs predict of it and of all others that differ, together."""
-    if not _needs_test(row):
+    if row.is_same:
         return replace(row, finding="within noise")
     values = collect_values((run.metrics for run in reference.perturbations), row.target, row.metric)
     if not all(map(math.isfinite, values)):

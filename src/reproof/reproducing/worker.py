@@ -11,7 +11,7 @@ import os
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -19,10 +19,10 @@ from reproof.bundle.config import read_seed, with_seed
 from reproof.bundle.manifest import dump_json, parse_json
 from reproof.bundle.numbers import read_float, read_metrics, spell_hex
 from reproof.bundle.reader import open_bundle
-from reproof.bundle.records import NUM_KEPT_LOSSES, TRACE, Bundle
+from reproof.bundle.records import BEST_WEIGHTS, LAST_WEIGHTS, NUM_KEPT_LOSSES, TRACE, Bundle
 from reproof.bundle.training import TrainingOutcome, TrainingRequest
 from reproof.bundle.training import run_training as run_here
-from reproof.bundle.weights import digest_weights
+from reproof.bundle.weights import digest_weights, write_weights
 from reproof.errors import LaunchError, ReproofError, TraceError
 from reproof.launch.parent import die_with_parent
 from reproof.launch.processes import signals_as_exit
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from reproof.bundle.records import Metrics
 
 RESULT: Final = "result.json"
+PLAN: Final = "plan.json"
 OUTPUT: Final = "output.txt"
 
 
@@ -59,6 +60,8 @@ class WorkerResult:
         environment: What surrounded it.
         perturbed: Which initial weight was moved; empty for none.
         seconds: How long the process took.
+        changed: What trainings before it in the same process have changed in the modules of the project.
+        probe: What trainings in a row have shown: see `earlier.probe_state`.
     """
 
     seed: int
@@ -74,6 +77,13 @@ class WorkerResult:
     environment: dict[str, Any]
     perturbed: str
     seconds: float
+    changed: tuple[str, ...] = ()
+    probe: Mapping[str, bool] = field(default_factory=dict)
+
+    @property
+    def folder(self) -> Path:
+        """Where it left its files; the weights themselves are among them for an imported bundle."""
+        return self.trace.parent
 
     @property
     def weights_digest(self) -> str:
@@ -97,6 +107,7 @@ def run_training(  # noqa: PLR0913  # each can be other than in the bundle
     project: str | os.PathLike[str] = ".",
     device: str | None = None,
     entry: str | None = None,
+    plan: dict[str, Any] | None = None,
 ) -> WorkerResult:
     """Run the training of a bundle in a fresh process and wait for it.
 
@@ -110,6 +121,7 @@ def run_training(  # noqa: PLR0913  # each can be other than in the bundle
         project: Folder of the project.
         device: Another device than the bundle's.
         entry: Another training than the bundle names.
+        plan: What is trained before in the same process, and what is set back after it: see `carried`.
 
     Raises:
         BundleError: If the bundle is refused.
@@ -130,6 +142,9 @@ def run_training(  # noqa: PLR0913  # each can be other than in the bundle
         ("entry", entry),
     ):
         arguments += [] if value is None else [f"--{name}", str(value)]
+    if plan is not None:
+        (root / PLAN).write_bytes(dump_json(plan))
+        arguments += ["--plan", str(root / PLAN)]
     start = time.monotonic()
     code = _run_process(arguments, folder, root / OUTPUT, surround(bundle, environment or {}))
     if code != 0 or not (root / RESULT).is_file():
@@ -207,6 +222,8 @@ def read_result(root: Path, seconds: float) -> WorkerResult:
         environment=values["environment"],
         perturbed=values["perturbed"],
         seconds=seconds,
+        changed=tuple(values.get("changed", ())),
+        probe=values.get("probe", {}),
     )
 
 
@@ -236,13 +253,32 @@ def main(arguments: Sequence[str] | None = None) -> None:
         require_device(request.device)
         config = with_seed(bundle.config, bundle.manifest.seed_key, request.seed)
         train = load_entry(project, entry)
+        before = _train_before(train, config, options.plan, request, bundle.manifest.seed_key)
         outcome = run_here(train, config, request)
     except ReproofError as error:
         sys.stderr.write(f"reproof: error: {error}\n")
         sys.exit(2)
     out = Path(options.out)
-    (out / f"{RESULT}.new").write_bytes(dump_json(spell_outcome(outcome, request.seed)))
+    if bundle.manifest.imported:  # how far its weights are from these cannot be read from digests
+        (out / BEST_WEIGHTS).parent.mkdir(exist_ok=True)
+        for path, tensors in ((BEST_WEIGHTS, outcome.best), (LAST_WEIGHTS, outcome.last)):
+            write_weights(out / path, tensors)
+    (out / f"{RESULT}.new").write_bytes(dump_json({**spell_outcome(outcome, request.seed), **before}))
     (out / f"{RESULT}.new").replace(out / RESULT)
+
+
+def _train_before(
+    train: Any, config: dict[str, Any], plan: str | None, request: TrainingRequest, seed_key: str
+) -> dict[str, Any]:
+    """Train what a plan says, if there is one, and return what that has changed or shown."""
+    if plan is None:
+        return {}
+    from reproof.reproducing.earlier import probe_state, train_before
+
+    found = parse_json(Path(plan).read_bytes(), PLAN)
+    if found["probe"]:
+        return {"probe": probe_state(train, config, request, found["probe"])}
+    return {"changed": train_before(train, found, request, seed_key)}
 
 
 def make_request(bundle: Bundle, options: argparse.Namespace, project: Path, entry: str) -> TrainingRequest:
@@ -290,6 +326,7 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--threads", type=int)
     parser.add_argument("--device")
     parser.add_argument("--entry")
+    parser.add_argument("--plan")
     parser.add_argument("--no-trace", action="store_true")
     return parser.parse_args(arguments)
 

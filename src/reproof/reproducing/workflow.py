@@ -15,8 +15,9 @@ from reproof.reproducing.certificate import make_statement, write_certificate
 from reproof.reproducing.diagnosis import diagnose
 from reproof.reproducing.entry import find_entry
 from reproof.reproducing.gates import check_files, check_result
+from reproof.reproducing.imported import investigate
 from reproof.reproducing.job import ReproduceRequest, open_job
-from reproof.reproducing.judgement import judge_runs, refuse_to_run
+from reproof.reproducing.judgement import judge_runs, refuse_to_run, settle
 from reproof.reproducing.runs import make_runs
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from reproof.reproducing.diagnosis import Diagnosis
     from reproof.reproducing.evidence import Gate, Judgement
     from reproof.reproducing.job import Job
+    from reproof.reproducing.kept import Kept
     from reproof.reproducing.worker import WorkerResult
     from reproof.schema import Comparison
 
@@ -50,6 +52,7 @@ class Reproduction:
         certificate: Where the certificate was written.
         started: When it began, ISO 8601.
         replicates: Metrics of the runs with fresh seeds.
+        kept: What an imported bundle has kept, beside the run; None for a bundle of a search, or if nothing ran.
     """
 
     bundle: Bundle
@@ -62,6 +65,7 @@ class Reproduction:
     certificate: Path | None = None
     started: str = ""
     replicates: tuple[Replicate, ...] = ()
+    kept: Kept | None = None
 
     @property
     def exit_code(self) -> int:
@@ -80,6 +84,8 @@ class Reproduction:
             "environment": {"num_same": self.num_same, "differing": [row.to_json() for row in self.environment]},
             "first_divergence": None if first is None else first.to_json(),
             "diagnosis": None if self.diagnosis is None else self.diagnosis.to_json(),
+            "kept": None if self.kept is None else [item.to_json() for item in self.kept.items],
+            "never_kept": [] if self.kept is None else list(self.kept.never_kept),
             "fresh_seeds": [replicate.to_json() for replicate in self.replicates],
         }
 
@@ -136,6 +142,12 @@ def _carry_out(job: Job, file_gates: tuple[Gate, ...]) -> Reproduction:
     environment = grade_environment(job.bundle.environment, here)
     # On another device other bits are expected, and nothing could be set as in the bundle.
     is_diagnosed = judgement.tier != "bits" and job.request.diagnoses and job.request.device is None
+    diagnosis = None
+    if is_diagnosed and rerun.kept is not None and judgement.verdict == "inconclusive":
+        judgement, diagnosis = investigate(job, rerun, judgement)
+    elif is_diagnosed:
+        diagnosis = diagnose(job, rerun, environment, gates)
+        judgement = settle(judgement, diagnosis)
     return Reproduction(
         bundle=job.bundle,
         judgement=judgement,
@@ -143,7 +155,8 @@ def _carry_out(job: Job, file_gates: tuple[Gate, ...]) -> Reproduction:
         num_same=count_same(job.bundle.environment, here),
         result=rerun.result,
         comparison=rerun.comparison,
-        diagnosis=diagnose(job, rerun, environment, gates) if is_diagnosed else None,
+        diagnosis=diagnosis,
+        kept=rerun.kept,
         started=job.started.isoformat(timespec="seconds"),
         replicates=runs.replicates,
     )

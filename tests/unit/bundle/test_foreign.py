@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 import torch
 
-from reproof.bundle.foreign import import_foreign, read_foreign_metrics
+from reproof.bundle.foreign import import_foreign, survey_foreign
+from reproof.bundle.foreign_trial import read_foreign_metrics, read_foreign_trial
 from reproof.bundle.joblib_format import read_joblib_scaler
 from reproof.bundle.scalers import compare_scalers, describe_scaler
 from reproof.bundle.weights import collect_weights, digest_weights
@@ -230,3 +231,56 @@ def test_an_existing_bundle_is_not_overwritten(source: Path, tmp_path: Path) -> 
 def test_metrics_are_found_in_the_forms_in_use(value: dict[str, Any]) -> None:
     """Per metric, per target, or one key for each: the same metrics."""
     assert read_foreign_metrics(value) == {"a": {"r2": 0.5, "mse": 2.0}}
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ({"val_loss": 0.5, "r2_temp": 0.9}, (None, None, None, "minimize")),
+        ({"trial_number": 3, "best_value": 0.5, "direction": "maximize", "n_trials": 20}, (3, None, 20, "maximize")),
+        (
+            {"trial": 7, "loss": 0.5, "study_name": "spectra", "best_params": {"lr": 0.1}},
+            (7, "spectra", None, "minimize"),
+        ),
+    ],
+)
+def test_nothing_is_invented_about_a_trial(value: dict[str, Any], expected: tuple[object, ...]) -> None:
+    """Number, study and count of trials are what the file says under any of their names, or unknown."""
+    trial = read_foreign_trial(value).trial
+    assert (trial.number, trial.study, trial.num_trials, trial.direction) == expected
+    assert trial.value == 0.5
+
+
+@pytest.mark.parametrize(
+    ("best", "last"),
+    [("best_model.pt", "last_epoch.pth"), ("model-BEST.pt", "final.pt"), ("checkpoint_best.ckpt", "latest.pt")],
+)
+def test_files_of_weights_go_by_the_names_that_people_give_them(
+    best: str, last: str, source: Path, tmp_path: Path
+) -> None:
+    """Best and last are found whatever else the name says, in the folder itself as well."""
+    state = {"weight": torch.ones(2)}
+    for path in (source / "weights").iterdir():
+        path.unlink()
+    (source / "weights").rmdir()
+    torch.save(state, source / best)
+    torch.save({"weight": torch.zeros(2)}, source / last)
+    bundle = import_foreign(source, tmp_path / "ours")
+    assert bundle.manifest.weights["best"] == digest_weights(collect_weights(state)) != bundle.manifest.weights["last"]
+
+
+def test_what_is_found_is_told_with_what_it_is_taken_as(source: Path) -> None:
+    """Each file and each key of the trial has a row; one that means nothing to us says so."""
+    (source / "notes.txt").write_text("mine")
+    (source / "trial_info.yaml").write_text("trial_number: 4\nval_loss: 0.25\nr2: {force: 0.9}\nmood: good\n")
+    assert {row.found: row.taken_as for row in survey_foreign(source)} == {
+        "config.yaml": "configuration",
+        "notes.txt": "not understood",
+        "target_scaler.joblib": "target scaler",
+        "weights/best_model.pt": "best weights",
+        "weights/last_model.pt": "last weights",
+        "trial_info.yaml: trial_number": "number of the trial",
+        "trial_info.yaml: val_loss": "validation loss, smaller is better",
+        "trial_info.yaml: r2": "metrics: r2 of force",
+        "trial_info.yaml: mood": "not understood",
+    }

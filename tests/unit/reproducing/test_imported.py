@@ -1,0 +1,143 @@
+"""The verdict on an imported folder: what it kept, to the bit, and what rounding can do to weights."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from reproof.bundle.reader import open_bundle
+from reproof.bundle.records import TrialInfo
+from reproof.bundle.weights import WeightTensor, digest_weights, write_weights
+from reproof.bundle.writer import BundleContents, write_bundle
+from reproof.reproducing.evidence import Gate
+from reproof.reproducing.imported import Rounding, find_contradictions, judge_kept
+from reproof.reproducing.kept import compare_kept, measure_weights
+from reproof.reproducing.worker import WorkerResult
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytest.importorskip("yaml", reason="bundles need PyYAML: pip install 'reproof[search]'")
+
+METRICS = {"temp": {"r2": 0.5}, "flow": {"r2": -0.25}}
+
+
+def tensor(*values: float) -> tuple[WeightTensor, ...]:
+    """Return weights with one tensor."""
+    return (WeightTensor("layer.weight", "F32", (len(values),), struct.pack(f"<{len(values)}f", *values)),)
+
+
+@pytest.fixture
+def bundle(tmp_path: Path) -> Any:
+    """Return an imported bundle that knows nothing but what the guide keeps."""
+    trial = TrialInfo(
+        study=None, number=3, direction="minimize", value=0.75, params={"lr": 0.1}, metrics=METRICS, num_trials=None
+    )
+    contents = BundleContents(
+        entry=None,
+        seed_key="training.seed",
+        config={"training": {"seed": 1, "lr": 0.1}},
+        trial=trial,
+        weights={"best": tensor(1.0, 2.0), "last": tensor(3.0, 4.0)},
+        imported=True,
+    )
+    folder = tmp_path / "bundle"
+    folder.mkdir()
+    write_bundle(folder, contents)
+    return open_bundle(folder)
+
+
+def rerun(tmp_path: Path, **changes: Any) -> WorkerResult:
+    """Return a re-run that agrees with the bundle in all that it kept, and measured more."""
+    (tmp_path / "run/weights").mkdir(parents=True)
+    weights = {"best": tensor(1.0, 2.0), "last": tensor(3.0, 4.0)} | changes.pop("weights", {})
+    for name, tensors in weights.items():
+        write_weights(tmp_path / f"run/weights/{name}.safetensors", tensors)
+    result = WorkerResult(
+        seed=1,
+        metrics={target: {**found, "mse": 1.0} for target, found in METRICS.items()},
+        value=0.75,
+        best_epoch=1,
+        weights={name: digest_weights(tensors) for name, tensors in weights.items()},
+        trace=tmp_path / "run/trace",
+        losses=(0.5,),
+        scaler=None,
+        data={},
+        code={},
+        environment={},
+        perturbed="",
+        seconds=1.0,
+    )
+    return replace(result, **changes)
+
+
+def judge(bundle: Any, result: WorkerResult, *gates: Gate) -> tuple[str, str]:
+    """Return verdict and reasons."""
+    found = judge_kept(bundle, compare_kept(bundle, result), result.metrics, gates)
+    return found.verdict, " | ".join(found.reasons)
+
+
+def test_equal_bits_are_identical_in_what_was_kept(bundle: Any, tmp_path: Path) -> None:
+    """Metrics that only the re-run has close no gate, and are listed as never kept."""
+    result = rerun(tmp_path)
+    unknown = Gate(name="data", state="unknown")
+    verdict, reasons = judge(bundle, result, unknown)
+    assert verdict == "identical"
+    assert reasons.startswith("identical in what was kept, to the bit: best weights, last weights, validation value")
+    assert "mse of temp: 1.0" in compare_kept(bundle, result).never_kept
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"value": 0.7500000000000001}, "validation value"),
+        ({"metrics": {**METRICS, "flow": {"r2": -0.2500000000000001}}}, "r2 of flow"),
+        ({"weights": {"last": tensor(3.0, -0.0)}}, "last weights"),
+        ({"weights": {"best": tensor(3.0, 4.0)}}, "best weights"),
+    ],
+)
+def test_one_other_bit_is_not_identical(changes: dict[str, Any], words: str, bundle: Any, tmp_path: Path) -> None:
+    """A last place of the validation loss, a metric, or one file of weights: it is named."""
+    verdict, reasons = judge(bundle, rerun(tmp_path, **changes))
+    assert verdict == "inconclusive"
+    assert f"of what was kept, other bits: {words} |" in reasons
+
+
+def test_a_kept_metric_must_be_measured_again(bundle: Any, tmp_path: Path) -> None:
+    """Without it nothing is comparable."""
+    verdict, reasons = judge(bundle, rerun(tmp_path, metrics={"temp": {"r2": 0.5}}))
+    assert (verdict, "r2 of flow is missing in the reproduction" in reasons) == ("not-comparable", True)
+
+
+def test_another_scaler_is_not_comparable(bundle: Any, tmp_path: Path) -> None:
+    """A gate that is closed stays closed, whatever else agrees."""
+    verdict, reasons = judge(bundle, rerun(tmp_path), Gate(name="target scaler", state="different", detail="mean_"))
+    assert (verdict, reasons.startswith("target scaler differs: mean_")) == ("not-comparable", True)
+
+
+def test_parameters_that_are_not_those_of_the_configuration_are_named(bundle: Any) -> None:
+    """Only where one key of the configuration can be meant."""
+    assert find_contradictions(bundle) == ()
+    other = replace(bundle, config={"training": {"seed": 1, "lr": 0.1001}})
+    assert "0.1001 for training.lr" in find_contradictions(other)[0]
+    twice = replace(bundle, config={"training": {"seed": 1, "lr": 0.2}, "head": {"lr": 0.1}})
+    assert find_contradictions(twice) == ()
+
+
+def test_weights_are_measured_by_their_distance(tmp_path: Path) -> None:
+    """Relative to their size; infinite for other tensors and for what is not finite."""
+    paths = [tmp_path / f"{i}.safetensors" for i in range(4)]
+    for path, values in zip(paths, ((3.0, 4.0), (3.0, 4.5), (1.0,), (3.0, float("nan"))), strict=True):
+        write_weights(path, tensor(*values))
+    assert measure_weights(paths[0], paths[0]) == 0.0
+    assert measure_weights(paths[0], paths[1]) == pytest.approx(0.1)
+    assert [measure_weights(paths[0], path) for path in paths[2:]] == [float("inf")] * 2
+
+
+def test_no_weights_are_beyond_rounding_that_was_not_seen() -> None:
+    """Where a moved weight changes nothing, nothing is known of what rounding does."""
+    rounding = Rounding(distances={"best": 1e-3, "last": 1e-3}, worst={"best": 0.0, "last": 1e-5}, num_runs=3)
+    assert (rounding.find_beyond(100), rounding.find_beyond(10)) == (None, "last")
