@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import sys
@@ -29,8 +28,7 @@ def echo_lines(lines: Iterable[str]) -> None:
 
 def find_width() -> int | None:
     """Return how wide the terminal is, in characters; None where nobody looks at one."""
-    is_shown = sys.stdout.isatty() or os.environ.get("COLUMNS", "").isdecimal()
-    return max(MIN_WIDTH, shutil.get_terminal_size().columns) if is_shown else None
+    return max(MIN_WIDTH, shutil.get_terminal_size().columns) if sys.stdout.isatty() else None
 
 
 def wrap(line: str, width: int) -> list[str]:

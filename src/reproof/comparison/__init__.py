@@ -4,6 +4,7 @@
 - `verification`: whether every byte of the traces is what was written
 - `processes`: the same for each process that another has started; which of them parted first
 - `alignment`: the first frame that differs, by bisection; then event by event
+- `calls`: calls of models without gradients, matched by what they are
 - `tables`: frames of equal structure, compared as arrays
 - `tally`: what is counted and kept of one process
 - `steps`: what became of each step and stage, for whoever draws a map

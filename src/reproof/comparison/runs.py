@@ -170,6 +170,7 @@ class RunPair:
                 tally.extras.remove(extra)
                 tally.num_extras -= 1
                 counts = (1, 0) if extra.is_in_baseline else (0, 1)
+                tally.num_beside[0 if extra.is_in_baseline else 1] += 1
                 what = f"a copy of a state of the training that one run has left: {extra.event.name}"
                 self.beside.append(Beside(what=what, baseline=counts[0], candidate=counts[1]))
 
