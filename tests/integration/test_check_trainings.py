@@ -37,12 +37,15 @@ class Checker:
         self._folder = folder
         self._cache = cache
 
-    def check(self, training: Any, *options: str) -> tuple[int, dict[str, Any]]:
-        """Copy the training, check it, and return the exit code and the JSON."""
+    def check(self, training: Any, *options: str, explains: bool = False) -> tuple[int, dict[str, Any]]:
+        """Copy the training, check it, and return the exit code and the JSON.
+
+        Without an experiment it is not known what a difference in output comes from.
+        """
         shutil.copytree(training.folder, self._folder, ignore=shutil.ignore_patterns("__pycache__"), dirs_exist_ok=True)
         done = self._reproof(
             "check",
-            "--no-explain",
+            *(() if explains else ("--no-explain",)),
             "--quiet",
             "--json",
             "-",
@@ -82,7 +85,7 @@ def test_a_training_that_looks_suspicious_is_identical(training: Any, checker: C
 
 def expect_identical(training: Any, checker: Checker) -> None:
     """Check a training that reproduces."""
-    code, found = checker.check(training)
+    code, found = checker.check(training, explains=True)
     assert (code, found["verdict"]) == (0, "identical")
     assert (found["compared"]["skipped"], found["structure"], found["first_divergence"]) == ([], [], None)
     assert found["exit_codes"] == [0, 0]

@@ -308,7 +308,7 @@ class RunPair:
             if (extra := find_first_extra(a, b, tally)) is not None:
                 told = (
                     None
-                    if tally.extras
+                    if tally.extras and (a.num_steps == b.num_steps or extra.step < min(a.num_steps, b.num_steps))
                     else f"the baseline ends after {a.num_steps} steps, the candidate after {b.num_steps}"
                 )
                 found.append(describe_extra(rank, extra, told))

@@ -242,6 +242,10 @@ def _is_foreign(text: str, match: re.Match[str]) -> bool:
     return before is not None and ALLOWED.fullmatch(before[1]) is None
 
 
+WORD: Final = re.compile(r"[A-Za-z0-9]{1,64}(?:[-_][A-Za-z0-9]{1,64}){0,8}")
+"""A word with the parts that hyphens join: ``amber-badger-3fa9c1``."""
+
+
 def find_names(text: str, surroundings: Surroundings, *, in_name: bool = False) -> Iterator[Span]:
     """Yield the run's own names and numbers: working folder, host, user, temporary names, processes."""
     yield from _find_temporary(text, surroundings)
@@ -249,6 +253,7 @@ def find_names(text: str, surroundings: Surroundings, *, in_name: bool = False) 
     for name, kind in known:
         if name is not None and name.strip("/"):
             yield from _find_literally(text, name, kind)
+    yield from _find_identifiers(text, surroundings)
     if not any(number in text for number in surroundings.process_numbers):
         return
     for pattern in (PROCESS, DIGITS) if in_name else (PROCESS,):
@@ -266,6 +271,15 @@ def _find_temporary(text: str, surroundings: Surroundings) -> Iterator[Span]:
         for match in pattern.finditer(text):
             if match[0] in surroundings.temporary_names:
                 yield Span(*match.span(), "temporary")
+
+
+def _find_identifiers(text: str, surroundings: Surroundings) -> Iterator[Span]:
+    """Yield the words that hold random digits which the run was given: names that it has made up for itself."""
+    lower = text.lower()
+    found = [identifier for identifier in surroundings.identifiers if identifier in lower]
+    for match in WORD.finditer(text) if found else ():
+        if any(identifier in match[0].lower() for identifier in found):
+            yield Span(*match.span(), "name")
 
 
 def _find_literally(text: str, name: str, kind: str) -> Iterator[Span]:

@@ -265,6 +265,7 @@ def _surroundings_to_json(known: Surroundings) -> dict[str, Any]:
         "user": known.user,
         "temporary": list(known.temporary),
         "folder": known.folder,
+        "identifiers": list(known.identifiers),
     }
 
 
@@ -284,6 +285,7 @@ def _parse_surroundings(fields: Fields) -> Surroundings:
         user=_optional(fields, "user"),
         temporary=fields.texts("temporary"),
         folder=_optional(fields, "folder"),
+        identifiers=fields.texts("identifiers") if "identifiers" in fields else (),
     )
 
 

@@ -29,6 +29,7 @@ class Surroundings:
         user: Name of the user.
         temporary: Temporary files and folders that the run was given: names or whole paths.
         folder: Working folder.
+        identifiers: The first hexadecimal digits of random bytes that the run was given: `uuid`, `secrets`.
     """
 
     began_at: float
@@ -39,6 +40,7 @@ class Surroundings:
     user: str | None = None
     temporary: tuple[str, ...] = ()
     folder: str | None = None
+    identifiers: tuple[str, ...] = ()
 
     def join(self, other: Surroundings) -> Surroundings:
         """Return what is known of this run and of another whose clocks and process numbers it may have been given."""
@@ -48,6 +50,7 @@ class Surroundings:
             ended_at=max(self.ended_at, other.ended_at),
             process_ids=tuple(dict.fromkeys((*self.process_ids, *other.process_ids))),
             temporary=tuple(dict.fromkeys((*self.temporary, *other.temporary))),
+            identifiers=tuple(dict.fromkeys((*self.identifiers, *other.identifiers))),
         )
 
     def holds_time(self, seconds: float) -> bool:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import getpass
 import os
+import re
 import socket
 import sys
 import tempfile
@@ -14,8 +15,9 @@ import threading
 import time
 from dataclasses import replace
 from pathlib import Path, PurePath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
+from reproof.entropy.ledger import read_ledgers
 from reproof.outputs.contents import read_contents
 from reproof.outputs.records import UNTOUCHED, FileOutput, SavedTensor
 from reproof.outputs.sidecar import OutputWriter, read_output
@@ -29,6 +31,12 @@ if TYPE_CHECKING:
 
     from reproof.recorder.outputs.changed_files import Stamp
     from reproof.recorder.problems import Problems
+
+
+MAX_IDENTIFIERS: Final = 100
+IDENTIFIER_DIGITS: Final = 8
+"""Of a UUID the first digits are those of the bytes it is made of; later ones tell its version."""
+HEXADECIMAL: Final = re.compile(r"[0-9a-f]{6,64}")
 
 
 class OutputCapture:
@@ -54,6 +62,7 @@ class OutputCapture:
         self._began_at = time.time()
         self._temporary: list[str] = []
         self._other: Surroundings | None = None
+        self._identifiers: tuple[str, ...] = ()
         self._threads: set[int] = set()
         self._writer = OutputWriter(folder, rank)
         self._is_first = rank == 0  # one process looks at what all have left
@@ -73,6 +82,7 @@ class OutputCapture:
             user=_user_name(),
             temporary=tuple(self._temporary),
             folder=str(self._folder),
+            identifiers=self._identifiers,
         )
         return own if self._other is None else own.join(self._other)
 
@@ -102,6 +112,18 @@ class OutputCapture:
         """Return the name of a file relative to the folder in which the run began, if it is below that."""
         path = PurePath(target)
         return path.relative_to(self._folder).as_posix() if path.is_relative_to(self._folder) else target
+
+    def take_identifiers(self, trace: Path) -> None:
+        """Take from the ledger, which is written by now, the random bytes of which a run makes names for itself."""
+        values = [
+            value
+            for ledger in read_ledgers(trace).values()
+            for source in ledger.values()
+            if source.kind == "os-entropy"
+            for value in source.values[:MAX_IDENTIFIERS]
+            if isinstance(value, str) and HEXADECIMAL.fullmatch(value)
+        ]
+        self._identifiers = tuple(dict.fromkeys(value[:IDENTIFIER_DIGITS] for value in values))[:MAX_IDENTIFIERS]
 
     def stop(self) -> None:
         """End capturing: what is printed and saved from now on is not the run's."""
