@@ -212,9 +212,14 @@ class StepComparison:
         """Count what was found, in its order."""
         for pair in sorted(self._pairs, key=lambda pair: pair.baseline):
             self._tally.add_differing(pair)
-        for extra in sorted(self._extras, key=lambda extra: (not extra.is_in_baseline, extra.place)):
+        for extra in sorted(self._extras, key=_order_of_extra):
             self._tally.add_extra(extra)
             _mark(self._tally, extra.event, self._step, NOT_COMPARED)
+
+
+def _order_of_extra(extra: Extra) -> tuple[bool, bool, Place | None]:
+    """Return what sorts events that one run has alone: what is left after the training comes last."""
+    return extra.event.stage == "final", not extra.is_in_baseline, extra.place
 
 
 def _mark(tally: Tally, event: Event, step: int, state: int) -> None:

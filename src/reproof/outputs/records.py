@@ -18,7 +18,7 @@ LINES: Final = "lines"
 """Formats of files that are compared in ways of their own."""
 UNTOUCHED: Final = "untouched"
 """Format of a file that was there before the run and that the run has left as it was."""
-MAX_SHOWN_CHARACTERS: Final = 160
+MAX_SHOWN_CHARACTERS: Final = 400
 """Of a part of a file, so much is kept for showing."""
 
 

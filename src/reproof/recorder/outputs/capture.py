@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 
 MAX_IDENTIFIERS: Final = 100
-IDENTIFIER_DIGITS: Final = 8
+IDENTIFIER_DIGITS: Final = 6
 """Of a UUID the first digits are those of the bytes it is made of; later ones tell its version."""
 HEXADECIMAL: Final = re.compile(r"[0-9a-f]{6,64}")
 
