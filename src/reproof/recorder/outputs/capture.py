@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from reproof.recorder.problems import Problems
 
 
+MAX_PROCESSES: Final = 2000
 MAX_IDENTIFIERS: Final = 100
 IDENTIFIER_DIGITS: Final = 6
 """Of a UUID the first digits are those of the bytes it is made of; later ones tell its version."""
@@ -77,7 +78,7 @@ class OutputCapture:
             began_at=self._began_at,
             ended_at=time.time(),
             utc_offset_seconds=time.localtime().tm_gmtoff,
-            process_ids=(self._process, os.getppid(), *sorted(self._threads)),
+            process_ids=(os.getppid(), *sorted({*find_process_numbers(self._process), *self._threads})),
             host=socket.gethostname(),
             user=_user_name(),
             temporary=tuple(self._temporary),
@@ -160,6 +161,19 @@ class OutputCapture:
             yield replace(found, was_there=name in self._before)
         for name in changes.untouched:
             yield FileOutput(name=PurePath(name).as_posix(), format=UNTOUCHED)
+
+
+def find_process_numbers(own: int) -> range:
+    """Return the numbers that processes and threads of this run may have got, its own first.
+
+    Linux numbers them one after the other, for all programs of the machine together, and tells the last one at the end
+    of ``/proc/loadavg`` (proc(5)). Elsewhere, and where the numbers have begun anew, only its own is known.
+    """
+    try:
+        last = int(Path("/proc/loadavg").read_text(encoding="ascii").split()[-1])
+    except (OSError, ValueError):
+        last = own
+    return range(own, min(max(own, last), own + MAX_PROCESSES) + 1)
 
 
 def _choose_digest() -> Callable[[Any], tuple[bytes, int]]:
