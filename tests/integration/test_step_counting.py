@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from typing import TYPE_CHECKING
 
 import pytest
@@ -40,7 +39,6 @@ def steps_of(
 
     def record(train: Callable[[], None]) -> tuple[list[int], int]:
         folder = tmp_path / "run"
-        gc.collect()  # optimizers of other tests
         with reproof.record(folder, level="batches"):
             train()
         return read_events(folder).contents().steps, open_trace(folder).ranks[0].num_steps
@@ -128,6 +126,15 @@ def test_without_an_optimizer_each_backward_pass_ends_a_step(
                     parameter.grad = None
 
     assert steps_of(train) == ([0, 1, 2], 3)
+
+
+def test_an_optimizer_of_another_training_that_somebody_keeps_is_none_of_this(
+    steps_of: StepsOf, loader: DataLoader, model: nn.Module
+) -> None:
+    """As in a notebook, where the training of the cell before is still there."""
+    kept = torch.optim.SGD(nn.Linear(2, 1).parameters(), lr=0.01)
+    test_without_an_optimizer_each_backward_pass_ends_a_step(steps_of, loader, model)
+    del kept
 
 
 def test_an_optimizer_made_later_takes_over(steps_of: StepsOf, loader: DataLoader, model: nn.Module) -> None:

@@ -1,12 +1,13 @@
 """Count the steps of a training and record what each of them does: loss, gradients, update.
 
-A step ends when an optimizer has stepped. A process without any `torch.optim` optimizer trains by hand (`by_hand`).
+A step ends when an optimizer has stepped. A training without any optimizer of `torch.optim` trains by hand (`by_hand`).
 """
 
 from __future__ import annotations
 
 import gc
 import sys
+import weakref
 from typing import TYPE_CHECKING, Any, Final
 
 import torch
@@ -17,6 +18,7 @@ from torch.optim.optimizer import (
     register_optimizer_step_pre_hook,
 )
 
+from reproof.recorder.by_hand import find_leaves
 from reproof.recorder.tracing import is_transformed
 
 if TYPE_CHECKING:
@@ -38,9 +40,13 @@ class StepHooks:
         self._by_hand = by_hand
         self._has_optimizer = False
         self._num_inner_steps: dict[int, int] = {}
+        # Made before the recording: of this training, or of another that somebody keeps, as a notebook does.
+        self._earlier: list[weakref.ref[Optimizer]] = []
         for thing in gc.get_objects():
             if issubclass(type(thing), Optimizer):
-                self._add_optimizer(thing)
+                self._earlier.append(weakref.ref(thing))
+                if context.records("steps"):
+                    state.add_optimizer(thing)
         patches = context.patches
         patches.replace(Optimizer, "__init__", self._wrap_optimizer_init)
         patches.replace(torch.autograd, "backward", self._wrap_backward)
@@ -90,6 +96,7 @@ class StepHooks:
         context = self._context
         if not context.is_active or self._ends_inner_step(optimizer):
             return
+        self._has_optimizer = True
         if context.records("steps"):
             if has_closure(args, kwargs):  # the closure computes the gradients within the step
                 with context.problems.guard("gradients"):
@@ -127,8 +134,10 @@ class StepHooks:
                 return
             if thread.is_beside:  # a thread that computes gradients trains
                 self._context.begin_to_train()
+            tensors = first_of(args, kwargs, "tensors")
             try:
-                self._before_backward(first_of(args, kwargs, "tensors"))
+                self._look_for_optimizer(tensors)
+                self._before_backward(tensors)
             except Exception as error:  # noqa: BLE001  # as above
                 self._context.problems.add_error("loss", error)
             thread.is_in_backward = True
@@ -141,6 +150,14 @@ class StepHooks:
                     self._by_hand.after_backward()
 
         return backward
+
+    def _look_for_optimizer(self, tensors: Any) -> None:
+        """Note whether an optimizer that was there before the recording steps what a loss is derived from."""
+        if self._has_optimizer or not self._earlier:
+            return
+        there = [optimizer for reference in self._earlier if (optimizer := reference()) is not None]
+        stepped = {id(tensor) for optimizer in there for group in optimizer.param_groups for tensor in group["params"]}
+        self._has_optimizer = any(id(leaf) in stepped for leaf in find_leaves(tensors))
 
     def _before_backward(self, tensors: Any) -> None:
         if not self._context.records("steps"):
@@ -155,7 +172,9 @@ class StepHooks:
             if not context.is_active or context.thread.is_in_backward or is_transformed():
                 return original(*args, **kwargs)
             with context.problems.guard("loss"):
-                context.evidence.record_tree("loss", "loss", first_of(args, kwargs, "outputs"))
+                outputs = first_of(args, kwargs, "outputs")
+                self._look_for_optimizer(outputs)
+                context.evidence.record_tree("loss", "loss", outputs)
             context.thread.is_in_backward = True
             try:
                 gradients = original(*args, **kwargs)

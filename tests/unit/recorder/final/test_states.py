@@ -28,7 +28,6 @@ def left(tmp_path: Path) -> Left:
 
     def run(train: Callable[[], Any], **options: Any) -> dict[str, str]:
         folder = tmp_path / str(next(numbers))
-        gc.collect()  # an optimizer of another test would count as one of this training
         torch.manual_seed(0)
         with Recording(folder, **options):
             kept = train()
