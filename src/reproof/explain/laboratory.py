@@ -158,6 +158,17 @@ class Laboratory:
         self.focus: Difference | None = None
         self._watch = watch
 
+    def turn_to(self, setting: Setting, wanted: tuple[OutputDifference, ...] = ()) -> None:
+        """Go on with another candidate of the same check; the experiments made so far count.
+
+        Args:
+            setting: Where its experiments start from.
+            wanted: Differences in output that are searched for.
+        """
+        self.setting = setting
+        self.wanted = wanted
+        self.focus = None
+
     def run(
         self,
         purpose: str,
