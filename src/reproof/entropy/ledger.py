@@ -2,6 +2,7 @@
 
 One file per process, of JSON lines, written in pieces: what a killed process loses is its last second. Lines:
 
+    {"process": 4242}                                                    first: the number that the system gave it
     {"place": 3, "key": "os.urandom@train.py:12", "kind": "os-entropy", "source": "os.urandom", "file": "train.py",
      "line": 12, "function": "main", "through": null}                    once per place, before its first read
     [[3, "a1b2"], [3, "c3d4"], [-1, 7]]                                  reads; -1 tells that step 7 begins
@@ -22,7 +23,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from reproof.entropy.handled import let_through
-from reproof.entropy.untapped import read_clock
+from reproof.entropy.untapped import read_clock, read_process_number
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,6 +38,9 @@ FLUSH_SECONDS: Final = 1.0
 MAX_PROBLEMS: Final = 20
 MAX_AHEAD: Final = 10_000
 """Values to come among which one is looked for."""
+
+MAX_FIRST_BYTES: Final = 100
+"""The first line of a ledger, which tells the number of its process, is shorter."""
 
 STEP_MARK: Final = -1
 
@@ -150,6 +154,7 @@ class Ledger:
         except OSError as error:
             self._descriptor = None
             self.add_problem(f"the entropy of process {process} is not recorded: {error.strerror}")
+        self._write({"process": read_process_number()})
 
     def add_place(self, entry: dict[str, Any]) -> int:
         """Write down a place and return its number."""
@@ -309,6 +314,15 @@ def read_ledger(path: Path) -> dict[str, Source]:
         except (ValueError, TypeError, KeyError, RecursionError):
             continue  # torn by a kill, or not ours
     return reader.sources
+
+
+def read_process_numbers(folder: Path) -> set[int]:
+    """Return the numbers of the processes of a run that have a ledger."""
+    numbers: set[Any] = set()
+    for path in folder.glob(ledger_name("*")):
+        with path.open("rb") as file, contextlib.suppress(ValueError, RecursionError, AttributeError):  # as above
+            numbers.add(json.loads(file.readline(MAX_FIRST_BYTES)).get("process"))
+    return {number for number in numbers if type(number) is int}
 
 
 class LedgerReader:

@@ -93,13 +93,13 @@ def compare_outputs(baseline: RunOutput, candidate: RunOutput, ignored: Sequence
         ignored: Patterns of names of files that are not compared.
     """
     known = baseline.surroundings, candidate.surroundings
-    joined = known
+    joined: tuple[Surroundings | None, Surroundings | None] = known
     if known[0] is not None and known[1] is not None:  # one may have been given the clock of the other
         joined = known[0].join(known[1]), known[1].join(known[0])
-    saved = _SavedComparison(known, ignored)
+    saved = _SavedComparison(joined, ignored)
     found = saved.compare(baseline.saved, candidate.saved)
     lines = compare_lines(baseline.lines, candidate.lines, joined)
-    pairs = pair_files(baseline.files, candidate.files, known, ignored)
+    pairs = pair_files(baseline.files, candidate.files, joined, ignored)
     files = _FilesComparison()
     for pair in pairs:
         files.compare(pair)

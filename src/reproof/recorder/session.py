@@ -312,7 +312,7 @@ class Recording:
         if self._outputs is None:
             return
         with self.guard(OUTPUT):
-            self._outputs.take_identifiers(self.place)
+            self._outputs.take_names(self.place)
             self._outputs.close(is_whole=not self._has_all_steps)
 
     def _close_taps(self) -> None:
