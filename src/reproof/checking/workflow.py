@@ -56,6 +56,7 @@ class CheckRequest:
         keep: Folder for the traces, or None for the cache of the user.
         tolerance: Accept recorded numbers within this tolerance; None compares bits.
         artifacts: Globs of files that the training writes and that are compared as well.
+        ignored: Globs of files that the training writes and that are left out.
         max_differences: How many differing events to describe.
         shows_output: Whether the script writes to this terminal.
         variations: Surroundings that the candidates have changed; see `reproof.launch.variations`.
@@ -74,6 +75,7 @@ class CheckRequest:
     keep: Path | None = None
     tolerance: float | None = None
     artifacts: tuple[str, ...] = ()
+    ignored: tuple[str, ...] = ()
     max_differences: int = 5
     shows_output: bool = False
     variations: tuple[str, ...] = ()
@@ -180,7 +182,7 @@ def explain(
         return replace(result, explanation=Explanation(causes=(), trials=(), notes=(workplace.problem,)))
     candidates = [
         (
-            workplace.setting(number + 1, request.variations, request.max_runs),
+            replace(workplace.setting(number + 1, request.variations, request.max_runs), ignored=request.ignored),
             result.comparisons[number],
             result.runs[number + 1].trace,
         )
@@ -266,6 +268,7 @@ def compare_runs(request: CheckRequest, baseline: FinishedRun, candidate: Finish
         tolerance=request.tolerance,
         max_differences=request.max_differences,
         is_same_program=True,
+        ignored=request.ignored,
         maps_steps=request.maps_steps,
         verify=True,  # some microseconds per step, where a step took milliseconds
     )
