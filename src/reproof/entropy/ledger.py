@@ -9,6 +9,7 @@ One file per process, of JSON lines, written in pieces: what a killed process lo
     {"note": "unused", "key": "random@start"}                            what else is known of a source
     {"note": "first draw", "key": "random@train.py:9", "num_events": 4}  as `draws.py` tells
     {"note": "given up", "key": "queue.Queue.get@train.py:40"}           what is replayed did not come
+    {"note": "written", "path": "/out/log.txt", "name": "../out/log.txt", "was_there": false}  as `written.py` tells
     {"note": "problem", "key": "os.urandom@train.py:12", "reason": "..."}  a read whose value is not known
 """
 
@@ -42,6 +43,7 @@ MAX_AHEAD: Final = 10_000
 MAX_FIRST_BYTES: Final = 100
 """The first line of a ledger, which tells the number of its process, is shorter."""
 
+WRITTEN: Final = b'"note":"written"'
 STEP_MARK: Final = -1
 
 OF_TASK: Final = "#"
@@ -323,6 +325,36 @@ def read_process_numbers(folder: Path) -> set[int]:
         with path.open("rb") as file, contextlib.suppress(ValueError, RecursionError, AttributeError):  # as above
             numbers.add(json.loads(file.readline(MAX_FIRST_BYTES)).get("process"))
     return {number for number in numbers if type(number) is int}
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A file outside of the working folder that a process has opened to write.
+
+    Attributes:
+        path: Where it is, as an absolute path.
+        name: As the program has it.
+        was_there: Whether there was such a file before.
+    """
+
+    path: str
+    name: str
+    was_there: bool
+
+
+def read_written(folder: Path) -> list[Written]:
+    """Return the files outside of the working folder that the processes of a run have written, each once."""
+    found: dict[str, Written] = {}
+    for path in sorted(folder.glob(ledger_name("*"))):
+        for line in path.read_bytes().splitlines() if path.is_file() else ():
+            if WRITTEN in line:
+                with contextlib.suppress(ValueError, RecursionError, KeyError, TypeError):  # as above
+                    entry = json.loads(line)
+                    file = Written(str(entry["path"]), str(entry["name"]), entry["was_there"] is True)
+                    known = found.setdefault(file.path, file)
+                    if known.was_there and not file.was_there:  # another process has made it before
+                        found[file.path] = file
+    return list(found.values())
 
 
 class LedgerReader:

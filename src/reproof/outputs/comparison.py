@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 from reproof.outputs.appending import drop_earlier
 from reproof.outputs.line_comparison import LineDifference, compare_in_order, compare_lines, mask_parts, sort_braces
 from reproof.outputs.masks import mask_name
-from reproof.outputs.pairing import FilePair, is_ignored, pair_files
+from reproof.outputs.pairing import FilePair, is_ignored, is_outside, pair_files
 from reproof.outputs.records import BYTES, LINES, UNTOUCHED
 
 if TYPE_CHECKING:
@@ -242,6 +242,10 @@ class _FilesComparison:
         if reason:
             self.not_compared.append(NotCompared(what=pair.name, why=reason))
         elif first is None or second is None:
+            if is_outside(pair.name):  # as a cache is filled by the first of two runs
+                owner = "candidate" if first is None else "baseline"
+                self.notes.append(f"{pair.name}: only the {owner} has written it, outside of the folder; not judged")
+                return
             told = [None if file is None else "a file" for file in pair]
             self.differences.append(OutputDifference(kind="file", name=pair.name, baseline=told[0], candidate=told[1]))
         else:

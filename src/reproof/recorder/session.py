@@ -184,6 +184,8 @@ class Recording:
             with self.guard(OUTPUT):
                 self._outputs.take_surroundings_of(Path(plan.baseline))
         self.taps = Taps(self.folder, str(rank_of_process()), plan, lambda: self.frames.num_events)
+        if self._outputs is not None:
+            self._outputs.note_written = self.taps.written.note
 
     @property
     def options(self) -> Options:

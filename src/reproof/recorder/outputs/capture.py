@@ -17,14 +17,14 @@ from dataclasses import replace
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any, Final
 
-from reproof.entropy.ledger import read_ledgers, read_process_numbers
+from reproof.entropy.ledger import Written, read_ledgers, read_process_numbers, read_written
 from reproof.outputs.contents import read_contents
 from reproof.outputs.records import UNTOUCHED, FileOutput, SavedTensor
 from reproof.outputs.sidecar import OutputWriter, read_output
 from reproof.outputs.surroundings import Surroundings
 from reproof.recorder.outputs.changed_files import find_changes, read_stamps
 from reproof.recorder.outputs.printing import PrintedLines
-from reproof.recorder.outputs.saving import digest_array_bytes, read_saved, tap_savers
+from reproof.recorder.outputs.saving import BUFFER, digest_array_bytes, read_saved, tap_savers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -63,6 +63,8 @@ class OutputCapture:
         self._temporary: list[str] = []
         self._other: Surroundings | None = None
         self._identifiers: tuple[str, ...] = ()
+        self._outside: list[Written] = []
+        self.note_written: Callable[[str], None] = lambda _: None
         self._numbers: set[int] = set()
         self._writer = OutputWriter(folder, rank)
         self._is_first = rank == 0  # one process looks at what all have left
@@ -93,7 +95,9 @@ class OutputCapture:
         self._other = None if output is None else output.surroundings
 
     def _note_saved(self, target: str, value: Any) -> None:
-        if os.getpid() != self._process:  # a forked child has no file to write to
+        if os.getpid() != self._process:  # a forked child has no file to write to: what it saves is read at the end
+            if target != BUFFER:
+                self.note_written(target)
             return
         with self._problems.guard("saved object"):
             is_main = threading.current_thread() is threading.main_thread()
@@ -117,10 +121,11 @@ class OutputCapture:
     def take_names(self, trace: Path) -> None:
         """Take from the ledgers, which are written by now, what processes are called and what names are made of.
 
-        Those are the numbers of processes and threads, and random bytes.
+        Those are the numbers of processes and threads, and random bytes; and the files that were written elsewhere.
         """
         sources = [source for ledger in read_ledgers(trace).values() for source in ledger.values()]
         numbers = [n for source in sources if source.kind == "process-identity" for n in source.values[:MAX_NAMES]]
+        self._outside = read_written(trace)
         self._numbers |= read_process_numbers(trace) | {number for number in numbers if type(number) is int}
         drawn = [value for source in sources if source.kind == "os-entropy" for value in source.values[:MAX_NAMES]]
         names = [value[:NAME_DIGITS] for value in drawn if isinstance(value, str) and HEXADECIMAL.fullmatch(value)]
@@ -161,6 +166,9 @@ class OutputCapture:
             yield replace(found, was_there=name in self._before)
         for name in changes.untouched:
             yield FileOutput(name=PurePath(name).as_posix(), format=UNTOUCHED)
+        for file in self._outside:
+            if os.path.isfile(file.path):  # noqa: PTH113  # neither a pipe nor what was deleted meanwhile
+                yield replace(read_contents(Path(file.path), file.name, known), was_there=file.was_there)
 
 
 def find_process_numbers(own: int) -> tuple[int, int] | None:
