@@ -1,4 +1,4 @@
-"""What a run puts out elsewhere than in its working folder: of itself, of a forked child, of a program that it starts."""
+"""What a run puts out elsewhere than in its working folder: itself, a forked child, a program that it starts."""
 
 from __future__ import annotations
 
