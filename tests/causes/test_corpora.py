@@ -49,6 +49,11 @@ def name_of(case: Path) -> str:
     return case.name
 
 
+def kind_of(case: Path) -> str:
+    """Return the kind of a case, with which its name begins."""
+    return case.name.partition("_")[0]
+
+
 ONCE_WRONG = find_cases(FAILING)
 NOW_RIGHT = [case for case in ONCE_WRONG if why_not_yet(case) is None]
 STILL_WRONG = {case: why for case in ONCE_WRONG if (why := why_not_yet(case)) is not None}
@@ -108,7 +113,7 @@ def test_a_case_of_the_corpus_is_judged_right(case: Path, score: Score) -> None:
     score.check(case)
 
 
-@pytest.mark.a_third
+@pytest.mark.one_of_each(by=kind_of)
 @pytest.mark.parametrize("case", NOW_RIGHT, ids=name_of)
 def test_a_case_that_was_judged_wrong_once_is_judged_right(case: Path, score: Score) -> None:
     """It is detected, located and explained, and no clean case is accused."""
