@@ -34,6 +34,7 @@ def explain_runs(
     *,
     max_runs: int = DEFAULT_MAX_RUNS,
     until_identical: bool = False,
+    ignored: tuple[str, ...] = (),
     maps_steps: bool = False,
     watch: Callable[[list[RunProcess]], None] = lambda _: None,
 ) -> tuple[Comparison, Explanation | None]:
@@ -47,6 +48,7 @@ def explain_runs(
         candidate: Folder of another trace of the same command.
         max_runs: Experiments that may be made.
         until_identical: Go on until the run is identical to its end.
+        ignored: Patterns of names of files that are left out.
         maps_steps: Whether the comparison tells what became of each step and stage.
         watch: Called several times a second with the experiment under way.
 
@@ -59,7 +61,7 @@ def explain_runs(
     """
     traces = (open_trace(Path(baseline)), open_trace(Path(candidate)))
     command = command_of(*traces)
-    comparison = compare_traces(*traces, is_same_program=True, verify=True, maps_steps=maps_steps)
+    comparison = compare_traces(*traces, is_same_program=True, verify=True, ignored=ignored, maps_steps=maps_steps)
     if comparison.first is None and (comparison.output is None or not comparison.output.is_open):
         return comparison, None
     if comparison.first is not None and (changed := find_code_change(comparison.first, *traces)) is not None:
@@ -67,7 +69,7 @@ def explain_runs(
     refuse_missing_script(command)
     work = Path(tempfile.mkdtemp(prefix="reproof-"))
     try:
-        setting = make_setting(*traces, work, max_runs)
+        setting = replace(make_setting(*traces, work, max_runs), ignored=ignored)
         trace = traces[1].folder.absolute()
         return explain_comparison(setting, comparison, trace, watch, until_identical=until_identical)
     finally:

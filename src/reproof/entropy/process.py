@@ -27,6 +27,7 @@ from reproof.entropy.rewriting.table import REWRITING
 from reproof.entropy.sites import USER, Base, find_user_frame, owner_of, site_of
 from reproof.entropy.sources.generators import Generators
 from reproof.entropy.sources.table import SOURCES
+from reproof.entropy.written import follow_writes
 from reproof.schema import PROCESSES, Origin
 
 if TYPE_CHECKING:
@@ -112,6 +113,7 @@ class Taps:
     Attributes:
         interceptor: The ledger and what is replayed.
         generators: The global generators.
+        written: Notes the files that are written elsewhere than in the working folder.
         follower: What else is done in processes that this one starts, or None.
     """
 
@@ -138,6 +140,7 @@ class Taps:
             (*SOURCES, *RACES, *REWRITING),
             {"interceptor": self.interceptor, "generators": self.generators, "workers": workers},
         )
+        self.written = follow_writes(self.interceptor)
         self._follow_children()
 
     @property
