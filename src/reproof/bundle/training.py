@@ -77,6 +77,7 @@ class TrainingOutcome:
         code: The project's modules.
         environment: What surrounded the training.
         perturbed: Which initial weight was changed, as ``name[index]``; empty for none.
+        reports: Every value that it reported, in order.
     """
 
     metrics: Metrics
@@ -91,6 +92,7 @@ class TrainingOutcome:
     code: dict[str, Any]
     environment: dict[str, Any]
     perturbed: str = ""
+    reports: tuple[float, ...] = ()
 
 
 @dataclass(slots=True, kw_only=True)
@@ -107,6 +109,7 @@ class _Progress:
     files: dict[str, Any] = field(default_factory=dict)
     arrays: dict[str, Any] = field(default_factory=dict)
     perturbed: str = ""
+    reports: list[float] = field(default_factory=list)
 
 
 class TrainingRun:
@@ -176,6 +179,7 @@ class TrainingRun:
         if progress.model is None:
             raise UsageError("the training reported a value before run.start(model)", "call run.start(model) first")
         progress.num_epochs += 1
+        progress.reports.append(number)
         progress.last = copy_state(progress.model)
         best = progress.best_value
         is_smaller = self._request.direction == "minimize"
@@ -220,6 +224,7 @@ class TrainingRun:
             code=describe_code(request.project, request.entry),
             environment={**describe_surroundings(), "device": request.device},
             perturbed=progress.perturbed,
+            reports=tuple(progress.reports),
         )
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import click
 
-from reproof.cli.bundle_command import name_trial
+from reproof.cli.bundle_text import name_trial
 from reproof.cli.cause_text import cause_lines
 from reproof.cli.json_output import REPRODUCTION, JsonFile, json_option, write_json
 from reproof.cli.lines import printable, section

@@ -62,6 +62,7 @@ class WorkerResult:
         seconds: How long the process took.
         changed: What trainings before it in the same process have changed in the modules of the project.
         probe: What trainings in a row have shown: see `earlier.probe_state`.
+        reports: Every value that it reported, in order.
     """
 
     seed: int
@@ -79,6 +80,7 @@ class WorkerResult:
     seconds: float
     changed: tuple[str, ...] = ()
     probe: Mapping[str, bool] = field(default_factory=dict)
+    reports: tuple[float, ...] = ()
 
     @property
     def folder(self) -> Path:
@@ -224,6 +226,7 @@ def read_result(root: Path, seconds: float) -> WorkerResult:
         seconds=seconds,
         changed=tuple(values.get("changed", ())),
         probe=values.get("probe", {}),
+        reports=tuple(map(float.fromhex, values["reports"])),
     )
 
 
@@ -307,6 +310,7 @@ def spell_outcome(outcome: TrainingOutcome, seed: int) -> dict[str, Any]:
         "value": outcome.value.hex(),
         "best_epoch": outcome.best_epoch,
         "num_epochs": outcome.num_epochs,
+        "reports": [value.hex() for value in outcome.reports],
         "weights": {"best": digest_weights(outcome.best), "last": digest_weights(outcome.last)},
         "scaler": outcome.scaler,
         "data": outcome.data,
