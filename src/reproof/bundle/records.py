@@ -32,6 +32,9 @@ TRACE: Final = "trace"
 EARLIER: Final = "earlier_in_process"
 """Key of a trial's details: what its process had trained before."""
 
+CHOSEN: Final = "chosen_by_number"
+"""Key of a trial's details: that somebody has chosen it, and not the search as its best."""
+
 DEFAULT_ALPHA: Final = 0.05
 NUM_KEPT_LOSSES: Final = 20
 """Losses of the first steps that tell how a difference begins."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from reproof.bundle.records import CHOSEN
 from reproof.cli.lines import plural, printable, section
 
 if TYPE_CHECKING:
@@ -17,7 +18,8 @@ def name_trial(bundle: Bundle) -> str:
     trial = bundle.trial
     number = "a trial" if trial.number is None else f"trial {trial.number}"
     study = "" if trial.study is None else f" of study {trial.study}"
-    count = "" if trial.num_trials is None else f", best of {plural(trial.num_trials, 'trial')}"
+    kind = "one" if trial.details.get(CHOSEN) else "best"
+    count = "" if trial.num_trials is None else f", {kind} of {plural(trial.num_trials, 'trial')}"
     return f"{number}{study}{' (imported)' if bundle.manifest.imported else ''}{count}"
 
 

@@ -21,7 +21,7 @@ from reproof.cli.options import (
     pass_options,
     project_option,
 )
-from reproof.cli.reproduce_command import COLORS, METRIC_COLUMNS, tell
+from reproof.cli.reproduce_command import METRIC_COLUMNS, draw_verdict, tell
 from reproof.cli.table import draw_table
 
 if TYPE_CHECKING:
@@ -124,11 +124,10 @@ def draw(found: FromStudy, folder: Path) -> list[str]:
     """Return the lines that describe what was made."""
     judgement, stored = found.judgement, found.stored
     name = "the parameters" if stored.number is None else f"trial {stored.number} of study {stored.study}"
-    verdict = click.style(judgement.verdict, fg=COLORS.get(judgement.verdict, "yellow"), bold=True)
     told = " (in what was kept)" if judgement.verdict == "identical" else ""
     rows = draw_table(METRIC_COLUMNS, judgement.per_target) if judgement.per_target else []
     return [
-        f"{printable(name)}: {verdict}{told}",
+        f"{printable(name)}: {draw_verdict(judgement)}{told}",
         *section("Why", [printable(reason) for reason in judgement.reasons]),
         *section("Stored values", rows),
         "",

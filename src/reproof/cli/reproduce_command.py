@@ -32,7 +32,7 @@ from reproof.reproducing.workflow import Reproduction, run_reproduction
 
 if TYPE_CHECKING:
     from reproof.bundle.surroundings import EnvironmentRow
-    from reproof.reproducing.evidence import Gate, TargetRow
+    from reproof.reproducing.evidence import Gate, Judgement, TargetRow
 
 MAX_ROWS = 12
 NEVER_KEPT = "Never kept by the folder, and so not compared; as found here"
@@ -108,8 +108,7 @@ def tell(line: str) -> None:
 def draw(reproduction: Reproduction, *, quiet: bool) -> list[str]:
     """Return the lines that describe a reproduction."""
     judgement = reproduction.judgement
-    kind = f" ({judgement.tier}ly)" if judgement.verdict == "equivalent" else ""
-    verdict = click.style(f"{judgement.verdict}{kind}", fg=COLORS.get(judgement.verdict, "yellow"), bold=True)
+    verdict = draw_verdict(judgement)
     if quiet:
         return [verdict]
     told = " (in what was kept)" if reproduction.kept is not None and judgement.verdict == "identical" else ""
@@ -135,6 +134,12 @@ def draw(reproduction: Reproduction, *, quiet: bool) -> list[str]:
     if reproduction.kept is not None:
         lines += section(NEVER_KEPT, [printable(text) for text in reproduction.kept.never_kept])
     return [*lines, "", f"certificate: {reproduction.certificate}"]
+
+
+def draw_verdict(judgement: Judgement) -> str:
+    """Return the verdict, with what an equivalence rests on, in colour."""
+    kind = f" ({judgement.tier}ly)" if judgement.verdict == "equivalent" else ""
+    return click.style(f"{judgement.verdict}{kind}", fg=COLORS.get(judgement.verdict, "yellow"), bold=True)
 
 
 def draw_kept(reproduction: Reproduction) -> list[str]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from reproof.bundle.config import plain_config
+from reproof.bundle.records import CHOSEN
 from reproof.errors import DependencyError, UsageError
 from reproof.integrations.trial_queue import hide_password, open_storage, quiet_optuna
 from reproof.reproducing.stored import VALUE, StoredTrial
@@ -72,6 +73,7 @@ def find_stored(request: StudyRequest, objectives: Sequence[str] = ()) -> Stored
             "distributions": {
                 name: optuna.distributions.distribution_to_json(item) for name, item in trial.distributions.items()
             },
+            **({CHOSEN: True} if request.trial is not None else {}),
             **({"front": [item.number for item in study.best_trials]} if len(study.directions) > 1 else {}),
         },
     )

@@ -13,7 +13,7 @@ from reproof.closeness import same_bits
 from reproof.reproducing.evidence import Judgement, TargetRow
 from reproof.reproducing.imported import FAR_FACTOR, NUM_FIRST
 from reproof.reproducing.margins import list_values
-from reproof.reproducing.noise import NUM_ULP, WORST_FACTOR, find_precision, relative_difference
+from reproof.reproducing.noise import NUM_ULP, SINGLE_BITS, WORST_FACTOR, relative_difference
 from reproof.reproducing.runs import train
 from reproof.reproducing.toggles import guess_toggles
 
@@ -220,7 +220,7 @@ def find_beyond(stored: StoredTrial, here: Retrained, noise: Sequence[WorkerResu
     At each report, what rounding did to those before it counts as well.
     """
     pairs = pair_numbers(stored, here)
-    floor = NUM_ULP * 2.0 ** (1 - find_precision([pair.stored for pair in pairs]))
+    floor = NUM_ULP * 2.0 ** (1 - SINGLE_BITS)  # a training in double precision is judged more weakly
     worst: Mapping[str, float] = _measure_noise(here, noise)
     largest = 0.0
     for pair in pairs:
