@@ -74,6 +74,28 @@ def show(folder: Path) -> None:
         click.echo(line)
 
 
+@command.command("env")
+@folder_argument
+@click.option(
+    "-o",
+    "--output",
+    type=PATH,
+    default="requirements.txt",
+    show_default=True,
+    help="File; one that ends in .toml becomes a pylock.toml (PEP 751), for which pip asks its index.",
+)
+def write_env(folder: Path, output: Path) -> None:
+    """Write the packages that the training of the bundle DIR imported, as an installer reads them."""
+    from reproof.bundle.requirements import count_left_out, list_requirements, write_environment
+
+    bundle = open_bundle(folder)
+    packages = list_requirements(bundle)
+    write_environment(bundle, output)
+    left_out = count_left_out(bundle, packages)
+    told = f"{plural(len(packages), 'package')}; {left_out} more were installed and not imported"
+    click.echo(f"{printable(str(output))}: {told}")
+
+
 @command.command("import")
 @click.argument("source", metavar="SOURCE", type=PATH)
 @folder_argument

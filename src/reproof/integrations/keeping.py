@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, get_args
 
+from reproof.bundle.code import find_withheld
 from reproof.bundle.config import DEFAULT_SEED_KEY
 from reproof.bundle.records import DEFAULT_ALPHA, JOBLIB_SCALER, Direction, Metrics, TrialInfo
 from reproof.bundle.writer import BundleContents, write_bundle
@@ -32,6 +33,8 @@ class BundleOptions:
         margins: Largest difference that counts as equivalent, per target and metric, or empty.
         alpha: Significance level of the verdict.
         replaces: Whether the bundle of another study is replaced.
+        keep_code: Whether the bundle holds the text of the project's imported modules, so that a stranger can train
+            from it. A module that seems to hold a credential is refused.
         direction: Whether a smaller or a larger value is better, for a `FixedTrial`: it has no study that tells.
         verify: Whether the winner is trained once more in a fresh process: ``"best"`` when this process ends, or when
             `BestTrialBundle.verify` is called; ``"each-best"`` each trial as soon as it leads; or ``"none"``. A warning
@@ -45,6 +48,7 @@ class BundleOptions:
     margins: Metrics | None = None
     alpha: float = DEFAULT_ALPHA
     replaces: bool = False
+    keep_code: bool = False
     direction: Direction = "minimize"
     verify: Verify = "none"
 
@@ -52,6 +56,17 @@ class BundleOptions:
         """Check what can be checked before anything runs."""
         if self.verify not in get_args(Verify):
             raise UsageError(f"verify={self.verify!r}", f"choose from {', '.join(get_args(Verify))}")
+
+
+def refuse_credentials(project: Path, entry: str) -> None:
+    """Refuse to keep code in which something looks like a credential: a bundle is made to be shared.
+
+    Raises:
+        UsageError: Naming the file and the line.
+    """
+    withheld = find_withheld(project, entry)
+    if withheld:
+        raise UsageError(f"keep_code would give away {withheld[0]}", "take it out of the code, or leave keep_code out")
 
 
 def write_trial(

@@ -34,7 +34,7 @@ from reproof.bundle.training import TrainingOutcome, TrainingRequest, TrainingRu
 from reproof.bundle.writer import update_num_trials
 from reproof.bundle.yaml_format import MAX_YAML_BYTES, dump_yaml, parse_yaml
 from reproof.errors import DependencyError, ReproofError, UsageError
-from reproof.integrations.keeping import BundleOptions, write_trial
+from reproof.integrations.keeping import BundleOptions, refuse_credentials, write_trial
 from reproof.integrations.verifying import Verification, verify_bundle, warn_if_not
 
 try:
@@ -122,6 +122,7 @@ class BestTrialBundle:
         self._finished: dict[tuple[str, int], _Finished] = {}
         self._is_unverified = False
         self._finishes = False
+        self._is_checked = False
         self._study: optuna.Study | None = None
         self._process = os.getpid()
         self.entry = name_entry(train, self._project)
@@ -145,6 +146,9 @@ class BestTrialBundle:
                 "search first, and keep a trial of its front with `reproof bundle from-study --trial N`",
             )
         self.refuse_foreign(None if study is None else study.study_name)
+        if self._options.keep_code and not self._is_checked:
+            refuse_credentials(self._project, self.entry)
+            self._is_checked = True
         plain = plain_config(config)
         return Candidate(self, trial, plain, read_seed(plain, self._options.seed_key))
 
@@ -269,6 +273,7 @@ class BestTrialBundle:
             device=options.device,
             num_threads=options.num_threads,
             is_deterministic=options.is_deterministic,
+            keeps_code=options.keep_code,
         )
         earlier = describe_earlier(self.entry)
         started = StartedTraining(entry=self.entry, number=trial.number, config=config)

@@ -193,8 +193,10 @@ def explain_instability(job: Job) -> tuple[tuple[Cause, ...], tuple[str, ...]]:
     """Search for the causes why two runs here differ from each other."""
     job.tell("searching for the causes by experiment: two runs here differ from each other")
     place = job.out / "check"
-    command = worker_command(job.bundle, place, threads=job.request.threads, entry=job.request.entry)
     place.mkdir()
+    command = worker_command(
+        job.bundle, place, threads=job.request.threads, entry=job.request.entry, data_files=job.data_files
+    )
     return search_causes(command, job.project, job.out / "check-runs")
 
 

@@ -35,11 +35,17 @@ class Gate:
         name: What it is about.
         state: Whether it is the same; *unknown* where the original did not record it.
         detail: What differs, or why it is unknown.
+        lines: How it differs, line by line, where both sides are at hand.
     """
 
     name: str
     state: GateState
     detail: str = ""
+    lines: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values."""
+        return {"name": self.name, "state": self.state, "detail": self.detail, "lines": list(self.lines)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,7 +177,7 @@ class Judgement:
             "tier": self.tier,
             "reasons": list(self.reasons),
             "per_target": [row.to_json() for row in self.per_target],
-            "gates": [{"name": gate.name, "state": gate.state, "detail": gate.detail} for gate in self.gates],
+            "gates": [gate.to_json() for gate in self.gates],
             "early_losses": None
             if early is None
             else {

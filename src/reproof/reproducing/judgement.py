@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from reproof.reproducing.evidence import Evidence, Judgement, TargetRow
+from reproof.reproducing.evidence import Evidence, Judgement
 from reproof.reproducing.imported import judge_kept
-from reproof.reproducing.margins import list_values
 from reproof.reproducing.verdicts import judge
 from reproof.reproducing.worker import join_weights, read_losses
 from reproof.trace import open_trace
@@ -53,18 +51,13 @@ def settle(judgement: Judgement, diagnosis: Diagnosis) -> Judgement:
     return replace(judgement, verdict="equivalent", tier="numerical", reasons=reasons, replicates_needed=None)
 
 
-def refuse_to_run(bundle: Bundle, gates: tuple[Gate, ...]) -> Judgement:
-    """Return the verdict where files differ that must not, and nothing was run."""
+def refuse_to_run(gates: tuple[Gate, ...]) -> Judgement:
+    """Return the verdict where files differ that must not, and nothing was run: there are no numbers to compare."""
     reasons = [f"{gate.name} differs: {gate.detail}" for gate in gates if gate.state == "different"]
-    rows = tuple(
-        TargetRow(target=target, metric=name, original=value, reproduced=math.nan)
-        for target, name, value in list_values(bundle.trial.metrics)
-    )
     return Judgement(
         verdict="not-comparable",
         tier="gates",
         reasons=(*reasons, "nothing was run; --anyway runs it nevertheless"),
-        per_target=rows,
         gates=gates,
     )
 
