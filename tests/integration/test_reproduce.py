@@ -304,7 +304,8 @@ def test_a_training_that_is_not_there_is_told(project: Path, environment: dict[s
 
 def test_a_stranger_needs_data_alone(project: Path, environment: dict[str, str], tmp_path: Path) -> None:
     """With the code in the bundle and the data anywhere: without them nothing runs, with them it is identical."""
-    edit(project / "search.py", '"optuna_best", train)', '"optuna_best", train, keep_code=True, replaces=True)')
+    edit(project / "search.py", '"optuna_best", train)', '"optuna_best", train, keep_code=True)')
+    shutil.rmtree(project / "optuna_best")
     search = [sys.executable, "-W", "ignore", "search.py", "1"]
     subprocess.run(search, cwd=project, env=environment, check=True, capture_output=True, timeout=240)
     elsewhere = tmp_path / "elsewhere"

@@ -157,7 +157,8 @@ def draw(reproduction: Reproduction, *, quiet: bool) -> list[str]:
 
 def draw_verdict(judgement: Judgement) -> str:
     """Return the verdict, with what an equivalence rests on, in colour."""
-    kind = f" ({judgement.tier}ly)" if judgement.verdict == "equivalent" else ""
+    source = ", from one run" if judgement.is_from_one_run else ""
+    kind = f" ({judgement.tier}ly{source})" if judgement.verdict == "equivalent" else ""
     return click.style(f"{judgement.verdict}{kind}", fg=COLORS.get(judgement.verdict, "yellow"), bold=True)
 
 

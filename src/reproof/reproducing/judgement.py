@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from reproof.reproducing.evidence import Evidence, Judgement
 from reproof.reproducing.imported import judge_kept
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from reproof.reproducing.diagnosis import Diagnosis
     from reproof.reproducing.evidence import Gate
     from reproof.reproducing.runs import Runs
+
+MAX_LOSSES: Final = 1_000_000
+"""Losses of so many steps are followed; a longer training is judged by its first ones, and its metrics at the end."""
 
 
 def judge_runs(bundle: Bundle, runs: Runs, gates: tuple[Gate, ...], device: str | None) -> Judgement:
@@ -38,17 +41,24 @@ def judge_runs(bundle: Bundle, runs: Runs, gates: tuple[Gate, ...], device: str 
         if found.verdict != "inconclusive" or bundle.reference is None or not runs.replicates:
             return found
     original = describe_bundle(bundle)
-    return judge(original, describe_runs(bundle, runs, original, device), bundle.reference, gates)
+    reproduced = describe_runs(bundle, runs, original, device)
+    if not runs.rerun.is_same and bundle.has_trace:
+        original = replace(original, all_losses=read_losses(bundle.trace, MAX_LOSSES))
+        reproduced = replace(reproduced, all_losses=read_losses(runs.rerun.result.trace, MAX_LOSSES))
+    return judge(original, reproduced, bundle.reference, gates)
 
 
 def settle(judgement: Judgement, diagnosis: Diagnosis) -> Judgement:
     """Return the verdict with what the experiments have shown: a difference that is known to be rounding is small."""
     if diagnosis.reason:
         judgement = replace(judgement, reasons=(diagnosis.reason, *judgement.reasons))
-    if judgement.verdict != "inconclusive" or not diagnosis.shows_rounding:
+    is_open = judgement.verdict == "inconclusive" or judgement.is_from_one_run
+    if not is_open or not diagnosis.shows_rounding:
         return judgement
     reasons = (diagnosis.shows_rounding, *judgement.reasons)
-    return replace(judgement, verdict="equivalent", tier="numerical", reasons=reasons, replicates_needed=None)
+    return replace(
+        judgement, verdict="equivalent", tier="numerical", reasons=reasons, growth=None, replicates_needed=None
+    )
 
 
 def refuse_to_run(gates: tuple[Gate, ...]) -> Judgement:

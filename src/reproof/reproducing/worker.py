@@ -247,7 +247,7 @@ def read_result(root: Path, seconds: float) -> WorkerResult:
     )
 
 
-def read_losses(folder: Path) -> tuple[float, ...]:
+def read_losses(folder: Path, limit: int = NUM_KEPT_LOSSES) -> tuple[float, ...]:
     """Return the losses of the first steps that a trace holds, in execution order; none without a trace."""
     try:
         rank = open_trace(folder).ranks.get(0)
@@ -256,9 +256,9 @@ def read_losses(folder: Path) -> tuple[float, ...]:
     losses: list[float] = []
     for index in find_frames(rank, "loss") if rank is not None else ():
         losses += [point.value for _, point in read_points(rank, index, "loss")] if rank is not None else []
-        if len(losses) >= NUM_KEPT_LOSSES:
+        if len(losses) >= limit:
             break
-    return tuple(map(float, losses[:NUM_KEPT_LOSSES]))
+    return tuple(map(float, losses[:limit]))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -164,7 +164,7 @@ def _carry_out(job: Job, file_gates: tuple[Gate, ...]) -> Reproduction:
     if is_diagnosed and rerun.kept is not None and judgement.verdict == "inconclusive":
         judgement, diagnosis = investigate(job, rerun, judgement)
     elif is_diagnosed:
-        diagnosis = diagnose(job, rerun, environment, gates)
+        diagnosis = diagnose(job, rerun, environment, gates, is_settled=judgement.verdict == "equivalent")
         judgement = settle(judgement, diagnosis)
     return Reproduction(
         bundle=job.bundle,
