@@ -17,6 +17,7 @@ from reproof.cli.options import (
     Options,
     argument,
     explain_option,
+    flag,
     option,
     pass_options,
     project_option,
@@ -70,6 +71,7 @@ class FromStudyOptions(Options):
     threads: Annotated[int | None, option("--threads", type=POSITIVE, help="Threads of one CPU operation.")]
     project: Annotated[Path, project_option("the project")]
     folder: Annotated[Path, option("-o", "--bundle", type=PATH, default=Path("optuna_best"))]
+    keep_code: Annotated[bool, flag("--keep-code", help="Keep the text of the project's modules in the bundle.")]
     diagnoses: Annotated[bool, explain_option(help="Search for the reason by experiment if numbers differ, or not.")]
     json_file: Annotated[JsonFile | None, json_option(FROM_STUDY)]
 
@@ -99,6 +101,7 @@ class FromStudyOptions(Options):
             threads=self.threads,
             project=self.project,
             diagnoses=self.diagnoses,
+            keep_code=self.keep_code,
         )
 
 

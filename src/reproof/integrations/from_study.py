@@ -25,7 +25,7 @@ from reproof.bundle.replacing import discard_staging, locked, make_staging, repl
 from reproof.bundle.training import TrainingRequest, run_training
 from reproof.bundle.yaml_format import MAX_YAML_BYTES, parse_yaml
 from reproof.errors import DependencyError, LaunchError, ReproofError, UsageError
-from reproof.integrations.keeping import BundleOptions, write_trial
+from reproof.integrations.keeping import BundleOptions, refuse_credentials, write_trial
 from reproof.integrations.stored_trials import StudyRequest, find_stored
 from reproof.launch.parent import die_with_parent
 from reproof.launch.processes import signals_as_exit
@@ -50,6 +50,9 @@ if TYPE_CHECKING:
 SUGGEST = "suggest"
 """The function that a script is asked for, to make a configuration of a trial."""
 
+PASSED_ON = ("entry", "suggest", "seed", "seed_key", "device", "threads", "keep_code")
+"""Fields of a request that the process of the training is given."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FromStudyRequest:
@@ -71,6 +74,7 @@ class FromStudyRequest:
         threads: Threads of one CPU operation, or None to leave their number alone.
         project: Folder of the project.
         diagnoses: Whether to look for the reason by experiment if numbers differ.
+        keep_code: Whether the bundle holds the text of the project's imported modules.
     """
 
     entry: str
@@ -87,6 +91,7 @@ class FromStudyRequest:
     threads: int | None = None
     project: Path = Path()
     diagnoses: bool = True
+    keep_code: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,7 +181,10 @@ def _train(request: FromStudyRequest, stored: StoredTrial, staging: Path) -> Ret
     config = None if request.config is None else parse_yaml(_read_config(request.config), str(request.config))
     project = request.project.absolute()
     task = {
-        **{name: getattr(request, name) for name in ("entry", "suggest", "seed", "seed_key", "device", "threads")},
+        **{
+            name: getattr(request, name)
+            for name in ("entry", "suggest", "seed", "seed_key", "device", "threads", "keep_code")
+        },
         "config": config,
         "project": str(project),
         "staging": str(staging),
@@ -262,6 +270,8 @@ def _carry_out(task: Mapping[str, Any]) -> dict[str, Any]:
     project, staging, stored = Path(task["project"]).resolve(), Path(task["staging"]), task["stored"]
     train = load_entry(project, task["entry"])
     config = make_config(sys.modules[train.__module__], train, stored["params"], task["config"], task["suggest"])
+    if task["keep_code"]:
+        refuse_credentials(project, task["entry"])
     plain = plain_config(config)
     if task["seed"] is not None:
         head, _, rest = str(task["seed_key"]).partition(".")
@@ -276,6 +286,7 @@ def _carry_out(task: Mapping[str, Any]) -> dict[str, Any]:
         device=task["device"],
         num_threads=task["threads"],
         is_reproduction=True,
+        keeps_code=task["keep_code"],
     )
     outcome = run_training(train, plain, request)
     info = TrialInfo(
