@@ -104,6 +104,7 @@ class Interceptor:
         count_events: Returns how many events of the training are recorded; None in a process that records none.
         task: Name of the task that this worker of a pool does, or None.
         on_task: Called with that name whenever it has changed.
+        on_flush: Called when what is kept must be written, because the process may end.
         workers: Who tells for which line of the user's a thread works, or None.
     """
 
@@ -133,6 +134,7 @@ class Interceptor:
         self.on_task: list[Callable[[str | None], None]] = []
         self.on_step: list[Callable[[], None]] = []
         self.on_close: list[Callable[[], None]] = []
+        self.on_flush: list[Callable[[], None]] = []
 
     def tap(self, original: Callable[..., Any], tap: Tap, home: str | None = None) -> Callable[..., Any]:
         """Return a function that does what another one does, and notes or replays what it returns.
@@ -326,6 +328,8 @@ class Interceptor:
 
     def flush(self) -> None:
         """Write what was read by this process."""
+        for action in self.on_flush:
+            action()
         self.ledger.flush()
 
     def enter_task(self, name: str | None) -> None:
