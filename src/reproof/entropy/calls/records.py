@@ -26,7 +26,7 @@ VALUES: Final = ".values"
 FOUND: Final = ".found.jsonl"
 
 MAX_PENDING: Final = 64
-"""Events of a stream that are kept before they are written: children of pools are ended without a word."""
+"""Events of a stream that are kept before they are written; none in a child, which may be ended without a word."""
 
 SEPARATOR: Final = "\t"
 
@@ -129,6 +129,8 @@ class CallLog:
         self._spots: dict[str, int] = {}
         self._pending: dict[str, tuple[int, list[tuple[int, int, int]], dict[int, tuple[int, int]]]] = {}
         self._num_bytes = 0
+        self._max_pending = MAX_PENDING if process.isdecimal() else 1
+        self._files: dict[str, Any] = {}
 
     def add(self, stream: str, number: int, event: Event, value: bytes | None) -> None:
         """Note an event, and its result if it is kept."""
@@ -142,9 +144,8 @@ class CallLog:
             if value is not None:
                 values[number] = (self._num_bytes, len(value))
                 self._num_bytes += len(value)
-                with self._open(VALUES) as file:
-                    file.write(value)
-            if len(events) >= MAX_PENDING:
+                self._open(VALUES).write(value)
+            if len(events) >= self._max_pending:
                 self.flush(stream)
 
     def flush(self, only: str | None = None) -> None:
@@ -161,12 +162,22 @@ class CallLog:
             self._write(FOUND, asdict(finding))
 
     def _write(self, ending: str, line: dict[str, Any]) -> None:
-        with self._open(ending) as file:
-            file.write(json.dumps(line).encode() + b"\n")
+        self._open(ending).write(json.dumps(line).encode() + b"\n")
 
     def _open(self, ending: str) -> Any:
-        self._stem.parent.mkdir(exist_ok=True)
-        return self._stem.with_name(self._stem.name + ending).open("ab")
+        """Return a file that is written at once."""
+        file = self._files.get(ending)
+        if file is None:
+            self._stem.parent.mkdir(exist_ok=True)
+            file = self._files[ending] = self._stem.with_name(self._stem.name + ending).open("ab", buffering=0)
+        return file
+
+    def close(self) -> None:
+        """Write what is left, and close the files."""
+        self.flush()
+        for file in self._files.values():
+            file.close()
+        self._files.clear()
 
 
 def read_streams(trace: Path) -> dict[str, EarlierStream]:

@@ -132,8 +132,14 @@ class CallWatcher:
         self._begin_process()
         interceptor.on_child.append(self._begin_process)
         interceptor.on_task.append(self._change_task)
-        interceptor.on_close.append(self._flush)
+        interceptor.on_close.append(self._close)
         interceptor.on_flush.append(self._flush)
+
+    def _close(self) -> None:
+        self._log.close()
+
+    def _flush(self) -> None:
+        self._log.flush()
 
     def hooks(self) -> dict[str, Any]:
         """Return what the user's modules call, by the names that stand in them."""
@@ -157,9 +163,6 @@ class CallWatcher:
         self._num_read: Counter[str] = Counter()
         self._num_kept = 0
         self._tainted: dict[int, Any] = {}
-
-    def _flush(self) -> None:
-        self._log.flush()
 
     def _change_task(self, name: str | None) -> None:
         self._local.__dict__.pop("name", None)

@@ -46,10 +46,10 @@ BY_COMPUTING: Final[tuple[Hypothesis[Any], ...]] = (
     MarkedMemory(is_initial=True),
     UnstableOperation(),
     MarkedMemory(is_initial=False),
+    Race(has_several=False),
     UnseenSource(),
     DecidingMemory(),
     PartingOperation(),
-    Race(has_several=False),
 )
 """Those where it shows although everything is replayed."""
 

@@ -31,6 +31,10 @@ MAX_SINGLE: Final = 3
 """So many places are tried one by one where a run does not bear all of them."""
 
 
+DRAWING: Final = ("random.Random.", "numpy.RandomState.", "numpy.Generator.")
+"""How the names of calls begin that draw from a generator: one whose state has changed unseen is shared by tasks."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
     """The calls that explain a divergence, and the experiments.
@@ -91,9 +95,10 @@ class UnseenSource(Hypothesis[Found]):
             if found.is_confirmed
             else f"its result of experiment {noted} could not be put in place (experiment {healed})"
         )
+        is_shared = not finding.is_origin and finding.source.startswith(DRAWING)
         suspect = Suspect(
             key=f"call@{spot.file}:{spot.line}",
-            kind="unseen-source",
+            kind="concurrency" if is_shared else "unseen-source",
             source=finding.source,
             file=spot.file,
             line=spot.line,

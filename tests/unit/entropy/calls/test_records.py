@@ -33,7 +33,7 @@ def test_events_come_back_in_their_order_with_the_results_that_were_kept(tmp_pat
     for number in range(count):
         log.add("main", number, Event(SPOT, number, 2**64 - 1), b"%d" % number if number % 2 else None)
         log.add("other", number, Event(SPOT, 7, number), None)
-    log.flush()
+    log.close()
     streams = read_streams(tmp_path)
     assert [event.inputs for event in streams["main"].events] == list(range(count))
     assert [event.result for event in streams["other"].events] == list(range(count))
@@ -44,7 +44,7 @@ def test_the_last_line_of_a_process_that_was_killed_may_be_cut(tmp_path: Path) -
     """What is whole is read."""
     log = CallLog(tmp_path, "0")
     log.add("main", 0, Event(SPOT, 1, 2), None)
-    log.flush()
+    log.close()
     path = next((tmp_path / FOLDER).glob("*.jsonl"))
     with path.open("a", encoding="utf-8") as file:
         file.write('{"stream": "main", "sta')
@@ -63,8 +63,18 @@ def test_findings_come_back(tmp_path: Path) -> None:
         is_healed=False,
         problem="its result could not be kept",
     )
-    CallLog(tmp_path, "0.1").find(found)
+    log = CallLog(tmp_path, "0.1")
+    log.find(found)
     assert read_findings(tmp_path) == [found]
+    log.close()
+
+
+def test_a_child_writes_each_event_at_once(tmp_path: Path) -> None:
+    """It may be ended without a word, as the workers of a loader are."""
+    log = CallLog(tmp_path, "0.1")
+    log.add("main", 0, Event(SPOT, 1, 2), b"value")
+    assert read_streams(tmp_path)["main"].load(0) == b"value"
+    log.close()
 
 
 def test_a_run_that_has_noted_nothing_has_no_files(tmp_path: Path) -> None:

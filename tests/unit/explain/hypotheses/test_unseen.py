@@ -99,6 +99,12 @@ def test_places_are_tried_one_by_one_where_a_run_does_not_bear_them_all(
     assert [plan.heals for plan in plans[1:]] == [None, (), (finding(7).spot,), (finding(3).spot,)]
 
 
+def test_a_draw_from_a_generator_that_has_changed_unseen_is_a_race(explain: Any, first: Difference) -> None:
+    """Tasks share it: which of them was there first decides what each draws."""
+    shared = replace(finding(3, is_origin=False), source="numpy.RandomState.randint")
+    assert [(cause.kind, cause.confirmed) for cause in explain([shared], first, None)[0]] == [("concurrency", True)]
+
+
 def test_later_origins_come_first_and_each_spot_once() -> None:
     """Before what only follows."""
     found = [finding(3), finding(5, is_origin=False), finding(3), finding(7)]
