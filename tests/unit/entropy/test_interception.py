@@ -194,9 +194,10 @@ def test_a_worker_that_had_nothing_to_do_starts_as_a_fellow_did(tmp_path: Path) 
     """Which worker of a pool gets a task is a race; those of another pool, and other sources, stay their own."""
     (tmp_path / "old").mkdir()
     (tmp_path / "new").mkdir()
-    for process, key in (("0.pool1.2", "random@start"), ("0.pool1.2", "time.time@a.py:1"), ("0.pool2.1", "b@start")):
+    for process, keys in (("0.pool1.2", ("random@start", "time.time@a.py:1")), ("0.pool2.1", ("b@start",))):
         earlier = Interceptor(tmp_path / "old", process, Plan())
-        earlier.add_place({"key": key, "kind": "unseeded-rng", "source": "x"}).note(7)
+        for key in keys:
+            earlier.add_place({"key": key, "kind": "unseeded-rng", "source": "x"}).note(7)
         earlier.flush()
         earlier.ledger.close()
     later = Interceptor(tmp_path / "new", "0.pool1.1", Plan(baseline=str(tmp_path / "old")))
