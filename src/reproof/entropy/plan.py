@@ -18,6 +18,9 @@ class Plan:
         watches: Global generators of which it is noted which lines draw from them.
         watches_orders: Whether the orders in which sets are iterated are noted, or those of `details` replayed.
         watches_memory: Whether calls that return memory which nothing has written pass through us.
+        watches_calls: Whether it is noted what the calls of the user's code are given and return.
+        calls_of: Trace of a run in which that was noted: results that differ are replaced by those.
+        heals: Names of the spots at which they are; None for all.
         perturbs: Keys of lines (``numpy.random@train.py:20``) whose draws are replaced by others.
         pins_addresses: Whether objects lie at the same addresses in each such run: whoever starts it sees to that.
         serializes: Whether threads take turns, and pools have one worker.
@@ -38,6 +41,9 @@ class Plan:
     watches: tuple[str, ...] = ()
     watches_orders: bool = False
     watches_memory: bool = False
+    watches_calls: bool = False
+    calls_of: str | None = None
+    heals: tuple[str, ...] | None = None
     perturbs: tuple[str, ...] = ()
     pins_addresses: bool = False
     serializes: bool = False

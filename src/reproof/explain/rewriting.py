@@ -38,6 +38,16 @@ EMPTY: Final = {name: name.replace("empty", "zeros") for name in ("empty", "empt
 KEEP_ORDER: Final = frozenset({"sorted", "range", "zip", "min", "max", "sum", "len"})
 WALKERS: Final = frozenset({"list", "tuple", "enumerate", "iter"})
 
+TAKING: Final = (
+    ("polars", "group_by", "maintain_order=True"),
+    ("polars", "unique", "maintain_order=True"),
+    ("polars", "sample", "seed={seed}"),
+    ("polars", "shuffle", "seed={seed}"),
+    ("pandas", "sample", "random_state={seed}"),
+    ("albumentations", "Compose", "seed={seed}"),
+)
+"""Packages whose calls of this name give the same for the same arguments once they have one more."""
+
 DRAWS: Final = {
     "urandom": "rng.randbytes({})",
     "token_bytes": "rng.randbytes({})",
@@ -105,6 +115,18 @@ def fix_state(line: Line, _: str) -> str | None:
     for call in line.calls(SPLITTERS):
         if all(keyword.arg != "random_state" for keyword in call.keywords):
             return line.add(call, f"random_state={line.names.seed}", line.names.advice)
+    return None
+
+
+def fix_unseen(line: Line, source: str) -> str | None:
+    """`table.group_by(key)` of polars -> `table.group_by(key, maintain_order=True)`; others take a seed."""
+    for package, name, argument in TAKING:
+        if source.partition(".")[0] != package:
+            continue
+        for call in line.calls({name}):
+            if all(keyword.arg != argument.partition("=")[0] for keyword in call.keywords):
+                comment = line.names.advice if "{seed}" in argument else ""
+                return line.add(call, argument.format(seed=line.names.seed), comment)
     return None
 
 

@@ -92,6 +92,10 @@ KINDS: Final[dict[CauseKind, tuple[str, str]]] = {
         "the surroundings of the run",
         "A variable, a setting or a path that differs between machines or users reaches the training.",
     ),
+    "unseen-source": (
+        "a source inside compiled code",
+        "A call gives another result for the same arguments. What it takes from outside cannot be replayed.",
+    ),
     "code-change": ("other code", "The two runs executed different code."),
     "data-change": ("other data", "The two runs were given different data."),
 }

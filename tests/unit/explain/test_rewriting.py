@@ -41,6 +41,17 @@ unseeded-rng numpy.random
 - a, b = train_test_split(x, y, test_size=0.2)
 + a, b = train_test_split(x, y, test_size=0.2, random_state=seed)
 
+# sources inside compiled code
+unseen-source polars.GroupBy.agg
+- spend = log.group_by("customer").agg(total)
++ spend = log.group_by("customer", maintain_order=True).agg(total)
+unseen-source polars.DataFrame.sample
+- rows = table.sample(100)
++ rows = table.sample(100, seed=seed)
+unseen-source pandas.DataFrame.sample
+- table = table.sample(frac=1)
++ table = table.sample(frac=1, random_state=seed)
+
 # seeds from outside
 wall-clock time.time
 - torch.manual_seed(int(time.time()))
