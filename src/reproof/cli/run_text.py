@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import shlex
 import textwrap
 from dataclasses import dataclass
 from itertools import groupby
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from reproof.cli.lines import limit, plural
 from reproof.cli.plot import draw_bars, draw_curve, format_value, is_logarithmic
 from reproof.cli.table import Column, draw_table
+from reproof.launch.command import describe_command as spell_command
 from reproof.trace.header import created_at
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ def describe_run(summary: RunSummary, width: int) -> list[Line]:
 
 def describe_command(command: Sequence[str]) -> str:
     """Return the command line that was recorded."""
-    return f"python {shlex.join(command)}" if command else "recorded from inside a script"
+    return spell_command(command) if command else "recorded from inside a script"
 
 
 def describe_end(summary: RunSummary) -> Fact:

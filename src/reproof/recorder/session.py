@@ -156,7 +156,9 @@ class Recording:
             num_steps=self._num_steps,
             statistics=self._statistics,
             created=datetime.datetime.now().astimezone().isoformat(),
-            environment=collect_environment(self._command) if self._origin is None else {},
+            environment=(
+                collect_environment(self._command) if self._origin is None else {"process": {"pid": os.getpid()}}
+            ),
             num_ranks=world_size() if self._origin is None else 1,
             origin=self._origin,
         )

@@ -8,6 +8,7 @@ values of the standard library, so that reading and comparing need neither numpy
     runs        how a run is recorded, and its header
     operations  single operations: where runs part, which are unstable, which read memory that nothing has written
     causes      the kinds of causes, and a cause
+    cells       names of the code of a notebook's cells
     comparison  verdict, first divergence, counts and gaps
     output      what differs in what two runs have saved, printed and left as files
     skipped     evidence that was not compared
@@ -25,6 +26,7 @@ from reproof.schema.causes import (
     FixAction,
     parse_kind,
 )
+from reproof.schema.cells import split_cell
 from reproof.schema.comparison import (
     DIFFERENT,
     EQUAL,
@@ -133,4 +135,5 @@ __all__ = [
     "Verdict",
     "parse_kind",
     "relative_to_here",
+    "split_cell",
 ]

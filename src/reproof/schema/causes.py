@@ -6,6 +6,8 @@ import re
 from dataclasses import asdict, dataclass
 from typing import Any, Final, Literal, get_args
 
+from reproof.schema.cells import split_cell
+
 CauseKind = Literal[
     "unseeded-rng",
     "unseeded-generator",
@@ -60,7 +62,8 @@ class Fix:
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values."""
-        return asdict(self)
+        file, cell = (None, None) if self.file is None else split_cell(self.file)
+        return {**asdict(self), "file": file, **({} if cell is None else {"cell": cell})}
 
 
 EXPERIMENT: Final = re.compile(r"experiments? (\d+)(?: and (\d+))?")
@@ -73,7 +76,8 @@ class Cause:
     Attributes:
         kind: Kind of the cause.
         source: What was called, such as ``numpy.random.default_rng``.
-        file: The user's file, relative to the working folder if it is below; None if no line is known.
+        file: The user's file, relative to the working folder if it is below; None if no line is known. A cell of a
+            notebook has its number in brackets: ``train.ipynb[3]``.
         line: 1-based, or None.
         text: The line as it stands in the file.
         confirmed: Whether an experiment has shown it; otherwise it is only *suspected*.
@@ -107,8 +111,11 @@ class Cause:
     def to_json(self) -> dict[str, Any]:
         """Return an entry of ``causes`` of the JSON contract."""
         names = ("kind", "source", "file", "line", "text", "confirmed", "step", "evidence", "fix", "reason", "link")
+        file, cell = (None, None) if self.file is None else split_cell(self.file)
         return {
             **{name: getattr(self, name) for name in names},
+            "file": file,
+            **({} if cell is None else {"cell": cell}),
             "change": None if self.change is None else self.change.to_json(),
             "experiments": list(self.experiments),
         }

@@ -46,18 +46,28 @@ class Origin:
         file: The user's file that started it, or None if no line of the user's is known.
         line: The line, 1-based, or None.
         num_events: Events that its parent had recorded by then; None if that is not known.
+        rank: Its place among the processes that train together, as they number themselves; None if it trains alone.
+        restart: How often its launcher had started the training anew by then.
     """
 
     label: str
     file: str | None = None
     line: int | None = None
     num_events: int | None = None
+    rank: int | None = None
+    restart: int = 0
 
     def __str__(self) -> str:
-        """Return what it is called in sentences: ``process 0.2 (train.py:34)``, or ``task`` for one of a pool."""
+        """Return what it is called: ``process 0.2 (rank 1, train.py:34)``, or ``task`` for one of a pool."""
         kind = "task" if ".pool" in self.label and self.label.rpartition(".")[2][:1].isalpha() else "process"
-        where = "" if self.file is None else f" ({self.file}:{self.line})"
-        return f"{kind} {self.label}{where}"
+        told = ", ".join(
+            (
+                *(() if self.rank is None else (f"rank {self.rank}",)),
+                *((f"restart {self.restart}",) if self.restart else ()),
+                *(() if self.file is None else (f"{self.file}:{self.line}",)),
+            )
+        )
+        return f"{kind} {self.label}{f' ({told})' if told else ''}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

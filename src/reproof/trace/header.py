@@ -44,8 +44,14 @@ def header_to_json(header: RunHeader) -> dict[str, Any]:
         "created": header.created,
         "problems": [mask_text(problem) for problem in header.problems],
         "environment": mask_environment(header.environment),
-        **({} if header.origin is None else {"process": asdict(header.origin)}),
+        **({} if header.origin is None else {"process": origin_to_json(header.origin)}),
     }
+
+
+def origin_to_json(origin: Origin) -> dict[str, Any]:
+    """Return where a process comes from; rank and restart only of those that have them."""
+    left_out = {*({"rank"} if origin.rank is None else ()), *(() if origin.restart else {"restart"})}
+    return {name: value for name, value in asdict(origin).items() if name not in left_out}
 
 
 def mask_environment(environment: dict[str, Any]) -> dict[str, Any]:
@@ -117,6 +123,8 @@ def _read_origin(fields: Fields) -> Origin:
         file=None if own.is_null("file") else own.text("file"),
         line=None if own.is_null("line") else own.number("line"),
         num_events=None if own.is_null("num_events") else own.number("num_events"),
+        rank=own.number("rank", maximum=MAX_RANKS) if "rank" in own else None,
+        restart=own.number("restart") if "restart" in own else 0,
     )
 
 
