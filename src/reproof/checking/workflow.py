@@ -23,6 +23,7 @@ from reproof.errors import LaunchError, TraceError, UsageError
 from reproof.explain.search import Explanation, explain_comparison
 from reproof.launch.command import name_command, refuse_missing, settle_command
 from reproof.launch.processes import FinishedRun, RunProcess, RunRequest, draw_hash_seed
+from reproof.schema.telling import draw_html
 from reproof.trace import open_trace
 
 if TYPE_CHECKING:
@@ -122,6 +123,19 @@ class CheckResult:
     def exit_code(self) -> int:
         """0 identical or equivalent, 1 diverged, 2 could not tell."""
         return self.comparison.exit_code
+
+    def __str__(self) -> str:
+        """Return the worst comparison for people, and what the experiments could not show."""
+        notes = () if self.explanation is None else self.explanation.notes
+        return "\n".join((str(self.comparison), *(f"  {note}" for note in notes)))
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows."""
+        return draw_html(self.comparison.verdict, str(self))
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:  # noqa: FBT001  # as IPython calls it
+        """Print what a terminal of IPython shows."""
+        printer.text("..." if cycle else str(self))
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON contract of `check`, schema 1, with what each run wrote besides."""

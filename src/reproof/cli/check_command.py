@@ -29,6 +29,7 @@ from reproof.cli.options import (
     flag,
     keep_option,
     level_option,
+    note_disorder,
     note_misplaced,
     option,
     pass_options,
@@ -120,6 +121,7 @@ def command(options: CheckOptions) -> int:
     request = options.to_request()
     if not options.quiet:
         note_misplaced(click.get_current_context(), options.script, options.arguments)
+        note_disorder(request.command)
     with RunProgress(is_shown=not options.quiet and not options.show_output) as progress:
         result = run_check(request, progress.watch)
     if write_json(result.to_json(), options.json_file):

@@ -22,7 +22,8 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_type_hints
 import click
 from click.core import ParameterSource
 
-from reproof.launch.command import PROGRAM, settle_command
+from reproof.launch.cells import describe_disorder, read_cells
+from reproof.launch.command import NOTEBOOK, PROGRAM, settle_command
 from reproof.launch.orphans import Orphans
 from reproof.launch.stdin import StandardInput, find_standard_input
 
@@ -178,6 +179,14 @@ def prepare_runs(context: click.Context) -> StandardInput | None:
         return None
     Orphans.adopt()
     return find_standard_input()
+
+
+def note_disorder(command: tuple[str, ...]) -> None:
+    """Say on standard error that the cells of a notebook were last run in another order than a check runs them."""
+    if command[0].endswith(NOTEBOOK) and Path(command[0]).is_file():
+        told = describe_disorder(read_cells(Path(command[0])))
+        if told is not None:
+            click.echo(f"reproof: note: {command[0]}: {told}; a check runs them from the top to the end", err=True)
 
 
 def note_misplaced(context: click.Context, script: str, arguments: Iterable[str]) -> None:

@@ -65,7 +65,8 @@ class Rules:
     def _make(self, kind: Kind, node: ast.expr, message: str, fix: str) -> Finding:
         source, line = self.program.scopes[node].source, node.lineno
         text = source.lines[line - 1].strip()
-        return Finding(kind=kind, file=source.shown, line=line, text=text, message=message, fix=fix)
+        file, line = source.place(line)
+        return Finding(kind=kind, file=file, line=line, text=text, message=message, fix=fix)
 
     def _reaches(self, sink: Sink) -> str:
         return f"reaches {sink.what} ({self.place(sink.node)})"

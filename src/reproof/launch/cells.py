@@ -8,12 +8,19 @@ from __future__ import annotations
 
 import json
 import linecache
+import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from reproof.errors import LaunchError
 from reproof.schema import split_cell
+
+CELL_MAGIC: Final = re.compile(r"%%(\w+)")
+PYTHON_MAGICS: Final = frozenset({"time", "timeit", "capture", "prun", "reproof"})
+"""Magics of whole cells that hold Python."""
+
+MAGIC: Final = re.compile(r"^(\s*)([%!?].*)$")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +64,14 @@ def join_source(source: Any) -> str:
     if isinstance(source, str):
         return source
     return "".join(str(part) for part in source)
+
+
+def as_python(cell: Cell) -> list[str]:
+    """Return the lines of a cell with what only IPython understands as comments: magics, and commands of a shell."""
+    lines = cell.source.split("\n")
+    if (match := CELL_MAGIC.match(lines[0])) and match[1] not in PYTHON_MAGICS:
+        return [f"# {line}" for line in lines]
+    return [MAGIC.sub(r"\1pass  # \2", line) for line in lines]
 
 
 def describe_disorder(cells: tuple[Cell, ...]) -> str | None:

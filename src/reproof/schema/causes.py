@@ -102,6 +102,13 @@ class Cause:
     link: str = ""
     change: Fix | None = None
 
+    def __str__(self) -> str:
+        """Return the line, what is wrong with it, and what to write instead."""
+        where = self.source if self.file is None else f"{self.file}:{self.line}"
+        state = "confirmed" if self.confirmed else "suspected"
+        fix = f"\n    fix: {self.fix}" if self.fix else ""
+        return f"{where}  {self.text}\n    {self.kind}, {state}{fix}"
+
     @property
     def experiments(self) -> tuple[int, ...]:
         """Numbers of the experiments that the evidence rests on, in its order."""
