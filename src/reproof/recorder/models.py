@@ -15,6 +15,7 @@ import torch
 from reproof.digest import CannotDigestError
 from reproof.entropy.sites import find_site
 from reproof.recorder.evidence import digest_any_tensor
+from reproof.recorder.parallel import describe_parallel
 from reproof.recorder.patches import Patches
 from reproof.recorder.registry import unwrapped
 from reproof.recorder.tracing import is_tracing
@@ -134,7 +135,10 @@ class ModelHooks:
         context.background.place_batches((args, kwargs))
         if context.records("steps"):
             self._by_hand.finish()
-            self._state.record_first_use(module)
+            if self._state.record_first_use(module):
+                with context.problems.guard("processes of a model"):
+                    found = describe_parallel(module, context.registry.name_of(module))
+                    context.parallel += [] if found is None else [found]
             if not is_training:
                 self._record_inputs("metric", context.registry.name_of(module), args, kwargs)
         if is_training and not context.has_loader and self._is_within_limit():

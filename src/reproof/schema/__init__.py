@@ -77,6 +77,7 @@ from reproof.schema.runs import (
     PROCESSES,
     Level,
     Origin,
+    Parallel,
     Probes,
     RunHeader,
 )
@@ -123,6 +124,7 @@ __all__ = [
     "OutputDifference",
     "OutputKind",
     "OutputResult",
+    "Parallel",
     "PoisonedEvent",
     "Probes",
     "Repetitions",

@@ -244,6 +244,7 @@ class Comparison:
         untrained: Models to which all that differs belongs, where none of them is trained and everything of those that
             are is equal: losses, gradients, updates, final state and output.
         steps: What became of each step and stage, per process, where that was asked for.
+        agreement: In what processes of one run that train together do not agree, one sentence each.
     """
 
     verdict: Verdict
@@ -271,6 +272,7 @@ class Comparison:
     processes: tuple[str, ...] = ()
     untrained: tuple[str, ...] = ()
     steps: tuple[StepMap, ...] = ()
+    agreement: tuple[str, ...] = ()
 
     @property
     def exit_code(self) -> int:
@@ -287,6 +289,7 @@ class Comparison:
             f"  candidate  {self.runs[1]}",
             *([] if self.first is None else [f"  the runs part in {self.first}"]),
             *(f"  cause: {cause}" for cause in self.causes[:MAX_TOLD]),
+            *(f"  ranks: {told}" for told in self.agreement[:MAX_TOLD]),
             *(f"  structure: {told}" for told in self.structure[:MAX_TOLD]),
             *(f"  not compared: {found.what}: {found.why}" for found in self.skipped[:MAX_TOLD]),
         ]
@@ -329,4 +332,5 @@ class Comparison:
             "same_run": self.is_same_run,
             "processes": list(self.processes),
             "untrained": list(self.untrained),
+            "agreement": list(self.agreement),
         }

@@ -71,6 +71,25 @@ class Origin:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Parallel:
+    """How a model is trained by several processes, as one of them knows it.
+
+    Attributes:
+        model: Its name.
+        rank: This process.
+        ranks: The processes that train it together, each on samples of its own; empty if that is not known.
+        replicas: Those of them that hold the same parameters as this one, itself among them.
+        apart: Names of what they hold that may differ all the same.
+    """
+
+    model: str
+    rank: int
+    ranks: tuple[int, ...]
+    replicas: tuple[int, ...]
+    apart: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunHeader:
     """What `run.json` holds: everything about a run that is known once.
 
@@ -87,6 +106,8 @@ class RunHeader:
         problems: Evidence that could not be taken, one line each.
         num_ranks: Processes that were expected to record.
         origin: Where the process comes from, in the trace of one that another has started; else None.
+        parallel: Models that it trains together with other processes.
+        remarks: What it did that hardly anybody means to do, one sentence each.
     """
 
     run_id: str
@@ -103,6 +124,8 @@ class RunHeader:
     problems: tuple[str, ...] = ()
     num_ranks: int = 1
     origin: Origin | None = None
+    parallel: tuple[Parallel, ...] = ()
+    remarks: tuple[str, ...] = ()
 
     @property
     def is_complete(self) -> bool:

@@ -78,12 +78,16 @@ def test_a_script_nested_too_deeply_is_an_error(tmp_path: Path) -> None:
         read_target(tmp_path / "train.py")
 
 
+STEP = "optimizer = torch.optim.SGD(model.parameters(), lr=0.1)\nmodel(torch.ones(1, 2)).sum().backward()"
+STEP += "\noptimizer.step()"
+
+
 def test_a_notebook_is_read_cell_by_cell(tmp_path: Path) -> None:
     """Lines are those of a cell, magics are no Python, and saved counts tell how it was last run."""
     cells = [
         ("%matplotlib inline\nimport torch", 2),
         ("%%bash\nls", 3),
-        ("import numpy as np\n\nif True:\n    !ls\nrng = np.random.default_rng()\nw = rng.normal()", 1),
+        ("from torch import nn\n\nif True:\n    !ls\nmodel = nn.Linear(2, 1)\n" + STEP, 1),
     ]
     content = [{"cell_type": "code", "source": source, "execution_count": count} for source, count in cells]
     path = tmp_path / "train.ipynb"
