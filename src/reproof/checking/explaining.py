@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from reproof.checking.workflow import DEFAULT_MAX_RUNS, name_in_cache, refuse_missing_script
+from reproof.checking.workflow import DEFAULT_MAX_RUNS, name_in_cache
 from reproof.checking.workplace import keep_folder
 from reproof.comparison import compare_traces
 from reproof.credentials import MASK
@@ -17,6 +17,7 @@ from reproof.explain.laboratory import Setting
 from reproof.explain.naming import name_cause
 from reproof.explain.search import Explanation, explain_comparison
 from reproof.explain.suspects import Suspect
+from reproof.launch.command import describe_command, refuse_missing
 from reproof.launch.placing import remove_work
 from reproof.launch.processes import RunProcess, RunRequest
 from reproof.schema import LEVELS
@@ -25,6 +26,7 @@ from reproof.trace import Trace, open_trace
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from reproof.launch.stdin import StandardInput
     from reproof.schema import Cause, Comparison, Difference, Level
 
 
@@ -36,6 +38,7 @@ def explain_runs(
     until_identical: bool = False,
     ignored: tuple[str, ...] = (),
     maps_steps: bool = False,
+    stdin: StandardInput | None = None,
     watch: Callable[[list[RunProcess]], None] = lambda _: None,
 ) -> tuple[Comparison, Explanation | None]:
     """Compare two runs of one script and, if they differ, find out why by running it again.
@@ -50,6 +53,7 @@ def explain_runs(
         until_identical: Go on until the run is identical to its end.
         ignored: Patterns of names of files that are left out.
         maps_steps: Whether the comparison tells what became of each step and stage.
+        stdin: What the runs have read from standard input, if anything: it is no part of a trace.
         watch: Called several times a second with the experiment under way.
 
     Returns:
@@ -66,10 +70,11 @@ def explain_runs(
         return comparison, None
     if comparison.first is not None and (changed := find_code_change(comparison.first, *traces)) is not None:
         return replace(comparison, causes=(changed,)), None
-    refuse_missing_script(command)
+    refuse_missing(command)
     work = Path(tempfile.mkdtemp(prefix="reproof-"))
     try:
         setting = replace(make_setting(*traces, work, max_runs), ignored=ignored)
+        setting = replace(setting, request=replace(setting.request, stdin=stdin))
         trace = traces[1].folder.absolute()
         return explain_comparison(setting, comparison, trace, watch, until_identical=until_identical)
     finally:
@@ -129,7 +134,7 @@ def command_of(baseline: Trace, candidate: Trace) -> tuple[str, ...]:
     if not commands[0]:
         raise UsageError(f"{baseline.folder} was not recorded by `reproof run`", "record the runs with it")
     if commands[0] != commands[1]:
-        told = " and ".join(repr(" ".join(command)) for command in commands)
+        told = " and ".join(repr(describe_command(command)) for command in commands if command)
         raise UsageError(f"the runs are of different commands: {told}", "compare two runs of one command")
     if MASK in " ".join(commands[0]):
         told = f"the command of {baseline.folder} had a credential, which is not kept"

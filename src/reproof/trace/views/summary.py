@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from reproof.errors import TraceError
@@ -20,13 +21,16 @@ from reproof.trace.views.curves import MAX_SAMPLED, SampledCurves, sample_curves
 from reproof.trace.views.salvage import salvage_trace
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Iterator, Mapping
-    from pathlib import Path
 
     from reproof.schema import RunHeader
     from reproof.trace.rank import RankTrace
     from reproof.trace.views.curves import Curve
     from reproof.trace.views.salvage import SalvagedTrace
+
+MAX_LAST: Final = 8
+"""Frames that are read to find the last loss of a process."""
 
 MAX_METRIC_FRAMES: Final = 128
 """Frames of which metrics are read: those of an evaluation can hold many numbers."""
@@ -104,6 +108,8 @@ class ChildSummary:
         num_steps: Steps that ended.
         num_events: Events.
         incomplete: Why this is not the record of the whole process, or None.
+        rank: Its rank among those that train together, or None.
+        last_loss: Its last loss, or None.
     """
 
     name: str
@@ -111,6 +117,8 @@ class ChildSummary:
     num_steps: int
     num_events: int
     incomplete: str | None
+    rank: int | None = None
+    last_loss: float | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values that JSON can hold."""
@@ -120,6 +128,8 @@ class ChildSummary:
             "steps": self.num_steps,
             "events": self.num_events,
             "incomplete": self.incomplete,
+            "rank": self.rank,
+            "last_loss": None if self.last_loss is None else repr(self.last_loss),
         }
 
 
@@ -252,7 +262,33 @@ def summarise_children(folder: Path) -> Iterator[ChildSummary]:
             num_steps=sum(rank.num_steps for rank in trace.ranks.values()),
             num_events=sum(rank.num_events for rank in trace.ranks.values()),
             incomplete=trace.explain_incomplete(),
+            rank=None if known is None else known.rank,
+            last_loss=None if known is None or known.rank is None else read_last_loss(trace),
         )
+
+
+def find_rank(run: str | os.PathLike[str], rank: int) -> str | os.PathLike[str]:
+    """Return the folder of the trace in which a rank is: of the run, or of a process that another has started.
+
+    Raises:
+        TraceError: If there is no such rank.
+    """
+    folder = Path(run)
+    trace = salvage_trace(folder)
+    own = set(trace.ranks) if trace.header is not None and trace.header.num_ranks > 1 else set()
+    if rank in own:
+        return run
+    found = {child.rank: child.label for child in summarise_children(folder) if child.rank is not None}
+    if rank not in found:
+        known = ", ".join(map(str, sorted(own | set(found)))) or "none"
+        raise TraceError(f"{folder} has no rank {rank}", f"its ranks: {known}", slug="trace-missing")
+    return folder / PROCESSES / found[rank]
+
+
+def read_last_loss(trace: SalvagedTrace) -> float | None:
+    """Return the last loss of a process, of the first of its losses; None if it has none that was kept."""
+    curves = _sample(trace, "loss", MAX_LAST).curves
+    return curves[0].points[-1].value if curves and curves[0].points else None
 
 
 def _sample(trace: SalvagedTrace, stage: Stage, max_frames: int = MAX_SAMPLED) -> SampledCurves:
