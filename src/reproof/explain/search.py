@@ -12,7 +12,14 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from reproof.explain.failures import describe_failures
-from reproof.explain.hypotheses import BY_COMPUTING, BY_READING, FILES_OUTSIDE, find_causes, suspect_timers
+from reproof.explain.hypotheses import (
+    BY_COMPUTING,
+    BY_READING,
+    FILES_OUTSIDE,
+    OF_LATER_EVENT,
+    find_causes,
+    suspect_timers,
+)
 from reproof.explain.inquiry import Inquiry, Removals, open_inquiry
 from reproof.explain.laboratory import BudgetSpentError, Laboratory, Setting, Trial
 from reproof.explain.outputs import settle_output
@@ -180,7 +187,9 @@ class Search:
         if not found:
             self.causes += explain_computing(inquiry)
         elif inquiry.differs_anyway and inquiry.replica.first is not None:
-            self.causes += find_causes(BY_COMPUTING, replace(inquiry, first=inquiry.replica.first))
+            later = inquiry.replica.first
+            hypotheses = BY_COMPUTING if is_same_event(later, first) else OF_LATER_EVENT
+            self.causes += find_causes(hypotheses, replace(inquiry, first=later))
         return inquiry
 
     def explain_rest(self, inquiry: Inquiry) -> None:
@@ -198,6 +207,11 @@ class Search:
             if trial.first is None or trial.first.step <= seen.get(trial.first.label, -1):
                 return
             inquiry = self.explain(trial.first)
+
+
+def is_same_event(one: Difference, other: Difference) -> bool:
+    """Whether two divergences are of one event."""
+    return (one.process, one.step, one.stage, one.name) == (other.process, other.step, other.stage, other.name)
 
 
 def explain_computing(inquiry: Inquiry) -> list[Cause]:

@@ -161,6 +161,10 @@ TOLD_PROCESS: Final = re.compile(
 )
 """Where a number can be no other than that of a process or thread."""
 
+ALONE: Final = re.compile(r"(?<![\w.,:+-])(?P<number>\d{4,20})(?![\w/%]|[.,:]\d)")
+"""A number that stands by itself, as loggers write it. That a result is by chance the very number of a process of the
+run is rare, and it would have to be so in both runs."""
+
 DIGITS: Final = re.compile(r"(?<!\d)(?P<number>\d{2,20})(?!\d)")
 PIECES: Final = (re.compile(r"[\w.+-]{1,255}"), re.compile(r"[\w.]{1,255}"), re.compile(r"\w{1,255}"))
 """Parts of a text that may be a temporary name as a whole."""
@@ -264,7 +268,7 @@ def find_names(text: str, surroundings: Surroundings, *, in_name: bool = False) 
             yield Span(*match.span("number"), "process")
     if not any(number in text for number in surroundings.process_numbers):
         return
-    for pattern in (PROCESS, DIGITS) if in_name else (PROCESS,):
+    for pattern in (PROCESS, DIGITS) if in_name else (PROCESS, ALONE):
         for match in pattern.finditer(text):
             if match["number"] in surroundings.process_numbers:
                 yield Span(*match.span("number"), "process")

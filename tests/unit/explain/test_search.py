@@ -36,6 +36,30 @@ def test_what_was_found_is_kept_when_no_more_experiments_may_be_made(
     assert search.causes == [cause]
 
 
+@pytest.mark.parametrize("is_same", [True, False])
+def test_memory_counts_only_if_it_reaches_the_first_event(
+    is_same: bool,  # noqa: FBT001  # a case
+    monkeypatch: pytest.MonkeyPatch,
+    make_inquiry: Callable[..., Any],
+) -> None:
+    """What a warm-up has read, and thrown away, is no cause of weights that nobody seeded."""
+    inquiry = make_inquiry(differs_anyway=True)
+    later = replace(inquiry.first, num_events=9) if is_same else replace(inquiry.first, name="y", num_events=9)
+    inquiry = replace(inquiry, replica=replace(inquiry.replica, first=later))
+    tried: list[Any] = []
+
+    def find(hypotheses: tuple[Any, ...], _: Any) -> list[Any]:
+        tried.append({type(one).__name__ for one in hypotheses})
+        return [object()]
+
+    monkeypatch.setattr("reproof.explain.search.find_causes", find)
+    monkeypatch.setattr("reproof.explain.search.open_inquiry", lambda *_: inquiry)
+    Search(laboratory=inquiry.laboratory, candidate=inquiry.candidate).explain(inquiry.first)
+    assert len(tried) == 2
+    assert "UnstableOperation" in tried[1]
+    assert ({"MarkedMemory", "DecidingMemory"} <= tried[1]) is is_same
+
+
 LINE = OutputDifference(kind="line", name="stdout line 1", baseline="a", candidate="b")
 OPEN = Comparison(
     verdict="inconclusive",

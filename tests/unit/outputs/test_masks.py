@@ -142,6 +142,8 @@ class TestSurroundings:
         [
             ("[4243] step 4250", "[<process>] step 4250"),
             ("[pid 4250] step 4250", "[pid <process>] step 4250"),
+            ("INFO 4242 epoch 4250", "INFO <process> epoch 4250"),
+            ("loss 4242.5, 4242/5000, 1,4242", "loss 4242.5, 4242/5000, 1,4242"),
             ("PID: 4250, ppid=4251", "PID: <process>, ppid=<process>"),
             ("log.pid4250.txt", "log.pid<process>.txt"),
         ],

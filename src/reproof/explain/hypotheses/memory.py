@@ -57,7 +57,7 @@ class MarkedMemory(Hypothesis["PoisonedEvent"]):
         evidence = (
             f"memory that was allocated on this line and never written reaches {found.stage} {found.name} in step "
             f"{found.step}: {found.num_poisoned} of its {found.num_elements} elements come from the marks that "
-            f"experiment {inquiry.marked.number} had put there"
+            f"experiment {inquiry.marked.number} had put there{inquiry.tell_replica()}"
         )
         return [inquiry.name(allocated_on(found.file, found.line), evidence)]
 
