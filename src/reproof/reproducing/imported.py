@@ -249,10 +249,7 @@ def _try_surroundings(job: Job, rerun: Rerun) -> Diagnosis:
 
 
 def _weigh(bundle: Bundle, judgement: Judgement, rounding: Rounding, runs: Sequence[WorkerResult]) -> Judgement:
-    """Say whether weights and metrics are as near as rounding leaves them, which alone shows no equivalence.
-
-    Some weights hardly matter, and rounding takes them far: a changed learning rate may hide behind them.
-    """
+    """Say whether weights and metrics are as near as rounding leaves them, which alone shows no equivalence."""
     perturbations = [Perturbation(losses=run.losses, metrics=run.metrics, weight=run.perturbed) for run in runs]
     reference = bundle.reference or Reference(margins=bundle.manifest.margins, alpha=bundle.manifest.alpha)
     reference = replace(reference, perturbations=(*reference.perturbations, *perturbations))

@@ -60,7 +60,18 @@ def list_needs(job: Job, gates: Sequence[Gate]) -> tuple[Need, ...]:
     if job.bundle.environment:
         rows += [*_need_interpreter(job.bundle.environment, here), *_need_packages(job.bundle.environment, here)]
         rows += _need_hardware(job.bundle.environment, here)
+    else:
+        rows += _tell_here(here)
     return tuple(rows)
+
+
+def _tell_here(here: Mapping[str, Any]) -> Iterator[Need]:
+    """Yield what matters most and the bundle does not tell: other versions give other bits."""
+    python = str(here.get("python", {}).get("version", _UNKNOWN)).partition(" ")[0]
+    for what, version in (("Python", python), ("PyTorch", find_version(here, "torch") or "not installed")):
+        yield Need(
+            what=what, needed="not kept: the version of the search, if you know it", here=version, state="unknown"
+        )
 
 
 def _need_data(job: Job) -> Iterator[Need]:
