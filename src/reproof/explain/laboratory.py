@@ -42,6 +42,7 @@ class Setting:
         max_runs: Experiments that may be made.
         work: Folder for copies.
         traces: Folder for the traces of the experiments.
+        is_same_program: Whether what only one run does is a divergence; not where one has been edited.
         since: Time at which the baseline began, in seconds, or None if that was not in this check.
     """
 
@@ -53,6 +54,7 @@ class Setting:
     max_runs: int
     work: Path
     traces: Path
+    is_same_program: bool = True
     since: float | None = None
 
 
@@ -234,7 +236,7 @@ class Laboratory:
             TraceError: If one of them cannot be read.
         """
         traces = self._open(baseline), self._open(trace)
-        comparison = compare_traces(*traces, max_differences=1, is_same_program=True)
+        comparison = compare_traces(*traces, max_differences=1, is_same_program=self.setting.is_same_program)
         first = comparison.first
         if first is not None and is_beyond(first, traces[1]):
             first = None
