@@ -98,7 +98,7 @@ class CheckOptions(ScriptOptions):
             explains=self.explains,
             until_identical=self.until_identical,
             max_runs=self.max_runs,
-            maps_steps=self.page_file is not None,
+            maps_steps=True,
         )
 
 
