@@ -35,6 +35,9 @@ SPLITTERS: Final = frozenset(
 
 LISTINGS: Final = frozenset({"listdir", "scandir", "glob", "iglob", "rglob", "iterdir", "walk", "fwalk"})
 EMPTY: Final = {name: name.replace("empty", "zeros") for name in ("empty", "empty_like", "new_empty")}
+LISTED: Final = (ast.List, ast.Tuple, ast.ListComp)
+"""What holds the values of a tensor, and not its shape."""
+
 KEEP_ORDER: Final = frozenset({"sorted", "range", "zip", "min", "max", "sum", "len"})
 WALKERS: Final = frozenset({"list", "tuple", "enumerate", "iter"})
 
@@ -252,14 +255,21 @@ def keep_order(line: Line, _: str) -> str | None:
 
 
 def fill_memory(line: Line, _: str) -> str | None:
-    """`torch.empty(n)` -> `torch.zeros(n)`; the same for NumPy and for `torch.Tensor(n)`."""
-    for call in line.calls(EMPTY):
+    """`torch.empty(n)` -> `torch.zeros(n)`; the same for NumPy and `torch.Tensor(n)`; weights get random numbers."""
+    weights = {id(child) for call in line.calls({"Parameter"}) for child in call.args}
+    for call in line.calls({*EMPTY, "Tensor"}):
+        is_method = isinstance(call.func, ast.Attribute)
         prefix = f"{line.text_of(call.func.value)}." if isinstance(call.func, ast.Attribute) else ""
-        return line.replace(call.func, prefix + EMPTY[last_name(call.func)])
-    for call in line.calls({"Tensor"}):
-        is_shape = call.args and not isinstance(call.args[0], ast.List | ast.Tuple | ast.ListComp)
-        if is_shape and isinstance(call.func, ast.Attribute):
-            return line.replace(call.func, f"{line.text_of(call.func.value)}.zeros")
+        name = last_name(call.func)
+        if name == "Tensor" and (not is_method or not call.args or isinstance(call.args[0], LISTED)):
+            continue
+        if id(call) in weights and prefix == "torch." and len(call.args) > 1:
+            return line.replace(
+                call,
+                f"torch.nn.init.normal_({line.text_of(call)}, std=0.02)",
+                "after torch.manual_seed; not zeros: weights that are equal stay equal",
+            )
+        return line.replace(call.func, prefix + EMPTY.get(name, "zeros"))
     return None
 
 

@@ -150,7 +150,11 @@ concurrency DataLoader
 # memory, operations, numbers
 uninitialized-memory torch.empty
 - self.scale = nn.Parameter(torch.empty(n, m))
-+ self.scale = nn.Parameter(torch.zeros(n, m))
++ self.scale = nn.Parameter(torch.nn.init.normal_(torch.empty(n, m), std=0.02))
+- self.shift = nn.Parameter(torch.empty(n))
++ self.shift = nn.Parameter(torch.zeros(n))
+- total = torch.empty(n, m)
++ total = torch.zeros(n, m)
 uninitialized-memory torch.Tensor
 - self.b = nn.Parameter(torch.Tensor(n))
 + self.b = nn.Parameter(torch.zeros(n))

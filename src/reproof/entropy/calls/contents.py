@@ -221,6 +221,11 @@ def read_pointer(_walk: Walk, value: Any, _depth: int) -> int:
     return digest_text(value.__name__)
 
 
+def read_library(walk: Walk, value: Any, depth: int) -> int:
+    """Read a library that `ctypes` has loaded, which is its name: where it lies is another address each time."""
+    return walk.visit(value._name, depth)  # noqa: SLF001  # as `ctypes` itself shows it
+
+
 def read_buffer(walk: Walk, value: Any, _depth: int) -> int:
     """Read what shows its memory."""
     with memoryview(value) as view:
@@ -308,6 +313,7 @@ BY_NAME: Final[dict[str, Reader]] = {
     "_ctypes.Structure": read_buffer,
     "_ctypes._SimpleCData": read_buffer,
     "_ctypes.CFuncPtr": read_pointer,
+    "ctypes.CDLL": read_library,
     "_io._IOBase": read_nothing,
     "threading.Thread": read_nothing,
     "_thread._local": read_nothing,

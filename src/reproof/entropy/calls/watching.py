@@ -238,7 +238,8 @@ class CallWatcher:
         stream.num_events += 1
         arguments = [] if call is None else call.arguments
         if not self._is_comparing:
-            place = next((n for n, argument in enumerate(arguments) if argument is returned), None)
+            is_object = type(returned) not in UNCHANGING  # small numbers are one object wherever they come from
+            place = next((n for n, argument in enumerate(arguments) if is_object and argument is returned), None)
             result = Result(
                 None if place is not None else returned,
                 tuple((n, arguments[n]) for n in [*changed, *([] if place is None else [place])]),

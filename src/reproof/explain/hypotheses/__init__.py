@@ -46,9 +46,10 @@ BY_COMPUTING: Final[tuple[Hypothesis[Any], ...]] = (
     MarkedMemory(is_initial=True),
     UnstableOperation(),
     MarkedMemory(is_initial=False),
+    DecidingMemory(is_evident=True),
     Race(has_several=False),
     UnseenSource(),
-    DecidingMemory(),
+    DecidingMemory(is_evident=False),
     PartingOperation(),
 )
 """Those where it shows although everything is replayed."""

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Final
 from reproof.entropy.calls.records import FOLDER, Spot, read_findings
 from reproof.entropy.plan import Plan
 from reproof.explain.hypotheses.hypothesis import Hypothesis
-from reproof.explain.hypotheses.memory import find_places, looks_unwritten
 from reproof.explain.hypotheses.operations import is_uninitialized
 from reproof.explain.minimize import minimize
 from reproof.explain.suspects import Suspect
@@ -71,10 +70,9 @@ class UnseenSource(Hypothesis[Found]):
         try:
             if noted.problem is not None or noted.agrees_through(inquiry.step):
                 return None
-            found = heal_all(inquiry, noted)
+            return heal_all(inquiry, noted)
         finally:
             shutil.rmtree(noted.trace / FOLDER, ignore_errors=True)
-        return None if found is None or is_allocating(inquiry, found.findings) else found
 
     def causes(self, inquiry: Inquiry, found: Found) -> list[Cause]:
         """Name the lines of the calls."""
@@ -173,10 +171,3 @@ def choose(findings: Iterable[Finding]) -> tuple[Finding, ...]:
         (origins if one.is_origin else others).setdefault(one.spot, one)
     first = [one for spot, one in others.items() if spot not in origins]
     return (*reversed(origins.values()), *first)
-
-
-def is_allocating(inquiry: Inquiry, findings: tuple[Finding, ...]) -> bool:
-    """Whether these may be calls that return memory which nothing has written: then that is to be tried."""
-    folder, places = inquiry.setting.request.folder, set(find_places(inquiry))
-    spots = [Spot.read(one.spot) for one in findings]
-    return any((spot.file, spot.line) in places and looks_unwritten(folder, spot.file, spot.line) for spot in spots)

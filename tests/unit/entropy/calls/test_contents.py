@@ -144,6 +144,7 @@ def make_values() -> list[Any]:
         lambda x: x + len(text),
         [].append,
         threading.Lock(),
+        ctypes.CDLL(None),
         float("nan"),
         np.float32("nan"),
     ]

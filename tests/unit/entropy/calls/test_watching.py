@@ -107,6 +107,14 @@ def test_what_a_call_changes_is_changed_again(runs: Runs) -> None:
     assert lines(findings) == [(3, True, True)]
 
 
+def test_a_number_that_is_given_and_returned_is_no_object(runs: Runs) -> None:
+    """As the size of a buffer that was filled: it is one object by chance."""
+    runs.names["fill"] = lambda box, size: runs.names["draw"](into=box) and size
+    first, second, findings = runs.compare("box = [0]\nsize = 2\nfill(box, size)")
+    assert second["box"] == first["box"]
+    assert lines(findings) == [(3, True, True)]
+
+
 def test_a_result_that_cannot_be_kept_is_told_and_what_it_gives_is_no_origin(runs: Runs) -> None:
     """A function that was made; what it returns later may differ for that reason alone."""
     _, _, findings = runs.compare("f = make()\na = f()\nb = f()")

@@ -37,7 +37,6 @@ def explain(
 ) -> Callable[..., tuple[list[Cause], list[Any]]]:
     """Return what tests the hypothesis on a run with these findings, and returns the causes and the plans."""
     monkeypatch.setattr(unseen, "is_uninitialized", lambda _inquiry: False)
-    monkeypatch.setattr(unseen, "is_allocating", lambda *_: False)
 
     def test(findings: list[Finding], *results: Difference | None) -> tuple[list[Cause], list[Any]]:
         monkeypatch.setattr(unseen, "read_findings", lambda _trace: findings)
