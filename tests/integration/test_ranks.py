@@ -56,7 +56,7 @@ SCRIPT = """
                         net[2].weight.add_(0.1)
                 if MODE == "shards drift" and rank == 3:
                     with torch.no_grad():
-                        net[2].bias.to_local().add_(0.1)
+                        net[0].weight.to_local().add_(0.1)
         if MODE == "uneven" and rank == 1:
             net(x).sum().backward()
             optimizer.step()
@@ -86,7 +86,7 @@ UNEVEN = "the ranks did not take the same number of steps: rank 0 took 4 steps, 
         pytest.param("same", 3, [SAME], marks=pytest.mark.thorough),
         ("shards", 2, []),
         pytest.param("shards", 4, [], marks=pytest.mark.thorough),
-        pytest.param("shards drift", 4, ["rank 3, FSDPSequential.2.bias"], marks=pytest.mark.thorough),
+        pytest.param("shards drift", 4, ["rank 3, FSDPSequential.0.weight"], marks=pytest.mark.thorough),
     ],
 )
 def test_ranks_agree_or_are_told(tmp_path: Path, reproof: Command, mode: str, world: int, told: list[str]) -> None:

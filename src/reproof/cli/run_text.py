@@ -103,8 +103,8 @@ def draw_overview(summary: RunSummary, conditions: Sequence[RunCondition], scree
 
 def tabulate_ranks(summary: RunSummary) -> list[str]:
     """Return a table of the processes that train together; nothing for a training in one process."""
-    ranks = sorted((child for child in summary.children if child.rank is not None), key=lambda child: child.rank or 0)
-    return draw_table(RANK_COLUMNS, ranks) if ranks else []
+    ranks = [child for child in (*summary.first, *summary.children) if child.rank is not None]
+    return draw_table(RANK_COLUMNS, sorted(ranks, key=lambda child: child.rank or 0)) if ranks else []
 
 
 def describe_child(child: ChildSummary) -> str:

@@ -149,6 +149,7 @@ class RunSummary:
         incomplete: Why this is not the record of a whole run, or None.
         damage: What cannot be read, one line each. Only what was looked at: `SalvagedTrace.verify` looks at everything.
         children: What the processes recorded that these have started.
+        first: What the first process recorded, if it trains together with some of these.
     """
 
     folder: str
@@ -162,6 +163,7 @@ class RunSummary:
     incomplete: str | None = None
     damage: tuple[str, ...] = ()
     children: tuple[ChildSummary, ...] = ()
+    first: tuple[ChildSummary, ...] = ()
 
     @property
     def num_steps(self) -> int:
@@ -242,7 +244,23 @@ def summarise(trace: SalvagedTrace) -> RunSummary:
         incomplete=trace.explain_incomplete(),
         damage=tuple(dict.fromkeys(damage)),
         children=tuple(summarise_children(trace.folder)),
+        first=tuple(summarise_first(trace)),
     )
+
+
+def summarise_first(trace: SalvagedTrace) -> Iterator[ChildSummary]:
+    """Yield what the first process recorded, if it is one of those that train together: some launch their own ranks."""
+    parallel = () if trace.header is None or trace.header.origin is not None else trace.header.parallel
+    for own in parallel[:1]:
+        yield ChildSummary(
+            name=f"rank {own.rank}",
+            label="0",
+            num_steps=sum(rank.num_steps for rank in trace.ranks.values()),
+            num_events=sum(rank.num_events for rank in trace.ranks.values()),
+            incomplete=trace.explain_incomplete(),
+            rank=own.rank,
+            last_loss=read_last_loss(trace),
+        )
 
 
 def summarise_children(folder: Path) -> Iterator[ChildSummary]:
@@ -276,11 +294,14 @@ def find_rank(run: str | os.PathLike[str], rank: int) -> str | os.PathLike[str]:
     folder = Path(run)
     trace = salvage_trace(folder)
     own = set(trace.ranks) if trace.header is not None and trace.header.num_ranks > 1 else set()
+    first = {child.rank for child in summarise_first(trace)}
+    if rank in first:
+        return run
     if rank in own:
         return run
     found = {child.rank: child.label for child in summarise_children(folder) if child.rank is not None}
     if rank not in found:
-        known = ", ".join(map(str, sorted(own | set(found)))) or "none"
+        known = ", ".join(map(str, sorted({*own, *found, *(known for known in first if known is not None)}))) or "none"
         raise TraceError(f"{folder} has no rank {rank}", f"its ranks: {known}", slug="trace-missing")
     return folder / PROCESSES / found[rank]
 
