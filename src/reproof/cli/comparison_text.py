@@ -73,9 +73,11 @@ def tell_finding(comparison: Comparison) -> str:
 
 def tell_parting(comparison: Comparison, first: Difference) -> str:
     """Say where the runs part; first that everything of what is trained is equal, if it is."""
-    place = "batch" if comparison.is_verified is None else "step"
+    place = f"in {first.place}" if first.is_within_steps else first.place
+    if comparison.is_verified is None:  # a hand-made record has batches and no steps
+        place = f"in batch {first.step}"
     process = "" if first.process is None else f" of process {first.process}"
-    where = f"the runs part in {place} {first.step}{process}, stage {first.stage}"
+    where = f"the runs part {place}{process}, stage {first.stage}"
     if not comparison.untrained:
         return where
     names = ", ".join(printable(name) for name in comparison.untrained[:MAX_NAMED])
@@ -159,7 +161,7 @@ def difference_lines(difference: Difference) -> list[str]:
     """Return the lines that show the first divergence."""
     rank = f"rank {difference.rank}, " if difference.rank else name_process(difference)
     kind = f" ({difference.detail})" if difference.detail else ""
-    lines = [f"{rank}step {difference.step}, {difference.stage}{kind}: {printable(difference.name)}"]
+    lines = [f"{rank}{difference.place}, {difference.stage}{kind}: {printable(difference.name)}"]
     if difference.explanation:
         lines.append(click.style(printable(difference.explanation), bold=True))
     lines += [f"baseline   {printable(difference.baseline)}", f"candidate  {printable(difference.candidate)}"]
@@ -192,7 +194,7 @@ def short_line(difference: Difference) -> str:
     """Return one line for a later difference."""
     kind = f" ({difference.detail})" if difference.detail else ""
     told = f": {difference.explanation}" if difference.explanation else ""
-    place = f"{name_process(difference)}step {difference.step}, {difference.stage}{kind}"
+    place = f"{name_process(difference)}{difference.place}, {difference.stage}{kind}"
     return printable(f"{place}: {difference.name}{told}")
 
 

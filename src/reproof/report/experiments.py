@@ -102,7 +102,9 @@ def _say_result(experiment: Experiment, *, agreed: bool | None) -> str:
         until = "to its end" if experiment.window is None else f"through step {experiment.window - 1:,}"
         return f"equals the baseline {until}"
     first = experiment.first
-    return "" if first is None else f"parts in step {first.step:,}, {first.stage}"
+    if first is None:
+        return ""
+    return f"parts {'in ' if first.is_within_steps else ''}{first.place}, {first.stage}"
 
 
 def _say_plan(plan: dict[str, Any]) -> str:

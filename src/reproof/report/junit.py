@@ -51,7 +51,7 @@ def _spell(text: str) -> str:
 def _describe(report: Report) -> str:
     lines = [report.verdict.meaning_text]
     if report.first is not None:
-        lines.append(f"step {report.first.step}, {report.first.stage}: {report.first.name}")
+        lines.append(f"{report.first.place}, {report.first.stage}: {report.first.name}")
         lines.append(f"baseline {report.first.baseline}, candidate {report.first.candidate}")
     for cause in report.causes:
         lines += [f"{cause.where}: {cause.reason}", f"proof: {cause.evidence}", f"fix: {cause.fix_text}"]

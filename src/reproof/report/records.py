@@ -84,6 +84,7 @@ class FirstRow:
     """The first divergence.
 
     Attributes:
+        place: Which step it is in, or that it comes after the last.
         rank: Process.
         step: 0-based.
         stage: Its stage.
@@ -100,6 +101,7 @@ class FirstRow:
         excerpt: The code around its line, where one is known.
     """
 
+    place: str
     rank: int
     step: int
     stage: Stage

@@ -117,6 +117,7 @@ def describe_first(
     if first.max_abs is not None and first.num_differing:
         largest = f"{first.max_abs:g}" + ("" if first.max_ulp is None else f" ({first.max_ulp:,} ulp)")
     return FirstRow(
+        place=first.place,
         rank=first.rank,
         step=first.step,
         stage=first.stage,

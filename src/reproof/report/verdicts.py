@@ -56,11 +56,11 @@ def say_verdict(comparison: Comparison) -> str:
     if comparison.verdict == "diverged" and first is not None:
         what = f"the {first.detail} of a batch" if first.stage == "batch" and first.detail else STAGES[first.stage]
         rank = f" on rank {first.rank}" if first.rank else ""
-        if first.stage == "init":
-            return f"The runs part before they begin{rank}, in {what}."
-        if first.stage == "output":
-            return f"The runs part in {what}{rank}."
-        return f"The runs part in step {first.step:,}{rank}, in {what}."
+        where = {"init": " before they begin", "final": " after the last step", "output": ""}.get(
+            first.stage, f" in step {first.step:,}"
+        )
+        comma = "," if where else ""
+        return f"The runs part{where}{rank}{comma} in {what}."
     if comparison.verdict == "identical":
         return "Both runs are identical to the bit." if comparison.num_steps else "No training step was recorded."
     if comparison.verdict == "equivalent":
@@ -128,7 +128,9 @@ def _measure(comparison: Comparison) -> tuple[float, str]:
     if first.step == 0:
         return 0.0, "◂ they differ from step 0 on"
     share = min(1.0, first.step / max(1, comparison.num_steps))
-    told = f"◂ parts in step {first.step:,}" if first.stage != "output" else "◂ the output differs"
+    told = {"output": "◂ the output differs", "final": "◂ parts after the last step"}.get(
+        first.stage, f"◂ parts in step {first.step:,}"
+    )
     return share, told
 
 

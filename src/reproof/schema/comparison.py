@@ -68,7 +68,17 @@ class Difference:
         """Return process, step, stage and event, and how they differ."""
         process = "" if self.process is None else f"process {self.process}, "
         told = "" if self.explanation is None else f": {self.explanation}"
-        return f"{process}step {self.step}, {self.stage}: {self.name}{told}"
+        return f"{process}{self.place}, {self.stage}: {self.name}{told}"
+
+    @property
+    def place(self) -> str:
+        """Which step it is in; what is left of a run, and what it has put out, come after the last."""
+        return f"step {self.step:,}" if self.is_within_steps else "after the last step"
+
+    @property
+    def is_within_steps(self) -> bool:
+        """Whether it is in a step."""
+        return self.stage not in {"final", "output"}
 
     @property
     def label(self) -> str:
