@@ -73,6 +73,7 @@ def describe_failures(result: CheckResult) -> list[str]:
     for run in result.runs:
         if run.exit_code:
             how = f"signal {-run.exit_code}" if run.exit_code < 0 else f"exit code {run.exit_code}"
+            how += f", ended since {run.stall}" if run.stall else ""
             lines = run.last_lines()
             is_repeated = bool(lines) and lines == told
             described.append(f"{run.trace.name}: {how}{', with the same last lines' if is_repeated else ''}")

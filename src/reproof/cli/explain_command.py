@@ -13,7 +13,17 @@ from reproof.cli.check_progress import RunProgress
 from reproof.cli.comparison_text import draw_comparison
 from reproof.cli.json_output import COMPARISON, JsonFile, json_option, write_json
 from reproof.cli.lines import echo_lines, printable, section
-from reproof.cli.options import POSITIVE, Ignore, Options, Quiet, Run, UntilIdentical, option, pass_options
+from reproof.cli.options import (
+    POSITIVE,
+    Ignore,
+    Options,
+    Quiet,
+    Run,
+    UntilIdentical,
+    option,
+    pass_options,
+    prepare_runs,
+)
 from reproof.cli.page_file import Html, Open, refuse_opening, write_page
 
 
@@ -49,6 +59,7 @@ def command(options: ExplainOptions) -> int:
             until_identical=options.until_identical,
             ignored=options.ignored,
             maps_steps=options.page_file is not None,
+            stdin=prepare_runs(click.get_current_context()),
             watch=progress.watch,
         )
     experiments = [] if found is None else [trial.to_json() for trial in found.trials]

@@ -19,4 +19,5 @@ The wings, each with a map in its `__init__` and a table of its taps:
 - `sources`: what a run reads: clocks, folders, files, programs, random numbers
 - `races`: which of several threads, processes or tasks comes first
 - `rewriting`: what no function can stand in for: sets, hashes, addresses; the user's modules are compiled anew
+- `calls`: what calls of the user's code are given and return, for sources that no tap sees; in experiments alone
 """

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import wrapt
 
+from reproof.entropy.calls.table import CALLS
 from reproof.entropy.interception import Interceptor
 from reproof.entropy.plan import Plan, plan_from_json
 from reproof.entropy.programs import Program, follow_programs
@@ -137,7 +138,7 @@ class Taps:
         self.generators = Generators(self.interceptor)
         self.interceptor.workers = workers = Workers()
         install_rows(
-            (*SOURCES, *RACES, *REWRITING),
+            (*SOURCES, *RACES, *REWRITING, *CALLS),
             {"interceptor": self.interceptor, "generators": self.generators, "workers": workers},
         )
         self.written = follow_writes(self.interceptor)

@@ -43,6 +43,7 @@ class Setting:
         work: Folder for copies.
         traces: Folder for the traces of the experiments.
         ignored: Patterns of names of files that are not compared.
+        is_same_program: Whether what only one run does is a divergence; not where one has been edited.
         since: Time at which the baseline began, in seconds, or None if that was not in this check.
     """
 
@@ -55,6 +56,7 @@ class Setting:
     work: Path
     traces: Path
     ignored: tuple[str, ...] = ()
+    is_same_program: bool = True
     since: float | None = None
 
 
@@ -247,7 +249,10 @@ class Laboratory:
             TraceError: If one of them cannot be read.
         """
         traces = self._open(baseline), self._open(trace)
-        comparison = compare_traces(*traces, max_differences=1, is_same_program=True, ignored=self.setting.ignored)
+        setting = self.setting
+        comparison = compare_traces(
+            *traces, max_differences=1, is_same_program=setting.is_same_program, ignored=setting.ignored
+        )
         first = comparison.first
         if first is not None and is_beyond(first, traces[1]):
             first = None

@@ -22,6 +22,7 @@ Hooks, each of which sees one thing that a training does:
 - `models`: a model is called
 - `steps`: `backward()` is called, an optimizer steps
 - `by_hand`: a training without an optimizer changes its parameters
+- `parallel`: which processes train a model together
 - `joins`: a thread, or a task of a pool, is waited for
 - `restorations`: state is saved or loaded (for `reproof resume-check`)
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from reproof.recorder.registry import Registry
     from reproof.recorder.rng import RngReader
     from reproof.recorder.trainings import ThreadState, Training, Trainings
-    from reproof.schema import Level
+    from reproof.schema import Level, Parallel
 
 BESIDE: Final = "threads beside the training"
 """What a problem with such a thread is reported as."""
@@ -44,6 +44,8 @@ class Context:
         rng: States of the random number generators.
         thread: What the current thread is in the middle of.
         is_active: Whether hooks record; false while they are installed, after the end, and in forked children.
+        parallel: Models that are trained together with other processes.
+        remarks: What was done that hardly anybody means to do, one sentence each.
         on_step: Called after each step with the 0-based index of the next one.
         on_end: Called once when the recording ends, while the hooks are still in place and record.
         on_complete: Called once after that, unless the training was ended after a number of steps: what it has left.
@@ -62,6 +64,8 @@ class Context:
     rng: RngReader
     thread: ThreadState
     is_active: bool = False
+    parallel: list[Parallel] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
     on_step: list[Callable[[int], None]] = field(default_factory=list)
     on_end: list[Callable[[], None]] = field(default_factory=list)
     on_complete: list[Callable[[], None]] = field(default_factory=list)

@@ -16,6 +16,7 @@ from torch.utils.data import DataLoader
 from torch.utils.data.dataloader import _BaseDataLoaderIter, _DatasetKind
 
 from reproof.recorder.batches import BatchRecorder
+from reproof.recorder.parallel import holds_order
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,6 +40,7 @@ class LoaderState:
         name: Name of its events, once it is iterated.
         recorder: Records its batches, once there are any.
         num_batches: Batches seen so far.
+        epoch: What the sampler was told of the epoch, of one that shuffles by that alone; None before the first.
     """
 
     def __init__(self, number: int) -> None:
@@ -48,6 +50,7 @@ class LoaderState:
         self.recorder: BatchRecorder | None = None
         self.num_batches = 0
         self._last_batch_seconds = 0.0
+        self.epoch: int | None = None
 
     def affords_numbers(self) -> bool:
         """Whether indices, labels and sample fingerprints cost little compared with what happens between two batches.
@@ -106,6 +109,7 @@ class LoaderHooks:
                     if loader.generator is not None:
                         self._context.rng.note_loader(state.number, loader.generator)
                     setattr(iterator, self._attribute, IteratorState(state, draws=draws_indices(loader)))
+                    self._note_epoch(state, loader)
             original(iterator, loader, *args, **kwargs)
 
         return init
@@ -156,6 +160,16 @@ class LoaderHooks:
         if state.name is None:
             state.name = f"loader{state.number}({size_of(loader)})"
         return state
+
+    def _note_epoch(self, state: LoaderState, loader: Any) -> None:
+        """Remark that an epoch begins in the order of the one before, as nobody has told the sampler of it."""
+        sampler = holds_order(loader)
+        if sampler is None:
+            return
+        if state.num_batches and state.epoch == sampler.epoch:
+            told = f"{state.name}: every epoch in the same order: call sampler.set_epoch(epoch) before each"
+            self._context.remarks += [] if told in self._context.remarks else [told]
+        state.epoch = sampler.epoch
 
     def _record(self, iterator: Any, batch: Any) -> None:
         own: IteratorState | None = getattr(iterator, self._attribute, None)

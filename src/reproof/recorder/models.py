@@ -15,6 +15,7 @@ import torch
 from reproof.digest import CannotDigestError
 from reproof.entropy.sites import find_site
 from reproof.recorder.evidence import digest_any_tensor
+from reproof.recorder.parallel import describe_parallel
 from reproof.recorder.patches import Patches
 from reproof.recorder.registry import unwrapped
 from reproof.recorder.tracing import is_tracing
@@ -131,7 +132,10 @@ class ModelHooks:
         if context.records("steps"):
             training = context.training
             training.by_hand.finish()
-            training.state.record_first_use(module)
+            if training.state.record_first_use(module):
+                with context.problems.guard("processes of a model"):
+                    found = describe_parallel(module, context.registry.name_of(module))
+                    context.parallel += [] if found is None else [found]
             if not is_training:
                 self._record_inputs("metric", context.registry.name_of(module), args, kwargs)
         if is_training and not context.training.has_loader and self._is_within_limit():

@@ -30,7 +30,7 @@ from reproof.recorder.options import Options
 from reproof.recorder.outputs.capture import OutputCapture
 from reproof.recorder.patches import Patches
 from reproof.recorder.problems import Problems, describe_error
-from reproof.recorder.surroundings import rank_of_process, require_torch, world_size
+from reproof.recorder.surroundings import name_rank, rank_of_process, require_torch, world_size
 from reproof.recorder.trainings import ThreadState
 from reproof.schema import LEVELS, Probes, RunHeader
 from reproof.trace import TraceWriter
@@ -157,7 +157,9 @@ class Recording:
             num_steps=self._num_steps,
             statistics=self._statistics,
             created=datetime.datetime.now().astimezone().isoformat(),
-            environment=collect_environment(self._command) if self._origin is None else {},
+            environment=(
+                collect_environment(self._command) if self._origin is None else {"process": {"pid": os.getpid()}}
+            ),
             num_ranks=world_size() if self._origin is None else 1,
             origin=self._origin,
         )
@@ -239,6 +241,7 @@ class Recording:
         install_hooks(context)
         self._artifacts.prepare()
         install_probes(context, self._probes, writer.header.run_id, writer.rank)
+        context.on_step.append(self._write_findings)
         context.on_step.append(self._stop_after_last)
         context.is_active = True
         while self._waiting:
@@ -327,6 +330,16 @@ class Recording:
         if self.taps.problem is not None:
             self.add_problem(self.taps.problem)
 
+    def _write_findings(self, _step: int = 0) -> None:
+        """Write into the header what is known of other processes by now: this one may be killed."""
+        context, writer = self.context, self._writer
+        if context is None or writer is None or writer.rank != 0:
+            return
+        header = writer.header
+        if (len(header.parallel), len(header.remarks)) != (len(context.parallel), len(context.remarks)):
+            with self.guard("header"):
+                writer.write_header(replace(header, parallel=tuple(context.parallel), remarks=tuple(context.remarks)))
+
     def _write_outcome(self, writer: TraceWriter, status: str, ended: str | None, exit_code: int | None) -> None:
         """Write the header again, with how the run ended and what is known of the environment by now."""
         environment = dict(writer.header.environment)
@@ -339,6 +352,9 @@ class Recording:
             exit_code=exit_code,
             problems=self.problems,
             environment=environment,
+            origin=None if self._origin is None else name_rank(self._origin),
+            parallel=() if self.context is None else tuple(self.context.parallel),
+            remarks=() if self.context is None else tuple(self.context.remarks),
         )
         try:
             writer.write_header(header)

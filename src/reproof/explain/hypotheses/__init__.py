@@ -8,6 +8,7 @@
     addresses    objects are ordered by where they lie in memory
     operations   an operation does not give the same bits twice, or is where two runs part
     memory       memory is read before anything has written it
+    unseen       a call gives another result for the same inputs, and no tap sees why
 
 To add a hypothesis, write it in a file of its own and give it a place in the tuples below.
 """
@@ -22,6 +23,7 @@ from reproof.explain.hypotheses.operations import PartingOperation, UnstableOper
 from reproof.explain.hypotheses.outside import FilesOutside
 from reproof.explain.hypotheses.races import Race, suspect_timers
 from reproof.explain.hypotheses.sources import DifferingSources
+from reproof.explain.hypotheses.unseen import UnseenSource
 from reproof.explain.hypotheses.variations import VariedOperation
 
 if TYPE_CHECKING:
@@ -44,9 +46,11 @@ BY_COMPUTING: Final[tuple[Hypothesis[Any], ...]] = (
     MarkedMemory(is_initial=True),
     UnstableOperation(),
     MarkedMemory(is_initial=False),
-    DecidingMemory(),
-    PartingOperation(),
+    DecidingMemory(is_evident=True),
     Race(has_several=False),
+    UnseenSource(),
+    DecidingMemory(is_evident=False),
+    PartingOperation(),
 )
 """Those where it shows although everything is replayed."""
 
