@@ -26,6 +26,7 @@ from reproof.cli.options import (
     pass_options,
     project_option,
 )
+from reproof.cli.page_file import Html, Open, refuse_opening, write_reproduction_page
 from reproof.cli.table import Column, draw_table
 from reproof.reproducing.job import ReproduceRequest
 from reproof.reproducing.workflow import Reproduction, run_reproduction
@@ -75,6 +76,8 @@ class ReproduceOptions(Options):
     anyway: Annotated[bool, flag("--anyway", help="Run although data or code differ from the bundle's.")]
     diagnoses: Annotated[bool, explain_option(help="Search for the reason by experiment, or not.")]
     json_file: Annotated[JsonFile | None, json_option(REPRODUCTION)]
+    page_file: Html
+    opens: Open
     quiet: Quiet
 
     def to_request(self) -> ReproduceRequest:
@@ -104,11 +107,13 @@ def command(options: ReproduceOptions) -> int:
 
     Exits with 0 for identical or equivalent, 1 for not reproduced, 2 if it cannot tell.
     """
+    refuse_opening(options.page_file, opens=options.opens)
     quiet = (lambda _: None) if options.quiet else None
     reproduction = run_reproduction(options.to_request(), quiet or tell, quiet or show_needs)
     if write_json(reproduction.to_json(), options.json_file):
         for line in draw(reproduction, quiet=options.quiet):
             click.echo(line)
+    write_reproduction_page(options.page_file, reproduction, opens=options.opens)
     return reproduction.exit_code
 
 
