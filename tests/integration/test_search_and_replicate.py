@@ -91,7 +91,7 @@ def test_a_search_leaves_a_bundle_whose_replicates_judge_a_reproduction(reproof:
     )
     changed = reproof("replicate", "optuna_best", "--replicates", "4", "--perturbations", "2")
     assert changed.code == 2
-    assert "code of the project differs from the bundle's (tiny.py)" in changed.own_lines[-1]
+    assert "code of the project differs from the bundle's (tiny.py: train)" in changed.own_lines[-1]
     assert (tmp_path / "optuna_best" / "bundle.json").read_bytes() == before
 
 
