@@ -25,7 +25,6 @@ NOT_YET: Final = {
     "gloo": "ranks that are spawned are not recorded",
     "notebook": "a notebook is no script",
     "parent_data": "experiments cannot find data beside the folder that they copy",
-    "pool_generators": "a draw with no line of the user's on the stack has no line",
     "resume": "state that no object of PyTorch holds is not named, and batches passed over by hand are accused",
 }
 """How the names of cases begin that are judged wrong today, and why. What a change puts right it takes out here."""

@@ -6,7 +6,7 @@
     outside      files that an earlier run left outside of the working folder
     races        threads or processes race, or a timer interrupts the run
     addresses    objects are ordered by where they lie in memory
-    operations   an operation does not give the same bits twice, or is where two runs part
+    operations   an operation does not give the same bits twice, or is where two runs part; or the data have changed
     memory       memory is read before anything has written it
     unseen       a call gives another result for the same inputs, and no tap sees why
 
@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from reproof.explain.hypotheses.addresses import Addresses
 from reproof.explain.hypotheses.memory import DecidingMemory, MarkedMemory
-from reproof.explain.hypotheses.operations import PartingOperation, UnstableOperation
+from reproof.explain.hypotheses.operations import ChangedData, PartingOperation, UnstableOperation
 from reproof.explain.hypotheses.outside import FilesOutside
 from reproof.explain.hypotheses.races import Race, suspect_timers
 from reproof.explain.hypotheses.sources import DifferingSources
@@ -51,6 +51,7 @@ BY_COMPUTING: Final[tuple[Hypothesis[Any], ...]] = (
     UnseenSource(),
     DecidingMemory(is_evident=False),
     PartingOperation(),
+    ChangedData(),
 )
 """Those where it shows although everything is replayed."""
 

@@ -1,4 +1,4 @@
-"""An operation does not give the same bits twice, or is where two runs part although everything is replayed."""
+"""An operation does not give the same bits twice, two runs part at one though all is replayed, or data have changed."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ from reproof.trace.probes import read_repetitions
 
 if TYPE_CHECKING:
     from reproof.explain.inquiry import Inquiry
+    from reproof.explain.laboratory import Trial
     from reproof.schema import Cause, CauseKind, Difference, OpCause, OpDifference, UnstableOp
 
 KINDS_BY_ORIGIN: Final[dict[OpCause, CauseKind]] = {
     "computed": "nondeterministic-op",
     "random": "unseeded-rng",
-    "argument": "data-change",
-    "outside": "data-change",
+    "argument": "unseen-source",
+    "outside": "unseen-source",
     "uninitialized": "uninitialized-memory",
 }
 """Kind of cause by what made an operation differ."""
@@ -29,7 +30,7 @@ UNSEEN: Final = (
 SEED_IT: Final = (
     "follow what this line is given back to the call that makes it; give that a seed, or sort what it returns"
 )
-"""Both for experiments, which had the same files: there no file has changed."""
+"""Both for experiments, which had the same files: no file has changed, and the call is not known that brings it in."""
 
 
 class UnstableOperation(Hypothesis["UnstableOp"]):
@@ -79,7 +80,31 @@ class PartingOperation(Hypothesis["OpDifference"]):
         evidence = f"with everything replayed, {found.explanation} (experiment {inquiry.repeated.number}){repeated}"
         evidence += inquiry.tell_replica()
         cause = inquiry.name(suspect, evidence, is_confirmed=found.cause == "uninitialized")
-        return [replace(cause, reason=UNSEEN, fix=SEED_IT) if cause.kind == "data-change" else cause]
+        return [replace(cause, reason=UNSEEN, fix=SEED_IT) if cause.kind == "unseen-source" else cause]
+
+
+class ChangedData(Hypothesis["Trial"]):
+    """Runs that were recorded earlier had other data than lie there now: all runs of today are the same.
+
+    Within a check all runs had the same files.
+    """
+
+    def applies(self, inquiry: Inquiry) -> bool:
+        """Whether the baseline was recorded before the search, and parted where data come in."""
+        return inquiry.setting.since is None and inquiry.first.stage == "batch" and inquiry.first.detail == "content"
+
+    def experiments(self, inquiry: Inquiry) -> Trial | None:
+        """Return the run that repeats the replica, if it is the same."""
+        is_apart = not inquiry.replica.agrees_through(inquiry.step)
+        return inquiry.repeated if is_apart and inquiry.repeated.agrees_through(inquiry.step) else None
+
+    def causes(self, inquiry: Inquiry, found: Trial) -> list[Cause]:
+        """Suspect the files; no line is known."""
+        evidence = (
+            f"two runs with everything replayed are identical to each other (experiments {inquiry.replica.number} and "
+            f"{found.number}), and given other data than the baseline was: a file may have changed since"
+        )
+        return [inquiry.name(Suspect(key="data", kind="data-change", source="data"), evidence, is_confirmed=False)]
 
 
 def parting_op(inquiry: Inquiry) -> OpDifference | None:

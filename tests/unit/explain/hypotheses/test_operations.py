@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from reproof.explain.hypotheses.operations import PartingOperation, UnstableOperation
+from reproof.explain.hypotheses.operations import ChangedData, PartingOperation, UnstableOperation
 from reproof.schema import UnstableOp
 from reproof.trace.probes import RepetitionWriter
 
@@ -48,8 +48,8 @@ def make_op(num_events: int) -> UnstableOp:
     [
         ("computed", "nondeterministic-op", "it was stable when repeated"),
         ("random", "unseeded-rng", "torch.manual_seed(seed)"),
-        ("argument", "data-change", "give that a seed"),
-        ("outside", "data-change", "give that a seed"),
+        ("argument", "unseen-source", "give that a seed"),
+        ("outside", "unseen-source", "give that a seed"),
         ("uninitialized", "uninitialized-memory", ""),
     ],
 )
@@ -85,3 +85,15 @@ def test_what_came_after_the_divergence_is_not_to_blame(
     writer.close(9, 0)
     causes = UnstableOperation().test(make_inquiry(None))
     assert [cause.line for cause in causes] == ([] if line is None else [line])
+
+
+@pytest.mark.parametrize(("since", "again", "is_named"), [(None, None, True), (1.0, None, False), (None, 2, False)])
+def test_data_have_changed_where_runs_of_today_agree_and_the_recorded_one_does_not(
+    since: float | None, again: int | None, is_named: Any, first: Difference, make_inquiry: Callable[..., Any]
+) -> None:
+    """Not within a check, whose runs had the same files, nor where two runs of today differ, too."""
+    inquiry = make_inquiry(None if again is None else first)
+    inquiry.laboratory.setting.since = since
+    inquiry = replace(inquiry, replica=replace(inquiry.replica, first=first))
+    kinds = [(cause.kind, cause.confirmed) for cause in ChangedData().test(inquiry)]
+    assert kinds == ([("data-change", False)] if is_named else [])

@@ -38,11 +38,13 @@ def explain(
     """Return what tests the hypothesis on a run with these findings, and returns the causes and the plans."""
     monkeypatch.setattr(unseen, "is_uninitialized", lambda _inquiry: False)
 
-    def test(findings: list[Finding], *results: Difference | None) -> tuple[list[Cause], list[Any]]:
+    def test(
+        findings: list[Finding], *results: Difference | None, again: Difference | None = first
+    ) -> tuple[list[Cause], list[Any]]:
         monkeypatch.setattr(unseen, "read_findings", lambda _trace: findings)
-        inquiry = make_inquiry(*results)
+        inquiry = make_inquiry(again, *results)
         inquiry = replace(inquiry, replica=replace(inquiry.replica, first=first))
-        return UnseenSource().test(inquiry), inquiry.laboratory.plans
+        return UnseenSource().test(inquiry), inquiry.laboratory.plans[1:]
 
     return test
 
@@ -52,7 +54,7 @@ def test_one_call_takes_two_experiments(explain: Any, first: Difference) -> None
     causes, plans = explain([finding(3)], first, None)
     (cause,) = causes
     assert (cause.kind, cause.line, cause.confirmed) == ("unseen-source", 3, True)
-    assert "(experiment 3)" in cause.evidence
+    assert "(experiment 4)" in cause.evidence
     assert [plan.heals for plan in plans] == [None, None]
     assert [plan.calls_of is None for plan in plans] == [True, False]
 
@@ -80,6 +82,12 @@ def test_nothing_is_said_where_the_divergence_comes_and_goes(explain: Any) -> No
     """The run that only notes agrees with the baseline: putting results in place would prove nothing."""
     causes, plans = explain([finding(3)], None)
     assert (causes, len(plans)) == ([], 1)
+
+
+def test_nothing_is_said_where_runs_agree_by_themselves(explain: Any) -> None:
+    """As where the recorded run had other data than all of today: a call whose result names a file proves nothing."""
+    causes, plans = explain([finding(3)], again=None)
+    assert (causes, plans) == ([], [])
 
 
 def test_places_are_tried_one_by_one_where_a_run_does_not_bear_them_all(
