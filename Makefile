@@ -64,21 +64,33 @@ $(VENV)/.dependencies: constraints.txt pyproject.toml $(VENV)/.build-tools | $(V
 	$(call stage,compiling bytecode,$(BIN)/python -m compileall -qq -j 0 $(VENV)/lib || true)
 	@touch $@
 
-$(VENV)/.installed: $(VENV)/.wheel $(VENV)/.dependencies
+# What the processes that tests start are spared: tests/light_start.py.
+$(VENV)/.light-start: tests/light_start.py $(VENV)/.created
+	@cp $< $(VENV)/lib/python3*/site-packages/reproof_light_start.py
+	@echo 'import os; "REPROOF_LIGHT_START" in os.environ and __import__("reproof_light_start")' \
+	    >"$$(echo $(VENV)/lib/python3*/site-packages)/reproof_light_start.pth"
+	@touch $@
+
+$(VENV)/.installed: $(VENV)/.wheel $(VENV)/.dependencies $(VENV)/.light-start
 	$(call stage,installing the wheel,$(PIP) install --quiet --no-deps --no-index --force-reinstall $(DIST)/*.whl)
 	@touch $@
 
 # --- jobs -------------------------------------------------------------------------------------------------------------
 
 .PHONY: demo
-demo: setup ## record two real trainings, compare them, show where they part
+demo: setup ## check an ordinary training, then one that forgets a seed: its line, proof, fix and page
 	@PATH="$(CURDIR)/$(BIN):$$PATH" examples/demo.sh $(ARGS)
+
+.PHONY: pictures
+pictures: setup ## make the pictures of README.md from a real check; needs Chromium
+	@PATH="$(CURDIR)/$(BIN):$$PATH" python benchmarks/pictures.py
 
 .PHONY: demo-search
 demo-search: setup ## search by Optuna, keep the best trial, train it again, certify it
 	@PATH="$(CURDIR)/$(BIN):$$PATH" OMP_WAIT_POLICY=passive examples/demo_search.sh $(ARGS)
 
 # passive: the threads of PyTorch that have nothing to do leave the cores to the other trainings, instead of spinning.
+# At most half of the time of a training process is left: tests/light_start.py.
 PYTEST = OMP_WAIT_POLICY=passive $(BIN)/pytest --installed --color=no -q -n 2 --dist worksteal
 
 .PHONY: quick

@@ -41,6 +41,8 @@ def pytest_configure(config: pytest.Config) -> None:
     if config.getoption("--installed") and SOURCE in _find_package().parents:
         msg = f"--installed: reproof would be imported from {_find_package()}; unset PYTHONPATH, or run `make test`"
         raise pytest.UsageError(msg)
+    if config.getoption("--tier") != "thorough":
+        os.environ["REPROOF_LIGHT_START"] = "1"  # for the processes that tests start: light_start.py
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as a shell has it in the background; children inherit it
         signal.signal(signal.SIGINT, signal.default_int_handler)
 

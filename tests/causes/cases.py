@@ -627,6 +627,15 @@ SURROUNDINGS = (
     ),
 )
 
+UNSEEN_SOURCE = (
+    _faulty(
+        "unseen_database",
+        "batch",
+        _cause("unseen-source", ("store.py", "ORDER BY random()"), ("store.py", ".fetchall()")),
+    ),
+    _faulty("unseen_buffer", "batch/content", _cause("unseen-source", ("train.py", "libc.getrandom("))),
+)
+
 SEVERAL = (
     _faulty(
         "two_depths",
@@ -694,6 +703,7 @@ CASES = (
     *UNINITIALIZED_MEMORY,
     *NONDETERMINISTIC_OP,
     *SURROUNDINGS,
+    *UNSEEN_SOURCE,
     *SEVERAL,
     *CLEAN,
 )

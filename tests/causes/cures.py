@@ -153,4 +153,6 @@ CURES: Final[dict[str, tuple[Edit, ...]]] = {
             "self.store = torch.cat([self.store, torch.zeros(2 * need, self.store.shape[1])])",
         ),
     ),
+    "unseen_database": (("store.py", "ORDER BY random()", "ORDER BY id"),),
+    "unseen_buffer": (("train.py", "libc.getrandom(salt, len(salt), 0)", "salt[0] = 1"),),
 }

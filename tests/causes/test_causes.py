@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 MAX_RUNS = 5
 """Baseline, candidate and experiments that a case of one cause may take."""
 
+MORE_RUNS = {"unseen-source": 7}
+"""The same of kinds that are looked for last."""
+
 MAX_CHECKS = 6
 """Threads that race may come in the same order twice, as by hand."""
 
@@ -81,7 +84,7 @@ def test_a_planted_fault_is_named(faulty_case: Any, tmp_path: Path, python: Proc
         assert first["step"] == faulty_case.step
 
     causes = [cause for cause in found["causes"] if cause["confirmed"]]
-    assert all(cause["file"] and cause["line"] and "experiment" in cause["evidence"] for cause in causes)
+    assert all(cause["file"] and cause["line"] and len(cause["experiments"]) > 1 for cause in causes), causes
     assert causes, found["causes"]
     assert found["causes"][0]["confirmed"]
     named = [
@@ -93,7 +96,7 @@ def test_a_planted_fault_is_named(faulty_case: Any, tmp_path: Path, python: Proc
     assert all(any(column) for column in zip(*named, strict=True)), causes
     assert all(cause["fix"] for cause in causes)
     if len(found["causes"]) == 1 and "race" not in faulty_case.tags:
-        assert count_runs(found) <= MAX_RUNS
+        assert count_runs(found) <= MORE_RUNS.get(causes[0]["kind"], MAX_RUNS)
 
 
 def test_a_clean_training_is_not_accused(clean_case: Any, tmp_path: Path, python: Process) -> None:

@@ -31,7 +31,7 @@ def jitter():
 """A pause of a length that no run shares with another."""
 
 
-SHARING = "multiprocessing.Process"
+SHARING = "random numbers in the tasks of a pool"
 """Name under which processes are noted that share what they do."""
 
 
@@ -739,6 +739,26 @@ with ProcessPoolExecutor(2, mp_context=mp.get_context("fork")) as pool:
     start = time.monotonic()
     assert run("b", Plan(serializes=True)) == "6 ValueError(3)\n"
     assert time.monotonic() - start < 30
+
+
+def test_tasks_of_joblib_that_draw_are_noted_and_take_turns(
+    tmp_path: Path, run: Run, write: Callable[[str], None]
+) -> None:
+    """With turns one worker of loky does all of them, in their order, and begins as one did in the baseline."""
+    pytest.importorskip("joblib")
+    (tmp_path / "drawing.py").write_text(f"{SLEEP}{POOL}", encoding="utf-8")
+    write("""
+from drawing import draw
+if __name__ == "__main__":
+    from joblib import Parallel, delayed
+    print([Parallel(n_jobs=2)(delayed(draw)(number) for number in range(8)) for _ in range(2)])
+    """)
+    run("a")
+    check_noted(tmp_path, is_noted=True)
+    start = time.monotonic()
+    first, second = (run(name, Plan(baseline=str(tmp_path / "a"), serializes=True)) for name in ("b", "c"))
+    assert first == second
+    assert time.monotonic() - start < 60  # nobody waits for a thread that holds its turn
 
 
 def check_noted(tmp_path: Path, *, is_noted: bool) -> None:

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
 from textwrap import dedent
 from typing import TYPE_CHECKING
 
@@ -12,7 +18,6 @@ from reproof.launch import placing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 PACKAGE = """
     import numpy as np
@@ -22,6 +27,7 @@ PACKAGE = """
 """
 TRAINING = """
     import sys
+    import time
     from pathlib import Path
 
     import torch
@@ -33,6 +39,8 @@ TRAINING = """
     if "--note" in sys.argv:
         with open("../runs.txt", "a") as notes:
             notes.write("run ")
+    if "--wait" in sys.argv:
+        time.sleep(2)
     model = torch.nn.Linear(3, 1)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
     for step in range(3):
@@ -41,6 +49,8 @@ TRAINING = """
         loss.backward()
         optimizer.step()
 """
+
+PATIENCE_SECONDS = 120
 
 pytestmark = pytest.mark.slow
 
@@ -107,3 +117,38 @@ def test_what_a_training_writes_beside_its_folder_is_that_of_its_runs(repository
         assert found.comparison.causes[0].confirmed
     elif found.explanation.notes:
         assert "experiment 1 failed: train.py raised PermissionError" in found.explanation.notes[0]
+
+
+def test_an_interrupted_search_leaves_all_as_it_was(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Ctrl-C in an experiment, which writes beside its folder too: code and data are as before, and no copy is left."""
+    notes, temporary = repository / "runs.txt", tmp_path_factory.mktemp("temporary")
+    notes.touch()
+    before = read_tree(repository)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "reproof", "check", "train.py", "--note", "--wait"],
+        env={**os.environ, "TMPDIR": str(temporary)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )
+    try:
+        end = time.monotonic() + PATIENCE_SECONDS
+        while not find_experiments() and process.poll() is None and time.monotonic() < end:
+            time.sleep(0.05)
+        assert find_experiments()
+        time.sleep(1)  # it has written by then
+        os.killpg(process.pid, signal.SIGINT)
+        out, _ = process.communicate(timeout=PATIENCE_SECONDS)
+    finally:
+        process.kill()
+        process.wait()
+    assert (process.returncode, notes.read_text(encoding="utf-8")) == (130, "run " * 2), out
+    after = read_tree(repository)
+    del before[str(notes)], after[str(notes)]
+    assert after == before
+    assert [path for path in temporary.iterdir() if path.name.startswith("reproof-")] == []
+
+
+def find_experiments() -> list[Path]:
+    """Return the traces of experiments that have begun."""
+    return list(Path(os.environ["XDG_CACHE_HOME"]).glob("reproof/checks/*/experiment1/rank0.entropy"))

@@ -54,6 +54,29 @@ TIMED = """
 """
 """With the begin of one run and the end of another, it fails before anything is recorded."""
 
+VALIDATED = """
+    import sys
+    import torch
+    from torch.utils.data import DataLoader
+
+    torch.manual_seed(0)
+    torch.set_num_threads(1)
+    data = torch.randn(24, 3)
+    train, valid = DataLoader(data[:16], batch_size=4, shuffle=True), DataLoader(data[16:], batch_size=4)
+    model = torch.nn.Linear(3, 1)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    for epoch in range(2):
+        for rows in train:
+            loss = model(rows).square().mean()
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+        if "--validate" in sys.argv:
+            with torch.no_grad():
+                for rows in valid:
+                    model(rows)
+"""
+
 pytestmark = pytest.mark.slow
 
 
@@ -128,11 +151,18 @@ class TestExplain:
         cause = user.result()["causes"][0]
         assert (cause["kind"], cause["confirmed"]) == ("code-change", False)
 
-    def test_runs_of_two_commands_are_refused(self, user: User) -> None:
-        """One line, with both commands."""
-        finished = user.run("explain", "a", "noisy_a")
-        assert finished.code == 2
-        assert "different commands" in finished.err
+    def test_the_draw_is_named_that_only_one_command_makes(self, user: User) -> None:
+        """Validation was added, and its loader draws a seed from the generator that shuffles the training."""
+        user.script.write_text(dedent(VALIDATED), encoding="utf-8")
+        user.run("run", "-o", "plain", "train.py")
+        user.run("run", "-o", "validated", "train.py", "--validate")
+        finished = user.run("explain", "plain", "validated", "--json", "result.json")
+        assert finished.code == 1
+        assert "the baseline ran `train.py`, the candidate `train.py --validate`" in finished.out
+        (cause,) = user.result()["causes"]
+        line = user.script.read_text(encoding="utf-8").splitlines()[cause["line"] - 1]
+        assert (cause["kind"], cause["confirmed"], line.strip()) == ("code-change", True, "for rows in valid:")
+        assert "generator=torch.Generator()" in cause["fix"]
 
 
 class TestCheck:

@@ -20,8 +20,14 @@ ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "src" / "reproof"
 UNIT_TESTS = ROOT / "tests" / "unit"
 
-BESIDE_THE_MIRROR = {"test_architecture.py", "test_documents.py", "test_selection.py", "doctor/test_tables.py"}
-"""Files of unit tests that are about no module: the package, the choice of tests, the scripts of a table."""
+BESIDE_THE_MIRROR = {
+    "test_architecture.py",
+    "test_documents.py",
+    "test_light_start.py",
+    "test_selection.py",
+    "doctor/test_tables.py",
+}
+"""Files of unit tests that are about no module: the package, the tests themselves, the scripts of a table."""
 
 
 def read_contracts() -> dict[str, dict[str, Any]]:

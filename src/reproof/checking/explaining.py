@@ -2,32 +2,38 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import tempfile
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from reproof.checking.workflow import DEFAULT_MAX_RUNS, name_in_cache
 from reproof.checking.workplace import keep_folder
 from reproof.comparison import compare_traces
 from reproof.credentials import MASK
 from reproof.errors import UsageError
-from reproof.explain.laboratory import Setting
+from reproof.explain.edits import find_added_draw
+from reproof.explain.laboratory import BudgetSpentError, Laboratory, Setting
 from reproof.explain.naming import name_cause
 from reproof.explain.search import Explanation, explain_comparison
 from reproof.explain.suspects import Suspect
 from reproof.launch.command import describe_command, refuse_missing
 from reproof.launch.placing import remove_work
 from reproof.launch.processes import RunProcess, RunRequest
-from reproof.schema import LEVELS
+from reproof.schema import LEVELS, relative_to_here
 from reproof.trace import Trace, open_trace
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from reproof.explain.laboratory import Trial
     from reproof.launch.stdin import StandardInput
     from reproof.schema import Cause, Comparison, Difference, Level
+
+SHORT: Final = 10
+"""Digits of a commit that are shown."""
 
 
 def explain_runs(
@@ -36,20 +42,24 @@ def explain_runs(
     *,
     max_runs: int = DEFAULT_MAX_RUNS,
     until_identical: bool = False,
+    ignored: tuple[str, ...] = (),
     maps_steps: bool = False,
     stdin: StandardInput | None = None,
     watch: Callable[[list[RunProcess]], None] = lambda _: None,
 ) -> tuple[Comparison, Explanation | None]:
-    """Compare two runs of one script and, if they differ, find out why by running it again.
+    """Compare two runs and, if they differ, find out why by running the script again.
+
+    If the command or the script was edited between them, only a draw is searched for that one of them alone makes.
 
     The experiments take place in copies of the current folder as it is now: it must be the one in which the runs took
     place, and files that the runs have left are not removed.
 
     Args:
         baseline: Folder of a trace.
-        candidate: Folder of another trace of the same command.
+        candidate: Folder of another trace.
         max_runs: Experiments that may be made.
         until_identical: Go on until the run is identical to its end.
+        ignored: Patterns of names of files that are left out.
         maps_steps: Whether the comparison tells what became of each step and stage.
         stdin: What the runs have read from standard input, if anything: it is no part of a trace.
         watch: Called several times a second with the experiment under way.
@@ -59,19 +69,20 @@ def explain_runs(
 
     Raises:
         TraceError: If one of them cannot be read.
-        UsageError: If they are not runs of one command, or it cannot be run here.
+        UsageError: If they were not recorded by `reproof run`, or cannot be run here.
     """
     traces = (open_trace(Path(baseline)), open_trace(Path(candidate)))
-    command = command_of(*traces)
-    comparison = compare_traces(*traces, is_same_program=True, verify=True, maps_steps=maps_steps)
+    commands = [command_of(trace) for trace in traces]
+    comparison = compare_traces(*traces, is_same_program=True, verify=True, ignored=ignored, maps_steps=maps_steps)
     if comparison.first is None and (comparison.output is None or not comparison.output.is_open):
         return comparison, None
-    if comparison.first is not None and (changed := find_code_change(comparison.first, *traces)) is not None:
-        return replace(comparison, causes=(changed,)), None
-    refuse_missing(command)
+    is_edited = commands[0] != commands[1] or digest_of_script(traces[0]) != digest_of_script(traces[1])
+    if comparison.first is not None and is_edited:
+        return explain_edit(*traces, comparison, max_runs, watch)
+    refuse_missing(commands[0])
     work = Path(tempfile.mkdtemp(prefix="reproof-"))
     try:
-        setting = make_setting(*traces, work, max_runs)
+        setting = replace(make_setting(*traces, work, max_runs), ignored=ignored)
         setting = replace(setting, request=replace(setting.request, stdin=stdin))
         trace = traces[1].folder.absolute()
         return explain_comparison(setting, comparison, trace, watch, until_identical=until_identical)
@@ -122,37 +133,100 @@ def make_traces_folder() -> Path:
     return folder
 
 
-def command_of(baseline: Trace, candidate: Trace) -> tuple[str, ...]:
-    """Return the command that both traces are of.
+def command_of(trace: Trace) -> tuple[str, ...]:
+    """Return the command that a trace is of.
 
     Raises:
-        UsageError: If they were not recorded by `reproof run`, or are of different commands.
+        UsageError: If it was not recorded by `reproof run`, or cannot be run again.
     """
-    commands = [baseline.header.command, candidate.header.command]
-    if not commands[0]:
-        raise UsageError(f"{baseline.folder} was not recorded by `reproof run`", "record the runs with it")
-    if commands[0] != commands[1]:
-        told = " and ".join(repr(describe_command(command)) for command in commands if command)
-        raise UsageError(f"the runs are of different commands: {told}", "compare two runs of one command")
-    if MASK in " ".join(commands[0]):
-        told = f"the command of {baseline.folder} had a credential, which is not kept"
+    command = trace.header.command
+    if not command:
+        raise UsageError(f"{trace.folder} was not recorded by `reproof run`", "record the runs with it")
+    if MASK in " ".join(command):
+        told = f"the command of {trace.folder} had a credential, which is not kept"
         raise UsageError(told, "run `reproof check` with the whole command instead")
-    return commands[0]
+    return command
 
 
-def find_code_change(first: Difference, baseline: Trace, candidate: Trace) -> Cause | None:
-    """Return the change of the script between two runs as the suspected cause; None if it was the same.
+def explain_edit(
+    baseline: Trace,
+    candidate: Trace,
+    comparison: Comparison,
+    max_runs: int,
+    watch: Callable[[list[RunProcess]], None],
+) -> tuple[Comparison, Explanation]:
+    """Find out by which draw an edit of the command or the script has changed the training.
 
-    No experiment can be made, as at most one of the two versions is still here.
+    Either run is repeated if its script is here as it was.
     """
+    notes: list[str] = [describe_edit(baseline, candidate)]
+    trials: list[Trial] = []
+    for run, other, owner in ((candidate, baseline, "candidate"), (baseline, candidate, "baseline")):
+        if comparison.first is None or not is_here(run):
+            continue
+        work = Path(tempfile.mkdtemp(prefix="reproof-"))
+        setting = make_setting(run, other, work, max_runs)
+        request = replace(setting.request, trace=other.folder.absolute())
+        laboratory = Laboratory(replace(setting, request=request, is_same_program=False), watch)
+        try:
+            causes = find_added_draw(laboratory, comparison, owner)
+        except BudgetSpentError:
+            causes = []
+            notes.append(f"the search ended after {max_runs} experiments; more are made with --max-runs")
+        finally:
+            remove_work(work)
+        trials += laboratory.trials
+        if causes:
+            found = Explanation(causes=tuple(causes), trials=tuple(laboratory.trials), notes=tuple(notes))
+            return replace(comparison, causes=found.causes), found
+    causes = [changed] if (changed := find_code_change(comparison.first, baseline, candidate)) is not None else []
+    found = Explanation(causes=tuple(causes), trials=tuple(trials), notes=tuple(notes))
+    return replace(comparison, causes=found.causes), found
+
+
+def describe_edit(baseline: Trace, candidate: Trace) -> str:
+    """Return how the second run was another one than the first: its command, or where to see the edit."""
+    commands = [describe_command(trace.header.command) for trace in (baseline, candidate)]
+    if commands[0] != commands[1]:
+        return f"the baseline ran `{commands[0]}`, the candidate `{commands[1]}`"
     codes = [trace.header.environment.get("code") or {} for trace in (baseline, candidate)]
-    if codes[0].get("script_sha256") == codes[1].get("script_sha256"):
+    commits = [str(code.get("commit") or "")[:SHORT] for code in codes]
+    script = str(codes[1].get("script") or commands[1])
+    told = f"{relative_to_here(script)} has other contents in the two runs"
+    if not all(commits):
+        return told
+    if commits[0] != commits[1]:
+        return f"{told}: `git diff {commits[0]} {commits[1]}` shows what was committed between them"
+    return f"{told}: `git diff {commits[0]}` shows what is not committed"
+
+
+def digest_of_script(trace: Trace) -> str | None:
+    """Return the SHA-256 of the script that a run was of, or None if it is not known."""
+    code = trace.header.environment.get("code") or {}
+    digest = code.get("script_sha256")
+    return digest if isinstance(digest, str) else None
+
+
+def is_here(trace: Trace) -> bool:
+    """Whether the script of a run is here as it was."""
+    code = trace.header.environment.get("code") or {}
+    try:
+        contents = Path(str(code.get("script"))).read_bytes()
+    except OSError:
+        return False
+    return hashlib.sha256(contents).hexdigest() == digest_of_script(trace)
+
+
+def find_code_change(first: Difference | None, baseline: Trace, candidate: Trace) -> Cause | None:
+    """Return the change of the script between two runs as the suspected cause; None if it was the same."""
+    if first is None or digest_of_script(baseline) == digest_of_script(candidate):
         return None
-    script = str(codes[0].get("script") or "")
+    code = candidate.header.environment.get("code") or {}
+    script = str(code.get("script") or "")
     suspect = Suspect(
         key="code", kind="code-change", source="code", file=os.path.relpath(script) if script else None, line=None
     )
-    evidence = "the script had other contents in the two runs; no experiment was made"
+    evidence = "the script had other contents in the two runs; no draw that one of them alone makes explains it"
     return name_cause(suspect, Path.cwd(), first.step, evidence, is_confirmed=False)
 
 

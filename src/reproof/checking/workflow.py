@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 from reproof.checking.workplace import Workplace
 from reproof.comparison import compare_traces
 from reproof.errors import LaunchError, TraceError, UsageError
-from reproof.explain.search import Explanation, explain_comparison
+from reproof.explain.search import Explanation, explain_candidates
 from reproof.launch.command import name_command, refuse_missing, settle_command
 from reproof.launch.processes import FinishedRun, RunProcess, RunRequest, draw_hash_seed
 from reproof.schema.telling import draw_html
@@ -59,6 +59,7 @@ class CheckRequest:
         keep: Folder for the traces, or None for the cache of the user.
         tolerance: Accept recorded numbers within this tolerance; None compares bits.
         artifacts: Globs of files that the training writes and that are compared as well.
+        ignored: Globs of files that the training writes and that are left out.
         max_differences: How many differing events to describe.
         shows_output: Whether the script writes to this terminal.
         variations: Surroundings that the candidates have changed; see `reproof.launch.variations`.
@@ -78,6 +79,7 @@ class CheckRequest:
     keep: Path | None = None
     tolerance: float | None = None
     artifacts: tuple[str, ...] = ()
+    ignored: tuple[str, ...] = ()
     max_differences: int = 5
     shows_output: bool = False
     variations: tuple[str, ...] = ()
@@ -192,26 +194,24 @@ def run_check(request: CheckRequest, watch: Callable[[list[RunProcess]], None] =
 def explain(
     request: CheckRequest, workplace: Workplace, result: CheckResult, watch: Callable[[list[RunProcess]], None]
 ) -> CheckResult:
-    """Search for the causes of what the worst candidate showed, if it diverged.
-
-    Where only outputs differ, experiments decide about each candidate until one diverges.
-    """
-    explanation: Explanation | None = None
-    for number in order_candidates(result.comparisons):
-        comparison = result.comparisons[number]
-        if not needs_explanation(comparison) or (explanation and result.comparison.first is not None):
-            continue
-        if workplace.problem is not None:
-            return replace(result, explanation=Explanation(causes=(), trials=(), notes=(workplace.problem,)))
-        setting = workplace.setting(number + 1, request.variations, request.max_runs)
-        trace = result.runs[number + 1].trace
-        comparison, found = explain_comparison(
-            setting, comparison, trace, watch, until_identical=request.until_identical
+    """Judge each candidate whose output differs by experiment, and search for the causes of the worst that diverged."""
+    numbers = [n for n in order_candidates(result.comparisons) if needs_explanation(result.comparisons[n])]
+    if not numbers:
+        return result
+    if workplace.problem is not None:
+        return replace(result, explanation=Explanation(causes=(), trials=(), notes=(workplace.problem,)))
+    candidates = [
+        (
+            replace(workplace.setting(number + 1, request.variations, request.max_runs), ignored=request.ignored),
+            result.comparisons[number],
+            result.runs[number + 1].trace,
         )
-        comparisons = (*result.comparisons[:number], comparison, *result.comparisons[number + 1 :])
-        explanation = found if explanation is None else join_explanations(explanation, found)
-        result = replace(result, comparison=choose_worst(comparisons), comparisons=comparisons)
-    return replace(result, explanation=explanation)
+        for number in numbers
+    ]
+    judged, explanation = explain_candidates(candidates, watch, until_identical=request.until_identical)
+    found = dict(zip(numbers, judged, strict=True))
+    comparisons = tuple(found.get(number, comparison) for number, comparison in enumerate(result.comparisons))
+    return replace(result, comparison=choose_worst(comparisons), comparisons=comparisons, explanation=explanation)
 
 
 def needs_explanation(comparison: Comparison) -> bool:
@@ -227,16 +227,6 @@ def order_candidates(comparisons: Sequence[Comparison]) -> list[int]:
 def choose_worst(comparisons: Sequence[Comparison]) -> Comparison:
     """Return the comparison with the worst verdict, which is that of the check."""
     return comparisons[order_candidates(comparisons)[0]]
-
-
-def join_explanations(first: Explanation, second: Explanation) -> Explanation:
-    """Return what two searches on candidates of one check have found."""
-    return replace(
-        second,
-        causes=(*first.causes, *second.causes),
-        trials=(*first.trials, *second.trials),
-        notes=(*first.notes, *second.notes),
-    )
 
 
 def make_run(request: CheckRequest, folder: Path, number: int) -> RunRequest:
@@ -286,6 +276,7 @@ def compare_runs(request: CheckRequest, baseline: FinishedRun, candidate: Finish
         tolerance=request.tolerance,
         max_differences=request.max_differences,
         is_same_program=True,
+        ignored=request.ignored,
         maps_steps=request.maps_steps,
         verify=True,  # some microseconds per step, where a step took milliseconds
     )

@@ -17,6 +17,7 @@ from reproof.cli.formats import Format, print_formatted
 from reproof.cli.json_output import COMPARISON, JsonFile, json_option, write_json
 from reproof.cli.options import (
     POSITIVE,
+    Ignore,
     MaxDifferences,
     Quiet,
     ScriptCommand,
@@ -53,6 +54,7 @@ class CheckOptions(ScriptOptions):
     num_steps: Annotated[int | None, steps_option(help="Stop after N optimizer steps.")]
     level: Annotated[Level, level_option(type=click.Choice(LEVELS))]
     artifacts: Annotated[tuple[str, ...], artifact_option(help="Compare files that the script writes, too.")]
+    ignored: Ignore
     tolerance: Tolerance
     max_differences: MaxDifferences
     keep: Annotated[
@@ -95,13 +97,14 @@ class CheckOptions(ScriptOptions):
             keep=None if self.keep is None else Path(self.keep),
             tolerance=self.tolerance,
             artifacts=self.artifacts,
+            ignored=self.ignored,
             max_differences=self.max_differences,
             shows_output=self.show_output,
             variations=() if self.vary is None else parse_variations(self.vary),
             explains=self.explains,
             until_identical=self.until_identical,
             max_runs=self.max_runs,
-            maps_steps=self.page_file is not None,
+            maps_steps=True,
             stdin=prepare_runs(click.get_current_context()),
         )
 

@@ -42,7 +42,7 @@ def describe_search(request: CheckRequest, result: CheckResult) -> list[str]:
     if explanation.is_whole is not None:
         told = "is identical to its end" if explanation.is_whole else "still differs"
         lines.append(f"with the causes replayed from the baseline the run {told}")
-    if not explanation.causes and not explanation.notes:
+    if result.comparison.first is not None and not explanation.causes and not explanation.notes:
         lines.append("no cause could be confirmed")
     return [*lines, *map(printable, explanation.notes)]
 

@@ -13,6 +13,8 @@ import click
 from reproof.cli.cause_text import cause_lines
 from reproof.cli.lines import echo_lines, limit, plural, printable, section
 from reproof.cli.output_text import output_lines
+from reproof.cli.screen import find_screen
+from reproof.cli.step_map import draw_map
 from reproof.schema import relative_to_here
 
 if TYPE_CHECKING:
@@ -95,6 +97,23 @@ def tell_amount(comparison: Comparison) -> str:
     return told
 
 
+def stage_lines(comparison: Comparison) -> list[str]:
+    """Return a line per stage: its events, and, of runs that part, at which steps they differ."""
+    lines = []
+    for stage in comparison.counts:
+        state = "equal" if not stage.differing else f"{stage.differing} of them differ"
+        lines.append(f"  {stage.stage:<9}  {plural(stage.compared, 'event')}, {state}")
+    first = comparison.first
+    steps = next((one for one in comparison.steps if first is not None and one.rank == first.rank), None)
+    if steps is None:
+        return lines
+    left = max(map(len, lines), default=0) + 3
+    screen = find_screen()
+    drawn = draw_map(steps, width=screen.width - left - 1, is_unicode=screen.is_unicode)
+    stages = [count.stage for count in comparison.counts]
+    return [f"{line:<{left}}{drawn.get(stage, '')}".rstrip() for stage, line in zip(stages, lines, strict=True)]
+
+
 def body(comparison: Comparison) -> list[str]:
     """Return the lines below the verdict."""
     lines = [f"  baseline   {printable(comparison.runs[0])}", f"  candidate  {printable(comparison.runs[1])}"]
@@ -104,9 +123,7 @@ def body(comparison: Comparison) -> list[str]:
         lines.append(f"  children   {printable('; '.join(limit(comparison.processes)))}")
     if comparison.counts:
         lines.append("")
-    for stage in comparison.counts:
-        state = "equal" if not stage.differing else f"{stage.differing} of them differ"
-        lines.append(f"  {stage.stage:<9}  {plural(stage.compared, 'event')}, {state}")
+    lines += stage_lines(comparison)
     lines += section("First divergence", [] if comparison.first is None else difference_lines(comparison.first))
     title = "Cause" if len(comparison.causes) == 1 else f"{len(comparison.causes)} causes"
     lines += section(title, cause_lines(comparison.causes))

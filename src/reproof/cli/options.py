@@ -140,6 +140,15 @@ Tolerance = Annotated[
     option("--tolerance", type=float, metavar="T", help="Accept recorded numbers with |x-y| <= T*max(1,|x|,|y|)."),
 ]
 MaxDifferences = Annotated[int, option("--max-differences", type=POSITIVE, default=5, help="Differences to show.")]
+Ignore = Annotated[
+    tuple[str, ...],
+    option(
+        "--ignore",
+        multiple=True,
+        metavar="GLOB",
+        help="Leave out files that the runs wrote, or what was saved to them.",
+    ),
+]
 UntilIdentical = Annotated[
     bool, flag("--until-identical", help="Find all causes after which the run is identical to its end.")
 ]

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from reproof.explain.search import Explanation
     from reproof.report.experiments import Experiment
     from reproof.report.records import Report
-    from reproof.schema import Comparison
+    from reproof.reproducing.workflow import Reproduction
+    from reproof.schema import Cause, Comparison
 
 MARK: Final = b'<meta name="generator" content="reproof">'
 """Near the start of each page."""
@@ -106,6 +107,40 @@ def write_page(
     click.echo(f"page: {target.path}", err=True)
     if opens:
         webbrowser.open(target.path.resolve().as_uri())
+
+
+def write_reproduction_page(target: PageFile | None, reproduction: Reproduction, *, opens: bool) -> None:
+    """Write the page of a reproduced bundle if one was asked for, as `write_page` does that of a comparison.
+
+    Raises:
+        UsageError: If it cannot be written.
+        TraceError: If a trace cannot be read.
+    """
+    if target is None:
+        return
+    from reproof.report.certificates import add_certificate
+    from reproof.report.page import render_page
+
+    report = None
+    if reproduction.comparison is not None:
+        causes = () if reproduction.diagnosis is None else reproduction.diagnosis.causes
+        report = make_report(_with_maps(reproduction.comparison, causes), None)
+    reference = reproduction.bundle.reference
+    replicates = [] if reference is None else [replicate.metrics for replicate in reference.replicates]
+    path = "" if reproduction.certificate is None else str(reproduction.certificate)
+    target.write(render_page(add_certificate(report, reproduction.to_json(), replicates, path)))
+    click.echo(f"page: {target.path}", err=True)
+    if opens:
+        webbrowser.open(target.path.resolve().as_uri())
+
+
+def _with_maps(comparison: Comparison, causes: tuple[Cause, ...]) -> Comparison:
+    """Return a comparison made again, with the map of its steps."""
+    from dataclasses import replace
+
+    from reproof.comparison import compare
+
+    return replace(compare(*comparison.runs, maps_steps=True), causes=causes)
 
 
 def refuse_opening(target: PageFile | None, *, opens: bool) -> None:

@@ -17,7 +17,7 @@ from reproof.comparison.growth import find_loss_gaps, find_rng_gaps
 from reproof.comparison.operations import Target, find_op_difference
 from reproof.comparison.outputs import compare_output, judge_output
 from reproof.comparison.processes import compare_processes
-from reproof.comparison.snapshots import are_snapshots, members_of
+from reproof.comparison.snapshots import are_snapshots, find_trained, members_of, owner_of
 from reproof.comparison.structure import comes_before, describe_extra, find_first_extra
 from reproof.comparison.training import OF_TRAINING, find_untrained
 from reproof.comparison.verification import verify_traces
@@ -58,6 +58,7 @@ def compare(
     tolerance: float | None = None,
     max_differences: int = DEFAULT_LIMIT,
     verify: bool | None = None,
+    ignored: Sequence[str] = (),
     maps_steps: bool = False,
 ) -> Comparison:
     """Compare two recorded runs: the first divergence in execution order, counts, and a verdict.
@@ -70,6 +71,7 @@ def compare(
         max_differences: How many differing events to describe.
         verify: Whether to hold every byte of both traces against its checksums first; None does so for traces of up to
             1 MiB. `Comparison.is_verified` tells.
+        ignored: Patterns of names of files that the runs have written and that are left out.
         maps_steps: Whether to tell what became of each step and stage (`Comparison.steps`), which a page draws.
 
     Returns:
@@ -92,7 +94,12 @@ def compare(
     if records:
         raise UsageError(f"{records[0]} is a file and the other run a folder", "compare two traces, or two pickles")
     return compare_traces(
-        *traces, tolerance=tolerance, max_differences=max_differences, verify=verify, maps_steps=maps_steps
+        *traces,
+        tolerance=tolerance,
+        max_differences=max_differences,
+        verify=verify,
+        ignored=ignored,
+        maps_steps=maps_steps,
     )
 
 
@@ -156,11 +163,18 @@ class RunPair:
             self._note_skipped(rank, tally)
 
     def _set_copies_aside(self, rank: int, tally: Tally) -> None:
-        """Tell, and do not judge, what is left of copies of states that the training went through."""
+        """Tell, and do not judge, what is left of copies of states that the training went through.
+
+        Of runs that have parted before, the copies differ for that reason, and nothing is set aside.
+        """
+        if tally.has_parted:
+            tally.pairs += tally.left
+            return
         traces = self.baseline.ranks[rank], self.candidate.ranks[rank]
+        trained = find_trained(traces) if tally.left else frozenset()
         for pair in tally.left:
             members = members_of(traces[0], pair.baseline), members_of(traces[1], pair.candidate)
-            if are_snapshots(traces, members):
+            if owner_of(pair.event.name) not in trained and are_snapshots(traces, members):
                 self._tell_copies(pair.event, tally)
             else:
                 tally.pairs.append(pair)

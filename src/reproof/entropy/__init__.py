@@ -9,6 +9,7 @@ The core, from what a caller sees to what everything rests on:
 - `plan`: what a run does with its sources, as an experiment hands it to a fresh process
 - `ledger`: the file of all reads, its writer and its reader
 - `sites`: the user's line that a call comes from
+- `written`: note which files outside of the working folder it writes
 - `replacing`: put something in the place of a function, also of a compiled type
 - `handled`: tell errors of the program's signal handlers from ours
 - `untapped`: clocks and the like for our own use
@@ -18,4 +19,5 @@ The wings, each with a map in its `__init__` and a table of its taps:
 - `sources`: what a run reads: clocks, folders, files, programs, random numbers
 - `races`: which of several threads, processes or tasks comes first
 - `rewriting`: what no function can stand in for: sets, hashes, addresses; the user's modules are compiled anew
+- `calls`: what calls of the user's code are given and return, for sources that no tap sees; in experiments alone
 """

@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import itertools
 import os
+import re
 import sys
 import threading
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from reproof.entropy.handled import let_through
-from reproof.entropy.ledger import OF_TASK, Ledger, Ledgers, Place, read_ledgers
+from reproof.entropy.ledger import OF_TASK, Ledger, Ledgers, Place, Source, read_ledgers
 from reproof.entropy.sites import LIBRARY, OURS, PYTHON, USER, Site, find_user_frame, owner_of, site_of
 
 if TYPE_CHECKING:
@@ -43,6 +44,12 @@ FETCHERS: Final = os.path.join("_utils", "fetch.py")  # noqa: PTH118  # the end 
 
 BY_TASK: Final = frozenset({"unseeded-generator", "unseeded-rng", "os-entropy"})
 """Kinds of reads that count in a thread without a line of the user's: what it computes may go on from them."""
+
+START: Final = "@start"
+"""How the keys end of the states in which the global generators of a process start."""
+
+WORKER: Final = re.compile(r"(.*\.pool\d+\.)\d+")
+"""Label of the worker of a pool: that of the pool, and a number."""
 
 RUNNERS: Final = frozenset({"concurrent", "threading", "multiprocessing"})
 """Modules of the standard library that run tasks in threads."""
@@ -104,6 +111,7 @@ class Interceptor:
         count_events: Returns how many events of the training are recorded; None in a process that records none.
         task: Name of the task that this worker of a pool does, or None.
         on_task: Called with that name whenever it has changed.
+        on_flush: Called when what is kept must be written, because the process may end.
         workers: Who tells for which line of the user's a thread works, or None.
     """
 
@@ -133,6 +141,7 @@ class Interceptor:
         self.on_task: list[Callable[[str | None], None]] = []
         self.on_step: list[Callable[[], None]] = []
         self.on_close: list[Callable[[], None]] = []
+        self.on_flush: list[Callable[[], None]] = []
 
     def tap(self, original: Callable[..., Any], tap: Tap, home: str | None = None) -> Callable[..., Any]:
         """Return a function that does what another one does, and notes or replays what it returns.
@@ -322,10 +331,14 @@ class Interceptor:
         """Return the values that this process is to replay for a source, or None to read it."""
         ledgers = self._baseline if self.plan.chooses(key) else self._candidate
         source = ledgers.get(self.process, {}).get(key)
+        if source is None and key.endswith(START):
+            source = find_fellow(ledgers, self.process, key)
         return None if source is None else source.values
 
     def flush(self) -> None:
         """Write what was read by this process."""
+        for action in self.on_flush:
+            action()
         self.ledger.flush()
 
     def enter_task(self, name: str | None) -> None:
@@ -349,6 +362,15 @@ class Interceptor:
             place.move(self.ledger, self.values_of(place.key))
         for action in self.on_child:
             action()
+
+
+def find_fellow(ledgers: Ledgers, process: str, key: str) -> Source | None:
+    """Return a source of another worker of the same pool: which of them has something to do is a race."""
+    pool = WORKER.match(process)
+    if pool is None:
+        return None
+    fellows = sorted(label for label in ledgers if label.startswith(pool[1]) and key in ledgers[label])
+    return ledgers[fellows[0]][key] if fellows else None
 
 
 def _second(value: Any, *_args: Any, **_kwargs: Any) -> Any:

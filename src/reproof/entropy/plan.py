@@ -16,8 +16,13 @@ class Plan:
         candidate: Trace from whose ledger all other sources are replayed, or None to leave them as they are.
         details: Trace of a watched run, with the orders of its sets and the states that its lines left.
         watches: Global generators of which it is noted which lines draw from them.
+        watches_seeded: Whether the draws of lines are noted from these generators once they are seeded, too.
+        takes_back: Keys of lines after which the generators are as they were before.
         watches_orders: Whether the orders in which sets are iterated are noted, or those of `details` replayed.
         watches_memory: Whether calls that return memory which nothing has written pass through us.
+        watches_calls: Whether it is noted what the calls of the user's code are given and return.
+        calls_of: Trace of a run in which that was noted: results that differ are replaced by those.
+        heals: Names of the spots at which they are; None for all.
         perturbs: Keys of lines (``numpy.random@train.py:20``) whose draws are replaced by others.
         pins_addresses: Whether objects lie at the same addresses in each such run: whoever starts it sees to that.
         serializes: Whether threads take turns, and pools have one worker.
@@ -36,8 +41,13 @@ class Plan:
     candidate: str | None = None
     details: str | None = None
     watches: tuple[str, ...] = ()
+    watches_seeded: bool = False
+    takes_back: tuple[str, ...] = ()
     watches_orders: bool = False
     watches_memory: bool = False
+    watches_calls: bool = False
+    calls_of: str | None = None
+    heals: tuple[str, ...] | None = None
     perturbs: tuple[str, ...] = ()
     pins_addresses: bool = False
     serializes: bool = False

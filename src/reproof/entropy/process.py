@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import wrapt
 
+from reproof.entropy.calls.table import CALLS
 from reproof.entropy.interception import Interceptor
 from reproof.entropy.plan import Plan, plan_from_json
 from reproof.entropy.programs import Program, follow_programs
@@ -27,6 +28,7 @@ from reproof.entropy.rewriting.table import REWRITING
 from reproof.entropy.sites import USER, Base, find_user_frame, owner_of, site_of
 from reproof.entropy.sources.generators import Generators
 from reproof.entropy.sources.table import SOURCES
+from reproof.entropy.written import follow_writes
 from reproof.schema import PROCESSES, Origin
 
 if TYPE_CHECKING:
@@ -112,6 +114,7 @@ class Taps:
     Attributes:
         interceptor: The ledger and what is replayed.
         generators: The global generators.
+        written: Notes the files that are written elsewhere than in the working folder.
         follower: What else is done in processes that this one starts, or None.
     """
 
@@ -135,9 +138,10 @@ class Taps:
         self.generators = Generators(self.interceptor)
         self.interceptor.workers = workers = Workers()
         install_rows(
-            (*SOURCES, *RACES, *REWRITING),
+            (*SOURCES, *RACES, *REWRITING, *CALLS),
             {"interceptor": self.interceptor, "generators": self.generators, "workers": workers},
         )
+        self.written = follow_writes(self.interceptor)
         self._follow_children()
 
     @property

@@ -193,6 +193,27 @@ KINDS: Final[Mapping[CauseKind, KindRow]] = {
         rules=_SEED_FROM_OUTSIDE,
         surroundings=("cpu-isa", "cwd", "locale", "time"),
     ),
+    "unseen-source": KindRow(
+        reason="{source} gives another result in each run for the same arguments: its source lies in compiled code or "
+        "in another process, where nothing can be replayed.",
+        instruction="give this call a seed, or a fixed order, if it takes one; otherwise sort what it returns, or draw "
+        "from a generator with the run's seed instead",
+        instructions={
+            "action_space": "env.action_space.seed({seed})    # once, where the environment is made",
+            "reset": "env.reset(seed={seed})    # the first time",
+            "albumentations": "A.Compose([...], seed={seed})",
+            "group_by": "group_by(..., maintain_order=True)    # or sort what it returns",
+            "groupby": "group_by(..., maintain_order=True)    # or sort what it returns",
+            "unique": "unique(maintain_order=True)    # or sort what it returns",
+            "polars": "give it maintain_order=True or seed={seed}, whichever it takes, or sort what it returns",
+            "pandas": "sample(..., random_state={seed})",
+            "sklearn": "give it random_state={seed}",
+            "duckdb": "add ORDER BY to the query, or SET threads = 1; SELECT setseed(0.42) before random()",
+            "sqlite3": "add ORDER BY to the query; random() of SQLite takes no seed: draw in Python instead",
+            "srand": "libc.srand({seed})    # before the first draw",
+        },
+        rules=(rewriting.fix_unseen,),
+    ),
     "code-change": KindRow(
         reason="The two runs executed different code.",
         instruction="run both from the same commit, or take the newer run as the baseline",

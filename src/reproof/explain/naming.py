@@ -30,7 +30,7 @@ def name_cause(suspect: Suspect, folder: Path, step: int, evidence: str, *, is_c
         path = str(folder / suspect.file)
         text = read_line(path, suspect.line).strip()
         names = read_names("".join(read_lines(path)), suspect.line)
-    remedy = remedy_for(suspect.kind, suspect.source, text, names)
+    remedy = remedy_for(suspect.kind, suspect.source, text, names, suspect.through)
     return Cause(
         kind=suspect.kind,
         source=suspect.source,

@@ -30,6 +30,23 @@ REMARK: Final = "    # "
 ALIKE: Final = 0.45
 """Share of two lines that they have in common if one is the other with a part replaced."""
 
+BEHIND_DOORS: Final[frozenset[CauseKind]] = frozenset({"unseeded-generator", "os-entropy"})
+"""Kinds of sources that a package makes for itself, where nothing on the user's line can be written otherwise."""
+
+DOORS: Final = {
+    "gymnasium": "env.reset(seed={seed})    # the first time; and env.action_space.seed({seed})",
+    "gym": "env.reset(seed={seed})    # the first time; and env.action_space.seed({seed})",
+    "stable_baselines3": "give the model its seed: PPO(..., seed={seed})",
+    "albumentations": "A.Compose([...], seed={seed})",
+    "optuna": "sampler=optuna.samplers.TPESampler(seed={seed})    # where the study is made",
+    "sklearn": "random_state={seed}    # as an argument of this call",
+}
+"""Through which argument of its own a package is seeded."""
+
+DOOR: Final = (
+    "give {package} the run's seed where it is called: seed=, random_state=, rng= or generator=, whichever it takes"
+)
+
 PAGES: Final = "https://github.com/reproof/reproof/blob/main/docs/causes"
 
 
@@ -66,7 +83,9 @@ class Remedy:
         return Fix(action=action, file=file, line=line, old="", new=code, remark=remark)
 
 
-def remedy_for(kind: CauseKind, source: str, text: str, names: Names = SCRIPTLESS) -> Remedy:
+def remedy_for(
+    kind: CauseKind, source: str, text: str, names: Names = SCRIPTLESS, through: str | None = None
+) -> Remedy:
     """Return the remedy for a cause.
 
     Args:
@@ -74,14 +93,16 @@ def remedy_for(kind: CauseKind, source: str, text: str, names: Names = SCRIPTLES
         source: What was called or used, such as ``numpy.random.default_rng``, ``set`` or ``aten::index_put_``.
         text: The user's line, or nothing where no line is known.
         names: What the script calls its seed, and what else can be named on that line.
+        through: Package that called it for the user's line, or None.
     """
     row = KINDS[kind]
     line = Line.read(text, names)
     rewritten = () if line is None else (rule(line, source) for rule in row.rules)
     fix = next((fix for fix in rewritten if fix is not None), None)
+    door = None if through is None or kind not in BEHIND_DOORS else DOORS.get(through, DOOR.format(package=through))
     return Remedy(
         kind=kind,
-        fix=fix or instruct(row, source, "" if line is None else line.code).format(seed=names.seed),
+        fix=fix or (door or instruct(row, source, "" if line is None else line.code)).format(seed=names.seed),
         reason=row.reason.format(source=source),
         link=f"{PAGES}/{kind}.md",
         is_by_rule=fix is not None,

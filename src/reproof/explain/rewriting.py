@@ -35,8 +35,21 @@ SPLITTERS: Final = frozenset(
 
 LISTINGS: Final = frozenset({"listdir", "scandir", "glob", "iglob", "rglob", "iterdir", "walk", "fwalk"})
 EMPTY: Final = {name: name.replace("empty", "zeros") for name in ("empty", "empty_like", "new_empty")}
+LISTED: Final = (ast.List, ast.Tuple, ast.ListComp)
+"""What holds the values of a tensor, and not its shape."""
+
 KEEP_ORDER: Final = frozenset({"sorted", "range", "zip", "min", "max", "sum", "len"})
 WALKERS: Final = frozenset({"list", "tuple", "enumerate", "iter"})
+
+TAKING: Final = (
+    ("polars", "group_by", "maintain_order=True"),
+    ("polars", "unique", "maintain_order=True"),
+    ("polars", "sample", "seed={seed}"),
+    ("polars", "shuffle", "seed={seed}"),
+    ("pandas", "sample", "random_state={seed}"),
+    ("albumentations", "Compose", "seed={seed}"),
+)
+"""Packages whose calls of this name give the same for the same arguments once they have one more."""
 
 DRAWS: Final = {
     "urandom": "rng.randbytes({})",
@@ -105,6 +118,18 @@ def fix_state(line: Line, _: str) -> str | None:
     for call in line.calls(SPLITTERS):
         if all(keyword.arg != "random_state" for keyword in call.keywords):
             return line.add(call, f"random_state={line.names.seed}", line.names.advice)
+    return None
+
+
+def fix_unseen(line: Line, source: str) -> str | None:
+    """`table.group_by(key)` of polars -> `table.group_by(key, maintain_order=True)`; others take a seed."""
+    for package, name, argument in TAKING:
+        if source.partition(".")[0] != package:
+            continue
+        for call in line.calls({name}):
+            if all(keyword.arg != argument.partition("=")[0] for keyword in call.keywords):
+                comment = line.names.advice if "{seed}" in argument else ""
+                return line.add(call, argument.format(seed=line.names.seed), comment)
     return None
 
 
@@ -230,14 +255,21 @@ def keep_order(line: Line, _: str) -> str | None:
 
 
 def fill_memory(line: Line, _: str) -> str | None:
-    """`torch.empty(n)` -> `torch.zeros(n)`; the same for NumPy and for `torch.Tensor(n)`."""
-    for call in line.calls(EMPTY):
+    """`torch.empty(n)` -> `torch.zeros(n)`; the same for NumPy and `torch.Tensor(n)`; weights get random numbers."""
+    weights = {id(child) for call in line.calls({"Parameter"}) for child in call.args}
+    for call in line.calls({*EMPTY, "Tensor"}):
+        is_method = isinstance(call.func, ast.Attribute)
         prefix = f"{line.text_of(call.func.value)}." if isinstance(call.func, ast.Attribute) else ""
-        return line.replace(call.func, prefix + EMPTY[last_name(call.func)])
-    for call in line.calls({"Tensor"}):
-        is_shape = call.args and not isinstance(call.args[0], ast.List | ast.Tuple | ast.ListComp)
-        if is_shape and isinstance(call.func, ast.Attribute):
-            return line.replace(call.func, f"{line.text_of(call.func.value)}.zeros")
+        name = last_name(call.func)
+        if name == "Tensor" and (not is_method or not call.args or isinstance(call.args[0], LISTED)):
+            continue
+        if id(call) in weights and prefix == "torch." and len(call.args) > 1:
+            return line.replace(
+                call,
+                f"torch.nn.init.normal_({line.text_of(call)}, std=0.02)",
+                "after torch.manual_seed; not zeros: weights that are equal stay equal",
+            )
+        return line.replace(call.func, prefix + EMPTY.get(name, "zeros"))
     return None
 
 

@@ -30,7 +30,8 @@ USUAL: Final = frozenset({bool, int, float, str, torch.Tensor})
 _CODES: Final = {"float16": "e", "float32": "f", "float64": "d"}
 
 
-@torch.compiler.disable  # type: ignore[untyped-decorator]  # PyTorch leaves it untyped
+# Not the public `torch.compiler.disable`: that one imports the compiler at once, which takes as long as PyTorch itself.
+@torch._disable_dynamo  # type: ignore[attr-defined]  # noqa: SLF001
 def record_metric(evidence: EvidenceRecorder, name: str, value: Any) -> None:
     """Record every leaf of a value in stage ``metric``.
 

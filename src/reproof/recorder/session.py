@@ -24,13 +24,14 @@ from reproof.entropy.process import Taps
 from reproof.environment import collect_environment, collect_torch_environment
 from reproof.errors import RecordingError, UsageError
 from reproof.recorder.artifacts.paths import Artifacts
-from reproof.recorder.context import BESIDE, ThreadState
+from reproof.recorder.context import BESIDE
 from reproof.recorder.frames import FrameBuilder
 from reproof.recorder.options import Options
 from reproof.recorder.outputs.capture import OutputCapture
 from reproof.recorder.patches import Patches
 from reproof.recorder.problems import Problems, describe_error
 from reproof.recorder.surroundings import name_rank, rank_of_process, require_torch, world_size
+from reproof.recorder.trainings import ThreadState
 from reproof.schema import LEVELS, Probes, RunHeader
 from reproof.trace import TraceWriter
 from reproof.trace.writer import cannot_write
@@ -186,6 +187,8 @@ class Recording:
             with self.guard(OUTPUT):
                 self._outputs.take_surroundings_of(Path(plan.baseline))
         self.taps = Taps(self.folder, str(rank_of_process()), plan, lambda: self.frames.num_events)
+        if self._outputs is not None:
+            self._outputs.note_written = self.taps.written.note
 
     @property
     def options(self) -> Options:
@@ -301,6 +304,7 @@ class Recording:
         if not self._has_all_steps:
             with self.guard(BESIDE):
                 context.background.place_rest()
+                context.trainings.place_rest()
             for record_left in context.on_complete:
                 record_left()
         context.is_active = False
@@ -316,7 +320,7 @@ class Recording:
         if self._outputs is None:
             return
         with self.guard(OUTPUT):
-            self._outputs.take_identifiers(self.place)
+            self._outputs.take_names(self.place)
             self._outputs.close(is_whole=not self._has_all_steps)
 
     def _close_taps(self) -> None:

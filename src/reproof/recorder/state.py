@@ -248,6 +248,8 @@ class StateRecorder:
         version = self._registry.version
         sizes = [len(group["params"]) for group in optimizer.param_groups]
         plan = self._plans.get(optimizer)
+        if plan is None and all(reference() is not optimizer for reference in self._optimizers):
+            self.add_optimizer(optimizer)  # another training has made it
         if plan is None or plan.sizes != sizes or plan.version != version:
             plan = self._plans[optimizer] = OptimizerPlan(version, sizes, *self._name_parameters(optimizer))
             self._holdings.forget()

@@ -15,6 +15,7 @@ in which they are used:
     batches      the samples of the batch in which the runs part
     output       lines of output side by side
     surroundings conditions side by side, and what the runs read from outside
+    certificates a reproduced bundle: its metrics, and what had to be the same
     page         rows -> one self-contained HTML file
     drawing      bars and lines of the page as SVG
     markdown     rows -> Markdown

@@ -25,7 +25,10 @@ FLOATS: Final = frozenset("efd")
 
 
 def read_curves(a: RankTrace, b: RankTrace, limit: int = MAX_CURVES) -> tuple[CurveRow, ...]:
-    """Return the losses and metrics that both runs have, at most `limit` of them; those that differ come first."""
+    """Return the losses and metrics that both runs have, at most `limit` of them.
+
+    Those that differ come first, and those that were logged once come last.
+    """
     found = []
     stages: tuple[Stage, ...] = ("loss", "metric")
     for stage in stages:
@@ -33,7 +36,9 @@ def read_curves(a: RankTrace, b: RankTrace, limit: int = MAX_CURVES) -> tuple[Cu
         shared = [name for name in columns[0] if name in columns[1]]
         found += [pair_up(stage, name, columns[0][name], columns[1][name]) for name in shared]
     rows = [row for row in found if row is not None]
-    return tuple(sorted(rows, key=lambda row: (row.stage != "loss", not row.num_differing)))[:limit]
+    return tuple(sorted(rows, key=lambda row: (row.num_compared == 1, row.stage != "loss", not row.num_differing)))[
+        :limit
+    ]
 
 
 def pair_up(stage: Stage, name: str, a: Column, b: Column) -> CurveRow | None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from markupsafe import Markup
 
-    from reproof.report.records import BatchRow
+    from reproof.report.records import BatchRow, SpreadRow
 
 MAX_DRAWN: Final = 48
 CELL: Final = 34
@@ -58,6 +58,34 @@ def draw_batch(batch: BatchRow) -> Markup:
     return Markup(  # noqa: S704  # numbers, and escaped names
         f'<svg class="batch" width="{width}" height="{ROW + 24}" viewBox="0 0 {width} {ROW + 24}" role="img" '
         f'aria-label="{escape(batch.told)}">{"".join(lines)}{"".join(cells)}</svg>'
+    )
+
+
+def draw_spread(spread: SpreadRow, *, is_same: bool) -> Markup:
+    """Return a metric on a line: the bundle's value, its margin and replicates, and the value that came again."""
+    from markupsafe import Markup
+
+    margin = spread.margin or 0.0
+    values = [*spread.replicates, spread.reproduced, spread.original - margin, spread.original + margin]
+    low, high = min(values), max(values)
+    size = (high - low) or 1.0
+
+    def place(value: float) -> float:
+        return round(20 + 360 * (value - low) / size if high > low else 200.0, 1)
+
+    left, right, middle, again = map(
+        place, (spread.original - margin, spread.original + margin, spread.original, spread.reproduced)
+    )
+    dots = "".join(f'<circle class="replicate" cx="{place(value)}" cy="16" r="4"/>' for value in spread.replicates)
+    state = "same" if is_same else "differs"
+    told = f"bundle {spread.original:.9g}, reproduced {spread.reproduced:.9g}"
+    told += f", margin {margin:.3g}" if spread.margin else ""
+    told += f", {len(spread.replicates)} replicates" if spread.replicates else ""
+    return Markup(  # noqa: S704  # numbers
+        f'<svg class="spread" viewBox="0 0 400 32" role="img" aria-label="{told}">'
+        f'<rect class="margin" x="{left}" y="6" width="{round(right - left, 1)}" height="20"/>'
+        f'<path class="axis" d="M20 16H380"/>{dots}<path class="original" d="M{middle} 4V28"/>'
+        f'<path class="{state}" d="M{again} 8l8 8l-8 8l-8 -8z"/></svg>'
     )
 
 

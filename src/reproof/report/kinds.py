@@ -48,7 +48,7 @@ KINDS: Final[dict[CauseKind, tuple[str, str]]] = {
         "Process numbers, thread numbers and addresses in memory are others in each run.",
     ),
     "hash-order": (
-        "the order of a set",
+        "hashes that each process draws anew",
         (
             "Hashes of strings depend on a key that each process draws anew, and the order of a set follows from "
             "its members' hashes. The difference of the key alone is no cause: something has to walk the set."
@@ -91,6 +91,10 @@ KINDS: Final[dict[CauseKind, tuple[str, str]]] = {
     "environment": (
         "the surroundings of the run",
         "A variable, a setting or a path that differs between machines or users reaches the training.",
+    ),
+    "unseen-source": (
+        "a source inside compiled code",
+        "A call gives another result for the same arguments. What it takes from outside cannot be replayed.",
     ),
     "code-change": ("other code", "The two runs executed different code."),
     "data-change": ("other data", "The two runs were given different data."),

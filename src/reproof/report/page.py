@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from reproof._version import __version__
 from reproof.errors import UsageError
-from reproof.report.drawing import draw_bar, draw_batch
+from reproof.report.drawing import draw_bar, draw_batch, draw_spread
 from reproof.report.output import mark_changes
 from reproof.schema import STAGES
 
@@ -45,7 +45,7 @@ def render_page(report: Report) -> str:
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, finalize=show
     )
     environment.filters.update(
-        thousands=lambda number: f"{number:,}", bar=draw_bar, batch=draw_batch, changed=mark_changes
+        thousands=lambda number: f"{number:,}", bar=draw_bar, batch=draw_batch, changed=mark_changes, spread=draw_spread
     )
     style = read_asset("uPlot.min.css") + read_asset("page.css")
     scripts = [read_asset("uPlot.iife.min.js"), read_asset("page.js")]
@@ -58,6 +58,7 @@ def render_page(report: Report) -> str:
         licence=as_markup(f"uPlot {UPLOT}, https://github.com/leeoniya/uPlot, MIT License"),
         version=__version__,
         stages=STAGES,
+        has_runs=report.runs != ("", ""),
         num_differing=sum(row.differs for row in report.conditions),
     )
 

@@ -24,6 +24,7 @@ CauseKind = Literal[
     "thread-count",
     "worker-count",
     "environment",
+    "unseen-source",
     "code-change",
     "data-change",
 ]

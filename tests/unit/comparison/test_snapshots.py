@@ -65,3 +65,43 @@ def test_a_state_of_its_own_is_a_divergence(tmp_path: Path) -> None:
     assert found.verdict == "diverged"
     assert found.first is not None
     assert found.first.stage == "final"
+
+
+@pytest.mark.parametrize("is_optimizer_there", [True, False])
+def test_which_state_the_trained_model_ends_with_is_judged(tmp_path: Path, *, is_optimizer_there: bool) -> None:
+    """Also if it is one that the training went through, as where the best one is loaded again."""
+    for name, best in (("a", 1), ("b", 2)):
+        torch.manual_seed(0)
+        with Recording(tmp_path / name):
+            model = nn.Linear(2, 1)
+            optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+            states = []
+            for _ in range(4):
+                optimizer.zero_grad()
+                model(torch.ones(3, 2)).sum().backward()
+                optimizer.step()
+                states.append({key: value.clone() for key, value in model.state_dict().items()})
+            if not is_optimizer_there:
+                del optimizer
+            model.load_state_dict(states[best])
+    found = compare(tmp_path)
+    assert found.verdict == "diverged"
+    assert found.first is not None
+    assert found.first.stage == "final"
+
+
+def test_copies_of_runs_that_have_parted_before_are_counted_as_all_else(tmp_path: Path) -> None:
+    """They differ because the training does."""
+    for name, rate in (("a", 0.1), ("b", 0.2)):
+        torch.manual_seed(0)
+        with Recording(tmp_path / name):
+            model = nn.Linear(2, 1)
+            optimizer = torch.optim.SGD(model.parameters(), lr=rate)
+            for _ in range(2):
+                optimizer.zero_grad()
+                model(torch.ones(3, 2)).sum().backward()
+                optimizer.step()
+    found = compare(tmp_path)
+    assert found.verdict == "diverged"
+    assert not found.beside
+    assert next(count.differing for count in found.counts if count.stage == "final")

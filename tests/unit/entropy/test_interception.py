@@ -188,3 +188,19 @@ class TestTasks:
     def test_other_reads_do_not(self, interceptor: Interceptor) -> None:
         """Clocks are read by threads of progress bars, which reach no training."""
         assert self.read_in_pool(interceptor, Tap(source="clock", kind="wall-clock")) == []
+
+
+def test_a_worker_that_had_nothing_to_do_starts_as_a_fellow_did(tmp_path: Path) -> None:
+    """Which worker of a pool gets a task is a race; those of another pool, and other sources, stay their own."""
+    (tmp_path / "old").mkdir()
+    (tmp_path / "new").mkdir()
+    for process, keys in (("0.pool1.2", ("random@start", "time.time@a.py:1")), ("0.pool2.1", ("b@start",))):
+        earlier = Interceptor(tmp_path / "old", process, Plan())
+        for key in keys:
+            earlier.add_place({"key": key, "kind": "unseeded-rng", "source": "x"}).note(7)
+        earlier.flush()
+        earlier.ledger.close()
+    later = Interceptor(tmp_path / "new", "0.pool1.1", Plan(baseline=str(tmp_path / "old")))
+    assert later.values_of("random@start") == [7]
+    assert later.values_of("time.time@a.py:1") is None
+    assert later.values_of("b@start") is None

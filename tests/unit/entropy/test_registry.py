@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 ROOM = Path(__file__).resolve().parents[3] / "src" / "reproof" / "entropy"
-WINGS = ("sources", "races", "rewriting")
+WINGS = ("sources", "races", "rewriting", "calls")
 SHARED: dict[Any, Any] = {"interceptor": "the interceptor", "generators": "the generators", "workers": "the workers"}
 
 

@@ -121,3 +121,16 @@ UNSUITED = [
 def test_no_advice_is_on_what_the_line_has_not(kind: CauseKind, source: str, text: str, unsuited: str) -> None:
     """A word in another word, or an operation that is there in another form."""
     assert unsuited not in remedy_for(kind, source, text).fix
+
+
+@pytest.mark.parametrize(
+    ("through", "expected"),
+    [("gymnasium", "env.reset(seed=cfg.seed)"), ("some_package", "give some_package the run's seed")],
+)
+def test_a_generator_within_a_package_is_seeded_through_its_own_door(through: str, expected: str) -> None:
+    """The line of the user's makes none: what can be written there is an argument of that package."""
+    names = Names(seed="cfg.seed")
+    source = "numpy.random.default_rng"
+    assert expected in remedy_for("unseeded-generator", source, "env = make('Cart')", names, through).fix
+    assert "give the generator" in remedy_for("unseeded-generator", source, "env = make('Cart')", names).fix
+    assert expected not in remedy_for("unseeded-rng", "numpy.random", "env = make('Cart')", names, through).fix

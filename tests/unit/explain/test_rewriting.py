@@ -41,6 +41,17 @@ unseeded-rng numpy.random
 - a, b = train_test_split(x, y, test_size=0.2)
 + a, b = train_test_split(x, y, test_size=0.2, random_state=seed)
 
+# sources inside compiled code
+unseen-source polars.GroupBy.agg
+- spend = log.group_by("customer").agg(total)
++ spend = log.group_by("customer", maintain_order=True).agg(total)
+unseen-source polars.DataFrame.sample
+- rows = table.sample(100)
++ rows = table.sample(100, seed=seed)
+unseen-source pandas.DataFrame.sample
+- table = table.sample(frac=1)
++ table = table.sample(frac=1, random_state=seed)
+
 # seeds from outside
 wall-clock time.time
 - torch.manual_seed(int(time.time()))
@@ -139,7 +150,11 @@ concurrency DataLoader
 # memory, operations, numbers
 uninitialized-memory torch.empty
 - self.scale = nn.Parameter(torch.empty(n, m))
-+ self.scale = nn.Parameter(torch.zeros(n, m))
++ self.scale = nn.Parameter(torch.nn.init.normal_(torch.empty(n, m), std=0.02))
+- self.shift = nn.Parameter(torch.empty(n))
++ self.shift = nn.Parameter(torch.zeros(n))
+- total = torch.empty(n, m)
++ total = torch.zeros(n, m)
 uninitialized-memory torch.Tensor
 - self.b = nn.Parameter(torch.Tensor(n))
 + self.b = nn.Parameter(torch.zeros(n))

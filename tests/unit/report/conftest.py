@@ -54,6 +54,36 @@ def parted(run: Any, say: Any) -> tuple[Path, Path]:
     )
 
 
+@pytest.fixture
+def found() -> dict[str, Any]:
+    """Return what a reproduction tells as JSON: one metric the same, one shifted, one that is no number."""
+
+    def row(metric: str, original: Any, reproduced: Any, finding: str, margin: float | None) -> dict[str, Any]:
+        values = {"original": original, "reproduced": reproduced, "finding": finding, "margin": margin}
+        return {"target": "yield", "metric": metric, **values}
+
+    return {
+        "verdict": "equivalent",
+        "tier": "numerical",
+        "reasons": ["the losses stay <within> rounding"],
+        "per_target": [
+            row("r2", 0.8, 0.8, "same", 0.01),
+            row("rmse", 1.5, 1.5000001, "within noise", None),
+            row("mape", "nan", "nan", "undecided", None),
+        ],
+        "gates": [{"name": "code", "state": "same", "detail": ""}],
+        "bundle": "optuna_best",
+        "trial": {"study": "demo", "number": 3},
+        "environment": {
+            "num_same": 12,
+            "differing": [{"name": "threads", "original": "1", "here": "2", "grade": "bits"}],
+        },
+        "diagnosis": {"confirmed": ["1 thread restores the bits"]},
+        "kept": [{"name": "weights/best", "state": "different", "detail": "3 of 4 tensors"}],
+        "never_kept": ["MAE: 0.3"],
+    }
+
+
 SHOTS = "REPROOF_SCREENSHOTS"
 """Variable that names a folder for the screenshots; without it they go where pytest keeps temporary files."""
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from reproof.comparison import compare
+from reproof.report.certificates import add_certificate
 from reproof.report.experiments import Experiment
 from reproof.report.page import render_page
 from reproof.report.rows import build_report
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 AXE = Path(__file__).with_name("axe.min.js")
 HOSTILE = "</script><img src=x onerror=alert(1)><svg/onload=alert(2)>"
-KINDS = ("diverged", "identical", "inconclusive", "hostile", "first step")
+KINDS = ("diverged", "identical", "inconclusive", "hostile", "first step", "bundle")
 NUM_STEPS = 60
 PART = 29
 
@@ -83,7 +84,7 @@ def make_experiments(folder: Path) -> list[Experiment]:
 
 
 @pytest.fixture
-def pages(tmp_path: Path, run: Any, say: Any) -> Pages:
+def pages(tmp_path: Path, run: Any, say: Any, found: dict[str, Any]) -> Pages:
     """Return the function that writes the page of one kind."""
 
     def write(kind: str) -> Path:
@@ -106,6 +107,8 @@ def pages(tmp_path: Path, run: Any, say: Any) -> Pages:
             was_explained=part is not None,
             folder=tmp_path,
         )
+        if kind == "bundle":
+            report = add_certificate(report, found, [{"yield": {"r2": 0.81}}], "certificate.json")
         page = tmp_path / "report.html"
         page.write_text(render_page(report), encoding="utf-8")
         return page

@@ -18,12 +18,15 @@ from reproof.entropy.replacing import replace_function
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from types import ModuleType
 
     from reproof.entropy.interception import Interceptor
     from reproof.entropy.ledger import Place
     from reproof.entropy.sources.generators import Generators
 
-SOURCE: Final = "multiprocessing.Process"
+SOURCE: Final = "random numbers in the tasks of a pool"
+"""What is noted where tasks are asked for that draw from a global generator of the process that does them."""
+
 HOST: Final = frozenset({"random", "numpy.random", "torch"})
 """Generators that a forked worker has from its parent."""
 
@@ -94,7 +97,19 @@ def tap_pool(interceptor: Interceptor, generators: Generators) -> None:
 
 def tap_executor(interceptor: Interceptor, generators: Generators) -> None:
     """Tap `ProcessPoolExecutor`. Read from the source of Python 3.11."""
-    module: Any = concurrent.futures.process
+    tap_module(interceptor, generators, concurrent.futures.process)
+
+
+def tap_loky(interceptor: Interceptor, generators: Generators, module: ModuleType) -> None:
+    """Tap the executor of loky, or of the copy of it that joblib has, whose parts have the same names.
+
+    Effects: as `install`.
+    """
+    tap_module(interceptor, generators, module)
+
+
+def tap_module(interceptor: Interceptor, generators: Generators, module: Any) -> None:
+    """Tap a module that has a `ProcessPoolExecutor`."""
     work, submit = module._process_worker, module.ProcessPoolExecutor.submit  # noqa: SLF001
 
     def worker_tapped(call_queue: Any, result_queue: Any, *args: Any, **kwargs: Any) -> None:

@@ -27,7 +27,7 @@ from reproof.entropy.sites import OURS, PYTHON, USER, owner_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from types import FrameType
+    from types import FrameType, ModuleType
 
     from reproof.entropy.interception import Interceptor
 
@@ -36,6 +36,9 @@ TURN_SECONDS: Final = 20.0
 
 PROCESS_SECONDS: Final = 5.0
 """How long a process that was started has for itself: one that waits for its parent gets no further alone."""
+
+MANAGERS: Final = ("concurrent.futures.process", "loky.process_executor")
+"""How the modules end whose threads hand the tasks of an executor of processes on."""
 
 STARTERS: Final = "torch.multiprocessing"
 """Modules that start processes for the user."""
@@ -74,7 +77,7 @@ def is_of_pool(thread: Any) -> bool:
     """Whether a thread hands the tasks and results of processes or threads on: it waits where we do not see it."""
     module = getattr(getattr(thread, "_target", None), "__module__", None)
     is_handler = module == multiprocessing.pool.__name__ and type(thread) is threading.Thread
-    return is_handler or type(thread).__module__ == "concurrent.futures.process"
+    return is_handler or type(thread).__module__.endswith(MANAGERS)
 
 
 def tap_processes(interceptor: Interceptor) -> None:
@@ -119,6 +122,32 @@ def make_pools_single() -> None:
     replace_function(concurrent.futures.ThreadPoolExecutor, "__init__", init_threads)
     replace_function(concurrent.futures.ProcessPoolExecutor, "__init__", init_processes)
     replace_function(multiprocessing.pool.Pool, "__init__", init_pool)
+
+
+def tap_loky(interceptor: Interceptor, module: ModuleType) -> None:
+    """Give the executors of loky one worker, if threads and processes take turns.
+
+    Effects: replaces `ProcessPoolExecutor.__init__` of that module.
+    """
+    if not interceptor.plan.serializes:
+        return
+    kind: Any = vars(module)["ProcessPoolExecutor"]
+    init = kind.__init__
+
+    def init_single(self: Any, max_workers: Any = None, *args: Any, **kwargs: Any) -> None:
+        del max_workers
+        init(self, 1, *args, **kwargs)
+
+    replace_function(kind, "__init__", init_single)
+
+
+def tap_reusable(interceptor: Interceptor, module: ModuleType) -> None:
+    """Keep an executor of loky that is used again at one worker, if threads and processes take turns.
+
+    Effects: replaces `_ReusablePoolExecutor._resize` of that module.
+    """
+    if interceptor.plan.serializes:
+        replace_function(vars(module)["_ReusablePoolExecutor"], "_resize", lambda _self, _max_workers: None)
 
 
 class Turns:

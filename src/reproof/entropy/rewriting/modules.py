@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from reproof.entropy.interception import Tap
 from reproof.entropy.rewriting.allocations import ALLOCATING, FILLER, Allocations
+from reproof.entropy.rewriting.hooking import Hooking
 from reproof.entropy.rewriting.recompiling import Reordering, call, compile_changed, last_name
-from reproof.entropy.sites import USER, owner_of
+from reproof.entropy.sites import USER, name_file, owner_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -185,4 +186,6 @@ def compile_module(path: str, plan: Plan) -> CodeType | None:
         changes.append(Reordering())
     if plan.watches_memory:
         changes.append(Allocations())
+    if plan.watches_calls:
+        changes.append(Hooking(name_file(path)))
     return compile_changed(source, path, *changes) if changes else None

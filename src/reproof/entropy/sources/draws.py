@@ -3,7 +3,8 @@
 Whatever draws (Python, a compiled extension, the initialisation of a layer), the state has changed when the next line
 of the user's begins. This slows a run down, and is done in experiments alone. In a second run the draws of one line can
 be *perturbed*: it finds the generator in another state, and leaves it in the state that it left in the first run, so
-that nothing else changes. If the run then diverges, that line's draws matter.
+that nothing else changes. If the run then diverges, that line's draws matter. Or the draws of one line are *taken
+back*: all that comes after finds the generator as if the line had not drawn, as before it was added to the script.
 """
 
 from __future__ import annotations
@@ -38,6 +39,8 @@ class DrawWatcher:
         self._generators = generators
         self._names = interceptor.plan.watches
         self._perturbed = frozenset(interceptor.plan.perturbs)
+        self._taken_back = frozenset(interceptor.plan.takes_back)
+        self._before: dict[str, Any] = {}
         self._last: dict[str, Any] = {}
         self._current: Site | None = None
         self._num_events: int | None = None
@@ -85,6 +88,16 @@ class DrawWatcher:
         self._num_events = None if count is None else count()
         if self._perturbed and self._current is not None:
             self._begin_perturbed(self._current, self._names)
+        if self._taken_back and self._current is not None:
+            self._keep_states(self._current)
+
+    def _keep_states(self, site: Site) -> None:
+        """Keep the states in which a line finds the generators, if what it draws is taken back."""
+        self._before = {
+            name: self._generators.by_name[name].read()
+            for name in self._names
+            if f"{name}@{site.file}:{site.line}" in self._taken_back and name in self._generators.by_name
+        }
 
     def _add(self, generator: GlobalGenerator) -> None:
         """Begin with a generator whose module is imported in the middle of a line, as NumPy's is when it is used."""
@@ -96,7 +109,7 @@ class DrawWatcher:
     def _end_line(self) -> None:
         for name in self._names:
             generator = self._generators.by_name.get(name)
-            if generator is None or not (name in self._under_way or self._generators.is_unseeded(name)):
+            if generator is None or not (name in self._under_way or self._is_watched(name)):
                 continue
             glance = generator.glance()
             has_drawn = name in self._last and glance != self._last[name]
@@ -105,7 +118,14 @@ class DrawWatcher:
                 glance = generator.glance()
             elif has_drawn and self._current is not None:
                 self._note(name, self._current)
+                if name in self._before:
+                    generator.write(self._before[name])
+                    glance = generator.glance()
             self._last[name] = glance
+        self._before = {}
+
+    def _is_watched(self, name: str) -> bool:
+        return self._interceptor.plan.watches_seeded or self._generators.is_unseeded(name)
 
     def _note(self, name: str, site: Site) -> None:
         place = self._interceptor.place_on(name, "unseeded-rng", site)
@@ -148,6 +168,7 @@ class DrawWatcher:
         self._interceptor.count_events = None
         self._last.clear()
         self._current = None
+        self._before.clear()
         self._under_way.clear()
         self._num_perturbed.clear()
 

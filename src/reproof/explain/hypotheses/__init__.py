@@ -8,6 +8,7 @@
     addresses    objects are ordered by where they lie in memory
     operations   an operation does not give the same bits twice, or is where two runs part
     memory       memory is read before anything has written it
+    unseen       a call gives another result for the same inputs, and no tap sees why
 
 To add a hypothesis, write it in a file of its own and give it a place in the tuples below.
 """
@@ -22,6 +23,7 @@ from reproof.explain.hypotheses.operations import PartingOperation, UnstableOper
 from reproof.explain.hypotheses.outside import FilesOutside
 from reproof.explain.hypotheses.races import Race, suspect_timers
 from reproof.explain.hypotheses.sources import DifferingSources
+from reproof.explain.hypotheses.unseen import UnseenSource
 from reproof.explain.hypotheses.variations import VariedOperation
 
 if TYPE_CHECKING:
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
     from reproof.explain.inquiry import Inquiry
     from reproof.schema import Cause
 
-__all__ = ["BY_COMPUTING", "BY_READING", "FILES_OUTSIDE", "find_causes", "suspect_timers"]
+__all__ = ["BY_COMPUTING", "BY_READING", "FILES_OUTSIDE", "OF_LATER_EVENT", "find_causes", "suspect_timers"]
 
 BY_READING: Final[tuple[Hypothesis[Any], ...]] = (VariedOperation(), DifferingSources())
 """Those where the divergence is gone when everything is replayed."""
@@ -44,11 +46,19 @@ BY_COMPUTING: Final[tuple[Hypothesis[Any], ...]] = (
     MarkedMemory(is_initial=True),
     UnstableOperation(),
     MarkedMemory(is_initial=False),
-    DecidingMemory(),
-    PartingOperation(),
+    DecidingMemory(is_evident=True),
     Race(has_several=False),
+    UnseenSource(),
+    DecidingMemory(is_evident=False),
+    PartingOperation(),
 )
 """Those where it shows although everything is replayed."""
+
+OF_LATER_EVENT: Final = tuple(one for one in BY_COMPUTING if not isinstance(one, (MarkedMemory, DecidingMemory)))
+"""Those that a divergence may have besides what is read, where another event of its step differs for another reason.
+
+Not memory: it counts only if it reaches the first event, and is read for a warm-up whose result is thrown away.
+"""
 
 
 def find_causes(hypotheses: Iterable[Hypothesis[Any]], inquiry: Inquiry) -> list[Cause]:

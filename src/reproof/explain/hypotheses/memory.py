@@ -57,7 +57,7 @@ class MarkedMemory(Hypothesis["PoisonedEvent"]):
         evidence = (
             f"memory that was allocated on this line and never written reaches {found.stage} {found.name} in step "
             f"{found.step}: {found.num_poisoned} of its {found.num_elements} elements come from the marks that "
-            f"experiment {inquiry.marked.number} had put there"
+            f"experiment {inquiry.marked.number} had put there{inquiry.tell_replica()}"
         )
         return [inquiry.name(allocated_on(found.file, found.line), evidence)]
 
@@ -72,11 +72,17 @@ class Decided:
     other: Trial
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DecidingMemory(Hypothesis[Decided]):
     """Memory that nothing has written decides what is computed, but no mark is left of it (`nan_to_num`).
 
     Two runs with the same marks must be identical, and other values in the memory of one line alone must change them.
+
+    Attributes:
+        is_evident: Whether it is tried where a line seems to leave memory unwritten, or where none does.
     """
+
+    is_evident: bool
 
     def experiments(self, inquiry: Inquiry) -> Decided | None:
         """Mark new memory once more, then put other values in that of one line after the other.
@@ -86,7 +92,7 @@ class DecidingMemory(Hypothesis[Decided]):
         if is_uninitialized(inquiry) or find_marked(inquiry) is not None:
             return None
         places = find_places(inquiry)
-        if not places:
+        if not places or looks_unwritten(inquiry.setting.request.folder, *places[0]) != self.is_evident:
             return None
         same = mark_again(inquiry, "the same once more", None)
         if not same.agrees_through(inquiry.step):

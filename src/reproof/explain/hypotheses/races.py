@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from reproof.explain.laboratory import Trial
     from reproof.schema import Cause
 
-STARTED: Final = frozenset({"threading.Thread", "multiprocessing.Process"})
+STARTED: Final = frozenset({"threading.Thread", "multiprocessing.Process", "random numbers in the tasks of a pool"})
 """What runs beside the main thread, and may race with it."""
 
 TIMERS: Final = frozenset({"signal.alarm", "signal.setitimer"})

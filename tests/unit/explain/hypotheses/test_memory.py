@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from reproof.explain.hypotheses.memory import MarkedMemory, looks_unwritten, reaches
+from reproof.explain.hypotheses import memory
+from reproof.explain.hypotheses.memory import DecidingMemory, MarkedMemory, looks_unwritten, reaches
 from reproof.schema import Difference, PoisonedEvent
 from reproof.trace.probes import write_poisoned
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+FIRST = Difference(rank=0, step=2, stage="batch", detail="content", name="x", baseline="a", candidate="b")
 MARKED = PoisonedEvent(
     stage="batch",
     name="x",
@@ -60,3 +62,20 @@ def test_what_changes_something_later_is_no_cause(make_inquiry: Any, first: Diff
         assert reaches(trial, first) == expected
     initial = replace(first, stage="init", detail=None, num_events=9)
     assert not reaches(make_inquiry().laboratory.add("other values", first), initial)
+
+
+@pytest.mark.parametrize(("text", "is_evident"), [("a = np.empty(3)", True), ("a = make(3)", False)])
+def test_lines_that_seem_to_leave_memory_unwritten_are_tried_before_calls(
+    text: str, is_evident: Any, tmp_path: Path, make_inquiry: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where no line does, whether a call gives another result is asked first, which is likelier."""
+    (tmp_path / "train.py").write_text(text, encoding="utf-8")
+    monkeypatch.setattr(memory, "find_places", lambda _inquiry: [("train.py", 1)])
+    monkeypatch.setattr(memory, "is_uninitialized", lambda _inquiry: False)
+    monkeypatch.setattr(memory, "find_marked", lambda _inquiry: None)
+    made = []
+    for one in (True, False):
+        inquiry = make_inquiry(None, FIRST, FIRST)
+        DecidingMemory(is_evident=one).test(inquiry)
+        made.append(bool(inquiry.laboratory.plans))
+    assert made == [is_evident, not is_evident]
