@@ -19,11 +19,7 @@ import pytest
 CORPUS, FAILING = "REPROOF_CORPUS", "REPROOF_FAILING"
 
 NOT_YET: Final = {
-    "config_from_stdin": "standard input is not given to both runs",
-    "ddp": "what torchrun starts is not recorded",
     "editable": "experiments import a package in editable mode from the original folder",
-    "gloo": "ranks that are spawned are not recorded",
-    "notebook": "a notebook is no script",
     "parent_data": "experiments cannot find data beside the folder that they copy",
     "resume": "state that no object of PyTorch holds is not named, and batches passed over by hand are accused",
 }

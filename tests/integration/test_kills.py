@@ -54,7 +54,7 @@ def list_tree(process: int) -> Iterator[int]:
 
 def wait_for_steps(folder: Path, num_processes: int) -> None:
     """Wait until so many processes of a run have recorded some steps."""
-    until = time.monotonic() + 60
+    until = time.monotonic() + 120
     while time.monotonic() < until:
         files = [folder / "rank0.frames", *(folder / "processes").glob("*/rank0.frames")]
         if len([path for path in files if path.is_file() and path.stat().st_size > 400]) == num_processes:

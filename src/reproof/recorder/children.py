@@ -128,15 +128,16 @@ class Children:
                 let_through(error)
 
     def _open(self, origin: Origin) -> None:
-        options = self._options
+        options, origin = self._options, name_rank(origin)
         recording = Recording(
             Path(options.folder, PROCESSES, origin.label),
             level=options.level,
             num_batches=options.num_batches,
+            num_steps=None if origin.rank is None else options.num_steps,
             statistics=options.statistics,
             command=options.command,
             probes=options.probes,
-            origin=name_rank(origin),
+            origin=origin,
         )
         recording.open()
         self.recording = recording

@@ -20,6 +20,7 @@ class Options:
         level: How much is recorded.
         num_batches: Limit on the batches of each loader, or None.
         statistics: Whether summary statistics are kept.
+        num_steps: Step after which those end that train together, or None: they would wait for each other.
         command: The command line of the run.
         probes: What is looked into beyond the level.
     """
@@ -27,6 +28,7 @@ class Options:
     folder: str
     level: Level
     num_batches: int | None
+    num_steps: int | None
     statistics: bool
     command: tuple[str, ...]
     probes: Probes

@@ -197,6 +197,7 @@ class Recording:
             folder=str(self.place),
             level=self._level,
             num_batches=self._num_batches,
+            num_steps=self._num_steps,
             statistics=self._statistics,
             command=self._command,
             probes=self._probes,

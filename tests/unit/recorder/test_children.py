@@ -47,6 +47,7 @@ def test_options_are_told_as_plain_values() -> None:
         folder="/runs/a",
         level="modules",
         num_batches=3,
+        num_steps=None,
         statistics=True,
         command=("train.py", "--fast"),
         probes=Probes(ops_steps=(1, 2)),
