@@ -12,18 +12,9 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import Final
-
 import pytest
 
 CORPUS, FAILING = "REPROOF_CORPUS", "REPROOF_FAILING"
-
-NOT_YET: Final = {
-    "editable": "experiments import a package in editable mode from the original folder",
-    "parent_data": "experiments cannot find data beside the folder that they copy",
-    "resume": "state that no object of PyTorch holds is not named, and batches passed over by hand are accused",
-}
-"""How the names of cases begin that are judged wrong today, and why. What a change puts right it takes out here."""
 
 pytestmark = [pytest.mark.slow(seconds=40), pytest.mark.timeout(900)]
 
@@ -34,11 +25,6 @@ def find_cases(variable: str, folder: str = "") -> list[Path]:
     return sorted(path.parent for path in (Path(named).resolve() / folder).glob("*/case.json")) if named else []
 
 
-def why_not_yet(case: Path) -> str | None:
-    """Return why a case is judged wrong today; None if it must be judged right."""
-    return next((why for start, why in NOT_YET.items() if case.name.startswith(start)), None)
-
-
 def name_of(case: Path) -> str:
     """Return the name of a case."""
     return case.name
@@ -47,11 +33,6 @@ def name_of(case: Path) -> str:
 def kind_of(case: Path) -> str:
     """Return the kind of a case, with which its name begins."""
     return case.name.partition("_")[0]
-
-
-ONCE_WRONG = find_cases(FAILING)
-NOW_RIGHT = [case for case in ONCE_WRONG if why_not_yet(case) is None]
-STILL_WRONG = {case: why for case in ONCE_WRONG if (why := why_not_yet(case)) is not None}
 
 
 class Score:
@@ -109,18 +90,7 @@ def test_a_case_of_the_corpus_is_judged_right(case: Path, score: Score) -> None:
 
 
 @pytest.mark.one_of_each(by=kind_of)
-@pytest.mark.parametrize("case", NOW_RIGHT, ids=name_of)
+@pytest.mark.parametrize("case", find_cases(FAILING), ids=name_of)
 def test_a_case_that_was_judged_wrong_once_is_judged_right(case: Path, score: Score) -> None:
     """It is detected, located and explained, and no clean case is accused."""
-    score.check(case)
-
-
-@pytest.mark.thorough
-@pytest.mark.parametrize(
-    "case",
-    [pytest.param(case, marks=pytest.mark.xfail(reason=why, strict=False)) for case, why in STILL_WRONG.items()],
-    ids=name_of,
-)
-def test_a_case_that_is_judged_wrong_today(case: Path, score: Score) -> None:
-    """It is tried all the same: what is judged right by now is reported (XPASS), to be taken out of `NOT_YET`."""
     score.check(case)
