@@ -188,8 +188,9 @@ class Search:
             self.causes += explain_computing(inquiry)
         elif inquiry.differs_anyway and inquiry.replica.first is not None:
             later = inquiry.replica.first
-            hypotheses = BY_COMPUTING if is_same_event(later, first) else OF_LATER_EVENT
-            self.causes += find_causes(hypotheses, replace(inquiry, first=later))
+            is_same = is_same_event(later, first)
+            more = find_causes(BY_COMPUTING if is_same else OF_LATER_EVENT, replace(inquiry, first=later))
+            self.causes += [cause for cause in more if is_same or cause.kind != "uninitialized-memory"]
         return inquiry
 
     def explain_rest(self, inquiry: Inquiry) -> None:

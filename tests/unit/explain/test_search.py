@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -50,12 +51,14 @@ def test_memory_counts_only_if_it_reaches_the_first_event(
 
     def find(hypotheses: tuple[Any, ...], _: Any) -> list[Any]:
         tried.append({type(one).__name__ for one in hypotheses})
-        return [object()]
+        return [SimpleNamespace(kind=kind) for kind in ("uninitialized-memory", "nondeterministic-op")]
 
     monkeypatch.setattr("reproof.explain.search.find_causes", find)
     monkeypatch.setattr("reproof.explain.search.open_inquiry", lambda *_: inquiry)
-    Search(laboratory=inquiry.laboratory, candidate=inquiry.candidate).explain(inquiry.first)
+    search = Search(laboratory=inquiry.laboratory, candidate=inquiry.candidate)
+    search.explain(inquiry.first)
     assert len(tried) == 2
+    assert [cause.kind for cause in search.causes[2:]] == ["uninitialized-memory"] * is_same + ["nondeterministic-op"]
     assert "UnstableOperation" in tried[1]
     assert ({"MarkedMemory", "DecidingMemory"} <= tried[1]) is is_same
 
