@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 LOG := $(VENV)/setup.log
 DIST := $(VENV)/dist
-EXTRAS := [dev,examples,parquet,postgresql,report,search,slurm,torch]
+EXTRAS := [dev,examples,notebook,parquet,postgresql,report,search,slurm,torch]
 PIP := $(BIN)/python -m pip --no-input --disable-pip-version-check
 ARGS ?=
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from reproof.comparison import compare
     from reproof.determinism import conditions, deterministic, make_generator, seed_worker
     from reproof.errors import ReproofError
+    from reproof.integrations.ipython import load_ipython_extension
     from reproof.recorder import log, record
     from reproof.reproducing.workflow import reproduce
 
@@ -25,6 +26,7 @@ __all__ = [
     "compare",
     "conditions",
     "deterministic",
+    "load_ipython_extension",
     "log",
     "make_generator",
     "record",
@@ -38,6 +40,7 @@ _HOMES = {
     "compare": "reproof.comparison",
     "conditions": "reproof.determinism",
     "deterministic": "reproof.determinism",
+    "load_ipython_extension": "reproof.integrations.ipython",
     "log": "reproof.recorder",
     "make_generator": "reproof.determinism",
     "record": "reproof.recorder",

@@ -7,12 +7,15 @@ credential without a form of its own that nothing announces.
 
 from __future__ import annotations
 
+import ast
+import io
 import re
+import tokenize
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 MASK: Final = "***"
 
@@ -45,6 +48,10 @@ _MAY_HOLD: Final = re.compile(
 """What a text has in it that is looked at closely: most have none of it."""
 
 _NUMBER: Final = re.compile(r"[-+]?[\d.,]+(?:e[-+]?\d+)?%?", re.IGNORECASE)
+
+
+_DESCRIBED: Final = re.compile(r"(?i)(?:token|secret|key|credentials?)[\"']?\s*[=:]\s*[a-z]+(?![\w-])")
+"""What describes a credential in prose, as in ``token: the one that comes next``."""
 
 
 def mask_text(text: str) -> str:
@@ -96,3 +103,75 @@ def _mask_announced(found: re.Match[str]) -> str:
     is_password = re.search(r"passw|passphrase|pwd", found["before"], re.IGNORECASE) is not None
     is_result = not is_password and _NUMBER.fullmatch(found["secret"]) is not None
     return found[0] if is_result else f"{found['before']}{MASK}"
+
+
+def find_in_code(text: str) -> list[int]:
+    """Return the lines of Python code in which something looks like a credential, sorted.
+
+    Looked at is what is written out: text by its form, and by the name that it is given; and comments. A name alone, as
+    in ``token = read()``, is none. In prose, a word of letters after ``token:`` is a description.
+    """
+    try:
+        tree = ast.parse(text)
+        comments = list(_find_comments(text))
+    except (SyntaxError, ValueError, RecursionError, MemoryError, tokenize.TokenError):
+        return [number for number, line in enumerate(text.splitlines(), 1) if mask_text(line) != line]
+    found = {line for line, value in _find_texts(tree) if _is_secret_prose(value)}
+    found |= {node.lineno for name, node in _find_named(tree) if is_secret_name(name) and _is_written_out(node)}
+    return sorted(found | {line for line, comment in comments if _is_secret_prose(comment)})
+
+
+def _find_texts(tree: ast.AST) -> Iterator[tuple[int, str]]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, (str, bytes)):
+            value = node.value if isinstance(node.value, str) else node.value.decode("latin-1")
+            for number, line in enumerate([value] if "PRIVATE KEY" in value else value.splitlines()):
+                yield node.lineno + number, line
+
+
+def _find_comments(text: str) -> Iterator[tuple[int, str]]:
+    for token in tokenize.generate_tokens(io.StringIO(text).readline):
+        if token.type == tokenize.COMMENT:
+            yield token.start[0], token.string
+
+
+def _find_named(tree: ast.AST) -> Iterator[tuple[str, ast.expr]]:
+    """Yield what is given a name: assignments, arguments of calls, defaults, items of mappings."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.Assign(targets=targets, value=value):
+                yield from ((_name_of(target), value) for target in targets)
+            case ast.AnnAssign(target=target, value=ast.expr() as value):
+                yield _name_of(target), value
+            case ast.keyword(arg=str() as name, value=value):
+                yield name, value
+            case ast.Dict(keys=keys, values=values):
+                yield from ((_name_of(key), value) for key, value in zip(keys, values, strict=True) if key is not None)
+            case ast.arguments():
+                arguments = [*node.posonlyargs, *node.args]
+                pairs = [*zip(reversed(arguments), reversed(node.defaults), strict=False)]
+                pairs += [(name, value) for name, value in zip(node.kwonlyargs, node.kw_defaults, strict=True) if value]
+                yield from ((argument.arg, value) for argument, value in pairs)
+
+
+def _name_of(node: ast.expr) -> str:
+    match node:
+        case ast.Name(id=name) | ast.Attribute(attr=name):
+            return name
+        case ast.Constant(value=str() as name) | ast.Subscript(slice=ast.Constant(value=str() as name)):
+            return name
+        case _:
+            return ""
+
+
+def _is_written_out(node: ast.expr) -> bool:
+    """Whether a value stands there as text; a word in angle or curly brackets holds the place of one."""
+    is_text = isinstance(node, ast.Constant) and isinstance(node.value, (str, bytes)) and bool(node.value)
+    return is_text and re.fullmatch(r"<.*>|\[.*\]|\{.*\}|\*+", str(getattr(node, "value", ""))) is None
+
+
+def _is_secret_prose(text: str) -> bool:
+    masked = mask_text(text)
+    if masked == text:
+        return False
+    return mask_text(plain := _DESCRIBED.sub("", text)) != plain

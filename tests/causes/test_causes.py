@@ -84,7 +84,7 @@ def test_a_planted_fault_is_named(faulty_case: Any, tmp_path: Path, python: Proc
         assert first["step"] == faulty_case.step
 
     causes = [cause for cause in found["causes"] if cause["confirmed"]]
-    assert all(cause["file"] and cause["line"] and "experiment" in cause["evidence"] for cause in causes)
+    assert all(cause["file"] and cause["line"] and len(cause["experiments"]) > 1 for cause in causes), causes
     assert causes, found["causes"]
     assert found["causes"][0]["confirmed"]
     named = [

@@ -154,6 +154,14 @@ class TestVerdicts:
             assert open_trace(checker.folder / "traces" / name).header.command == arguments
             assert (checker.folder / "traces" / f"{name}.output.txt").read_text() == f"{[*arguments]}\n"
 
+    def test_a_file_that_is_left_out(self, checker: Checker) -> None:
+        """It costs no experiment."""
+        checker.write("from training import step\nstep()\nimport os\nopen('x.log', 'w').write(str(os.urandom(4)))")
+        done = checker.run("--ignore", "*.log", "--json", "found.json", "train.py")
+        found = json.loads((checker.folder / "found.json").read_text(encoding="utf-8"))
+        assert (done.code, found["verdict"], found["experiments"]) == (0, "identical", [])
+        assert "left out: 1 file *.log" in found["output"]["notes"]
+
     def test_a_diverging_training(self, checker: Checker) -> None:
         """Of several candidates the worst counts; the growth of the difference and the next command are told."""
         script = """

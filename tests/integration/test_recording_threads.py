@@ -6,7 +6,7 @@ import copy
 import queue
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,6 +15,7 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 import reproof
+from reproof.digest import digest_tensor
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -180,3 +181,128 @@ def test_what_nobody_waits_for_is_no_evidence(tmp_path: Path, read_events: Calla
     is_over.set()
     thread.join()
     assert not read_events(tmp_path / "a").named("Linear in a thread output")
+
+
+class Student(nn.Module):
+    """A model with state that no optimizer steps."""
+
+    def __init__(self, width: int) -> None:
+        """Make it."""
+        super().__init__()
+        self.net = nn.Sequential(nn.Linear(3, width), nn.BatchNorm1d(width), nn.Linear(width, 1))
+
+    def forward(self, rows: torch.Tensor) -> Any:
+        """Compute."""
+        return self.net(rows)
+
+
+def fit(student: nn.Module, seed: int, pause: float, *, scale: float = 1.0) -> None:
+    """Train a model, with a loader and an optimizer of its own, at some pace."""
+    order = torch.Generator().manual_seed(seed)
+    rows = torch.linspace(-1, 1, 3 * 16).reshape(16, 3)
+    loader = DataLoader(TensorDataset(rows), batch_size=4, shuffle=True, generator=order)
+    optimizer = torch.optim.Adam(student.parameters(), lr=0.1)
+    for (batch,) in loader:
+        time.sleep(pause)
+        optimizer.zero_grad()
+        (scale * student(batch)).square().mean().backward()
+        optimizer.step()
+
+
+def train_in_threads(students: list[nn.Module], pauses: list[float], scale: float) -> None:
+    """Train each in a thread, and wait for them in turn."""
+    threads = [
+        threading.Thread(target=fit, args=(student, seed, pause), kwargs={"scale": scale})
+        for seed, (student, pause) in enumerate(zip(students, pauses, strict=True))
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+def train_in_pool(students: list[nn.Module], pauses: list[float], scale: float) -> None:
+    """Train them in a pool of fewer threads; what is ready first is looked at first."""
+    with ThreadPoolExecutor(2) as pool:
+        tasks = [
+            pool.submit(fit, student, seed, pause, scale=scale)
+            for seed, (student, pause) in enumerate(zip(students, pauses, strict=True))
+        ]
+        for task in as_completed(tasks):
+            task.result()
+
+
+def train_in_turn(students: list[nn.Module], _: list[float], scale: float) -> None:
+    """Train them one after the other, each in a pool that does not know of the others."""
+    with ThreadPoolExecutor(2) as pool:
+        for seed, student in enumerate(students):
+            pool.submit(fit, student, seed, 0.0, scale=scale).result()
+
+
+WAYS = [train_in_threads, train_in_pool, train_in_turn]
+
+
+@pytest.mark.parametrize("train", WAYS)
+@pytest.mark.parametrize("scale", [1.0, 2.0])
+def test_several_may_be_trained_at_the_same_time(
+    tmp_path: Path, read_events: Callable[[Path], Events], train: Callable[..., None], scale: float
+) -> None:
+    """Who is faster tells nothing, in which order they were made neither; what is computed tells all."""
+
+    def record(folder: Path, number: int) -> None:
+        torch.manual_seed(0)
+        pauses = [0.0, 0.004, 0.002][:: 1 - 2 * number]
+        with reproof.record(folder):
+            students: list[nn.Module] = [Student(width) for width in (2, 3, 4)]
+            train(students, pauses, scale if number else 1.0)
+            with torch.no_grad():
+                for student in students:
+                    student.eval()(torch.ones(2, 3))
+
+    assert verdict_of(tmp_path, record) == ("identical" if scale == 1 else "diverged")
+    found = read_events(tmp_path / "b")
+    assert found.named("loader0(16)[0]").steps == list(range(12))
+    assert found.named("Student.net.1.running_mean").steps[0] == 0
+    assert not [name for name in found.names if "#" in name and not name.startswith("Student#")]
+    evaluated = [event for event in found if event.name.startswith("Student") and " output" in event.name]
+    assert [event.step for event in evaluated[-3:]] == [12, 12, 12]
+    first = reproof.compare(tmp_path / "a", tmp_path / "b").first
+    assert first is None or (first.step, first.stage) == (0, "loss")
+
+
+def test_tasks_that_follow_each_other_keep_their_order(tmp_path: Path, read_events: Callable[[Path], Events]) -> None:
+    """One that was handed in after another had been waited for comes after it."""
+    models: list[nn.Module] = [nn.Sequential(nn.Linear(3, 1)) for _ in range(4)]
+    first = [model[0].weight.detach().clone() for model in models if isinstance(model, nn.Sequential)]
+    with reproof.record(tmp_path / "a"):
+        train_in_turn(models, [], 1.0)
+    weights = read_events(tmp_path / "a").named("Sequential.0.weight")
+    initial = [event.digest for event in weights[:36:9]]  # of each task, and then a gradient and an update in each step
+    assert initial == [digest_tensor(weight) for weight in first]
+
+
+def test_a_training_that_goes_on_is_named(tmp_path: Path) -> None:
+    """What nobody has waited for is not compared, and no such runs are called identical."""
+
+    def record(folder: Path, _: int) -> None:
+        begins, is_over = threading.Event(), threading.Event()
+
+        def play() -> None:
+            while not is_over.is_set():
+                fit(nn.Linear(3, 1), 0, 0.0)
+                begins.set()
+
+        thread = threading.Thread(target=play, name="player")
+        with reproof.record(folder):
+            Training().step(torch.ones(4, 3))
+            thread.start()
+            begins.wait()
+        is_over.set()
+        thread.join()
+
+    assert verdict_of(tmp_path, record) == "inconclusive"
+    told = [one.why for one in reproof.compare(tmp_path / "a", tmp_path / "b").skipped]
+    assert len(told) == 2
+    assert all(
+        why.startswith("thread player trained when the recording ended, and nobody had waited for it") for why in told
+    )

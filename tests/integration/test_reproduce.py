@@ -239,11 +239,16 @@ def test_another_version_of_a_package_is_named(
     assert rows["packages.numpy"]["grade"] == "matters"
 
 
-def test_comments_are_no_other_code(project: Path, reproduce: Callable[..., tuple[int, dict[str, Any]]]) -> None:
-    """A comment and a docstring change the file's digest and not what it does."""
+def test_what_the_training_does_not_reach_is_no_other_code(
+    project: Path, reproduce: Callable[..., tuple[int, dict[str, Any]]]
+) -> None:
+    """A comment changes the file's digest and not what it does; a helper that nothing calls is told, and harmless."""
+    helper = "def plot(values):\n    return values\n\n\ndef score("
     edit(project / "training.py", "WEIGHT_DECAY = 0.01", "WEIGHT_DECAY = 0.01  # as in the paper")
+    edit(project / "training.py", "def score(", helper)
     code, result = reproduce()
     assert (code, result["verdict"]) == (0, "identical")
+    assert "harmless, differs: training.py: plot" in {gate["name"]: gate["detail"] for gate in result["gates"]}["code"]
 
 
 def test_a_changed_bundle_is_refused_in_one_line(project: Path, environment: dict[str, str]) -> None:
@@ -295,6 +300,33 @@ def test_a_training_that_is_not_there_is_told(project: Path, environment: dict[s
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert "--project" in done.stderr.splitlines()[-1]
+
+
+def test_a_stranger_needs_data_alone(project: Path, environment: dict[str, str], tmp_path: Path) -> None:
+    """With the code in the bundle and the data anywhere: without them nothing runs, with them it is identical."""
+    edit(project / "search.py", '"optuna_best", train)', '"optuna_best", train, keep_code=True)')
+    shutil.rmtree(project / "optuna_best")
+    search = [sys.executable, "-W", "ignore", "search.py", "1"]
+    subprocess.run(search, cwd=project, env=environment, check=True, capture_output=True, timeout=240)
+    elsewhere = tmp_path / "elsewhere"
+    (elsewhere / "data/deep").mkdir(parents=True)
+    shutil.move(project / "optuna_best", elsewhere)
+    (project / "points.csv").rename(elsewhere / "data/deep/renamed.txt")
+    shutil.rmtree(project)
+
+    def run(*options: str) -> tuple[int, dict[str, Any], str]:
+        command = [sys.executable, "-m", "reproof", "reproduce", "optuna_best", "--json", "result.json", *options]
+        done = subprocess.run(command, cwd=elsewhere, env=environment, capture_output=True, text=True, check=False)
+        return done.returncode, json.loads((elsewhere / "result.json").read_text()), done.stderr
+
+    code, result, told = run()
+    assert (code, result["verdict"], result["per_target"]) == (2, "not-comparable", [])
+    assert any(gate["detail"].startswith("the project is not here") for gate in result["gates"])
+    assert "not here: name its folder with --data" in told
+    code, result, told = run("--project", "bundled", "--data", "data")
+    assert (code, result["verdict"]) == (0, "identical"), result["reasons"]
+    assert "the training is training.py:train" in told
+    assert {need["what"]: need["state"] for need in result["needs"]}["data points.csv"] == "same"
 
 
 def test_a_training_that_is_not_stable_is_explained(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from reproof.credentials import is_secret_name, mask_command, mask_text, mask_values
+from reproof.credentials import find_in_code, is_secret_name, mask_command, mask_text, mask_values
 
 
 @pytest.mark.parametrize(
@@ -83,3 +83,31 @@ def test_values_are_masked_by_their_keys() -> None:
 def test_names_that_announce_a_credential(name: str, expected: bool) -> None:  # noqa: FBT001  # a parameter
     """By their words."""
     assert is_secret_name(name) == expected
+
+
+@pytest.mark.parametrize(
+    ("code", "is_found"),
+    [
+        ('password = "hunter2"', True),
+        ('self.api_key = "abc"', True),
+        ('config["token"] = "abc"', True),
+        ('login(token="abc123")', True),
+        ('def f(x, *, secret="s3cr3t"): pass', True),
+        ('url = "postgres://me:pw@host/db"', True),
+        ('x = "hf_abcdefghijklmnopqrstu"', True),
+        ("# password: hunter2", True),
+        ('KEY = """-----BEGIN RSA PRIVATE KEY-----\nMII\n-----END RSA PRIVATE KEY-----"""', True),
+        ("token = read()", False),
+        ("def f(token: str): pass", False),
+        ("# token: the index of it", False),
+        ('"""Args:\n  token: index of the token"""', False),
+        ('f(password=os.environ["PW"])', False),
+        ('pad_token = "[PAD]"', False),
+        ('token = "<pad>"', False),
+        ('password = ""', False),
+        ("not python password=hunter2", True),
+    ],
+)
+def test_credentials_in_code_are_found(code: str, is_found: bool) -> None:  # noqa: FBT001  # a parameter
+    """What is written out, by form or by its name; a name alone, or a description, is none."""
+    assert bool(find_in_code(code)) is is_found

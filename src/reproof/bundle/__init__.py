@@ -3,9 +3,12 @@
 - `records`: what a bundle holds; `manifest`: bundle.json, and the check that a folder is exactly what it says.
 - `reader`: a verified folder to a `Bundle`; `writer`: files first, manifest last; `replacing`: one folder for another.
 - `training`: one run of the user's training function, in a search or again.
-- What is recorded of a training, and compared: `config`, `code`, `data`, `scalers`, `surroundings`, `weights`.
+- What is recorded of a training, and compared: `config`, `code`, `data`, `scalers`, `surroundings`, `weights`; of code
+  `reach` tells what a training can reach, by digests of `syntax`.
+- `requirements`: the packages that were imported, for an installer.
 - `numbers`, `yaml_format`, `joblib_format`: how values are written and read without losing a bit or running code.
-- `foreign`: a bundle from a folder that another tool has written; `signature`: sign and check with SSH keys.
+- `foreign`: a bundle from a folder that another tool has written; `parameters`: of a trial, as others write them.
+- `signature`: sign and check with SSH keys.
 
 Left out on purpose: Optuna (`reproof.integrations`), running a bundle again and judging it (`reproof.reproducing`).
 """

@@ -21,19 +21,24 @@ NUM_BLOCKS: Final = 128
 """Blocks of rows of which each has a digest of its own."""
 
 
-def describe_data_file(path: Path, project: Path) -> tuple[str, dict[str, Any]]:
-    """Return the name of a file within the project, its size and its sha256.
+def name_data_file(path: Path, project: Path) -> tuple[str, bool]:
+    """Return what a bundle calls a data file: its path in the project, or its name alone; and whether it lies in it."""
+    absolute = path.resolve()
+    inside = absolute.is_relative_to(project)
+    return (absolute.relative_to(project).as_posix() if inside else absolute.name), inside
+
+
+def describe_data_file(path: Path) -> dict[str, Any]:
+    """Return the size of a file and its sha256.
 
     Raises:
         UsageError: If it cannot be read.
     """
     try:
-        absolute = path.resolve()
-        inside = absolute.is_relative_to(project)
-        name = absolute.relative_to(project).as_posix() if inside else absolute.name
-        return name, {"bytes": absolute.stat().st_size, "sha256": digest_file(absolute), "in_project": inside}
+        return {"bytes": path.stat().st_size, "sha256": digest_file(path)}
     except OSError as error:
-        raise UsageError(f"cannot read the data file {path}: {error.strerror}", "check the path") from None
+        problem = f"cannot read the data file {path}: {error.strerror}"
+        raise UsageError(problem, "check the path, or name the folder of the data with --data") from None
 
 
 def describe_array(array: Any) -> dict[str, Any]:

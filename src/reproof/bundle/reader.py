@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -178,11 +179,20 @@ def read_code(value: dict[str, Any]) -> dict[str, Any]:
     """Read `code.json`.
 
     Raises:
-        ValueError: If its files are no digests.
+        ValueError: If its files are no digests, lie outside of the project, or have other text than that.
     """
-    for entry in value.get("files", {}).values():
+    for name, entry in value.get("files", {}).items():
         fields = Fields(entry)
         fields.text("sha256"), fields.text("syntax")
+        parts = name.split("/")
+        if not name.isprintable() or "\\" in name or {"", ".", ".."} & set(parts) or any(p[:1] == "." for p in parts):
+            raise ValueError(f"the file {name!r:.80} lies outside of the project")
+        if "units" in fields and not all(type(item) is str for item in fields.take("units", dict).values()):
+            raise fields.wrong("units")
+        if "reached" in fields and not all(type(item) is str for item in fields.take("reached", list)):
+            raise fields.wrong("reached")
+        if "text" in fields and hashlib.sha256(fields.text("text").encode()).hexdigest() != entry["sha256"]:
+            raise ValueError(f"the text of {name!r:.80} is another than its sha256 says")
     return value
 
 

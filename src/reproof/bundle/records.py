@@ -32,6 +32,9 @@ TRACE: Final = "trace"
 EARLIER: Final = "earlier_in_process"
 """Key of a trial's details: what its process had trained before."""
 
+CHOSEN: Final = "chosen_by_number"
+"""Key of a trial's details: that somebody has chosen it, and not the search as its best."""
+
 DEFAULT_ALPHA: Final = 0.05
 NUM_KEPT_LOSSES: Final = 20
 """Losses of the first steps that tell how a difference begins."""
@@ -112,8 +115,8 @@ class TrialInfo:
         metrics: Per target, to the bit.
         best_epoch: 0-based epoch of the best weights, or None if the training did not report any.
         num_epochs: Epochs reported.
-        num_trials: Trials that the study had finished when this one was kept: the best of many is biased upwards; or
-            None.
+        num_trials: Trials with a value that the study had when the search ended: the best of many is biased upwards;
+            or None. After a crash, those until this one was kept.
         retry_of: Number of the trial that this one repeats, or None.
         details: What else is known: distributions, sampler, pruner.
     """

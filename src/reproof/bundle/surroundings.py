@@ -12,11 +12,14 @@ import sys
 from dataclasses import dataclass
 from importlib.metadata import packages_distributions
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from reproof.credentials import mask_text, mask_values
 from reproof.environment import collect_environment, collect_torch_environment, compare_environments
 from reproof.trace.format import RUN_FILE
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 Grade = Literal["same", "harmless", "matters", "unknown"]
 
@@ -31,6 +34,12 @@ _HARMLESS: Final = re.compile(
     r"|LD_LIBRARY_PATH|PYTHONHASHSEED|TORCHINDUCTOR_\w+)"
     r"|python\.(build|flags\..*|executable)|torch\.threads\.interop|torch\.build_sha256"
 )
+_SET_BY_US: Final = re.compile(
+    r"python\.hash_seed|torch\.(threads\.intraop|flags\..*)"
+    r"|variables\.(PYTHONHASHSEED|CUBLAS_WORKSPACE_CONFIG|KMP_DUPLICATE_LIB_OK|KMP_INIT_AT_FORK|TORCHINDUCTOR_CACHE_DIR)"
+)
+"""By reproof, or by PyTorch and scikit-learn when they are imported."""
+
 _UNKNOWN: Final = "unknown"
 
 
@@ -100,7 +109,20 @@ def find_imported() -> list[str]:
     distributions = packages_distributions()
     names = {name.partition(".")[0] for name in sys.modules}
     found = {distribution for name in names for distribution in distributions.get(name, ())}
-    return sorted(re.sub(r"[-_.]+", "-", name).lower() for name in found)
+    return sorted(map(normalise, found))
+
+
+def find_version(environment: Mapping[str, Any], name: str) -> str | None:
+    """Return the version of an installed distribution, by its normalised name; None if it was not installed."""
+    packages = environment.get("packages", {})
+    if name in packages:
+        return str(packages[name])
+    return next((str(version) for other, version in packages.items() if normalise(other) == name), None)
+
+
+def normalise(name: str) -> str:
+    """Return the name of a distribution in the form in which names are compared."""
+    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def grade_environment(original: dict[str, Any], here: dict[str, Any]) -> tuple[EnvironmentRow, ...]:
@@ -125,6 +147,11 @@ def grade_environment(original: dict[str, Any], here: dict[str, Any]) -> tuple[E
     ]
     order: tuple[Grade, ...] = ("matters", "unknown", "harmless", "same")
     return tuple(sorted(rows, key=lambda row: order.index(row.grade)))
+
+
+def is_set_by_us(name: str) -> bool:
+    """Whether a re-run is given this circumstance as the bundle has it, so that it is no difference before it runs."""
+    return _SET_BY_US.fullmatch(name) is not None
 
 
 def count_same(original: dict[str, Any], here: dict[str, Any]) -> int:

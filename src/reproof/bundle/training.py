@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from reproof.bundle.code import describe_code
-from reproof.bundle.data import describe_array, describe_data_file
+from reproof.bundle.data import describe_array, describe_data_file, name_data_file
 from reproof.bundle.numbers import check_metrics
 from reproof.bundle.scalers import describe_scaler
 from reproof.bundle.surroundings import describe_surroundings
@@ -46,6 +46,8 @@ class TrainingRequest:
         is_deterministic: Whether operations without a deterministic implementation raise; else they only warn.
         perturb: Number of a one-ulp change of an initial weight, or None.
         is_reproduction: Whether this is a re-run, so that nothing is pruned.
+        data_files: Where data files are, by the names that the bundle has for them; others are where the training says.
+        keeps_code: Whether the text of the project's modules is kept.
     """
 
     seed: int
@@ -58,6 +60,8 @@ class TrainingRequest:
     is_deterministic: bool = True
     perturb: int | None = None
     is_reproduction: bool = False
+    data_files: Mapping[str, Path] = field(default_factory=dict)
+    keeps_code: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +81,7 @@ class TrainingOutcome:
         code: The project's modules.
         environment: What surrounded the training.
         perturbed: Which initial weight was changed, as ``name[index]``; empty for none.
+        reports: Every value that it reported, in order.
     """
 
     metrics: Metrics
@@ -91,6 +96,7 @@ class TrainingOutcome:
     code: dict[str, Any]
     environment: dict[str, Any]
     perturbed: str = ""
+    reports: tuple[float, ...] = ()
 
 
 @dataclass(slots=True, kw_only=True)
@@ -107,6 +113,7 @@ class _Progress:
     files: dict[str, Any] = field(default_factory=dict)
     arrays: dict[str, Any] = field(default_factory=dict)
     perturbed: str = ""
+    reports: list[float] = field(default_factory=list)
 
 
 class TrainingRun:
@@ -138,13 +145,14 @@ class TrainingRun:
         return model
 
     def use_file(self, path: str | Path) -> Path:
-        """Record the digest of a file that the training reads; returns its path.
+        """Record the digest of a file that the training reads; returns its path, which is the one to read.
 
-        A path that is not absolute is relative to the project.
+        A path that is not absolute is relative to the project. In a re-run the data may lie elsewhere.
         """
-        found = self._request.project / path
-        name, entry = describe_data_file(found, self._request.project)
-        self._progress.files[name] = entry
+        asked = self._request.project / path
+        name, is_inside = name_data_file(asked, self._request.project)
+        found = self._request.data_files.get(name, asked)
+        self._progress.files[name] = {**describe_data_file(found), "in_project": is_inside}
         return found
 
     def use_data(self, **arrays: Any) -> None:
@@ -176,6 +184,7 @@ class TrainingRun:
         if progress.model is None:
             raise UsageError("the training reported a value before run.start(model)", "call run.start(model) first")
         progress.num_epochs += 1
+        progress.reports.append(number)
         progress.last = copy_state(progress.model)
         best = progress.best_value
         is_smaller = self._request.direction == "minimize"
@@ -217,9 +226,10 @@ class TrainingRun:
             scaler=scaler,
             scaler_object=progress.scaler,
             data={"files": progress.files, "arrays": progress.arrays},
-            code=describe_code(request.project, request.entry),
+            code=describe_code(request.project, request.entry, keeps_text=request.keeps_code),
             environment={**describe_surroundings(), "device": request.device},
             perturbed=progress.perturbed,
+            reports=tuple(progress.reports),
         )
 
 

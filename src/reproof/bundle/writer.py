@@ -12,6 +12,7 @@ from reproof._version import __version__
 from reproof.bundle.manifest import (
     describe_file,
     dump_json,
+    read_listed,
     read_manifest,
     verify_folder,
     walk_folder,
@@ -39,7 +40,7 @@ from reproof.bundle.records import (
 from reproof.bundle.replacing import locked, make_staging, replace_folder
 from reproof.bundle.surroundings import strip_trace
 from reproof.bundle.weights import WeightTensor, digest_weights, write_weights
-from reproof.bundle.yaml_format import dump_yaml
+from reproof.bundle.yaml_format import MAX_YAML_BYTES, dump_yaml, parse_yaml
 from reproof.errors import BundleError
 from reproof.trace.format import RUN_FILE
 
@@ -151,15 +152,39 @@ def write_reference(folder: Path, reference: Reference) -> None:
                         f"the margin of {name} of {target} is {margin} in the bundle, and {found} was given",
                         "margins are fixed when a bundle is written",
                     )
-        staging = make_staging(folder, "reference")
-        for entry in manifest.files:
-            if entry.path != REFERENCE:
-                copy = staging / entry.path
-                copy.parent.mkdir(parents=True, exist_ok=True)
-                _link(folder / entry.path, copy)
-        (staging / REFERENCE).write_bytes(dump_json(reference.to_json()))
-        write_manifest(staging, manifest)
-        replace_folder(staging, folder)
+        _replace_file(folder, manifest, REFERENCE, dump_json(reference.to_json()))
+
+
+def update_num_trials(folder: Path, study: str, num_trials: int) -> None:
+    """Note of how many trials a bundle is the best, if it is of this study and tells of fewer.
+
+    Raises:
+        BundleError: If the bundle is refused.
+
+    Effects: replaces the bundle by one without a signature, which was for the old one.
+    """
+    with locked(folder):
+        if not (folder / MANIFEST).is_file():
+            return
+        manifest = read_manifest(folder)
+        entry = next(entry for entry in manifest.files if entry.path == TRIAL)
+        values = parse_yaml(read_listed(folder, entry, MAX_YAML_BYTES), TRIAL)
+        if values.get("study") == study and (values.get("num_trials") or 0) < num_trials:
+            text = dump_yaml({**values, "num_trials": num_trials})
+            _replace_file(folder, manifest, TRIAL, text.encode("utf-8"))
+
+
+def _replace_file(folder: Path, manifest: Manifest, path: str, content: bytes) -> None:
+    """Replace a bundle by one with another file, or one more; what stays is linked."""
+    staging = make_staging(folder, "change")
+    for entry in manifest.files:
+        if entry.path != path:
+            copy = staging / entry.path
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            _link(folder / entry.path, copy)
+    (staging / path).write_bytes(content)
+    write_manifest(staging, manifest)
+    replace_folder(staging, folder)
 
 
 def _link(source: Path, target: Path) -> None:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from reproof.checking.workflow import DEFAULT_MAX_RUNS, name_in_cache, refuse_missing_script
+from reproof.checking.workflow import DEFAULT_MAX_RUNS, name_in_cache
 from reproof.checking.workplace import keep_folder
 from reproof.comparison import compare_traces
 from reproof.credentials import MASK
@@ -19,6 +19,7 @@ from reproof.explain.laboratory import BudgetSpentError, Laboratory, Setting
 from reproof.explain.naming import name_cause
 from reproof.explain.search import Explanation, explain_comparison
 from reproof.explain.suspects import Suspect
+from reproof.launch.command import describe_command, refuse_missing
 from reproof.launch.placing import remove_work
 from reproof.launch.processes import RunProcess, RunRequest
 from reproof.schema import LEVELS, relative_to_here
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from reproof.explain.laboratory import Trial
+    from reproof.launch.stdin import StandardInput
     from reproof.schema import Cause, Comparison, Difference, Level
 
 SHORT: Final = 10
@@ -40,7 +42,9 @@ def explain_runs(
     *,
     max_runs: int = DEFAULT_MAX_RUNS,
     until_identical: bool = False,
+    ignored: tuple[str, ...] = (),
     maps_steps: bool = False,
+    stdin: StandardInput | None = None,
     watch: Callable[[list[RunProcess]], None] = lambda _: None,
 ) -> tuple[Comparison, Explanation | None]:
     """Compare two runs and, if they differ, find out why by running the script again.
@@ -55,7 +59,9 @@ def explain_runs(
         candidate: Folder of another trace.
         max_runs: Experiments that may be made.
         until_identical: Go on until the run is identical to its end.
+        ignored: Patterns of names of files that are left out.
         maps_steps: Whether the comparison tells what became of each step and stage.
+        stdin: What the runs have read from standard input, if anything: it is no part of a trace.
         watch: Called several times a second with the experiment under way.
 
     Returns:
@@ -67,16 +73,17 @@ def explain_runs(
     """
     traces = (open_trace(Path(baseline)), open_trace(Path(candidate)))
     commands = [command_of(trace) for trace in traces]
-    comparison = compare_traces(*traces, is_same_program=True, verify=True, maps_steps=maps_steps)
+    comparison = compare_traces(*traces, is_same_program=True, verify=True, ignored=ignored, maps_steps=maps_steps)
     if comparison.first is None and (comparison.output is None or not comparison.output.is_open):
         return comparison, None
     is_edited = commands[0] != commands[1] or digest_of_script(traces[0]) != digest_of_script(traces[1])
     if comparison.first is not None and is_edited:
         return explain_edit(*traces, comparison, max_runs, watch)
-    refuse_missing_script(commands[0])
+    refuse_missing(commands[0])
     work = Path(tempfile.mkdtemp(prefix="reproof-"))
     try:
-        setting = make_setting(*traces, work, max_runs)
+        setting = replace(make_setting(*traces, work, max_runs), ignored=ignored)
+        setting = replace(setting, request=replace(setting.request, stdin=stdin))
         trace = traces[1].folder.absolute()
         return explain_comparison(setting, comparison, trace, watch, until_identical=until_identical)
     finally:
@@ -179,7 +186,7 @@ def explain_edit(
 
 def describe_edit(baseline: Trace, candidate: Trace) -> str:
     """Return how the second run was another one than the first: its command, or where to see the edit."""
-    commands = [" ".join(trace.header.command) for trace in (baseline, candidate)]
+    commands = [describe_command(trace.header.command) for trace in (baseline, candidate)]
     if commands[0] != commands[1]:
         return f"the baseline ran `{commands[0]}`, the candidate `{commands[1]}`"
     codes = [trace.header.environment.get("code") or {} for trace in (baseline, candidate)]

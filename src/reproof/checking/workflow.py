@@ -20,13 +20,16 @@ from typing import TYPE_CHECKING, Any, Final
 from reproof.checking.workplace import Workplace
 from reproof.comparison import compare_traces
 from reproof.errors import LaunchError, TraceError, UsageError
-from reproof.explain.search import Explanation, explain_comparison
+from reproof.explain.search import Explanation, explain_candidates
+from reproof.launch.command import name_command, refuse_missing, settle_command
 from reproof.launch.processes import FinishedRun, RunProcess, RunRequest, draw_hash_seed
+from reproof.schema.telling import draw_html
 from reproof.trace import open_trace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from reproof.launch.stdin import StandardInput
     from reproof.schema import Comparison, Level
 
 DEFAULT_MAX_RUNS: Final = 12
@@ -47,7 +50,7 @@ class CheckRequest:
     """What to check.
 
     Attributes:
-        command: What follows ``python``: a script or ``-m`` and a module, and its arguments.
+        command: A script, ``-m`` and a module, or ``--`` and a program, and its arguments.
         num_runs: Baseline and candidates together, 2 or more.
         num_jobs: How many run at the same time; more than one have a copy of the folder each.
         num_steps: Stop each run after so many optimizer steps, or None.
@@ -56,6 +59,7 @@ class CheckRequest:
         keep: Folder for the traces, or None for the cache of the user.
         tolerance: Accept recorded numbers within this tolerance; None compares bits.
         artifacts: Globs of files that the training writes and that are compared as well.
+        ignored: Globs of files that the training writes and that are left out.
         max_differences: How many differing events to describe.
         shows_output: Whether the script writes to this terminal.
         variations: Surroundings that the candidates have changed; see `reproof.launch.variations`.
@@ -63,6 +67,7 @@ class CheckRequest:
         until_identical: Continue the search until the run is identical to its end.
         max_runs: Experiments that the search may make.
         maps_steps: Whether the result tells what became of each step and stage.
+        stdin: What each run reads from standard input; None for nothing.
     """
 
     command: tuple[str, ...]
@@ -74,6 +79,7 @@ class CheckRequest:
     keep: Path | None = None
     tolerance: float | None = None
     artifacts: tuple[str, ...] = ()
+    ignored: tuple[str, ...] = ()
     max_differences: int = 5
     shows_output: bool = False
     variations: tuple[str, ...] = ()
@@ -81,6 +87,7 @@ class CheckRequest:
     until_identical: bool = False
     max_runs: int = DEFAULT_MAX_RUNS
     maps_steps: bool = False
+    stdin: StandardInput | None = None
 
     def __post_init__(self) -> None:
         """Check what can be checked before anything runs."""
@@ -119,6 +126,19 @@ class CheckResult:
         """0 identical or equivalent, 1 diverged, 2 could not tell."""
         return self.comparison.exit_code
 
+    def __str__(self) -> str:
+        """Return the worst comparison for people, and what the experiments could not show."""
+        notes = () if self.explanation is None else self.explanation.notes
+        return "\n".join((str(self.comparison), *(f"  {note}" for note in notes)))
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows."""
+        return draw_html(self.comparison.verdict, str(self))
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:  # noqa: FBT001  # as IPython calls it
+        """Print what a terminal of IPython shows."""
+        printer.text("..." if cycle else str(self))
+
     def to_json(self) -> dict[str, Any]:
         """Return the JSON contract of `check`, schema 1, with what each run wrote besides."""
         wrote = [
@@ -140,7 +160,8 @@ def check(command: str | Sequence[str], **options: Any) -> CheckResult:
     """Run a training twice in fresh processes and compare the runs to the bit.
 
     Args:
-        command: A script with its arguments, e.g. ``"train.py --epochs 2"`` or ``["-m", "package.train"]``.
+        command: A script with its arguments, e.g. ``"train.py --epochs 2"``, ``["-m", "package.train"]`` or
+            ``"-- torchrun --nproc-per-node 2 train.py"``.
         **options: Fields of `CheckRequest` other than the command.
 
     Returns:
@@ -160,7 +181,8 @@ def check(command: str | Sequence[str], **options: Any) -> CheckResult:
 
 def run_check(request: CheckRequest, watch: Callable[[list[RunProcess]], None] = lambda _: None) -> CheckResult:
     """Carry out a check; `watch` is called several times a second with the runs under way."""
-    refuse_missing_script(request.command)
+    request = replace(request, command=settle_command(request.command))
+    refuse_missing(request.command)
     folder = make_folder(request)
     requests = [make_run(request, folder, number) for number in range(request.num_runs)]
     with Workplace(is_shared=not request.is_isolated and request.num_jobs == 1, keeps=request.explains) as workplace:
@@ -172,26 +194,24 @@ def run_check(request: CheckRequest, watch: Callable[[list[RunProcess]], None] =
 def explain(
     request: CheckRequest, workplace: Workplace, result: CheckResult, watch: Callable[[list[RunProcess]], None]
 ) -> CheckResult:
-    """Search for the causes of what the worst candidate showed, if it diverged.
-
-    Where only outputs differ, experiments decide about each candidate until one diverges.
-    """
-    explanation: Explanation | None = None
-    for number in order_candidates(result.comparisons):
-        comparison = result.comparisons[number]
-        if not needs_explanation(comparison) or (explanation and result.comparison.first is not None):
-            continue
-        if workplace.problem is not None:
-            return replace(result, explanation=Explanation(causes=(), trials=(), notes=(workplace.problem,)))
-        setting = workplace.setting(number + 1, request.variations, request.max_runs)
-        trace = result.runs[number + 1].trace
-        comparison, found = explain_comparison(
-            setting, comparison, trace, watch, until_identical=request.until_identical
+    """Judge each candidate whose output differs by experiment, and search for the causes of the worst that diverged."""
+    numbers = [n for n in order_candidates(result.comparisons) if needs_explanation(result.comparisons[n])]
+    if not numbers:
+        return result
+    if workplace.problem is not None:
+        return replace(result, explanation=Explanation(causes=(), trials=(), notes=(workplace.problem,)))
+    candidates = [
+        (
+            replace(workplace.setting(number + 1, request.variations, request.max_runs), ignored=request.ignored),
+            result.comparisons[number],
+            result.runs[number + 1].trace,
         )
-        comparisons = (*result.comparisons[:number], comparison, *result.comparisons[number + 1 :])
-        explanation = found if explanation is None else join_explanations(explanation, found)
-        result = replace(result, comparison=choose_worst(comparisons), comparisons=comparisons)
-    return replace(result, explanation=explanation)
+        for number in numbers
+    ]
+    judged, explanation = explain_candidates(candidates, watch, until_identical=request.until_identical)
+    found = dict(zip(numbers, judged, strict=True))
+    comparisons = tuple(found.get(number, comparison) for number, comparison in enumerate(result.comparisons))
+    return replace(result, comparison=choose_worst(comparisons), comparisons=comparisons, explanation=explanation)
 
 
 def needs_explanation(comparison: Comparison) -> bool:
@@ -209,29 +229,6 @@ def choose_worst(comparisons: Sequence[Comparison]) -> Comparison:
     return comparisons[order_candidates(comparisons)[0]]
 
 
-def join_explanations(first: Explanation, second: Explanation) -> Explanation:
-    """Return what two searches on candidates of one check have found."""
-    return replace(
-        second,
-        causes=(*first.causes, *second.causes),
-        trials=(*first.trials, *second.trials),
-        notes=(*first.notes, *second.notes),
-    )
-
-
-def refuse_missing_script(command: tuple[str, ...]) -> None:
-    """Refuse a script that is not there before anything is started.
-
-    Raises:
-        LaunchError: If it is missing.
-    """
-    if command[0] == "-m":
-        if len(command) == 1:
-            raise UsageError("-m without a module", "name the module to run")
-    elif not Path(command[0]).is_file():
-        raise LaunchError(f"no script {command[0]}", "check the path; options of reproof go before the script")
-
-
 def make_run(request: CheckRequest, folder: Path, number: int) -> RunRequest:
     """Return the run with this number: the baseline for 0, else a candidate."""
     name = "baseline" if number == 0 else "candidate" if request.num_runs == 2 else f"candidate{number}"  # noqa: PLR2004
@@ -246,6 +243,7 @@ def make_run(request: CheckRequest, folder: Path, number: int) -> RunRequest:
         options=("--quiet", *statistics, *artifacts),
         hash_seed=draw_hash_seed(),
         shows_output=request.shows_output,
+        stdin=request.stdin,
     )
 
 
@@ -278,6 +276,7 @@ def compare_runs(request: CheckRequest, baseline: FinishedRun, candidate: Finish
         tolerance=request.tolerance,
         max_differences=request.max_differences,
         is_same_program=True,
+        ignored=request.ignored,
         maps_steps=request.maps_steps,
         verify=True,  # some microseconds per step, where a step took milliseconds
     )
@@ -295,8 +294,7 @@ def make_folder(request: CheckRequest) -> Path:
         UsageError: If the folder named by the user exists and is not empty, or cannot be made.
     """
     if request.keep is None:
-        is_module = request.command[0] == "-m"
-        folder = name_in_cache(request.command[1].rpartition(".")[2] if is_module else Path(request.command[0]).stem)
+        folder = name_in_cache(name_command(request.command))
     else:
         folder = Path(os.path.abspath(request.keep))  # noqa: PTH100  # as above
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import click
 
 from reproof.bundle import open_bundle
+from reproof.cli.bundle_text import draw
+from reproof.cli.from_study_command import command as from_study
 from reproof.cli.lines import plural, printable, section
 from reproof.cli.options import PATH, entry_option
 from reproof.cli.table import Column, draw_table
@@ -14,10 +16,7 @@ from reproof.cli.table import Column, draw_table
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from reproof.bundle import Bundle
     from reproof.bundle.foreign_trial import Finding
-
-MAX_SHOWN = 20
 
 FINDING_COLUMNS: tuple[Column[Finding], ...] = (
     Column(title="found", show=lambda row: printable(row.found)),
@@ -29,7 +28,10 @@ folder_argument = click.argument("folder", metavar="DIR", type=PATH)
 
 @click.group("bundle")
 def command() -> None:
-    """Verify, show and import bundles; nothing in a bundle is executed or unpickled."""
+    """Verify, show and make bundles; nothing in a bundle is executed or unpickled."""
+
+
+command.add_command(from_study)
 
 
 @command.command("verify")
@@ -72,6 +74,28 @@ def show(folder: Path) -> None:
         click.echo(line)
 
 
+@command.command("env")
+@folder_argument
+@click.option(
+    "-o",
+    "--output",
+    type=PATH,
+    default="requirements.txt",
+    show_default=True,
+    help="File; one that ends in .toml becomes a pylock.toml (PEP 751), for which pip asks its index.",
+)
+def write_env(folder: Path, output: Path) -> None:
+    """Write the packages that the training of the bundle DIR imported, as an installer reads them."""
+    from reproof.bundle.requirements import count_left_out, list_requirements, write_environment
+
+    bundle = open_bundle(folder)
+    packages = list_requirements(bundle)
+    write_environment(bundle, output)
+    left_out = count_left_out(bundle, packages)
+    told = f"{plural(len(packages), 'package')}; {left_out} more were installed and not imported"
+    click.echo(f"{printable(str(output))}: {told}")
+
+
 @command.command("import")
 @click.argument("source", metavar="SOURCE", type=PATH)
 @folder_argument
@@ -91,37 +115,3 @@ def import_folder(source: Path, folder: Path, entry: str | None, seed_key: str) 
     bundle = import_foreign(source, folder, entry=entry, seed_key=seed_key)
     for line in draw(bundle):
         click.echo(line)
-
-
-def name_trial(bundle: Bundle) -> str:
-    """Return what a bundle is of, as far as it tells: trial, study, and of how many it was the best."""
-    trial = bundle.trial
-    number = "a trial" if trial.number is None else f"trial {trial.number}"
-    study = "" if trial.study is None else f" of study {trial.study}"
-    count = "" if trial.num_trials is None else f", best of the {trial.num_trials} until then"
-    return f"{number}{study}{' (imported)' if bundle.manifest.imported else ''}{count}"
-
-
-def draw(bundle: Bundle) -> list[str]:
-    """Return the lines that describe a bundle."""
-    trial, manifest = bundle.trial, bundle.manifest
-    metrics = [
-        f"{target}: " + ", ".join(f"{name} {value:.6g}" for name, value in found.items())
-        for target, found in trial.metrics.items()
-    ]
-    reference = bundle.reference
-    told = (
-        "none yet: make them with `reproof replicate`"
-        if reference is None
-        else f"{plural(len(reference.replicates), 'fresh seed')}, "
-        f"{plural(len(reference.perturbations), 'one-ulp perturbation')}"
-    )
-    lines = [
-        f"{name_trial(bundle)}: {trial.value!r}",
-        f"training {manifest.entry or 'not named'}, seed {bundle.seed}, written {manifest.created}",
-        *section("Parameters", [f"{name}: {value}" for name, value in list(trial.params.items())[:MAX_SHOWN]]),
-        *section("Metrics", metrics[:MAX_SHOWN]),
-        *section("Weights, by content", [f"{name}: {digest}" for name, digest in sorted(manifest.weights.items())]),
-        *section("Evidence", [f"trace: {'yes' if bundle.has_trace else 'no'}", f"reference: {told}"]),
-    ]
-    return [printable(line) for line in lines]

@@ -17,8 +17,10 @@ from reproof.cli.formats import Format, print_formatted
 from reproof.cli.json_output import COMPARISON, JsonFile, json_option, write_json
 from reproof.cli.options import (
     POSITIVE,
+    Ignore,
     MaxDifferences,
     Quiet,
+    ScriptCommand,
     ScriptOptions,
     ShowOutput,
     Tolerance,
@@ -28,9 +30,11 @@ from reproof.cli.options import (
     flag,
     keep_option,
     level_option,
+    note_disorder,
     note_misplaced,
     option,
     pass_options,
+    prepare_runs,
     spell_options,
     steps_option,
 )
@@ -50,6 +54,7 @@ class CheckOptions(ScriptOptions):
     num_steps: Annotated[int | None, steps_option(help="Stop after N optimizer steps.")]
     level: Annotated[Level, level_option(type=click.Choice(LEVELS))]
     artifacts: Annotated[tuple[str, ...], artifact_option(help="Compare files that the script writes, too.")]
+    ignored: Ignore
     tolerance: Tolerance
     max_differences: MaxDifferences
     keep: Annotated[
@@ -92,6 +97,7 @@ class CheckOptions(ScriptOptions):
             keep=None if self.keep is None else Path(self.keep),
             tolerance=self.tolerance,
             artifacts=self.artifacts,
+            ignored=self.ignored,
             max_differences=self.max_differences,
             shows_output=self.show_output,
             variations=() if self.vary is None else parse_variations(self.vary),
@@ -99,21 +105,26 @@ class CheckOptions(ScriptOptions):
             until_identical=self.until_identical,
             max_runs=self.max_runs,
             maps_steps=True,
+            stdin=prepare_runs(click.get_current_context()),
         )
 
 
-@click.command("check", context_settings={"allow_interspersed_args": False})
+@click.command("check", cls=ScriptCommand, context_settings={"allow_interspersed_args": False})
 @pass_options(CheckOptions)
 def command(options: CheckOptions) -> int:
     """Run SCRIPT twice in fresh processes and say whether the two runs are identical to the bit.
 
-    SCRIPT needs no change; what follows it is its own. The runs take place in the current folder, one after the other,
+    SCRIPT needs no change; what follows it is its own. After -- comes any program, as a shell finds it:
+    reproof check -- torchrun --nproc-per-node 2 train.py
+
+    The runs take place in the current folder, one after the other,
     as by hand. Exits with 0 for identical or equivalent, 1 for diverged, 2 if it cannot tell.
     """
     refuse_opening(options.page_file, opens=options.opens)
     request = options.to_request()
     if not options.quiet:
         note_misplaced(click.get_current_context(), options.script, options.arguments)
+        note_disorder(request.command)
     with RunProgress(is_shown=not options.quiet and not options.show_output) as progress:
         result = run_check(request, progress.watch)
     if write_json(result.to_json(), options.json_file):

@@ -42,7 +42,7 @@ def describe_search(request: CheckRequest, result: CheckResult) -> list[str]:
     if explanation.is_whole is not None:
         told = "is identical to its end" if explanation.is_whole else "still differs"
         lines.append(f"with the causes replayed from the baseline the run {told}")
-    if not explanation.causes and not explanation.notes:
+    if result.comparison.first is not None and not explanation.causes and not explanation.notes:
         lines.append("no cause could be confirmed")
     return [*lines, *map(printable, explanation.notes)]
 
@@ -73,6 +73,7 @@ def describe_failures(result: CheckResult) -> list[str]:
     for run in result.runs:
         if run.exit_code:
             how = f"signal {-run.exit_code}" if run.exit_code < 0 else f"exit code {run.exit_code}"
+            how += f", ended since {run.stall}" if run.stall else ""
             lines = run.last_lines()
             is_repeated = bool(lines) and lines == told
             described.append(f"{run.trace.name}: {how}{', with the same last lines' if is_repeated else ''}")

@@ -11,7 +11,7 @@ import click
 from reproof.cli.comparison_text import draw_comparison
 from reproof.cli.formats import Format, print_formatted
 from reproof.cli.json_output import COMPARISON, JsonFile, json_option, write_json
-from reproof.cli.options import MaxDifferences, Options, Quiet, Tolerance, argument, flag, option, pass_options
+from reproof.cli.options import Ignore, MaxDifferences, Options, Quiet, Tolerance, argument, flag, option, pass_options
 from reproof.cli.page_file import Html, Open, refuse_opening, write_page
 from reproof.comparison import compare, find_newest_runs
 from reproof.errors import UsageError
@@ -25,6 +25,7 @@ class CompareOptions(Options):
     folder: Annotated[
         str | None, option("--dir", metavar="FOLDER", help="Compare the two newest runs in FOLDER instead.")
     ]
+    ignored: Ignore
     tolerance: Tolerance
     max_differences: MaxDifferences
     verify: Annotated[
@@ -53,6 +54,7 @@ def command(options: CompareOptions) -> int:
         tolerance=options.tolerance,
         max_differences=options.max_differences,
         verify=options.verify or None,
+        ignored=options.ignored,
         maps_steps=options.page_file is not None,
     )
     if write_json(comparison.to_json(), options.json_file):

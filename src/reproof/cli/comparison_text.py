@@ -130,6 +130,7 @@ def body(comparison: Comparison) -> list[str]:
     others = [short_line(difference) for difference in comparison.differences[1:]]
     lines += section("Then", others)
     lines += section("Growth", growth_lines(comparison))
+    lines += section("Ranks", limit(comparison.agreement))
     lines += section("Output", output_lines(comparison.output))
     lines += section("Beside the training", limit(tuple(map(str, comparison.beside))))
     lines += section("Structure", limit(comparison.structure))

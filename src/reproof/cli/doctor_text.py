@@ -40,6 +40,8 @@ def diagnosis_lines(diagnosis: Diagnosis, width: int, *, is_explained: bool = Fa
         yield from (*finding_lines(finding, width), "")
     for item in diagnosis.not_read:
         yield from wrap(f"{item.file} was not read: {item.why}; what it seeds is not known", width, indent="    ")
+    for note in diagnosis.notes:
+        yield from wrap(note, width, indent="    ")
     if diagnosis.files:
         found = plural(len(diagnosis.findings), "finding") if diagnosis.findings else "nothing found"
         yield f"{found} in {plural(len(diagnosis.files), 'file')}"

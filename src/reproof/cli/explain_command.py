@@ -13,7 +13,17 @@ from reproof.cli.check_progress import RunProgress
 from reproof.cli.comparison_text import draw_comparison
 from reproof.cli.json_output import COMPARISON, JsonFile, json_option, write_json
 from reproof.cli.lines import echo_lines, printable, section
-from reproof.cli.options import POSITIVE, Options, Quiet, Run, UntilIdentical, option, pass_options
+from reproof.cli.options import (
+    POSITIVE,
+    Ignore,
+    Options,
+    Quiet,
+    Run,
+    UntilIdentical,
+    option,
+    pass_options,
+    prepare_runs,
+)
 from reproof.cli.page_file import Html, Open, refuse_opening, write_page
 
 
@@ -25,6 +35,7 @@ class ExplainOptions(Options):
     candidate: Run
     max_runs: Annotated[int, option("--max-runs", type=POSITIVE, default=DEFAULT_MAX_RUNS, help="Experiments at most.")]
     until_identical: UntilIdentical
+    ignored: Ignore
     json_file: Annotated[JsonFile | None, json_option(COMPARISON)]
     page_file: Html
     opens: Open
@@ -46,7 +57,9 @@ def command(options: ExplainOptions) -> int:
             options.candidate,
             max_runs=options.max_runs,
             until_identical=options.until_identical,
+            ignored=options.ignored,
             maps_steps=options.page_file is not None,
+            stdin=prepare_runs(click.get_current_context()),
             watch=progress.watch,
         )
     experiments = [] if found is None else [trial.to_json() for trial in found.trials]

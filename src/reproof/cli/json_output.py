@@ -31,6 +31,9 @@ DIAGNOSIS: Final = frozenset({"schema", "checks", "findings", "files", "not_read
 REPRODUCTION: Final = frozenset({"schema", "verdict", "tier", "gates", "bundle", "trial", "environment", "fresh_seeds"})
 """Keys that the JSON of `reproduce` always has."""
 
+FROM_STUDY: Final = frozenset({"schema", "verdict", "tier", "bundle", "trial", "stored"})
+"""Keys that the JSON of `bundle from-study` always has."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JsonFile:

@@ -22,6 +22,11 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_type_hints
 import click
 from click.core import ParameterSource
 
+from reproof.launch.cells import describe_disorder, read_cells
+from reproof.launch.command import NOTEBOOK, PROGRAM, settle_command
+from reproof.launch.orphans import Orphans
+from reproof.launch.stdin import StandardInput, find_standard_input
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
@@ -55,6 +60,19 @@ def option(*flags: str, **settings: Any) -> Parameter:
 def argument(**settings: Any) -> Parameter:
     """Return what makes a field an argument; arguments as for `click.argument`, but for the name."""
     return lambda name: click.argument(name, **settings)
+
+
+class ScriptCommand(click.Command):
+    """A command that runs a script: ``--`` before it says that it is any program, and becomes its first word."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read the words of a command line."""
+        given = list(args)
+        rest = super().parse_args(ctx, args)
+        words = (ctx.params.get("script"), *(ctx.params.get("arguments") or ()))
+        if given[-len(words) - 1 : -len(words)] == [PROGRAM] and not ctx.params.get("is_module"):
+            ctx.params |= {"script": PROGRAM, "arguments": words}
+        return rest
 
 
 def pass_options(record: type[Record]) -> Callable[[Callable[[Record], Result]], Callable[..., Result]]:
@@ -122,6 +140,15 @@ Tolerance = Annotated[
     option("--tolerance", type=float, metavar="T", help="Accept recorded numbers with |x-y| <= T*max(1,|x|,|y|)."),
 ]
 MaxDifferences = Annotated[int, option("--max-differences", type=POSITIVE, default=5, help="Differences to show.")]
+Ignore = Annotated[
+    tuple[str, ...],
+    option(
+        "--ignore",
+        multiple=True,
+        metavar="GLOB",
+        help="Leave out files that the runs wrote, or what was saved to them.",
+    ),
+]
 UntilIdentical = Annotated[
     bool, flag("--until-identical", help="Find all causes after which the run is identical to its end.")
 ]
@@ -144,8 +171,31 @@ class ScriptOptions(Options):
 
     @property
     def command(self) -> tuple[str, ...]:
-        """What follows ``python`` in the command line of the script."""
-        return (*(("-m",) if self.is_module else ()), self.script, *self.arguments)
+        """The script, or ``-m`` and a module, or ``--`` and a program, with its arguments.
+
+        Raises:
+            ReproofError: If it is a program that cannot be run.
+        """
+        return settle_command((*(("-m",) if self.is_module else ()), self.script, *self.arguments))
+
+
+def prepare_runs(context: click.Context) -> StandardInput | None:
+    """Return the standard input that the runs of a command are given, and have no process of theirs outlive them.
+
+    Effects: as `Orphans.adopt`, and nothing where a program calls the command: input and children are then its own.
+    """
+    if not context.find_root().obj:
+        return None
+    Orphans.adopt()
+    return find_standard_input()
+
+
+def note_disorder(command: tuple[str, ...]) -> None:
+    """Say on standard error that the cells of a notebook were last run in another order than a check runs them."""
+    if command[0].endswith(NOTEBOOK) and Path(command[0]).is_file():
+        told = describe_disorder(read_cells(Path(command[0])))
+        if told is not None:
+            click.echo(f"reproof: note: {command[0]}: {told}; a check runs them from the top to the end", err=True)
 
 
 def note_misplaced(context: click.Context, script: str, arguments: Iterable[str]) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import click
 
-from reproof.cli.bundle_command import name_trial
+from reproof.cli.bundle_text import name_trial
 from reproof.cli.cause_text import cause_lines
 from reproof.cli.json_output import REPRODUCTION, JsonFile, json_option, write_json
 from reproof.cli.lines import printable, section
@@ -33,7 +33,8 @@ from reproof.reproducing.workflow import Reproduction, run_reproduction
 
 if TYPE_CHECKING:
     from reproof.bundle.surroundings import EnvironmentRow
-    from reproof.reproducing.evidence import Gate, TargetRow
+    from reproof.reproducing.evidence import Gate, Judgement, TargetRow
+    from reproof.reproducing.needs import Need
 
 MAX_ROWS = 12
 NEVER_KEPT = "Never kept by the folder, and so not compared; as found here"
@@ -45,6 +46,12 @@ METRIC_COLUMNS: tuple[Column[TargetRow], ...] = (
     Column(title="reproduced", show=lambda row: f"{row.reproduced:.9g}", width=14, is_right=True),
     Column(title="difference", show=lambda row: f"{row.difference:.2e}", width=11, is_right=True),
     Column(title="", show=lambda row: row.finding),
+)
+
+NEED_COLUMNS: tuple[Column[Need], ...] = (
+    Column(title="what", show=lambda row: printable(row.what)),
+    Column(title="needed", show=lambda row: printable(row.needed)),
+    Column(title="here", show=lambda row: printable(row.here)),
 )
 
 
@@ -60,7 +67,10 @@ class ReproduceOptions(Options):
     threads: Annotated[
         int | None, option("--threads", type=POSITIVE, help="Threads of one CPU operation.  [default: the bundle's]")
     ]
-    project: Annotated[Path, project_option("the project whose training the bundle names")]
+    project: Annotated[Path, project_option("the project, or `bundled` for the code that the bundle holds")]
+    data: Annotated[
+        Path | None, option("--data", type=PATH, help="Folder of the data, found by digest anywhere below it.")
+    ]
     entry: Annotated[str | None, entry_option(help="Another training than the bundle names.")]
     out: Annotated[Path | None, option("-o", "--out", type=PATH, help="Folder for traces and certificate.json.")]
     anyway: Annotated[bool, flag("--anyway", help="Run although data or code differ from the bundle's.")]
@@ -79,6 +89,7 @@ class ReproduceOptions(Options):
         return ReproduceRequest(
             bundle=self.bundle,
             project=self.project,
+            data=self.data,
             out=self.out,
             num_seeds=self.num_seeds,
             device=self.device,
@@ -97,7 +108,8 @@ def command(options: ReproduceOptions) -> int:
     Exits with 0 for identical or equivalent, 1 for not reproduced, 2 if it cannot tell.
     """
     refuse_opening(options.page_file, opens=options.opens)
-    reproduction = run_reproduction(options.to_request(), (lambda _: None) if options.quiet else tell)
+    quiet = (lambda _: None) if options.quiet else None
+    reproduction = run_reproduction(options.to_request(), quiet or tell, quiet or show_needs)
     if write_json(reproduction.to_json(), options.json_file):
         for line in draw(reproduction, quiet=options.quiet):
             click.echo(line)
@@ -110,11 +122,16 @@ def tell(line: str) -> None:
     click.echo(f"reproof: {line} ...", err=True)
 
 
+def show_needs(needs: tuple[Need, ...]) -> None:
+    """Write on standard error what is needed and what is here."""
+    for line in draw_table(NEED_COLUMNS, needs) if needs else []:
+        click.echo(f"  {line}", err=True)
+
+
 def draw(reproduction: Reproduction, *, quiet: bool) -> list[str]:
     """Return the lines that describe a reproduction."""
     judgement = reproduction.judgement
-    kind = f" ({judgement.tier}ly)" if judgement.verdict == "equivalent" else ""
-    verdict = click.style(f"{judgement.verdict}{kind}", fg=COLORS.get(judgement.verdict, "yellow"), bold=True)
+    verdict = draw_verdict(judgement)
     if quiet:
         return [verdict]
     told = " (in what was kept)" if reproduction.kept is not None and judgement.verdict == "identical" else ""
@@ -122,6 +139,7 @@ def draw(reproduction: Reproduction, *, quiet: bool) -> list[str]:
         f"{printable(name_trial(reproduction.bundle))}: {verdict}{told}",
         *section("Why", [printable(reason) for reason in judgement.reasons]),
         *section("Must be the same", [draw_gate(gate) for gate in judgement.gates]),
+        *section("Code that differs", [printable(line) for gate in judgement.gates for line in gate.lines]),
         *section("Kept by the folder", draw_kept(reproduction)),
         *section("Metrics", draw_metrics(reproduction)),
         *section("Surroundings", draw_environment(reproduction.environment, reproduction.num_same)),
@@ -140,6 +158,13 @@ def draw(reproduction: Reproduction, *, quiet: bool) -> list[str]:
     if reproduction.kept is not None:
         lines += section(NEVER_KEPT, [printable(text) for text in reproduction.kept.never_kept])
     return [*lines, "", f"certificate: {reproduction.certificate}"]
+
+
+def draw_verdict(judgement: Judgement) -> str:
+    """Return the verdict, with what an equivalence rests on, in colour."""
+    source = ", from one run" if judgement.is_from_one_run else ""
+    kind = f" ({judgement.tier}ly{source})" if judgement.verdict == "equivalent" else ""
+    return click.style(f"{judgement.verdict}{kind}", fg=COLORS.get(judgement.verdict, "yellow"), bold=True)
 
 
 def draw_kept(reproduction: Reproduction) -> list[str]:

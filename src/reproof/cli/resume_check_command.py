@@ -19,6 +19,7 @@ from reproof.cli.options import (
     POSITIVE,
     MaxDifferences,
     Quiet,
+    ScriptCommand,
     ScriptOptions,
     ShowOutput,
     keep_option,
@@ -26,6 +27,7 @@ from reproof.cli.options import (
     note_misplaced,
     option,
     pass_options,
+    prepare_runs,
     steps_option,
 )
 from reproof.errors import UsageError
@@ -89,10 +91,11 @@ class ResumeCheckOptions(ScriptOptions):
             keep=None if self.keep is None else Path(self.keep),
             max_differences=self.max_differences,
             shows_output=self.show_output,
+            stdin=prepare_runs(click.get_current_context()),
         )
 
 
-@click.command("resume-check", context_settings={"allow_interspersed_args": False})
+@click.command("resume-check", cls=ScriptCommand, context_settings={"allow_interspersed_args": False})
 @pass_options(ResumeCheckOptions)
 def command(options: ResumeCheckOptions) -> int:
     """Run SCRIPT without interruption, then a first part of it and the rest, and compare what they do step by step.

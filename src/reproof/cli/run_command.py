@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import os
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -19,6 +19,7 @@ from reproof.cli.options import (
     Options,
     Script,
     ScriptArguments,
+    ScriptCommand,
     artifact_option,
     flag,
     level_option,
@@ -27,15 +28,18 @@ from reproof.cli.options import (
     option,
     pass_options,
     quiet_option,
+    spell_options,
     steps_option,
 )
 from reproof.errors import EXIT_ERROR
 from reproof.hash_seed import MAX_HASH_SEED
+from reproof.launch.command import settle_command
 from reproof.launch.experiments import read_experiment
 from reproof.launch.guard import refuse_writes
 from reproof.launch.imports import import_from_copy
+from reproof.launch.notebooks import CellWatch, run_notebook
 from reproof.launch.restart import restart_with_hash_seed
-from reproof.launch.script import Outcome, Target, record_target, reserve_folder
+from reproof.launch.script import Outcome, Target, is_notebook, record_target, reserve_folder, target_of
 from reproof.recorder import Recording
 from reproof.recorder.restorations import RestorationWatch
 from reproof.schema import LEVELS, Level
@@ -82,6 +86,7 @@ class RunOptions(Options):
         ),
     ]
     experiment: Annotated[Path | None, option("--experiment", type=PATH, hidden=True, help="Carry out an experiment.")]
+    kernel: Annotated[Path | None, option("--kernel", type=PATH, hidden=True, help="Be the kernel of this notebook.")]
     restorations: Annotated[
         Path | None, option("--restorations", type=PATH, hidden=True, help="Note here what is saved and loaded.")
     ]
@@ -114,10 +119,12 @@ class RunOptions(Options):
         return recording
 
 
-@click.command("run", context_settings={"allow_interspersed_args": False})
+@click.command("run", cls=ScriptCommand, context_settings={"allow_interspersed_args": False})
 @pass_options(RunOptions)
 def command(options: RunOptions) -> int | KeyboardInterrupt:
     """Record one run of SCRIPT, which needs no change; what follows SCRIPT is its own.
+
+    After -- comes any program, as a shell finds it: reproof run -- torchrun --nproc-per-node 2 train.py
 
     The script's output and exit code are passed on. If it fails, the trace is kept and marked incomplete.
     """
@@ -130,17 +137,35 @@ def command(options: RunOptions) -> int | KeyboardInterrupt:
             refuse_writes(plan.writable)
     if not options.quiet:
         note_misplaced(click.get_current_context(), options.script, options.arguments)
-    target = Target(name=options.script, is_module=options.is_module, arguments=options.arguments)
+    module = ("-m",) if options.is_module else ()
+    target = target_of(settle_command((*module, options.script, *options.arguments)))
+    if is_notebook(target):
+        return run_notebook(Path(target.name), spell_for_kernel(options, target))
+    cells = None if options.kernel is None else CellWatch(options.kernel)
+    if cells is not None:
+        target = replace(target, command=(str(options.kernel),))
     recordings: list[Recording] = []
 
     def make_recording() -> Recording:
         recordings.append(options.make_recording(target, probes))
         return recordings[-1]
 
-    outcome = record_target(target, make_recording, partial(report, quiet=options.quiet), plan)
+    outcome = record_target(target, make_recording, partial(report, quiet=options.quiet), plan, cells)
     for recording in recordings:
         recording.import_torch(outcome.status)
     return outcome.error if isinstance(outcome.error, KeyboardInterrupt) else outcome.exit_code
+
+
+def spell_for_kernel(options: RunOptions, target: Target) -> list[str]:
+    """Return the options of this run for the kernel of its notebook, which makes the recording."""
+    folder = options.output or reserve_folder(target, datetime.datetime.now().astimezone())
+    absolute = {
+        name: str(path.absolute())
+        for name, path in (("experiment", options.experiment), ("restorations", options.restorations))
+        if path is not None
+    }
+    changes = {"output": str(Path(folder).absolute()), **absolute}
+    return spell_options(click.get_current_context(), **changes)
 
 
 def report(recording: Recording, outcome: Outcome, *, quiet: bool) -> None:

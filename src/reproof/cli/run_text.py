@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import shlex
 import textwrap
 from dataclasses import dataclass
 from itertools import groupby
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from reproof.cli.lines import limit, plural
 from reproof.cli.plot import draw_bars, draw_curve, format_value, is_logarithmic
 from reproof.cli.table import Column, draw_table
+from reproof.launch.command import describe_command as spell_command
 from reproof.trace.header import created_at
 
 if TYPE_CHECKING:
@@ -71,6 +71,17 @@ STAGE_COLUMNS: Final[tuple[Column[StageRow], ...]] = (
 """Of the table of stages; the last is left out where nothing was skipped."""
 
 
+RANK_COLUMNS: Final[tuple[Column[ChildSummary], ...]] = (
+    Column(title="rank", show=lambda child: str(child.rank), is_right=True),
+    Column(title="process", show=lambda child: child.label),
+    Column(title="steps", show=lambda child: f"{child.num_steps:,}", is_right=True),
+    Column(title="events", show=lambda child: f"{child.num_events:,}", is_right=True),
+    Column(title="last loss", show=lambda child: "" if child.last_loss is None else f"{child.last_loss:.8g}"),
+    Column(title="ended", show=lambda child: child.incomplete or "complete"),
+)
+"""Of the table of processes that train together."""
+
+
 def draw_overview(summary: RunSummary, conditions: Sequence[RunCondition], screen: Screen) -> list[Line]:
     """Return everything but single steps."""
     lines = [Line(summary.folder, is_bold=True), *describe_run(summary, screen.width)]
@@ -79,6 +90,7 @@ def draw_overview(summary: RunSummary, conditions: Sequence[RunCondition], scree
     lines += draw_section("Evidence that could not be taken", limit(problems), "yellow")
     lines += draw_section("Conditions", describe_conditions(conditions, summary, screen.width))
     lines += draw_section("Recorded", tabulate_stages(summary))
+    lines += draw_section("Ranks", tabulate_ranks(summary))
     lines += draw_section("Children", limit(tuple(describe_child(child) for child in summary.children)))
     lines += draw_section(
         "Without a digest", limit(tuple(describe_skipped(found) for found in summary.skipped)), "yellow"
@@ -87,6 +99,12 @@ def draw_overview(summary: RunSummary, conditions: Sequence[RunCondition], scree
         lines += draw_section(title_curve(curve), plot_curve(curve, screen))
     lines += draw_section("Losses not shown", limit(tuple(curve.name for curve in summary.losses[MAX_CURVES:])))
     return lines + draw_section("Metrics", limit(tuple(describe_metrics(summary.metrics, screen))))
+
+
+def tabulate_ranks(summary: RunSummary) -> list[str]:
+    """Return a table of the processes that train together; nothing for a training in one process."""
+    ranks = [child for child in (*summary.first, *summary.children) if child.rank is not None]
+    return draw_table(RANK_COLUMNS, sorted(ranks, key=lambda child: child.rank or 0)) if ranks else []
 
 
 def describe_child(child: ChildSummary) -> str:
@@ -117,7 +135,7 @@ def describe_run(summary: RunSummary, width: int) -> list[Line]:
 
 def describe_command(command: Sequence[str]) -> str:
     """Return the command line that was recorded."""
-    return f"python {shlex.join(command)}" if command else "recorded from inside a script"
+    return spell_command(command) if command else "recorded from inside a script"
 
 
 def describe_end(summary: RunSummary) -> Fact:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import click
 
 from reproof.cli.json_output import OVERVIEW, JsonFile, json_option, write_json
 from reproof.cli.lines import plural
-from reproof.cli.options import Options, Run, flag, option, pass_options
+from reproof.cli.options import COUNT, Options, Run, flag, option, pass_options
 from reproof.cli.run_text import Line, describe_bytes, draw_damage, draw_overview, draw_stage, draw_steps
 from reproof.cli.screen import find_screen
 from reproof.environment.highlights import select_conditions
@@ -17,7 +17,7 @@ from reproof.errors import EXIT_ERROR, EXIT_SAME
 from reproof.schema import STAGES, Stage
 from reproof.trace.views.salvage import salvage_trace
 from reproof.trace.views.steps import read_steps
-from reproof.trace.views.summary import list_events, summarise
+from reproof.trace.views.summary import find_rank, list_events, summarise
 
 if TYPE_CHECKING:
     from reproof.cli.screen import Screen
@@ -42,6 +42,10 @@ class ShowOptions(Options):
         Stage | None,
         option("--stage", type=click.Choice(STAGES), help="Show the events of one stage: of the run, or of step N."),
     ]
+    rank: Annotated[
+        int | None,
+        option("--rank", type=COUNT, metavar="N", help="Show the process with rank N of those that train together."),
+    ]
     verify: Annotated[bool, flag("--verify", help="Check every byte of the trace, too.")]
     json_file: Annotated[JsonFile | None, json_option(OVERVIEW)]
 
@@ -65,8 +69,11 @@ def command(options: ShowOptions) -> int:
 
 def look(options: ShowOptions) -> View:
     """Read what was asked for."""
-    run, step, stage = options.run, options.step, options.stage
+    step, stage = options.step, options.stage
+    run = options.run if options.rank is None else find_rank(options.run, options.rank)
     trace = salvage_trace(run)
+    if options.rank in trace.ranks:
+        trace = replace(trace, ranks={options.rank: trace.ranks[options.rank]})
     return View(
         summary=summarise(trace),
         conditions=select_conditions({} if trace.header is None else trace.header.environment),

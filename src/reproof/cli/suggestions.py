@@ -9,6 +9,7 @@ import click
 
 from reproof.cli.lines import printable
 from reproof.entropy.ledger import read_ledgers
+from reproof.launch.command import find_script, own_arguments, spell_plain
 
 if TYPE_CHECKING:
     from reproof.checking import CheckRequest, CheckResult
@@ -51,10 +52,10 @@ def suggest_closer_look(request: CheckRequest, result: CheckResult, first: Diffe
     """Return the commands that tell more of a divergence whose cause no experiment has confirmed."""
     if (level := FINER_LEVELS.get(request.level, {}).get(first.stage)) is not None:
         return [comment(spell(level=level, num_steps=first.step + 1), PARTS[level])]
-    script = request.command[0]
+    script = find_script(request.command)
     return [
         comment(["reproof", "doctor"], "which conditions hold")
-        if script == "-m"
+        if script is None
         else comment(["reproof", "doctor", script], "what in the script is not determined"),
         spell_words(["reproof", "compare", *result.comparison.runs, "--max-differences", "50"]),
     ]
@@ -78,22 +79,25 @@ def suggest_for_failure(request: CheckRequest, result: CheckResult, spell: Spell
     ours = find_misplaced(request.command)
     if ours is not None:
         return [f"{ours} stands after the script and was given to it: options of reproof go before the script"]
+    if any(line.startswith("EOFError") for run in result.runs for line in run.last_lines(1)):
+        return ["the script reads standard input, which a terminal gives to no run: reproof check ... < FILE"]
     moved = [name for name in MOVES if name in request.variations]
     if request.is_isolated or request.num_jobs > 1:
         alone = comment(spell(isolate=None, num_jobs=None), "runs in the folder itself, one after the other")
-        return [alone, comment(["python", *request.command], "does it come to its end by itself?")]
+        return [alone, comment(spell_plain(request.command), "does it come to its end by itself?")]
     if moved and not result.runs[0].exit_code:
         left = [name for name in request.variations if name not in moved]
         return [comment(spell(vary=",".join(left) or None), f"it fails only with {', '.join(moved)} varied")]
-    return [comment(["python", *request.command], "it must come to its end first")]
+    return [comment(spell_plain(request.command), "it must come to its end first")]
 
 
 def find_misplaced(command: tuple[str, ...]) -> str | None:
     """Return an option of `check` among a script's own arguments, or None."""
     context = click.get_current_context(silent=True)
     known = {name for option in context.command.params for name in option.opts} if context is not None else set()
-    words = command[2:] if command[0] == "-m" else command[1:]
-    return next((word for word in words if word.startswith("--") and word.partition("=")[0] in known), None)
+    return next(
+        (word for word in own_arguments(command) if word.startswith("--") and word.partition("=")[0] in known), None
+    )
 
 
 def comment(words: list[str], reason: str) -> str:

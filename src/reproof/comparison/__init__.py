@@ -3,6 +3,7 @@
 - `runs`: compare two runs, and judge
 - `verification`: whether every byte of the traces is what was written
 - `processes`: the same for each process that another has started; which of them parted first
+- `agreement`: where processes of one run that train together do not agree
 - `alignment`: the first frame that differs, by bisection; then event by event
 - `calls`: calls of models without gradients, matched by what they are
 - `tables`: frames of equal structure, compared as arrays

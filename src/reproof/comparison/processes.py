@@ -11,6 +11,7 @@ from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from reproof.comparison.agreement import find_disagreements
 from reproof.comparison.outputs import judge_output
 from reproof.schema import STAGES, Comparison, Origin, Skipped, StageCount, Verdict
 
@@ -47,8 +48,25 @@ def compare_processes(
     structure = [*joined.structure, *alone]
     if not joined.num_events:
         structure.append("the two runs have no event in common")
-    joined = replace(joined, structure=tuple(structure), skipped=(*joined.skipped, *lost))
+    joined = replace(
+        joined,
+        structure=tuple(structure),
+        skipped=(*joined.skipped, *lost),
+        agreement=join_agreement(find_disagreements(baseline), find_disagreements(candidate)),
+    )
     return replace(joined, verdict=judge_output(judge(joined), joined.output))
+
+
+def join_agreement(baseline: tuple[str, ...], candidate: tuple[str, ...]) -> tuple[str, ...]:
+    """Return in what the ranks of two runs do not agree: what both have once, the rest with its run."""
+    both = [told for told in baseline if told in candidate]
+    alone = [
+        f"in the {owner} alone: {told}"
+        for owner, own in (("baseline", baseline), ("candidate", candidate))
+        for told in own
+        if told not in both
+    ]
+    return (*both, *alone)
 
 
 def origin_of(trace: Trace) -> Origin:

@@ -58,6 +58,7 @@ def compare(
     tolerance: float | None = None,
     max_differences: int = DEFAULT_LIMIT,
     verify: bool | None = None,
+    ignored: Sequence[str] = (),
     maps_steps: bool = False,
 ) -> Comparison:
     """Compare two recorded runs: the first divergence in execution order, counts, and a verdict.
@@ -70,6 +71,7 @@ def compare(
         max_differences: How many differing events to describe.
         verify: Whether to hold every byte of both traces against its checksums first; None does so for traces of up to
             1 MiB. `Comparison.is_verified` tells.
+        ignored: Patterns of names of files that the runs have written and that are left out.
         maps_steps: Whether to tell what became of each step and stage (`Comparison.steps`), which a page draws.
 
     Returns:
@@ -92,7 +94,12 @@ def compare(
     if records:
         raise UsageError(f"{records[0]} is a file and the other run a folder", "compare two traces, or two pickles")
     return compare_traces(
-        *traces, tolerance=tolerance, max_differences=max_differences, verify=verify, maps_steps=maps_steps
+        *traces,
+        tolerance=tolerance,
+        max_differences=max_differences,
+        verify=verify,
+        ignored=ignored,
+        maps_steps=maps_steps,
     )
 
 

@@ -49,12 +49,16 @@ class NotRead:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Diagnosis:
-    """All that the doctor has to say; `files` are those that were read, none without a script."""
+    """All that the doctor has to say.
+
+    `files` are those that were read, none without a script; `notes` accuse no line.
+    """
 
     checks: tuple[Check, ...] = ()
     findings: tuple[Finding, ...] = ()
     files: tuple[str, ...] = ()
     not_read: tuple[NotRead, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def exit_code(self) -> int:

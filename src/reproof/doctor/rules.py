@@ -13,9 +13,10 @@ from reproof.doctor import catalogue
 from reproof.doctor.flow import Flow, Sink
 from reproof.doctor.program import DEFINITIONS, MAX_DEPTH, UNKNOWN, Program
 from reproof.doctor.records import Finding, Kind
+from reproof.schema import split_cell
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 _SEEDS: Final = {"torch": "torch.manual_seed(42)", "numpy": "numpy.random.seed(42)", "random": "random.seed(42)"}
 _LOADING: Final = frozenset({"load_state_dict", "from_pretrained", "load_from_checkpoint"})
@@ -30,6 +31,12 @@ _OUTSIDE: Final[dict[Kind, tuple[str, str]]] = {
 def method_of(call: ast.Call) -> str:
     """Return the last part of what is called as a method, as it is written."""
     return call.func.attr if isinstance(call.func, ast.Attribute) else ""
+
+
+def place_in(order: Mapping[str, int], file: str) -> tuple[int, int]:
+    """Return a key that sorts files as they were read, and the cells of a notebook as they stand in it."""
+    path, cell = split_cell(file)
+    return order[path], cell or 0
 
 
 class Rules:
@@ -56,16 +63,18 @@ class Rules:
         order = {source.shown: position for position, source in enumerate(self.program.sources.files)}
         rules = (self._find_unseeded, self._find_late_seed, self._find_generators, self._find_outside)
         found = {(item.kind, item.file, item.line): item for rule in rules for item in rule()}
-        return tuple(sorted(found.values(), key=lambda item: (order[item.file], item.line, item.kind)))
+        return tuple(sorted(found.values(), key=lambda item: (*place_in(order, item.file), item.line, item.kind)))
 
     def place(self, node: ast.AST) -> str:
         """Return the file and line of a node."""
-        return f"{self.program.scopes[node].source.shown}:{getattr(node, 'lineno', 1)}"
+        file, line = self.program.scopes[node].source.place(getattr(node, "lineno", 1))
+        return f"{file}:{line}"
 
     def _make(self, kind: Kind, node: ast.expr, message: str, fix: str) -> Finding:
         source, line = self.program.scopes[node].source, node.lineno
         text = source.lines[line - 1].strip()
-        return Finding(kind=kind, file=source.shown, line=line, text=text, message=message, fix=fix)
+        file, line = source.place(line)
+        return Finding(kind=kind, file=file, line=line, text=text, message=message, fix=fix)
 
     def _reaches(self, sink: Sink) -> str:
         return f"reaches {sink.what} ({self.place(sink.node)})"

@@ -10,6 +10,8 @@ from reproof.doctor.program import Program
 from reproof.doctor.records import Diagnosis, NotRead
 from reproof.doctor.rules import Rules
 from reproof.errors import UsageError
+from reproof.launch.cells import describe_disorder, read_cells
+from reproof.launch.command import NOTEBOOK
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -59,7 +61,9 @@ def _read_script(path: Path) -> tuple[Diagnosis, dict[str, Fact] | None]:
         raise UsageError(f"{path} is nested too deeply to be read", "name another script") from None
     sources = rules.program.sources
     files = tuple(source.shown for source in sources.files)
-    return Diagnosis(findings=findings, files=files, not_read=tuple(sources.not_read)), facts
+    disorder = describe_disorder(read_cells(path)) if path.suffix == NOTEBOOK else None
+    notes = () if disorder is None else (f"{path}: {disorder}",)
+    return Diagnosis(findings=findings, files=files, not_read=tuple(sources.not_read), notes=notes), facts
 
 
 def _read_one_of_many(path: Path) -> tuple[Diagnosis, dict[str, Fact] | None]:

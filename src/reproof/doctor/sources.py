@@ -7,6 +7,7 @@ script's folder, and in the folder that holds its outermost package. What is not
 from __future__ import annotations
 
 import ast
+import bisect
 import io
 import tokenize
 import warnings
@@ -16,6 +17,8 @@ from typing import TYPE_CHECKING, Final
 
 from reproof.doctor.records import NotRead
 from reproof.errors import UsageError
+from reproof.launch.cells import as_python, read_cells
+from reproof.launch.command import NOTEBOOK
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -26,12 +29,23 @@ _UNREADABLE: Final = (OSError, ValueError, SyntaxError, RecursionError)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Source:
-    """One file, parsed; `shown` is its path as the user would write it."""
+    """One file, parsed; `shown` is its path as the user would write it.
+
+    Of a notebook the cells are read one after the other, and `starts` has the number of lines before each.
+    """
 
     path: Path
     shown: str
     tree: ast.Module
     lines: tuple[str, ...]
+    starts: tuple[int, ...] = ()
+
+    def place(self, line: int) -> tuple[str, int]:
+        """Return file and line as the user knows them: of a notebook, the cell and the line in it."""
+        if not self.starts:
+            return self.shown, line
+        cell = bisect.bisect_left(self.starts, line)
+        return f"{self.shown}[{cell}]", line - self.starts[cell - 1]
 
 
 class Sources:
@@ -102,6 +116,8 @@ def _shown(path: Path) -> str:
 
 
 def _parse(path: Path) -> Source:
+    if path.suffix == NOTEBOOK:
+        return _parse_notebook(path)
     data = path.read_bytes()
     text = data.decode(tokenize.detect_encoding(io.BytesIO(data).readline)[0])
     with warnings.catch_warnings():
@@ -109,6 +125,18 @@ def _parse(path: Path) -> Source:
         tree = ast.parse(text, filename=str(path))
     lines = io.StringIO(text, newline=None).read().split("\n")  # as Python counts them, unlike str.splitlines
     return Source(path=path.resolve(), shown=_shown(path), tree=tree, lines=tuple(lines))
+
+
+def _parse_notebook(path: Path) -> Source:
+    lines: list[str] = []
+    starts = []
+    for cell in read_cells(path):
+        starts.append(len(lines))
+        lines += as_python(cell)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # as above
+        tree = ast.parse("\n".join(lines), filename=str(path))
+    return Source(path=path.resolve(), shown=_shown(path), tree=tree, lines=tuple(lines), starts=tuple(starts))
 
 
 def _describe(error: Exception) -> str:

@@ -9,6 +9,7 @@ The core, from what a caller sees to what everything rests on:
 - `plan`: what a run does with its sources, as an experiment hands it to a fresh process
 - `ledger`: the file of all reads, its writer and its reader
 - `sites`: the user's line that a call comes from
+- `written`: note which files outside of the working folder it writes
 - `replacing`: put something in the place of a function, also of a compiled type
 - `handled`: tell errors of the program's signal handlers from ours
 - `untapped`: clocks and the like for our own use

@@ -2,12 +2,14 @@
 
 One file per process, of JSON lines, written in pieces: what a killed process loses is its last second. Lines:
 
+    {"process": 4242}                                                    first: the number that the system gave it
     {"place": 3, "key": "os.urandom@train.py:12", "kind": "os-entropy", "source": "os.urandom", "file": "train.py",
      "line": 12, "function": "main", "through": null}                    once per place, before its first read
     [[3, "a1b2"], [3, "c3d4"], [-1, 7]]                                  reads; -1 tells that step 7 begins
     {"note": "unused", "key": "random@start"}                            what else is known of a source
     {"note": "first draw", "key": "random@train.py:9", "num_events": 4}  as `draws.py` tells
     {"note": "given up", "key": "queue.Queue.get@train.py:40"}           what is replayed did not come
+    {"note": "written", "path": "/out/log.txt", "name": "../out/log.txt", "was_there": false}  as `written.py` tells
     {"note": "problem", "key": "os.urandom@train.py:12", "reason": "..."}  a read whose value is not known
 """
 
@@ -22,7 +24,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from reproof.entropy.handled import let_through
-from reproof.entropy.untapped import read_clock
+from reproof.entropy.untapped import read_clock, read_process_number
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,6 +40,10 @@ MAX_PROBLEMS: Final = 20
 MAX_AHEAD: Final = 10_000
 """Values to come among which one is looked for."""
 
+MAX_FIRST_BYTES: Final = 100
+"""The first line of a ledger, which tells the number of its process, is shorter."""
+
+WRITTEN: Final = b'"note":"written"'
 STEP_MARK: Final = -1
 
 OF_TASK: Final = "#"
@@ -150,6 +156,7 @@ class Ledger:
         except OSError as error:
             self._descriptor = None
             self.add_problem(f"the entropy of process {process} is not recorded: {error.strerror}")
+        self._write({"process": read_process_number()})
 
     def add_place(self, entry: dict[str, Any]) -> int:
         """Write down a place and return its number."""
@@ -309,6 +316,45 @@ def read_ledger(path: Path) -> dict[str, Source]:
         except (ValueError, TypeError, KeyError, RecursionError):
             continue  # torn by a kill, or not ours
     return reader.sources
+
+
+def read_process_numbers(folder: Path) -> set[int]:
+    """Return the numbers of the processes of a run that have a ledger."""
+    numbers: set[Any] = set()
+    for path in folder.glob(ledger_name("*")):
+        with path.open("rb") as file, contextlib.suppress(ValueError, RecursionError, AttributeError):  # as above
+            numbers.add(json.loads(file.readline(MAX_FIRST_BYTES)).get("process"))
+    return {number for number in numbers if type(number) is int}
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A file outside of the working folder that a process has opened to write.
+
+    Attributes:
+        path: Where it is, as an absolute path.
+        name: As the program has it.
+        was_there: Whether there was such a file before.
+    """
+
+    path: str
+    name: str
+    was_there: bool
+
+
+def read_written(folder: Path) -> list[Written]:
+    """Return the files outside of the working folder that the processes of a run have written, each once."""
+    found: dict[str, Written] = {}
+    for path in sorted(folder.glob(ledger_name("*"))):
+        for line in path.read_bytes().splitlines() if path.is_file() else ():
+            if WRITTEN in line:
+                with contextlib.suppress(ValueError, RecursionError, KeyError, TypeError):  # as above
+                    entry = json.loads(line)
+                    file = Written(str(entry["path"]), str(entry["name"]), entry["was_there"] is True)
+                    known = found.setdefault(file.path, file)
+                    if known.was_there and not file.was_there:  # another process has made it before
+                        found[file.path] = file
+    return list(found.values())
 
 
 class LedgerReader:

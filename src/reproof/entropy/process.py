@@ -28,6 +28,7 @@ from reproof.entropy.rewriting.table import REWRITING
 from reproof.entropy.sites import USER, Base, find_user_frame, owner_of, site_of
 from reproof.entropy.sources.generators import Generators
 from reproof.entropy.sources.table import SOURCES
+from reproof.entropy.written import follow_writes
 from reproof.schema import PROCESSES, Origin
 
 if TYPE_CHECKING:
@@ -113,6 +114,7 @@ class Taps:
     Attributes:
         interceptor: The ledger and what is replayed.
         generators: The global generators.
+        written: Notes the files that are written elsewhere than in the working folder.
         follower: What else is done in processes that this one starts, or None.
     """
 
@@ -139,6 +141,7 @@ class Taps:
             (*SOURCES, *RACES, *REWRITING, *CALLS),
             {"interceptor": self.interceptor, "generators": self.generators, "workers": workers},
         )
+        self.written = follow_writes(self.interceptor)
         self._follow_children()
 
     @property

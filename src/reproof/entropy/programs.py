@@ -33,11 +33,11 @@ STARTUP: Final = str(Path(__file__).parent / "startup")
 MAX_CHARACTERS: Final = 100_000
 """Linux allows 128 KiB for one variable."""
 
-LAUNCHERS: Final = frozenset(
-    {"sh", "bash", "dash", "ash", "zsh", "ksh", "env", "nohup", "nice", "time", "timeout", "taskset", "numactl"}
-    | {"stdbuf", "setsid", "xargs", "make", "mpirun", "mpiexec", "srun"}
-)
-"""Programs that start others, which may be Python."""
+LAUNCHERS: Final = {
+    *("sh", "bash", "dash", "ash", "zsh", "ksh", "env", "nohup", "nice", "time", "timeout", "taskset", "numactl"),
+    *("stdbuf", "setsid", "xargs", "make", "mpirun", "mpiexec", "srun"),
+}
+"""Names of programs that start others, which may be Python; `reproof run` adds the one that it is to run."""
 
 ASKING: Final = frozenset({"-V", "-VV", "--version", "-h", "--help", "-?"})
 """Options with which Python only prints something."""

@@ -25,6 +25,8 @@ def _find_standard() -> tuple[str, ...]:
 
 def _find_installed() -> tuple[str, ...]:
     paths = {sysconfig.get_path("purelib"), sysconfig.get_path("platlib"), *site.getsitepackages()}
+    if sys.prefix != sys.base_prefix:  # console scripts, which call an installed package and hold nothing of their own
+        paths.add(sysconfig.get_path("scripts"))
     if isinstance(user := site.getusersitepackages(), str):
         paths.add(user)
     return tuple(sorted(f"{path}{os.sep}" for path in paths))

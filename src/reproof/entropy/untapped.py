@@ -16,4 +16,5 @@ read_time: Final = time.time
 """Return seconds since 1970, as files are stamped with them."""
 
 sleep: Final = time.sleep
+read_process_number: Final = os.getpid
 draw_bytes: Final = os.urandom

@@ -136,6 +136,10 @@ class Inquiry:
             probes=Probes(poisons=True),
         )
 
+    def tell_replica(self) -> str:
+        """Return the end of an evidence: that the divergence is there although everything is replayed."""
+        return f"; with everything replayed the run diverges all the same (experiment {self.replica.number})"
+
     def name(self, suspect: Suspect, evidence: str, *, is_confirmed: bool = True) -> Cause:
         """Return a suspect as the cause of the divergence."""
         return name_cause(suspect, self.setting.request.folder, self.step, evidence, is_confirmed=is_confirmed)

@@ -42,6 +42,7 @@ class Setting:
         max_runs: Experiments that may be made.
         work: Folder for copies.
         traces: Folder for the traces of the experiments.
+        ignored: Patterns of names of files that are not compared.
         is_same_program: Whether what only one run does is a divergence; not where one has been edited.
         since: Time at which the baseline began, in seconds, or None if that was not in this check.
     """
@@ -54,6 +55,7 @@ class Setting:
     max_runs: int
     work: Path
     traces: Path
+    ignored: tuple[str, ...] = ()
     is_same_program: bool = True
     since: float | None = None
 
@@ -160,6 +162,17 @@ class Laboratory:
         self.focus: Difference | None = None
         self._watch = watch
 
+    def turn_to(self, setting: Setting, wanted: tuple[OutputDifference, ...] = ()) -> None:
+        """Go on with another candidate of the same check; the experiments made so far count.
+
+        Args:
+            setting: Where its experiments start from.
+            wanted: Differences in output that are searched for.
+        """
+        self.setting = setting
+        self.wanted = wanted
+        self.focus = None
+
     def run(
         self,
         purpose: str,
@@ -236,7 +249,10 @@ class Laboratory:
             TraceError: If one of them cannot be read.
         """
         traces = self._open(baseline), self._open(trace)
-        comparison = compare_traces(*traces, max_differences=1, is_same_program=self.setting.is_same_program)
+        setting = self.setting
+        comparison = compare_traces(
+            *traces, max_differences=1, is_same_program=setting.is_same_program, ignored=setting.ignored
+        )
         first = comparison.first
         if first is not None and is_beyond(first, traces[1]):
             first = None

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import linecache
 from typing import TYPE_CHECKING
 
 from reproof.explain.remedies import remedy_for
 from reproof.explain.script import SCRIPTLESS, read_names
+from reproof.launch.cells import read_line, read_lines
 from reproof.schema import Cause
 
 if TYPE_CHECKING:
@@ -28,8 +28,8 @@ def name_cause(suspect: Suspect, folder: Path, step: int, evidence: str, *, is_c
     text, names = "", SCRIPTLESS
     if suspect.file is not None and suspect.line is not None:
         path = str(folder / suspect.file)
-        text = linecache.getline(path, suspect.line).strip()
-        names = read_names("".join(linecache.getlines(path)), suspect.line)
+        text = read_line(path, suspect.line).strip()
+        names = read_names("".join(read_lines(path)), suspect.line)
     remedy = remedy_for(suspect.kind, suspect.source, text, names, suspect.through)
     return Cause(
         kind=suspect.kind,

@@ -62,7 +62,7 @@ def settle_output(laboratory: Laboratory, comparison: Comparison, candidate: Pat
             why = f"{trial.failure}; {choose_remedy(trial.failure)}"
         return comparison, f"experiment {trial.number}, which was to tell what the output differs by, failed: {why}"
     baseline = open_trace(laboratory.setting.request.trace)
-    found = compare_output(baseline, open_trace(trial.trace))
+    found = compare_output(baseline, open_trace(trial.trace), laboratory.setting.ignored)
     left = () if found is None else found.differences
     if not left:
         return accept(comparison, comparison.output, f"{HARMLESS} (experiment {trial.number})"), None
@@ -159,7 +159,7 @@ def explain_threads(
     found = None if trial.problem is not None else read_output(trial.trace, 0)
     if found is None or trial.first is not None:
         return None
-    again = compare_output(open_trace(trace), open_trace(trial.trace))
+    again = compare_output(open_trace(trace), open_trace(trial.trace), laboratory.setting.ignored)
     if again is None or find_again(differences or again.differences, again.differences) is None:
         return None  # no race: what was replayed makes the difference
     roles = Roles(found.lines, Given(read_given(trial.trace, 0)))

@@ -12,18 +12,25 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from reproof.explain.failures import describe_failures
-from reproof.explain.hypotheses import BY_COMPUTING, BY_READING, FILES_OUTSIDE, find_causes, suspect_timers
+from reproof.explain.hypotheses import (
+    BY_COMPUTING,
+    BY_READING,
+    FILES_OUTSIDE,
+    OF_LATER_EVENT,
+    find_causes,
+    suspect_timers,
+)
 from reproof.explain.inquiry import Inquiry, Removals, open_inquiry
 from reproof.explain.laboratory import BudgetSpentError, Laboratory, Setting, Trial
 from reproof.explain.outputs import settle_output
 from reproof.explain.replays import replay
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from reproof.launch.processes import RunProcess
-    from reproof.schema import Cause, Comparison, Difference
+    from reproof.schema import Cause, Comparison, Difference, OutputDifference
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,20 +104,59 @@ def explain_comparison(
     Returns:
         The comparison, with its verdict on the output and its causes, and what the search has found.
     """
-    laboratory = Laboratory(setting, watch)
-    notes: tuple[str, ...] = ()
-    if comparison.first is None:
-        try:
-            comparison, problem = settle_output(laboratory, comparison, candidate)
-        except BudgetSpentError:
-            problem = "no experiment may be made that would tell what the output differs by"
-        notes = () if problem is None else (problem,)
-    if comparison.first is None:
-        return comparison, Explanation(causes=(), trials=tuple(laboratory.trials), notes=notes)
+    (judged,), found = explain_candidates([(setting, comparison, candidate)], watch, until_identical=until_identical)
+    return judged, found
+
+
+def explain_candidates(
+    candidates: Sequence[tuple[Setting, Comparison, Path]],
+    watch: Callable[[list[RunProcess]], None] = lambda _: None,
+    *,
+    until_identical: bool = False,
+) -> tuple[tuple[Comparison, ...], Explanation]:
+    """Judge each candidate of one baseline, and search for the causes of what the first one showed that diverged.
+
+    Whether outputs that differ are a divergence is found out for all candidates before anything is searched for: the
+    search may need every experiment that is left.
+
+    Args:
+        candidates: Where experiments start from, the comparison with the baseline, and the trace of each; those whose
+            causes are to be searched for come first.
+        watch: As for `explain_divergence`.
+        until_identical: As for `explain_divergence`.
+
+    Returns:
+        The comparisons, each with its verdict on the output and one with its causes; and what was found.
+    """
+    laboratory = Laboratory(candidates[0][0], watch)
+    judged = [comparison for _, comparison, _ in candidates]
+    wanted: dict[int, tuple[OutputDifference, ...]] = {}
+    notes: list[str] = []
+    for number, (setting, comparison, candidate) in enumerate(candidates):
+        if comparison.first is None:
+            laboratory.turn_to(setting)
+            judged[number], problem = settle(laboratory, comparison, candidate)
+            wanted[number] = laboratory.wanted
+            notes += [] if problem is None else [problem]
+    diverged = next((number for number, comparison in enumerate(judged) if comparison.first is not None), None)
+    if diverged is None:
+        return tuple(judged), Explanation(causes=(), trials=tuple(laboratory.trials), notes=tuple(notes))
+    setting, _, candidate = candidates[diverged]
+    laboratory.turn_to(setting, wanted.get(diverged, ()))
     found = explain_divergence(
-        setting, comparison, candidate, watch, until_identical=until_identical, laboratory=laboratory
+        setting, judged[diverged], candidate, watch, until_identical=until_identical, laboratory=laboratory
     )
-    return replace(comparison, causes=found.causes), found
+    judged[diverged] = replace(judged[diverged], causes=found.causes)
+    return tuple(judged), replace(found, notes=(*notes, *found.notes))
+
+
+def settle(laboratory: Laboratory, comparison: Comparison, candidate: Path) -> tuple[Comparison, str | None]:
+    """Find out whether outputs that differ are a divergence; return the comparison, and why that could not be told."""
+    try:
+        return settle_output(laboratory, comparison, candidate)
+    except BudgetSpentError:
+        told = f"no experiment may be made that would tell what the output of {candidate.name} differs by"
+        return comparison, told
 
 
 @dataclass(slots=True, kw_only=True)
@@ -141,7 +187,9 @@ class Search:
         if not found:
             self.causes += explain_computing(inquiry)
         elif inquiry.differs_anyway and inquiry.replica.first is not None:
-            self.causes += find_causes(BY_COMPUTING, replace(inquiry, first=inquiry.replica.first))
+            later = inquiry.replica.first
+            hypotheses = BY_COMPUTING if is_same_event(later, first) else OF_LATER_EVENT
+            self.causes += find_causes(hypotheses, replace(inquiry, first=later))
         return inquiry
 
     def explain_rest(self, inquiry: Inquiry) -> None:
@@ -159,6 +207,11 @@ class Search:
             if trial.first is None or trial.first.step <= seen.get(trial.first.label, -1):
                 return
             inquiry = self.explain(trial.first)
+
+
+def is_same_event(one: Difference, other: Difference) -> bool:
+    """Whether two divergences are of one event."""
+    return (one.process, one.step, one.stage, one.name) == (other.process, other.step, other.stage, other.name)
 
 
 def explain_computing(inquiry: Inquiry) -> list[Cause]:

@@ -7,6 +7,7 @@
         return bundle.candidate(trial, config).run()
 
     study.optimize(objective, n_trials=20, callbacks=[bundle])
+    objective(optuna.trial.FixedTrial(params))  # without a study, the trial is kept as it is
 
 `train(config, run)` is an importable function; it reports each epoch's value to `run`, which prunes. A trial is kept
 once Optuna has its value: pruned and failed trials never are, and of several processes on one storage each compares
@@ -19,30 +20,22 @@ import atexit
 import inspect
 import os
 import sys
+import warnings
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, get_args
+from typing import TYPE_CHECKING, Any, Final
 
-from reproof.bundle.config import DEFAULT_SEED_KEY, plain_config, read_seed
+from reproof.bundle.config import plain_config, read_seed
 from reproof.bundle.manifest import check_entry, read_listed, read_manifest
 from reproof.bundle.reader import read_trial
-from reproof.bundle.records import (
-    DEFAULT_ALPHA,
-    EARLIER,
-    JOBLIB_SCALER,
-    MANIFEST,
-    TRACE,
-    TRIAL,
-    Direction,
-    Metrics,
-    TrialInfo,
-)
+from reproof.bundle.records import EARLIER, MANIFEST, TRACE, TRIAL, Direction, TrialInfo
 from reproof.bundle.replacing import discard_staging, locked, make_staging, replace_folder
 from reproof.bundle.training import TrainingOutcome, TrainingRequest, TrainingRun, run_training
-from reproof.bundle.writer import BundleContents, write_bundle
+from reproof.bundle.writer import update_num_trials
 from reproof.bundle.yaml_format import MAX_YAML_BYTES, dump_yaml, parse_yaml
-from reproof.errors import DependencyError, UsageError
-from reproof.integrations.verifying import Verification, Verify, verify_bundle, warn_if_not
+from reproof.errors import DependencyError, ReproofError, UsageError
+from reproof.integrations.keeping import BundleOptions, refuse_credentials, write_trial
+from reproof.integrations.verifying import Verification, verify_bundle, warn_if_not
 
 try:
     import optuna
@@ -58,38 +51,6 @@ RETRY_ATTRIBUTE = "failed_trial"
 """Where Optuna's `RetryFailedTrialCallback` notes which trial another one repeats."""
 
 __all__ = ["BestTrialBundle", "Candidate", "TrainingRun", "name_entry"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BundleOptions:
-    """How candidates of a bundle are trained and kept.
-
-    Attributes:
-        seed_key: Key of the seed in the configuration, with dots.
-        device: What the training is told to train on.
-        num_threads: Threads of one CPU operation, or None to leave their number alone; what is in use is recorded.
-        is_deterministic: Whether operations without a deterministic implementation raise; else they only warn.
-        margins: Largest difference that counts as equivalent, per target and metric, or empty.
-        alpha: Significance level of the verdict.
-        replaces: Whether the bundle of another study is replaced.
-        verify: Whether the winner is trained once more in a fresh process: ``"best"`` when this process ends, or when
-            `BestTrialBundle.verify` is called; ``"each-best"`` each trial as soon as it leads; or ``"none"``. A warning
-            tells that one does not reproduce, and why.
-    """
-
-    seed_key: str = DEFAULT_SEED_KEY
-    device: str = "cpu"
-    num_threads: int | None = None
-    is_deterministic: bool = True
-    margins: Metrics | None = None
-    alpha: float = DEFAULT_ALPHA
-    replaces: bool = False
-    verify: Verify = "none"
-
-    def __post_init__(self) -> None:
-        """Check what can be checked before anything runs."""
-        if self.verify not in get_args(Verify):
-            raise UsageError(f"verify={self.verify!r}", f"choose from {', '.join(get_args(Verify))}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,24 +121,34 @@ class BestTrialBundle:
         self._options = BundleOptions(**options)
         self._finished: dict[tuple[str, int], _Finished] = {}
         self._is_unverified = False
+        self._finishes = False
+        self._is_checked = False
+        self._study: optuna.Study | None = None
         self._process = os.getpid()
         self.entry = name_entry(train, self._project)
 
-    def candidate(self, trial: optuna.Trial, config: Any) -> Candidate:
+    def candidate(self, trial: optuna.Trial | optuna.trial.FixedTrial, config: Any) -> Candidate:
         """Return a trial as a candidate for the bundle.
 
         Args:
-            trial: The trial, in the objective.
+            trial: The trial, in the objective. A `FixedTrial` has no study to be the best of: it is kept when it has
+                run, in the place of an earlier one.
             config: Every value that the training uses, resolved: a mapping, or a configuration of OmegaConf.
 
         Raises:
             BundleError: If the configuration holds values that are not plain.
             UsageError: If it has no seed, or the folder holds something else.
         """
-        study = trial.study
-        if len(study.directions) != 1:
-            raise UsageError(f"study {study.study_name} has {len(study.directions)} objectives", "bundle one objective")
-        self.refuse_foreign(study.study_name)
+        study = study_of(trial)
+        if study is not None and len(study.directions) != 1:
+            raise UsageError(
+                f"study {study.study_name} has {len(study.directions)} objectives",
+                "search first, and keep a trial of its front with `reproof bundle from-study --trial N`",
+            )
+        self.refuse_foreign(None if study is None else study.study_name)
+        if self._options.keep_code and not self._is_checked:
+            refuse_credentials(self._project, self.entry)
+            self._is_checked = True
         plain = plain_config(config)
         return Candidate(self, trial, plain, read_seed(plain, self._options.seed_key))
 
@@ -195,7 +166,7 @@ class BestTrialBundle:
         finally:
             discard_staging(finished.staging)
         if is_kept:
-            self._verify_later()
+            self._finish_later(study)
 
     def verify(self) -> Verification:
         """Train the trial in the folder once more in a fresh process; warns if it does not reproduce.
@@ -210,48 +181,44 @@ class BestTrialBundle:
         warn_if_not(self.folder, found)
         return found
 
-    def _verify_later(self) -> None:
-        """Verify a trial that has just been kept, now or when this process ends."""
+    def _finish_later(self, study: optuna.Study | None) -> None:
+        """Verify a trial that has just been kept, now or when this process ends, which knows how many there were."""
+        if not self._finishes:
+            atexit.register(self._finish)
+        self._finishes, self._study = True, study
+        self._is_unverified = self._options.verify == "best"
         if self._options.verify == "each-best":
             self.verify()
-        elif self._options.verify == "best" and not self._is_unverified:
-            self._is_unverified = True
-            atexit.register(self._verify_at_exit)
 
-    def _verify_at_exit(self) -> None:
-        if self._is_unverified and os.getpid() == self._process and not hasattr(sys, "last_value"):
+    def _finish(self) -> None:
+        if os.getpid() != self._process:
+            return
+        if self._study is not None:
+            note_num_trials(self.folder, self._study)
+        if self._is_unverified and not hasattr(sys, "last_value"):
             self.verify()
 
     def _keep(self, study: optuna.Study, trial: optuna.trial.FrozenTrial, finished: _Finished) -> bool:
         """Put a trial into the folder if it is the best so far, and return whether it was."""
-        info = describe_trial(study, trial, finished.outcome)
+        return self._put(describe_trial(study, trial, finished.outcome), finished)
+
+    def _put(self, info: TrialInfo, finished: _Finished) -> bool:
         info = replace(info, details={**info.details, EARLIER: finished.earlier})
-        options, outcome = self._options, finished.outcome
         with locked(self.folder):
             current = self._read_current()
-            if current is not None and current.study == info.study and not info.is_better_than(current):
+            is_rival = current is not None and current.study == info.study is not None
+            if current is not None and is_rival and not info.is_better_than(current):
                 return False
-            self.refuse_foreign(study.study_name)
-            contents = BundleContents(
-                entry=self.entry,
-                seed_key=options.seed_key,
-                config=finished.config,
-                trial=info,
-                weights={"best": outcome.best, "last": outcome.last},
-                environment=outcome.environment,
-                code=outcome.code,
-                data=outcome.data,
-                scaler=outcome.scaler,
-                margins=options.margins or {},
-                alpha=options.alpha,
-            )
-            write_joblib(finished.staging, outcome.scaler_object)
-            write_bundle(finished.staging, contents)
+            self.refuse_foreign(info.study)
+            write_trial(finished.staging, self.entry, finished.config, info, finished.outcome, options=self._options)
             replace_folder(finished.staging, self.folder)
         return True
 
-    def refuse_foreign(self, study: str) -> None:
+    def refuse_foreign(self, study: str | None) -> None:
         """Refuse a folder that holds something else; called for each candidate and at the start of a search.
+
+        Args:
+            study: Name of the study; None for a `FixedTrial`, which replaces another one.
 
         Raises:
             UsageError: If the folder holds no bundle, or that of another study.
@@ -263,9 +230,10 @@ class BestTrialBundle:
                 return
             raise UsageError(f"{self.folder} is no bundle", "name a folder that is new, or remove it")
         current = self._read_current()
-        if current is not None and current.study != study:
+        is_imported = study is None and read_manifest(self.folder).imported
+        if current is not None and (current.study != study or is_imported):
             raise UsageError(
-                f"{self.folder} holds the bundle of {name_study(current.study)}, not of {study}",
+                f"{self.folder} holds the bundle of {name_study(current.study)}, not of {study or 'a FixedTrial'}",
                 "name another folder, go on with that study by its name and storage, or pass replaces=True",
             )
 
@@ -277,19 +245,35 @@ class BestTrialBundle:
         entry = next(entry for entry in manifest.files if entry.path == TRIAL)
         return read_trial(parse_yaml(read_listed(self.folder, entry, MAX_YAML_BYTES), TRIAL))
 
-    def run_candidate(self, trial: optuna.Trial, config: dict[str, Any], seed: int) -> float:
+    def run_candidate(self, trial: optuna.Trial | optuna.trial.FixedTrial, config: dict[str, Any], seed: int) -> float:
         """Train a candidate and return its value; `Candidate.run` is how an objective does it."""
-        study, options = trial.study, self._options
+        study = study_of(trial)
+        finished = self._train_candidate(trial, study, config, seed)
+        for name, value in finished.outcome.metrics.items():
+            trial.set_user_attr(f"metrics {name}", value)
+        if study is not None:
+            self._finished[study.study_name, trial.number] = finished
+            return finished.outcome.value
+        try:
+            self._put(describe_fixed(trial, finished.outcome, self._options.direction), finished)
+        finally:
+            discard_staging(finished.staging)
+        self._finish_later(None)
+        return finished.outcome.value
+
+    def _train_candidate(self, trial: Any, study: optuna.Study | None, config: dict[str, Any], seed: int) -> _Finished:
+        options = self._options
         staging = make_staging(self.folder, str(trial.number))
         request = TrainingRequest(
             seed=seed,
             project=self._project,
             entry=self.entry,
             trace=staging / TRACE,
-            direction=direction_of(study),
+            direction=options.direction if study is None else direction_of(study),
             device=options.device,
             num_threads=options.num_threads,
             is_deterministic=options.is_deterministic,
+            keeps_code=options.keep_code,
         )
         earlier = describe_earlier(self.entry)
         started = StartedTraining(entry=self.entry, number=trial.number, config=config)
@@ -305,17 +289,13 @@ class BestTrialBundle:
             started.is_cut = True
             discard_staging(staging)
             raise
-        key = (study.study_name, trial.number)
-        self._finished[key] = _Finished(staging=staging, config=config, outcome=outcome, earlier=earlier)
-        for name, value in outcome.metrics.items():
-            trial.set_user_attr(f"metrics {name}", value)
-        return outcome.value
+        return _Finished(staging=staging, config=config, outcome=outcome, earlier=earlier)
 
 
 class Candidate:
     """A trial that may become the bundle."""
 
-    def __init__(self, bundle: BestTrialBundle, trial: optuna.Trial, config: dict[str, Any], seed: int) -> None:
+    def __init__(self, bundle: BestTrialBundle, trial: Any, config: dict[str, Any], seed: int) -> None:
         """Use `BestTrialBundle.candidate`.
 
         Args:
@@ -346,6 +326,11 @@ def name_study(name: str | None) -> str:
     return "no study" if name is None else f"the study {name}"
 
 
+def study_of(trial: optuna.Trial | optuna.trial.FixedTrial) -> optuna.Study | None:
+    """Return the study of a trial; a `FixedTrial` has none."""
+    return None if isinstance(trial, optuna.trial.FixedTrial) else trial.study
+
+
 def report(trial: optuna.Trial, epoch: int, value: float) -> None:
     """Report a value to Optuna, and end the trial if its pruner says so.
 
@@ -364,11 +349,6 @@ def direction_of(study: optuna.Study) -> Direction:
 
 def describe_trial(study: optuna.Study, trial: optuna.trial.FrozenTrial, outcome: TrainingOutcome) -> TrialInfo:
     """Return what a bundle records of a trial."""
-    complete = study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.COMPLETE,))
-    distributions = {
-        name: optuna.distributions.distribution_to_json(distribution)
-        for name, distribution in trial.distributions.items()
-    }
     if trial.value is None:
         raise UsageError(f"trial {trial.number} has no value", "keep trials that are complete")
     return TrialInfo(
@@ -380,10 +360,10 @@ def describe_trial(study: optuna.Study, trial: optuna.trial.FrozenTrial, outcome
         metrics=outcome.metrics,
         best_epoch=outcome.best_epoch,
         num_epochs=outcome.num_epochs,
-        num_trials=len(complete),
+        num_trials=count_complete(study),
         retry_of=trial.system_attrs.get(RETRY_ATTRIBUTE),
         details={
-            "distributions": distributions,
+            "distributions": spell_distributions(trial.distributions),
             "sampler": type(study.sampler).__name__,
             "pruner": type(study.pruner).__name__,
             "optuna": optuna.__version__,
@@ -391,15 +371,43 @@ def describe_trial(study: optuna.Study, trial: optuna.trial.FrozenTrial, outcome
     )
 
 
-def write_joblib(folder: Path, scaler: Any) -> None:
-    """Write a scaler in the form that other programs expect; reproof never loads it."""
-    if scaler is None:
-        return
+def describe_fixed(
+    trial: optuna.Trial | optuna.trial.FixedTrial, outcome: TrainingOutcome, direction: Direction
+) -> TrialInfo:
+    """Return what a bundle records of a `FixedTrial`: it is of no study, and 0 is the number of all that have none."""
+    return TrialInfo(
+        study=None,
+        number=trial.number or None,
+        direction=direction,
+        value=outcome.value,
+        params=plain_config(trial.params),
+        metrics=outcome.metrics,
+        best_epoch=outcome.best_epoch,
+        num_epochs=outcome.num_epochs,
+        num_trials=None,
+        details={"distributions": spell_distributions(trial.distributions), "optuna": optuna.__version__},
+    )
+
+
+def spell_distributions(distributions: Mapping[str, Any]) -> dict[str, str]:
+    """Return what each parameter was chosen from, as text."""
+    return {name: optuna.distributions.distribution_to_json(item) for name, item in distributions.items()}
+
+
+def count_complete(study: optuna.Study) -> int:
+    """Return how many trials of a study have a value."""
+    return len(study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.COMPLETE,)))
+
+
+def note_num_trials(folder: Path, study: optuna.Study) -> None:
+    """Note in the bundle of a study of how many trials it is the best, when the search has ended.
+
+    Effects: replaces the bundle, if there were more trials than it tells.
+    """
     try:
-        import joblib
-    except ModuleNotFoundError:
-        return  # it comes with scikit-learn, whose scaler this is
-    joblib.dump(scaler, folder / JOBLIB_SCALER)
+        update_num_trials(folder, study.study_name, count_complete(study))
+    except (ReproofError, OSError) as error:
+        warnings.warn(f"the number of trials in {folder} stays as it was ({error})", UserWarning, stacklevel=2)
 
 
 def name_entry(train: Train, project: Path) -> str:

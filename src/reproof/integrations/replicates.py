@@ -185,7 +185,7 @@ def train_again(bundle: Bundle, out: Path, project: Path, task: Task) -> dict[st
     gates = check_files(bundle, project, bundle.manifest.entry)
     seed, perturb = (task.number, None) if task.kind == "replicate" else (None, task.number)
     found = run_training(bundle.folder, out, seed=seed, perturb=perturb, project=project)
-    refuse_changes(task, check_result(bundle, found, gates))
+    refuse_changes(task, check_result(bundle, project, found, gates))
     shutil.rmtree(out, ignore_errors=True)
     return {
         "metrics": spell_hex(found.metrics),

@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from reproof.errors import DependencyError, LaunchError, ReproofError, UsageError
-from reproof.integrations.optuna import BestTrialBundle
+from reproof.integrations.optuna import BestTrialBundle, note_num_trials
 from reproof.integrations.trial_queue import (
     DEFAULT_LEASE_SECONDS,
     ERROR,
@@ -138,6 +138,8 @@ def run_search(request: SearchRequest) -> FoundTrial:
     if any(codes):
         raise LaunchError(f"{sum(map(bool, codes))} of {len(codes)} workers of the search failed", "see above")
     best = find_best(storage, request.study)
+    if request.bundle.is_dir():
+        note_num_trials(request.bundle, optuna.load_study(storage=storage, study_name=request.study))
     if request.verify == "best" and request.bundle.is_dir():  # another machine may have kept it
         best = replace(best, verification=verify_bundle(request.bundle, request.project))
     return best

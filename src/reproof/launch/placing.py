@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from reproof.entropy.plan import Plan
+from reproof.launch.command import MODULE, PROGRAM
 from reproof.launch.confinement import resemble
 from reproof.launch.folders import copy_folder, is_environment
 
@@ -263,7 +264,7 @@ def place_among_links(request: RunRequest, source: Path, work: Path) -> RunReque
 
 def relative_command(command: tuple[str, ...], folder: Path) -> tuple[str, ...]:
     """Return a command that finds its script in a copy of the folder; a script outside stays where it is."""
-    if command[0] == "-m":
+    if command[0] in {MODULE, PROGRAM}:
         return command
     script = Path(os.path.abspath(folder / command[0]))  # noqa: PTH100  # Path has nothing that keeps links
     inside = script.is_relative_to(folder)

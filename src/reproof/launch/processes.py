@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import secrets
 import signal
@@ -16,7 +17,11 @@ from reproof.entropy.rewriting.addresses import pin_addresses
 from reproof.hash_seed import MAX_HASH_SEED
 from reproof.launch.experiments import write_experiment
 from reproof.launch.folders import FolderChange, State, find_changes, read_state
+from reproof.launch.orphans import Orphans
+from reproof.launch.stalls import StallWatch
 from reproof.launch.start import start_command
+from reproof.launch.stdin import opened_for_run
+from reproof.schema import PROCESSES
 from reproof.trace import count_recorded_steps
 
 if TYPE_CHECKING:
@@ -24,11 +29,15 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from reproof.entropy.plan import Plan
+    from reproof.launch.stdin import StandardInput
     from reproof.schema import Level, Probes
 
 POLL_SECONDS: Final = 0.1
 GRACE_SECONDS: Final = 10.0
 """How long a run may take to end after Ctrl-C before it is killed."""
+
+MAX_WATCHED: Final = 8
+"""Processes of a run that are looked at for its progress, besides the first."""
 
 ABOUT_TRACE: Final = "reproof: the trace "
 """Start of the line by which `reproof run` says that a trace is incomplete; a comparison says so itself."""
@@ -39,7 +48,7 @@ class RunRequest:
     """What to run in a fresh process, and what to record of it.
 
     Attributes:
-        command: What follows ``python``: a script or ``-m`` and a module, and its arguments.
+        command: A script, ``-m`` and a module, or ``--`` and a program, and its arguments.
         folder: Working folder.
         trace: Folder of the trace.
         level: How much is recorded.
@@ -51,6 +60,7 @@ class RunRequest:
         probes: What is recorded beyond the level, or None.
         shows_output: Whether the script writes to this terminal, rather than to a file beside the trace.
         confinement: Words before the command that start it so that it writes to nothing of the user's.
+        stdin: What it reads from standard input; None for nothing.
     """
 
     command: tuple[str, ...]
@@ -65,6 +75,7 @@ class RunRequest:
     probes: Probes | None = None
     shows_output: bool = False
     confinement: tuple[str, ...] = ()
+    stdin: StandardInput | None = None
 
     @property
     def experiment(self) -> Path | None:
@@ -94,6 +105,7 @@ class FinishedRun:
         changes: What it changed in its working folder.
         output: File with what it printed, or None if it was shown.
         errors: File with what it wrote to standard error, or None if that was shown.
+        stall: Why it was ended, as it would never have ended by itself; None for most.
     """
 
     trace: Path
@@ -102,6 +114,7 @@ class FinishedRun:
     changes: FolderChange
     output: Path | None
     errors: Path | None = None
+    stall: str | None = None
 
     def last_lines(self, count: int = 5) -> list[str]:
         """Return the last lines that the run printed, without the recorder's own line about the trace."""
@@ -134,6 +147,8 @@ class RunProcess:
         self.request = request
         self._before = self._read_state()
         self._start = time.monotonic()
+        self._stalls = StallWatch(request.trace)
+        self._stall: str | None = None
         environment = {**os.environ, **request.environment}
         if request.experiment is not None:
             write_experiment(request.experiment, request.plan, request.probes)
@@ -141,20 +156,33 @@ class RunProcess:
             environment["PYTHONHASHSEED"] = str(request.hash_seed)
         paths = () if request.shows_output else (request.output, request.errors)
         self._files = tuple(map(open_private, paths))
-        self._process = subprocess.Popen(  # noqa: S603  # the user's own script
-            process_arguments(request),
-            cwd=request.folder,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=self._files[0] if self._files else None,
-            stderr=self._files[1] if self._files else None,
-            preexec_fn=pin_addresses if request.plan is not None and request.plan.pins_addresses else None,  # noqa: PLW1509  # no thread of ours holds a lock
-        )
+        pins_addresses = request.plan is not None and request.plan.pins_addresses
+        with opened_for_run(request.stdin) as stdin:
+            self._process = subprocess.Popen(  # noqa: S603  # the user's own script
+                process_arguments(request),
+                cwd=request.folder,
+                env=environment,
+                stdin=stdin,
+                stdout=self._files[0] if self._files else None,
+                stderr=self._files[1] if self._files else None,
+                preexec_fn=pin_addresses if pins_addresses else None,  # noqa: PLW1509  # no thread of ours holds a lock
+            )
+
+    @property
+    def number(self) -> int:
+        """Number of the process."""
+        return self._process.pid
 
     @property
     def num_steps(self) -> int:
-        """Steps recorded so far."""
-        return count_recorded_steps(self.request.trace)
+        """Steps recorded so far, by the process that took the most."""
+        trace = self.request.trace
+        try:
+            with os.scandir(trace / PROCESSES) as entries:
+                children = [trace / PROCESSES / entry.name for entry in itertools.islice(entries, MAX_WATCHED)]
+        except OSError:  # most runs have none
+            children = []
+        return max(map(count_recorded_steps, (trace, *children)))
 
     @property
     def seconds(self) -> float:
@@ -162,7 +190,16 @@ class RunProcess:
         return time.monotonic() - self._start
 
     def has_ended(self) -> bool:
-        """Whether the process has ended."""
+        """Whether the process has ended.
+
+        Raises:
+            UsageError: If it reads more from standard input than can be kept.
+        """
+        if self.request.stdin is not None:
+            self.request.stdin.check()
+        if self._process.poll() is None and (stall := self._stalls.find_stall()) is not None:
+            self._stall = stall
+            self.interrupt()
         return self._process.poll() is not None
 
     def finish(self) -> FinishedRun:
@@ -177,6 +214,7 @@ class RunProcess:
             changes=find_changes(self._before, self._read_state()),
             output=self.request.output if self._files else None,
             errors=self.request.errors if self._files else None,
+            stall=self._stall,
         )
 
     def _close_files(self) -> None:
@@ -225,6 +263,9 @@ def run_all(
         num_jobs: How many run at the same time.
         watch: Called several times a second with those under way.
 
+    Raises:
+        UsageError: If a run reads more from standard input than can be kept.
+
     Effects: on Ctrl-C, SIGTERM or SIGHUP all processes are ended first, their traces closed.
     """
     waiting = list(enumerate(requests))
@@ -239,9 +280,12 @@ def run_all(
                 watch(list(under_way.values()))
                 time.sleep(POLL_SECONDS)
                 for number in [number for number, process in under_way.items() if process.has_ended()]:
-                    finished[number] = under_way.pop(number).finish()
+                    run = under_way.pop(number)
+                    Orphans.end([process.number for process in under_way.values()])
+                    finished[number] = run.finish()
         finally:
             end_all(list(under_way.values()))
+            Orphans.end(grace_seconds=0)
     return [finished[number] for number in sorted(finished)]
 
 

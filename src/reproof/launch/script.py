@@ -13,7 +13,9 @@ import importlib.machinery
 import importlib.util
 import io
 import os
+import shutil
 import signal
+import subprocess
 import sys
 import types
 from dataclasses import dataclass
@@ -23,7 +25,9 @@ from typing import TYPE_CHECKING, Any
 import wrapt
 
 from reproof.entropy.plan import Plan
+from reproof.entropy.programs import LAUNCHERS
 from reproof.errors import LaunchError
+from reproof.launch.command import MODULE, NOTEBOOK, PROGRAM, interpreter_of, name_command
 from reproof.launch.tracebacks import show_exception
 from reproof.recorder.children import follow_children
 from reproof.recorder.problems import describe_error
@@ -34,6 +38,7 @@ from reproof.trace.writer import cannot_write
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from reproof.launch.notebooks import CellWatch
     from reproof.recorder import Recording
 
 
@@ -42,19 +47,35 @@ class Target:
     """What to run.
 
     Attributes:
-        name: Path of a script, or dotted name of a module.
+        command: As `reproof.launch.command.settle_command` returns it.
+        name: Path of a script, dotted name of a module, or a program as the user named it.
         is_module: Whether `name` is a module, as after ``python -m``.
-        arguments: The script's own arguments.
+        is_program: Whether `name` is a program, as after ``--``.
+        arguments: Its own arguments.
     """
 
+    command: tuple[str, ...]
     name: str
     is_module: bool
+    is_program: bool
     arguments: tuple[str, ...]
 
     @property
-    def command(self) -> tuple[str, ...]:
-        """The command line after ``python``."""
-        return (*(("-m",) if self.is_module else ()), self.name, *self.arguments)
+    def path(self) -> str:
+        """The file to run; not for a module."""
+        return (shutil.which(self.name) or self.name) if self.is_program else self.name
+
+    @property
+    def is_foreign(self) -> bool:
+        """Whether it is a program that Python cannot run as a script."""
+        return self.is_program and interpreter_of(self.path) is None
+
+
+def target_of(command: tuple[str, ...]) -> Target:
+    """Return what a settled command is about."""
+    is_module, is_program = command[0] == MODULE, command[0] == PROGRAM
+    name, *arguments = command[1:] if is_module or is_program else command
+    return Target(command=command, name=name, is_module=is_module, is_program=is_program, arguments=tuple(arguments))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,11 +95,17 @@ class Outcome:
     error: BaseException | None = None
 
 
+def is_notebook(target: Target) -> bool:
+    """Whether it is a notebook, which a kernel executes."""
+    return not (target.is_module or target.is_program) and target.name.endswith(NOTEBOOK)
+
+
 def record_target(
     target: Target,
     make_recording: Callable[[], Recording],
     report: Callable[[Recording, Outcome], None],
     plan: Plan | None = None,
+    cells: CellWatch | None = None,
 ) -> Outcome:
     """Run a script under a recording.
 
@@ -89,9 +116,10 @@ def record_target(
         make_recording: Returns a recording that is not open yet; called once the target is known to start.
         report: Called with the recording and the outcome once the trace is closed.
         plan: What is done with the sources of entropy; None leaves them as they are.
+        cells: Watches the cells of a notebook, if this is its kernel.
 
     Raises:
-        LaunchError: If there is no such script or module.
+        LaunchError: If there is no such script, module or program.
         DependencyError: If PyTorch is not installed.
         RecordingError: If the trace cannot be created.
 
@@ -99,9 +127,8 @@ def record_target(
         Replaces `__main__`, `sys.argv` and `sys.path[0]` of this process.
     """
     require_torch()
-    prepare_path(target)
     try:
-        code, module = load_target(target)
+        loaded = prepare_target(target)
     except LaunchError:
         raise
     except BaseException as error:  # noqa: BLE001  # from the code of a package, which is run to find a module in it
@@ -110,7 +137,9 @@ def record_target(
     recording.open()
     recording.tap_entropy(plan or Plan())
     children = follow_children(recording)
-    code = recording.recompile(code)
+    run = functools.partial(run_program, target)
+    if loaded is not None:
+        run = functools.partial(execute, recording.recompile(loaded[0]), loaded[1], target)
     wrapt.when_imported("torch")(lambda _module: _install(recording))
     outcome = Outcome(status="failed", exit_code=1, ended="the run ended in an exit handler")
 
@@ -128,7 +157,11 @@ def record_target(
 
     atexit.register(close)
     call_before_exit(end_at_once)
-    outcome = execute(code, module, target)
+    if cells is not None:
+        cells.enter_folder()
+    outcome = run()
+    if cells is not None and cells.failure is not None and outcome.status == "complete":
+        outcome = Outcome(status="failed", exit_code=1, ended=cells.failure)
     return outcome
 
 
@@ -167,20 +200,35 @@ def _install(recording: Recording) -> None:
         recording.add_problem(f"PyTorch could not be hooked: {type(error).__name__}: {error}")
 
 
+def prepare_target(target: Target) -> tuple[types.CodeType, types.ModuleType] | None:
+    """Return what is executed in this process and its `__main__`; None for a program that Python cannot run.
+
+    Raises:
+        LaunchError: If there is no such script or module.
+
+    Effects: as `prepare_path`; of a program, the Python programs that it starts are followed from now on.
+    """
+    if target.is_foreign:
+        LAUNCHERS.add(Path(target.path).name)
+        return None
+    prepare_path(target)
+    return load_target(target)
+
+
 def prepare_path(target: Target) -> None:
     """Set `sys.argv` and `sys.path[0]` as Python does for a script or a module.
 
     Raises:
         LaunchError: If the script is not a file that can be read.
     """
-    path = Path(target.name)
+    path = Path(target.path)
     if not target.is_module and path.is_dir():
         raise LaunchError(f"{path} is a folder", "name the script in it")
     if not target.is_module and not path.is_file():
         raise LaunchError(f"no script {path}", "check the path; options of reproof go before the script")
     if not getattr(sys.flags, "safe_path", False):
         sys.path[0] = str(Path.cwd() if target.is_module else path.resolve().parent)
-    sys.argv[:] = [target.name, *target.arguments]
+    sys.argv[:] = [target.path, *target.arguments]
 
 
 def load_target(target: Target) -> tuple[types.CodeType, types.ModuleType]:
@@ -193,7 +241,7 @@ def load_target(target: Target) -> tuple[types.CodeType, types.ModuleType]:
 
 
 def _load_script(target: Target) -> tuple[types.CodeType, types.ModuleType]:
-    path = absolute_path(target.name)
+    path = absolute_path(target.path)
     try:
         with io.open_code(path) as file:
             source = file.read()
@@ -227,6 +275,32 @@ def _load_module(target: Target) -> tuple[types.CodeType, types.ModuleType]:
     module.__spec__, module.__loader__, module.__package__ = spec, spec.loader, spec.parent
     sys.argv[0] = str(spec.origin)
     return code, module
+
+
+def run_program(target: Target) -> Outcome:
+    """Start a program and wait for it; a signal that ends this process ends it, too."""
+    try:
+        process = subprocess.Popen(  # noqa: S603  # the user's own program
+            [target.name, *target.arguments], executable=target.path
+        )
+    except OSError as error:
+        return Outcome(status="failed", exit_code=1, ended=f"{target.name} could not be started: {error.strerror}")
+    previous = signal.signal(signal.SIGTERM, lambda number, _frame: process.send_signal(number))
+    try:
+        status = process.wait()
+    except KeyboardInterrupt as error:
+        process.send_signal(signal.SIGINT)
+        process.wait()
+        return Outcome(
+            status="interrupted", exit_code=128 + signal.SIGINT, ended="the run was interrupted", error=error
+        )
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+    if status == 0:
+        return Outcome(status="complete", exit_code=0)
+    how = f"was ended by signal {-status}" if status < 0 else f"exited with {status}"
+    code = 128 - status if status < 0 else status
+    return Outcome(status="failed", exit_code=code, ended=f"{target.name} {how}")
 
 
 def absolute_path(name: str) -> str:
@@ -286,8 +360,7 @@ def reserve_folder(target: Target, now: Any) -> Path:  # a datetime
     Raises:
         RecordingError: If it cannot be created.
     """
-    stem = target.name.rpartition(".")[2] if target.is_module else Path(target.name).stem
-    name = f"{now:%Y%m%d-%H%M%S}-{stem}"
+    name = f"{now:%Y%m%d-%H%M%S}-{name_command(target.command)}"
     number = 1
     while True:
         folder = Path("runs") / (name if number == 1 else f"{name}-{number}")

@@ -36,7 +36,7 @@ def drop_earlier(baseline: FileOutput, candidate: FileOutput) -> FileOutput:
 def _drop_from_series(before: Sequence[Part], after: Sequence[Part], *, was_there: bool) -> list[Part]:
     """Return the parts that were appended, under the names that the baseline's own parts have."""
     num_new = len(after) - len(before)
-    if before and not num_new and _is_lengthened(before, after):
+    if before and not num_new and not was_there and _is_doubled(before, after):
         return list(before)
     is_appended = num_new > 0 and [part.digest for part in after[: len(before)]] == [part.digest for part in before]
     if not is_appended or not before or num_new > len(before) or (num_new < len(before) and not was_there):
@@ -46,14 +46,15 @@ def _drop_from_series(before: Sequence[Part], after: Sequence[Part], *, was_ther
     return [*earlier, *named]
 
 
-def _is_lengthened(before: Sequence[Part], after: Sequence[Part]) -> bool:
-    """Whether only the last line differs, and holds the baseline's and its end once more: a line without an end."""
-    if [part.digest for part in before[:-1]] != [part.digest for part in after[:-1]]:
+def _is_doubled(before: Sequence[Part], after: Sequence[Part]) -> bool:
+    """Whether a line is the baseline's twice: all that the file holds is a line without an end.
+
+    Not the end of it once more: ``0.55`` is another result than ``0.5``.
+    """
+    if len(before) != 1:
         return False
-    first, second = before[-1].text, after[-1].text
-    rest = second.removeprefix(first).strip()
-    is_whole = not second.endswith("…")
-    return is_whole and second != first and second.startswith(first) and bool(rest) and first.endswith(rest)
+    first, second = before[0].text.strip(), after[0].text
+    return not second.endswith("…") and second.startswith(first) and second.removeprefix(first).strip() == first != ""
 
 
 def _group(parts: Iterable[Part]) -> dict[str, list[Part]]:

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Literal
 from reproof.outputs.appending import drop_earlier
 from reproof.outputs.line_comparison import LineDifference, compare_in_order, compare_lines, mask_parts, sort_braces
 from reproof.outputs.masks import mask_name
-from reproof.outputs.pairing import FilePair, is_ignored, pair_files
-from reproof.outputs.records import BYTES, LINES
+from reproof.outputs.pairing import FilePair, is_ignored, is_outside, pair_files
+from reproof.outputs.records import BYTES, LINES, UNTOUCHED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -93,13 +93,13 @@ def compare_outputs(baseline: RunOutput, candidate: RunOutput, ignored: Sequence
         ignored: Patterns of names of files that are not compared.
     """
     known = baseline.surroundings, candidate.surroundings
-    joined = known
+    joined: tuple[Surroundings | None, Surroundings | None] = known
     if known[0] is not None and known[1] is not None:  # one may have been given the clock of the other
         joined = known[0].join(known[1]), known[1].join(known[0])
-    saved = _SavedComparison(known, ignored)
+    saved = _SavedComparison(joined, ignored)
     found = saved.compare(baseline.saved, candidate.saved)
     lines = compare_lines(baseline.lines, candidate.lines, joined)
-    pairs = pair_files(baseline.files, candidate.files, known, ignored)
+    pairs = pair_files(baseline.files, candidate.files, joined, ignored)
     files = _FilesComparison()
     for pair in pairs:
         files.compare(pair)
@@ -109,7 +109,12 @@ def compare_outputs(baseline: RunOutput, candidate: RunOutput, ignored: Sequence
     return OutputComparison(
         differences=tuple(differences),
         noise=tuple(one for one in (*found, *files.differences) if one.is_noise),
-        notes=(*(_tell(difference) for difference in lines.told), *files.notes, *saved.notes),
+        notes=(
+            *_tell_ignored(baseline, candidate, ignored),
+            *(_tell(difference) for difference in lines.told),
+            *files.notes,
+            *saved.notes,
+        ),
         not_compared=(*_list_unread(baseline, candidate), *files.not_compared),
         num_saved=saved.num_compared,
         num_lines=lines.num_compared,
@@ -124,6 +129,14 @@ def _to_difference(line: LineDifference) -> OutputDifference:
 
 def _tell(line: LineDifference) -> str:
     return f"{line.place}: only the order of the elements of a set or dict differs: {line.baseline}"
+
+
+def _tell_ignored(baseline: RunOutput, candidate: RunOutput, ignored: Sequence[str]) -> list[str]:
+    """Return what was left out because the user wants it so; a pattern that fits nothing shows by it."""
+    names = {file.name for run in (baseline, candidate) for file in run.files if file.format != UNTOUCHED}
+    names |= {tensor.file for run in (baseline, candidate) for tensor in run.saved}
+    counts = {pattern: sum(is_ignored(name, [pattern]) for name in names) for pattern in ignored}
+    return [f"left out: {count} file{'' if count == 1 else 's'} {pattern}" for pattern, count in counts.items()]
 
 
 def _list_unread(baseline: RunOutput, candidate: RunOutput) -> list[NotCompared]:
@@ -229,6 +242,10 @@ class _FilesComparison:
         if reason:
             self.not_compared.append(NotCompared(what=pair.name, why=reason))
         elif first is None or second is None:
+            if is_outside(pair.name):  # as a cache is filled by the first of two runs
+                owner = "candidate" if first is None else "baseline"
+                self.notes.append(f"{pair.name}: only the {owner} has written it, outside of the folder; not judged")
+                return
             told = [None if file is None else "a file" for file in pair]
             self.differences.append(OutputDifference(kind="file", name=pair.name, baseline=told[0], candidate=told[1]))
         else:

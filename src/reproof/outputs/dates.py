@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
+from reproof.outputs.surroundings import DAY_SECONDS
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -48,6 +50,9 @@ CLOCK: Final = re.compile(
 EPOCH: Final = re.compile(r"(?<![A-Za-z\d])(?<!\d\.)(?P<s>1\d{9})(?:(?:\d{3}){1,3}|\.\d{1,20})?(?![\w.]|\.\d)")
 EPOCH_IN_NAME: Final = re.compile(r"(?<!\d)(?P<s>1\d{9})(?:(?:\d{3}){1,3}|[._]\d{1,9}(?!\d))?(?!\d)")
 """Seconds since 1970, or thousandths, millionths and billionths of them."""
+JULIAN: Final = re.compile(r"(?<![\w.])(?P<days>2[45]\d{5}\.\d{3,12})(?![\w.])")
+"""Days since 4714 BC with a fraction, as databases count them (``julianday('now')`` of SQLite)."""
+JULIAN_1970: Final = 2_440_587.5
 
 
 def find_dates(text: str, surroundings: Surroundings) -> Iterator[tuple[int, int]]:
@@ -70,9 +75,15 @@ def find_clocks(text: str, surroundings: Surroundings) -> Iterator[tuple[int, in
 
 
 def find_epochs(text: str, surroundings: Surroundings, *, in_name: bool = False) -> Iterator[tuple[int, int]]:
-    """Yield the start and end of each number that counts seconds since 1970 and lies within the run or a day of it."""
+    """Yield the start and end of each number that counts seconds since 1970 and lies within the run or a day of it.
+
+    Of Julian days, the numbers of a moment within the run itself.
+    """
     for match in (EPOCH_IN_NAME if in_name else EPOCH).finditer(text):
         if surroundings.holds_time(int(match["s"])):
+            yield match.span()
+    for match in JULIAN.finditer(text):
+        if surroundings.holds_moment((float(match["days"]) - JULIAN_1970) * DAY_SECONDS):
             yield match.span()
 
 

@@ -41,6 +41,10 @@ class MaskedLine(NamedTuple):
     exact: str
     masked: str
 
+    def agrees(self, other: MaskedLine) -> bool:
+        """Whether two lines are the same but for known noise; what is noise in one run may be a result in the other."""
+        return self.masked == other.masked or self.exact == other.exact
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LineDifference:
@@ -145,11 +149,11 @@ def _align(
 ) -> Iterable[tuple[MaskedLine | None, MaskedLine | None]]:
     """Yield the pairs of lines that stand for each other; what only one side has comes with None."""
     start, shorter = 0, min(len(baseline), len(candidate))
-    while start < shorter and baseline[start].masked == candidate[start].masked:
+    while start < shorter and baseline[start].agrees(candidate[start]):
         yield baseline[start], candidate[start]
         start += 1
     end = 0
-    while end < shorter - start and baseline[-1 - end].masked == candidate[-1 - end].masked:
+    while end < shorter - start and baseline[-1 - end].agrees(candidate[-1 - end]):
         end += 1
     middle_a, middle_b = baseline[start : len(baseline) - end], candidate[start : len(candidate) - end]
     if len(middle_a) == len(middle_b) or max(len(middle_a), len(middle_b)) > MAX_ALIGNED:
@@ -175,7 +179,7 @@ def _judge(pairs: Sequence[tuple[MaskedLine | None, MaskedLine | None]]) -> Line
     num_masked = 0
     for line_a, line_b in pairs:
         if line_a is not None and line_b is not None:
-            if line_a.masked == line_b.masked:
+            if line_a.agrees(line_b):
                 num_masked += line_a.exact != line_b.exact
                 continue
             difference = LineDifference(place=line_a.place, baseline=line_a.shown, candidate=line_b.shown)

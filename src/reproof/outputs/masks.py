@@ -156,6 +156,15 @@ PROCESS: Final = re.compile(
 )
 """Where a number is that of a process: after such a word, last in brackets, or glued to a word (``.tmp4242``)."""
 
+TOLD_PROCESS: Final = re.compile(
+    r"(?<![A-Za-z])(?:p?pid|tid|(?:process|thread) id)[\W_]{0,3}(?P<number>\d{2,20})(?![A-Za-z\d])", re.IGNORECASE
+)
+"""Where a number can be no other than that of a process or thread."""
+
+ALONE: Final = re.compile(r"(?<![\w.,:+-])(?P<number>\d{4,20})(?![\w/%]|[.,:]\d)")
+"""A number that stands by itself, as loggers write it. That a result is by chance the very number of a process of the
+run is rare, and it would have to be so in both runs."""
+
 DIGITS: Final = re.compile(r"(?<!\d)(?P<number>\d{2,20})(?!\d)")
 PIECES: Final = (re.compile(r"[\w.+-]{1,255}"), re.compile(r"[\w.]{1,255}"), re.compile(r"\w{1,255}"))
 """Parts of a text that may be a temporary name as a whole."""
@@ -242,8 +251,8 @@ def _is_foreign(text: str, match: re.Match[str]) -> bool:
     return before is not None and ALLOWED.fullmatch(before[1]) is None
 
 
-WORD: Final = re.compile(r"[A-Za-z0-9]{1,64}(?:[-_][A-Za-z0-9]{1,64}){0,8}")
-"""A word with the parts that hyphens join: ``amber-badger-3fa9c1``."""
+RANDOM: Final = re.compile(r"[0-9A-Fa-f]{8}-(?:[0-9A-Fa-f]{4}-){3}[0-9A-Fa-f]{12}(?![0-9A-Fa-f])|[0-9A-Fa-f]{6,64}")
+"""Random digits as a text has them: a whole UUID, or as many as there are. What a hyphen joins to them is none."""
 
 
 def find_names(text: str, surroundings: Surroundings, *, in_name: bool = False) -> Iterator[Span]:
@@ -254,9 +263,12 @@ def find_names(text: str, surroundings: Surroundings, *, in_name: bool = False) 
         if name is not None and name.strip("/"):
             yield from _find_literally(text, name, kind)
     yield from _find_identifiers(text, surroundings)
+    for match in TOLD_PROCESS.finditer(text):
+        if surroundings.holds_process(int(match["number"])):
+            yield Span(*match.span("number"), "process")
     if not any(number in text for number in surroundings.process_numbers):
         return
-    for pattern in (PROCESS, DIGITS) if in_name else (PROCESS,):
+    for pattern in (PROCESS, DIGITS) if in_name else (PROCESS, ALONE):
         for match in pattern.finditer(text):
             if match["number"] in surroundings.process_numbers:
                 yield Span(*match.span("number"), "process")
@@ -274,12 +286,13 @@ def _find_temporary(text: str, surroundings: Surroundings) -> Iterator[Span]:
 
 
 def _find_identifiers(text: str, surroundings: Surroundings) -> Iterator[Span]:
-    """Yield the words that hold random digits which the run was given: names that it has made up for itself."""
+    """Yield random digits that the run was given, and made a name of for itself."""
     lower = text.lower()
-    found = [identifier for identifier in surroundings.identifiers if identifier in lower]
-    for match in WORD.finditer(text) if found else ():
-        if any(identifier in match[0].lower() for identifier in found):
+    for identifier in surroundings.identifiers:
+        start = lower.find(identifier)
+        while start >= 0 and (match := RANDOM.match(text, start)) is not None:
             yield Span(*match.span(), "name")
+            start = lower.find(identifier, match.end())
 
 
 def _find_literally(text: str, name: str, kind: str) -> Iterator[Span]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from fnmatch import fnmatchcase
+from pathlib import PurePath
 from typing import TYPE_CHECKING, NamedTuple
 
 from reproof.outputs.masks import mask_name
@@ -66,6 +67,11 @@ def pair_files(
     pairs += (FilePair(None, file) for files in others.values() for file in files)
     # What one run made, and the other found and left as it was, is the same file.
     return [pair for pair in pairs if None not in pair or pair.name not in left]
+
+
+def is_outside(name: str) -> bool:
+    """Whether a file is not below the working folder, by its name."""
+    return name.startswith("..") or PurePath(name).is_absolute()
 
 
 def is_ignored(name: str, patterns: Sequence[str]) -> bool:

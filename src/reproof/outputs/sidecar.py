@@ -261,6 +261,7 @@ def _surroundings_to_json(known: Surroundings) -> dict[str, Any]:
         "ended_at": float(known.ended_at),
         "utc_offset_seconds": known.utc_offset_seconds,
         "process_ids": list(known.process_ids),
+        "nearby_ids": None if known.nearby_ids is None else list(known.nearby_ids),
         "host": known.host,
         "user": known.user,
         "temporary": list(known.temporary),
@@ -273,6 +274,9 @@ def _parse_surroundings(fields: Fields) -> Surroundings:
     numbers = fields.take("process_ids", list)
     if not all(type(number) is int for number in numbers):
         raise fields.wrong("process_ids")
+    nearby = None if "nearby_ids" not in fields or fields.is_null("nearby_ids") else fields.take("nearby_ids", list)
+    if nearby is not None and not (len(nearby) == 2 and all(type(number) is int for number in nearby)):  # noqa: PLR2004  # first and last
+        raise fields.wrong("nearby_ids")
     began_at, ended_at = (fields.take(name, float) for name in ("began_at", "ended_at"))
     if not 0 <= began_at <= ended_at <= _LAST_SECOND:
         raise fields.wrong("ended_at")
@@ -281,6 +285,7 @@ def _parse_surroundings(fields: Fields) -> Surroundings:
         ended_at=ended_at,
         utc_offset_seconds=fields.number("utc_offset_seconds", -_DAY, _DAY),
         process_ids=tuple(numbers),
+        nearby_ids=None if nearby is None else (nearby[0], nearby[1]),
         host=_optional(fields, "host"),
         user=_optional(fields, "user"),
         temporary=fields.texts("temporary"),

@@ -24,7 +24,9 @@ class Surroundings:
         began_at: When the run began, in seconds since 1970.
         ended_at: When it ended, in seconds since 1970.
         utc_offset_seconds: How far the clocks of the run are ahead of UTC.
-        process_ids: Numbers of the run's processes and threads.
+        process_ids: Numbers of the run's processes and threads, as far as they are known.
+        nearby_ids: The first and last number that the system gave to processes and threads meanwhile, those of other
+            programs included; None if it does not tell.
         host: Name of the machine.
         user: Name of the user.
         temporary: Temporary files and folders that the run was given: names or whole paths.
@@ -36,6 +38,7 @@ class Surroundings:
     ended_at: float
     utc_offset_seconds: int = 0
     process_ids: tuple[int, ...] = ()
+    nearby_ids: tuple[int, int] | None = None
     host: str | None = None
     user: str | None = None
     temporary: tuple[str, ...] = ()
@@ -44,8 +47,10 @@ class Surroundings:
 
     def join(self, other: Surroundings) -> Surroundings:
         """Return what is known of this run and of another whose clocks and process numbers it may have been given."""
+        nearby = [ids for ids in (self.nearby_ids, other.nearby_ids) if ids is not None]
         return replace(
             self,
+            nearby_ids=(min(ids[0] for ids in nearby), max(ids[1] for ids in nearby)) if nearby else None,
             began_at=min(self.began_at, other.began_at),
             ended_at=max(self.ended_at, other.ended_at),
             process_ids=tuple(dict.fromkeys((*self.process_ids, *other.process_ids))),
@@ -56,6 +61,10 @@ class Surroundings:
     def holds_time(self, seconds: float) -> bool:
         """Whether a time, in seconds since 1970, lies within the run or a day of it."""
         return self.began_at - DAY_SECONDS <= seconds <= self.ended_at + DAY_SECONDS
+
+    def holds_moment(self, seconds: float) -> bool:
+        """Whether a time, in seconds since 1970, lies within the run itself."""
+        return self.began_at - CLOCK_SLACK_SECONDS <= seconds <= self.ended_at + CLOCK_SLACK_SECONDS
 
     def holds_date(self, year: int, month: int, day: int) -> bool:
         """Whether a date lies within the run or a day of it; a date that does not exist does not."""
@@ -88,6 +97,12 @@ class Surroundings:
     def temporary_names(self) -> frozenset[str]:
         """Last parts of the temporary paths."""
         return frozenset(name.rstrip("/").rpartition("/")[2] for name in self.temporary) - {""}
+
+    def holds_process(self, number: int) -> bool:
+        """Whether a number may be that of a process or thread of the run."""
+        return number in self.process_ids or (
+            self.nearby_ids is not None and self.nearby_ids[0] <= number <= self.nearby_ids[1]
+        )
 
     @cached_property
     def process_numbers(self) -> frozenset[str]:

@@ -22,7 +22,8 @@ Hooks, each of which sees one thing that a training does:
 - `models`: a model is called
 - `steps`: `backward()` is called, an optimizer steps
 - `by_hand`: a training without an optimizer changes its parameters
-- `joins`: a thread is waited for
+- `parallel`: which processes train a model together
+- `joins`: a thread, or a task of a pool, is waited for
 - `restorations`: state is saved or loaded (for `reproof resume-check`)
 
 What the hooks record with:
@@ -35,6 +36,7 @@ What the hooks record with:
 - `evidence`: any value as events
 - `frames`: events as frames, and the number of the step
 - `background`: what threads beside the training record, until it has its place
+- `trainings`: what several threads train at the same time, apart from each other
 - `registry`: names of models, modules and parameters
 - `tracing`: whether tensors have data
 

@@ -11,7 +11,6 @@ when on it makes an optimizer, calls a model with gradients or calls `backward()
 
 from __future__ import annotations
 
-import concurrent.futures.thread
 import threading
 import weakref
 from contextlib import contextmanager
@@ -20,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 import torch
 
 from reproof.recorder.evidence import walk
+from reproof.recorder.trainings import is_in_pool
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -136,14 +136,6 @@ class Background:
             waiting.remove(piece)
         for entry in piece.entries:
             self._frames.add(*entry)
-
-
-def is_in_pool(thread: threading.Thread) -> bool:
-    """Whether a thread belongs to a pool: which of its threads does a piece of work is chance."""
-    return (
-        thread in concurrent.futures.thread._threads_queues  # noqa: SLF001  # no public list
-        or type(thread).__module__ == "multiprocessing.dummy"
-    )
 
 
 def find_tensors(value: Any) -> list[torch.Tensor]:

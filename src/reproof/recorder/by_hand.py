@@ -32,7 +32,6 @@ class StepsByHand:
         self._state = state
         self._leaves: list[tuple[str, weakref.ref[torch.Tensor]]] = []
         self.awaits_update = False
-        context.on_end.append(self._finish_last)
 
     def before_backward(self, tensors: Any) -> None:
         """Finish the step before, and find the parameters of a training without modules.
@@ -63,10 +62,6 @@ class StepsByHand:
         for name, leaf in self.list_leaves():
             self._context.evidence.record_tensor("update", name, leaf)
         self._context.end_step()
-
-    def _finish_last(self) -> None:
-        with self._context.problems.guard("update"):
-            self.finish()
 
     def _take_leaves(self, tensors: Any) -> None:
         """Note the tensors that a loss is derived from, where no module names them; record those not seen before."""

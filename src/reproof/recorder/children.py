@@ -26,6 +26,7 @@ from reproof.entropy.process import enter_spawned as tap_spawned
 from reproof.recorder.options import Options, options_from_plain
 from reproof.recorder.problems import describe_error
 from reproof.recorder.session import Recording, is_clean_exit
+from reproof.recorder.surroundings import name_rank
 from reproof.schema import PROCESSES, Origin
 
 if TYPE_CHECKING:
@@ -135,7 +136,7 @@ class Children:
             statistics=options.statistics,
             command=options.command,
             probes=options.probes,
-            origin=origin,
+            origin=name_rank(origin),
         )
         recording.open()
         self.recording = recording

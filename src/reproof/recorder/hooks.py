@@ -14,23 +14,25 @@ from reproof.recorder.by_hand import StepsByHand
 from reproof.recorder.context import Context
 from reproof.recorder.evidence import EvidenceRecorder
 from reproof.recorder.final.states import FinalStates
-from reproof.recorder.joins import hook_joins
+from reproof.recorder.joins import hook_joins, hook_tasks
 from reproof.recorder.loaders import LoaderHooks
 from reproof.recorder.metrics import record_metric
 from reproof.recorder.models import ModelHooks
-from reproof.recorder.registry import Registry
+from reproof.recorder.names import KnownNames
+from reproof.recorder.registry import Changes, Registry
 from reproof.recorder.rng import RngReader
 from reproof.recorder.state import StateRecorder
 from reproof.recorder.steps import StepHooks
 from reproof.recorder.trackers import tap_trackers
+from reproof.recorder.trainings import Training, Trainings
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from reproof.recorder.context import ThreadState
     from reproof.recorder.frames import FrameBuilder
     from reproof.recorder.patches import Patches
     from reproof.recorder.problems import Problems
+    from reproof.recorder.trainings import ThreadState
     from reproof.schema import Level, Probes
 
 
@@ -60,7 +62,7 @@ def make_context(  # the fields of a context that need no PyTorch
         frames=frames,
         evidence=EvidenceRecorder(frames, statistics=statistics),
         background=Background(frames, problems.add),
-        registry=Registry(patches),
+        trainings=Trainings(Training(Registry(Changes(patches), KnownNames())), frames, thread, problems.add),
         rng=RngReader(),
         thread=thread,
     )
@@ -72,26 +74,46 @@ def install_hooks(context: Context) -> None:
     Effects: replaces functions of PyTorch and `threading.Thread.join` until `context.patches` are restored.
     """
     hook_joins(context)
-    state = StateRecorder(context.evidence, context.registry)
-    by_hand = StepsByHand(context, state)
-    models = ModelHooks(context, state, by_hand)
-    LoaderHooks(context, models, by_hand)
-    StepHooks(context, state, by_hand)
+    equip_trainings(context)
+    models = ModelHooks(context)
+    LoaderHooks(context, models)
+    StepHooks(context)
     if context.records("steps"):
-        hook_final_states(context, by_hand)
+        hook_final_states(context)
         hook_trackers(context)
 
 
-def hook_final_states(context: Context, by_hand: StepsByHand) -> None:
+def equip_trainings(context: Context) -> None:
+    """Give each training what records it, the main one now and others once they begin."""
+    main = context.trainings.main
+
+    def equip(training: Training) -> Training:
+        training.state = StateRecorder(context.evidence, training.registry)
+        training.by_hand = StepsByHand(context, training.state)
+        return training
+
+    def finish() -> None:
+        with context.problems.guard("update"):
+            main.by_hand.finish()
+
+    equip(main)
+    context.trainings.make = lambda: equip(Training(main.registry.branch()))
+    context.on_end.append(finish)
+    hook_tasks(context)
+
+
+def hook_final_states(context: Context) -> None:
     """Have the last state of everything recorded when the training is over (stage ``final``)."""
     states = FinalStates(
-        context.evidence, context.registry.known, lambda: context.is_active, context.problems.add_error
+        context.evidence, context.trainings.main.registry.known, lambda: context.is_active, context.problems.add_error
     )
     context.patches.on_restore(states.watch())
 
     def record() -> None:
         with context.problems.guard("final state"):
-            states.record([root for root, _ in context.registry.roots], by_hand.list_leaves())
+            every = context.trainings.every
+            roots = {id(root): root for training in every for root, _ in training.registry.roots}
+            states.record(roots.values(), [leaf for training in every for leaf in training.by_hand.list_leaves()])
 
     context.on_complete.append(record)
 

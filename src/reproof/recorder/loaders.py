@@ -16,11 +16,11 @@ from torch.utils.data import DataLoader
 from torch.utils.data.dataloader import _BaseDataLoaderIter, _DatasetKind
 
 from reproof.recorder.batches import BatchRecorder
+from reproof.recorder.parallel import holds_order
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from reproof.recorder.by_hand import StepsByHand
     from reproof.recorder.context import Context
     from reproof.recorder.models import ModelHooks
 
@@ -40,6 +40,7 @@ class LoaderState:
         name: Name of its events, once it is iterated.
         recorder: Records its batches, once there are any.
         num_batches: Batches seen so far.
+        epoch: What the sampler was told of the epoch, of one that shuffles by that alone; None before the first.
     """
 
     def __init__(self, number: int) -> None:
@@ -49,6 +50,7 @@ class LoaderState:
         self.recorder: BatchRecorder | None = None
         self.num_batches = 0
         self._last_batch_seconds = 0.0
+        self.epoch: int | None = None
 
     def affords_numbers(self) -> bool:
         """Whether indices, labels and sample fingerprints cost little compared with what happens between two batches.
@@ -75,11 +77,10 @@ class IteratorState:
 class LoaderHooks:
     """The hooks on data loaders of one recording."""
 
-    def __init__(self, context: Context, models: ModelHooks, by_hand: StepsByHand) -> None:
+    def __init__(self, context: Context, models: ModelHooks) -> None:
         """Hook all data loaders, those that exist and those to come."""
         self._context = context
         self._models = models
-        self._by_hand = by_hand
         self._numbers = itertools.count()
         self._loaders: weakref.WeakKeyDictionary[Any, LoaderState] = weakref.WeakKeyDictionary()
         self._attribute = f"_reproof_{id(self)}"
@@ -95,7 +96,7 @@ class LoaderHooks:
             if self._context.is_active:
                 with self._context.problems.guard("loader"):
                     if loader not in self._loaders:
-                        self._loaders[loader] = LoaderState(next(self._numbers))
+                        self._loaders[loader] = LoaderState(self._next_number())
 
         return init
 
@@ -108,6 +109,7 @@ class LoaderHooks:
                     if loader.generator is not None:
                         self._context.rng.note_loader(state.number, loader.generator)
                     setattr(iterator, self._attribute, IteratorState(state, draws=draws_indices(loader)))
+                    self._note_epoch(state, loader)
             original(iterator, loader, *args, **kwargs)
 
         return init
@@ -143,36 +145,56 @@ class LoaderHooks:
 
         return next_batch
 
+    def _next_number(self) -> int:
+        """Return the number of another loader: threads count their own, as which of them is faster is chance."""
+        thread = self._context.thread
+        if thread.is_owner:
+            return next(self._numbers)
+        thread.num_loaders += 1
+        return thread.num_loaders - 1
+
     def _state_of(self, loader: Any) -> LoaderState:
         state = self._loaders.get(loader)
         if state is None:  # made before the recording began: numbered when first used
-            state = self._loaders[loader] = LoaderState(next(self._numbers))
+            state = self._loaders[loader] = LoaderState(self._next_number())
         if state.name is None:
             state.name = f"loader{state.number}({size_of(loader)})"
         return state
 
+    def _note_epoch(self, state: LoaderState, loader: Any) -> None:
+        """Remark that an epoch begins in the order of the one before, as nobody has told the sampler of it."""
+        sampler = holds_order(loader)
+        if sampler is None:
+            return
+        if state.num_batches and state.epoch == sampler.epoch:
+            told = f"{state.name}: every epoch in the same order: call sampler.set_epoch(epoch) before each"
+            self._context.remarks += [] if told in self._context.remarks else [told]
+        state.epoch = sampler.epoch
+
     def _record(self, iterator: Any, batch: Any) -> None:
         own: IteratorState | None = getattr(iterator, self._attribute, None)
         if own is None:  # the iterator was made before the recording began
-            own = IteratorState(LoaderState(next(self._numbers)), draws=False)
+            own = IteratorState(LoaderState(self._next_number()), draws=False)
             own.loader.name = f"loader{own.loader.number}(iterator)"
             setattr(iterator, self._attribute, own)
         if self._context.thread.is_beside:  # the training gets the batch later, if it is one of its own
             with self._context.background.apart(str(own.loader.name), batch):
                 self._record_batch(iterator, own, batch)
             return
-        if not self._context.has_loader or self._by_hand.awaits_update:
+        training = self._context.training
+        if not training.has_loader or training.by_hand.awaits_update:
             self._note_batch()
         self._record_batch(iterator, own, batch)
 
     def _note_batch(self) -> None:
         """Note that a loader delivers batches, and that a training by hand goes on to the next one."""
-        if not self._context.has_loader:
-            self._context.has_loader = True
+        training = self._context.training
+        if not training.has_loader:
+            training.has_loader = True
             if not self._context.records("steps"):
                 self._models.remove()
         if self._context.records("steps"):
-            self._by_hand.finish()
+            training.by_hand.finish()
 
     def _record_batch(self, iterator: Any, own: IteratorState, batch: Any) -> None:
         state = own.loader

@@ -15,6 +15,7 @@ import torch
 from reproof.digest import CannotDigestError
 from reproof.entropy.sites import find_site
 from reproof.recorder.evidence import digest_any_tensor
+from reproof.recorder.parallel import describe_parallel
 from reproof.recorder.patches import Patches
 from reproof.recorder.registry import unwrapped
 from reproof.recorder.tracing import is_tracing
@@ -22,21 +23,17 @@ from reproof.recorder.tracing import is_tracing
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from reproof.recorder.by_hand import StepsByHand
     from reproof.recorder.context import Context
     from reproof.recorder.frames import Value
-    from reproof.recorder.state import StateRecorder
     from reproof.schema import Detail, Stage
 
 
 class ModelHooks:
     """The hook on module calls of one recording."""
 
-    def __init__(self, context: Context, state: StateRecorder, by_hand: StepsByHand) -> None:
+    def __init__(self, context: Context) -> None:
         """Hook all modules, those that exist and those to come."""
         self._context = context
-        self._state = state
-        self._by_hand = by_hand
         self._is_wanted = True
         self._num_batches = 0
         self._patches = Patches()
@@ -133,19 +130,24 @@ class ModelHooks:
         is_training = torch.is_grad_enabled()
         context.background.place_batches((args, kwargs))
         if context.records("steps"):
-            self._by_hand.finish()
-            self._state.record_first_use(module)
+            training = context.training
+            training.by_hand.finish()
+            if training.state.record_first_use(module):
+                with context.problems.guard("processes of a model"):
+                    found = describe_parallel(module, context.registry.name_of(module))
+                    context.parallel += [] if found is None else [found]
             if not is_training:
                 self._record_inputs("metric", context.registry.name_of(module), args, kwargs)
-        if is_training and not context.has_loader and self._is_within_limit():
+        if is_training and not context.training.has_loader and self._is_within_limit():
             self._record_inputs("batch", context.registry.name_of(module), args, kwargs)
         elif is_training and context.records("modules"):
             self._record_inputs("forward", context.registry.name_of(module), args, kwargs)
 
     def _after_root(self, module: torch.nn.Module, output: Any) -> None:
         context = self._context
-        if self._state.uninitialized:
-            self._state.record_initialized()
+        state = context.training.state
+        if state.uninitialized:
+            state.record_initialized()
         stage: Stage = "forward" if torch.is_grad_enabled() else "metric"
         context.evidence.record_tree(stage, f"{context.registry.name_of(module)} output", output)
 

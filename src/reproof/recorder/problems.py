@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import re
+import textwrap
 from typing import TYPE_CHECKING, Final
 
 from reproof.entropy.handled import let_through
@@ -13,6 +15,12 @@ if TYPE_CHECKING:
 
 MAX_PROBLEMS: Final = 20
 """Kinds of problems that are written out; further ones are only counted."""
+
+MAX_CHARACTERS: Final = 400
+"""Of the text of an exception, in which some hold whole reports."""
+
+RULE: Final = re.compile(r"[-=_*#]{8,}")
+"""A line across such a report."""
 
 
 class Problems:
@@ -98,7 +106,7 @@ def describe_error(error: BaseException) -> str:
         Exception: One that a signal handler of the program's has raised meanwhile.
     """
     try:
-        text = " ".join(str(error).split())
+        text = textwrap.shorten(RULE.sub("", str(error)), MAX_CHARACTERS, placeholder=" ...")
     except Exception as failure:  # noqa: BLE001  # the exception is the user's
         let_through(failure)
         text = ""

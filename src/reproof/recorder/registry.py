@@ -15,11 +15,10 @@ import torch
 from torch.nn.modules import module as module_api
 from torch.nn.parallel import DataParallel, DistributedDataParallel
 
-from reproof.recorder.names import KnownNames
-
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from reproof.recorder.names import KnownNames
     from reproof.recorder.patches import Patches
 
 
@@ -30,27 +29,21 @@ MAX_NUMBERED = 32
 """Models of one class that get a name each; further ones share the last, as names are kept for ever."""
 
 
-class Registry:
-    """Names of the models of a process, and of what they hold.
+class Changes:
+    """How often modules have changed since the recording began.
 
     Attributes:
-        version: Grows whenever a module gains a parameter or a part: lists made before are out of date.
-        known: The names of models and their modules, and of optimizers, by identity.
-        buffers_version: Grows whenever a module gains a buffer or is assigned one; some do so in every step.
+        version: As `Registry.version`.
+        buffers_version: As `Registry.buffers_version`.
     """
 
     def __init__(self, patches: Patches) -> None:
-        """Start without models.
+        """Begin to count.
 
         Effects: registers hooks of PyTorch until `patches` are restored.
         """
         self.version = 0
         self.buffers_version = 0
-        self._roots: weakref.WeakKeyDictionary[torch.nn.Module, str] = weakref.WeakKeyDictionary()
-        self._parts: weakref.WeakKeyDictionary[torch.nn.Module, str] = weakref.WeakKeyDictionary()
-        self._parameters: dict[int, tuple[weakref.ref[torch.Tensor], str]] = {}
-        self._classes: Counter[str] = Counter()
-        self.known = KnownNames()
         for register, hook in (
             (module_api.register_module_parameter_registration_hook, self._on_registration),
             (module_api.register_module_module_registration_hook, self._on_registration),
@@ -65,6 +58,42 @@ class Registry:
     def _on_buffer(self, *_: Any) -> None:
         if not torch.compiler.is_compiling():  # as above
             self.buffers_version += 1
+
+
+class Registry:
+    """Names of the models of a training, and of what they hold.
+
+    Attributes:
+        known: The names of models and their modules, and of optimizers, by identity: of all trainings of a process.
+    """
+
+    def __init__(self, changes: Changes, known: KnownNames) -> None:
+        """Start without models.
+
+        Args:
+            changes: How often modules have changed.
+            known: Where names are noted by identity.
+        """
+        self._changes = changes
+        self._roots: weakref.WeakKeyDictionary[torch.nn.Module, str] = weakref.WeakKeyDictionary()
+        self._parts: weakref.WeakKeyDictionary[torch.nn.Module, str] = weakref.WeakKeyDictionary()
+        self._parameters: dict[int, tuple[weakref.ref[torch.Tensor], str]] = {}
+        self._classes: Counter[str] = Counter()
+        self.known = known
+
+    def branch(self) -> Registry:
+        """Return a registry for another training of the process, which numbers its models by itself."""
+        return Registry(self._changes, self.known)
+
+    @property
+    def version(self) -> int:
+        """Grows whenever a module gains a parameter or a part: lists made before are out of date."""
+        return self._changes.version
+
+    @property
+    def buffers_version(self) -> int:
+        """Grows whenever a module gains a buffer or is assigned one; some do so in every step."""
+        return self._changes.buffers_version
 
     @property
     def roots(self) -> list[tuple[torch.nn.Module, str]]:

@@ -24,13 +24,14 @@ from reproof.entropy.process import Taps
 from reproof.environment import collect_environment, collect_torch_environment
 from reproof.errors import RecordingError, UsageError
 from reproof.recorder.artifacts.paths import Artifacts
-from reproof.recorder.context import BESIDE, ThreadState
+from reproof.recorder.context import BESIDE
 from reproof.recorder.frames import FrameBuilder
 from reproof.recorder.options import Options
 from reproof.recorder.outputs.capture import OutputCapture
 from reproof.recorder.patches import Patches
 from reproof.recorder.problems import Problems, describe_error
-from reproof.recorder.surroundings import rank_of_process, require_torch, world_size
+from reproof.recorder.surroundings import name_rank, rank_of_process, require_torch, world_size
+from reproof.recorder.trainings import ThreadState
 from reproof.schema import LEVELS, Probes, RunHeader
 from reproof.trace import TraceWriter
 from reproof.trace.writer import cannot_write
@@ -156,7 +157,9 @@ class Recording:
             num_steps=self._num_steps,
             statistics=self._statistics,
             created=datetime.datetime.now().astimezone().isoformat(),
-            environment=collect_environment(self._command) if self._origin is None else {},
+            environment=(
+                collect_environment(self._command) if self._origin is None else {"process": {"pid": os.getpid()}}
+            ),
             num_ranks=world_size() if self._origin is None else 1,
             origin=self._origin,
         )
@@ -184,6 +187,8 @@ class Recording:
             with self.guard(OUTPUT):
                 self._outputs.take_surroundings_of(Path(plan.baseline))
         self.taps = Taps(self.folder, str(rank_of_process()), plan, lambda: self.frames.num_events)
+        if self._outputs is not None:
+            self._outputs.note_written = self.taps.written.note
 
     @property
     def options(self) -> Options:
@@ -236,6 +241,7 @@ class Recording:
         install_hooks(context)
         self._artifacts.prepare()
         install_probes(context, self._probes, writer.header.run_id, writer.rank)
+        context.on_step.append(self._write_findings)
         context.on_step.append(self._stop_after_last)
         context.is_active = True
         while self._waiting:
@@ -297,6 +303,7 @@ class Recording:
         if not self._has_all_steps:
             with self.guard(BESIDE):
                 context.background.place_rest()
+                context.trainings.place_rest()
             for record_left in context.on_complete:
                 record_left()
         context.is_active = False
@@ -312,7 +319,7 @@ class Recording:
         if self._outputs is None:
             return
         with self.guard(OUTPUT):
-            self._outputs.take_identifiers(self.place)
+            self._outputs.take_names(self.place)
             self._outputs.close(is_whole=not self._has_all_steps)
 
     def _close_taps(self) -> None:
@@ -322,6 +329,16 @@ class Recording:
             self.taps.close()
         if self.taps.problem is not None:
             self.add_problem(self.taps.problem)
+
+    def _write_findings(self, _step: int = 0) -> None:
+        """Write into the header what is known of other processes by now: this one may be killed."""
+        context, writer = self.context, self._writer
+        if context is None or writer is None or writer.rank != 0:
+            return
+        header = writer.header
+        if (len(header.parallel), len(header.remarks)) != (len(context.parallel), len(context.remarks)):
+            with self.guard("header"):
+                writer.write_header(replace(header, parallel=tuple(context.parallel), remarks=tuple(context.remarks)))
 
     def _write_outcome(self, writer: TraceWriter, status: str, ended: str | None, exit_code: int | None) -> None:
         """Write the header again, with how the run ended and what is known of the environment by now."""
@@ -335,6 +352,9 @@ class Recording:
             exit_code=exit_code,
             problems=self.problems,
             environment=environment,
+            origin=None if self._origin is None else name_rank(self._origin),
+            parallel=() if self.context is None else tuple(self.context.parallel),
+            remarks=() if self.context is None else tuple(self.context.remarks),
         )
         try:
             writer.write_header(header)

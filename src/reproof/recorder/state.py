@@ -129,19 +129,20 @@ class StateRecorder:
         self._optimizers.append(weakref.ref(optimizer))
         self._holdings.forget()
 
-    def record_first_use(self, module: torch.nn.Module) -> None:
-        """Record the initial state of a model that is called for the first time.
+    def record_first_use(self, module: torch.nn.Module) -> bool:
+        """Record the initial state of a model that is called for the first time, and return whether it is.
 
         Its events go to the front of the step, because the model had this state before anything else happened in it.
         """
         if not self._registry.add_root(module):
-            return
+            return False
         with self._evidence.frames.at_front():
             for name, held, key, _ in self._registry.holdings(module):
                 if is_lazy(held[key]):
                     self.uninitialized.append((name, held, key))
                 else:
                     self._evidence.record_tensor("init", name, held[key])
+        return True
 
     def record_initialized(self) -> None:
         """Record the initial state of parameters of lazy modules, which the call of their model has initialized."""
@@ -247,6 +248,8 @@ class StateRecorder:
         version = self._registry.version
         sizes = [len(group["params"]) for group in optimizer.param_groups]
         plan = self._plans.get(optimizer)
+        if plan is None and all(reference() is not optimizer for reference in self._optimizers):
+            self.add_optimizer(optimizer)  # another training has made it
         if plan is None or plan.sizes != sizes or plan.version != version:
             plan = self._plans[optimizer] = OptimizerPlan(version, sizes, *self._name_parameters(optimizer))
             self._holdings.forget()

@@ -25,19 +25,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import FrameType
 
-    from reproof.recorder.by_hand import StepsByHand
     from reproof.recorder.context import Context
-    from reproof.recorder.state import StateRecorder
 
 
 class StepHooks:
     """The hooks on optimizers and gradients of one recording."""
 
-    def __init__(self, context: Context, state: StateRecorder, by_hand: StepsByHand) -> None:
+    def __init__(self, context: Context) -> None:
         """Hook all optimizers, those that exist and those to come."""
         self._context = context
-        self._state = state
-        self._by_hand = by_hand
         self._has_optimizer = False
         self._num_inner_steps: dict[int, int] = {}
         # Made before the recording: of this training, or of another that somebody keeps, as a notebook does.
@@ -46,7 +42,7 @@ class StepHooks:
             if issubclass(type(thing), Optimizer):
                 self._earlier.append(weakref.ref(thing))
                 if context.records("steps"):
-                    state.add_optimizer(thing)
+                    context.training.state.add_optimizer(thing)
         patches = context.patches
         patches.replace(Optimizer, "__init__", self._wrap_optimizer_init)
         patches.replace(torch.autograd, "backward", self._wrap_backward)
@@ -59,7 +55,7 @@ class StepHooks:
     def _add_optimizer(self, optimizer: Optimizer) -> None:
         self._has_optimizer = True
         if self._context.records("steps"):
-            self._state.add_optimizer(optimizer)
+            self._context.training.state.add_optimizer(optimizer)
 
     def _wrap_optimizer_init(self, original: Callable[..., None]) -> Callable[..., None]:
         def init(optimizer: Optimizer, *args: Any, **kwargs: Any) -> None:
@@ -84,11 +80,15 @@ class StepHooks:
 
     def _record_before_step(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
         context = self._context
-        if not context.is_active or self._begins_inner_step(optimizer) or not context.records("steps"):
+        if not context.is_active or self._begins_inner_step(optimizer):
+            return
+        if context.thread.is_beside:  # with gradients that another thread has computed
+            context.begin_to_train()
+        if not context.records("steps"):
             return
         if not has_closure(args, kwargs):
             try:
-                self._state.record_before_step(optimizer)
+                self._context.training.state.record_before_step(optimizer)
             except Exception as error:  # noqa: BLE001  # not `guard`, which takes a microsecond in each step
                 context.problems.add_error("gradients", error)
 
@@ -100,9 +100,9 @@ class StepHooks:
         if context.records("steps"):
             if has_closure(args, kwargs):  # the closure computes the gradients within the step
                 with context.problems.guard("gradients"):
-                    self._state.record_gradients(optimizer)
+                    self._context.training.state.record_gradients(optimizer)
             try:
-                self._state.record_update(optimizer)
+                self._context.training.state.record_update(optimizer)
             except Exception as error:  # noqa: BLE001  # as above
                 context.problems.add_error("update", error)
         try:
@@ -147,7 +147,7 @@ class StepHooks:
                 thread.is_in_backward = False
             if not self._has_optimizer:
                 with self._context.problems.guard("gradients"):
-                    self._by_hand.after_backward()
+                    self._context.training.by_hand.after_backward()
 
         return backward
 
@@ -163,7 +163,7 @@ class StepHooks:
         if not self._context.records("steps"):
             return
         if not self._has_optimizer:
-            self._by_hand.before_backward(tensors)
+            self._context.training.by_hand.before_backward(tensors)
         self._context.evidence.record_tree("loss", "loss", tensors)
 
     def _wrap_grad(self, original: Callable[..., Any]) -> Callable[..., Any]:
@@ -182,7 +182,7 @@ class StepHooks:
                 context.thread.is_in_backward = False
             with context.problems.guard("gradients"):
                 context.evidence.record_tree("gradient", "grad", gradients)
-                self._by_hand.awaits_update = not self._has_optimizer
+                self._context.training.by_hand.awaits_update = not self._has_optimizer
             return gradients
 
         return grad
@@ -199,7 +199,7 @@ class StepHooks:
                 gradients, value = result
                 context.evidence.record_tree("loss", "loss", value)
                 context.evidence.record_tree("gradient", "grad", gradients)
-                self._by_hand.awaits_update = not self._has_optimizer
+                self._context.training.by_hand.awaits_update = not self._has_optimizer
             return result
 
         return transform

@@ -5,8 +5,13 @@ from __future__ import annotations
 import importlib.util
 import os
 import sys
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from reproof.errors import DependencyError, UsageError
+
+if TYPE_CHECKING:
+    from reproof.schema import Origin
 
 
 def require_torch() -> None:
@@ -27,6 +32,18 @@ def rank_of_process() -> int:
 def world_size() -> int:
     """Return how many processes train together, as torchrun and its like set it."""
     return max(1, _environment_number("WORLD_SIZE", 1))
+
+
+def name_rank(origin: Origin) -> Origin:
+    """Return where this process comes from with its rank, as `torch.distributed` or its launcher has set it."""
+    distributed = sys.modules.get("torch.distributed")
+    if distributed is not None and distributed.is_available() and distributed.is_initialized():
+        rank, size = distributed.get_rank(), distributed.get_world_size()
+    else:
+        rank, size = rank_of_process(), world_size()
+    if size == 1:
+        return origin
+    return replace(origin, rank=rank, restart=max(0, _environment_number("TORCHELASTIC_RESTART_COUNT", 0)))
 
 
 def _environment_number(name: str, default: int) -> int:

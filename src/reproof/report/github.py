@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from reproof.schema import split_cell
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -39,7 +41,7 @@ def _render(report: Report) -> Iterator[str]:
             state = "proved by experiment" if cause.confirmed else "suspected, not proved"
             message = f"{report.verdict.headline} Cause ({state}): {cause.words}. {cause.reason} Fix: {cause.fix_text}"
             title = escape_property(f"reproof: {cause.words}")
-            file, line = escape_property(cause.excerpt.file), cause.excerpt.line
+            file, line = escape_property(split_cell(cause.excerpt.file)[0]), cause.excerpt.line
             own = level if cause.confirmed else "warning"
             yield f"::{own} file={file},line={line},title={title}::{escape_data(message)}"
     if not placed:

@@ -48,7 +48,7 @@ KINDS: Final[dict[CauseKind, tuple[str, str]]] = {
         "Process numbers, thread numbers and addresses in memory are others in each run.",
     ),
     "hash-order": (
-        "the order of a set",
+        "hashes that each process draws anew",
         (
             "Hashes of strings depend on a key that each process draws anew, and the order of a set follows from "
             "its members' hashes. The difference of the key alone is no cause: something has to walk the set."

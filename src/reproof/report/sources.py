@@ -7,7 +7,9 @@ import hashlib
 import textwrap
 from typing import TYPE_CHECKING, Final
 
+from reproof.launch.cells import read_lines
 from reproof.report.records import Excerpt
+from reproof.schema import split_cell
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,14 +32,16 @@ def read_excerpt(folder: Path, file: str, line: int, digests: Mapping[str, str],
         digests: SHA-256 in hexadecimal of files as they ran, by absolute path, where it is known.
         expected: The line as it was, without indent, where that is known.
     """
-    path = folder / file
+    name, cell = split_cell(file)
+    path = folder / name
     try:
         if path.stat().st_size > MAX_FILE_BYTES:
             return None
         content = path.read_bytes()
     except OSError:
         return None
-    lines = content.decode("utf-8", errors="replace").splitlines()
+    text = content.decode("utf-8", errors="replace") if cell is None else "".join(read_lines(folder / file))
+    lines = text.splitlines()
     if not 1 <= line <= len(lines):
         return None
     first = max(1, line - NUM_AROUND)

@@ -100,7 +100,14 @@ class Diagnosis:
         }
 
 
-def diagnose(job: Job, rerun: Rerun, environment: tuple[EnvironmentRow, ...], gates: tuple[Gate, ...]) -> Diagnosis:
+def diagnose(
+    job: Job,
+    rerun: Rerun,
+    environment: tuple[EnvironmentRow, ...],
+    gates: tuple[Gate, ...],
+    *,
+    is_settled: bool = False,
+) -> Diagnosis:
     """Look for the reason why the bits of a re-run are not the bundle's.
 
     Args:
@@ -108,6 +115,7 @@ def diagnose(job: Job, rerun: Rerun, environment: tuple[EnvironmentRow, ...], ga
         rerun: The run with the bundle's seed.
         environment: Circumstances that differ.
         gates: What must be the same; where something is not, there is no point in asking whether two runs here agree.
+        is_settled: Whether the verdict is given, so that only circumstances that differ are tried.
 
     Effects: runs the training again, as often as there is something to try.
     """
@@ -131,6 +139,8 @@ def diagnose(job: Job, rerun: Rerun, environment: tuple[EnvironmentRow, ...], ga
         return Diagnosis(
             confirmed=confirmed, experiments=tuple(experiments), shows_rounding=told if is_rounding else ""
         )
+    if is_settled:
+        return Diagnosis(suspected=tuple(suspect_from(rerun.comparison, environment)), experiments=tuple(experiments))
     is_closed = any(gate.state == "different" for gate in gates)
     is_stable = None if is_closed else check_stability(job, rerun)
     carried = None if is_stable is None else _find_carried(job, rerun, toggles, is_stable=is_stable)
@@ -193,8 +203,10 @@ def explain_instability(job: Job) -> tuple[tuple[Cause, ...], tuple[str, ...]]:
     """Search for the causes why two runs here differ from each other."""
     job.tell("searching for the causes by experiment: two runs here differ from each other")
     place = job.out / "check"
-    command = worker_command(job.bundle, place, threads=job.request.threads, entry=job.request.entry)
     place.mkdir()
+    command = worker_command(
+        job.bundle, place, threads=job.request.threads, entry=job.request.entry, data_files=job.data_files
+    )
     return search_causes(command, job.project, job.out / "check-runs")
 
 

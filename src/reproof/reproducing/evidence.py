@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 if TYPE_CHECKING:
     from reproof.bundle.records import Metrics, Replicate
+    from reproof.reproducing.growth import Growth
     from reproof.reproducing.noise import EarlyLosses
     from reproof.reproducing.statistics import EquivalenceTest, Interval
 
@@ -16,7 +17,9 @@ Tier = Literal["gates", "bits", "numerical", "statistical", "consistent", "none"
 """Which test the verdict rests on; *consistent* and *none* go with *inconclusive* alone."""
 
 GateState = Literal["same", "different", "unknown"]
-Finding = Literal["same", "within noise", "equivalent", "beyond margin", "consistent", "outside", "undecided"]
+Finding = Literal[
+    "same", "within noise", "as rounding", "equivalent", "beyond margin", "consistent", "outside", "undecided"
+]
 
 EXIT_CODES: Final[dict[Verdict, int]] = {
     "identical": 0,
@@ -35,11 +38,17 @@ class Gate:
         name: What it is about.
         state: Whether it is the same; *unknown* where the original did not record it.
         detail: What differs, or why it is unknown.
+        lines: How it differs, line by line, where both sides are at hand.
     """
 
     name: str
     state: GateState
     detail: str = ""
+    lines: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values."""
+        return {"name": self.name, "state": self.state, "detail": self.detail, "lines": list(self.lines)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +61,7 @@ class Evidence:
         weights_digest: Canonical digest of its weights, or None.
         trace_digest: Digest of its trace (all that was recorded step by step), or None.
         losses: Losses of its first steps, in order.
+        all_losses: Those of every step; empty where they are not asked for.
         replicates: On the side of the reproduction, runs with fresh seeds; on that of the original they are in the
             reference.
         has_same_streams: Whether a seed gives the same random numbers here as there (on the CPU it does; on GPUs of
@@ -63,6 +73,7 @@ class Evidence:
     weights_digest: str | None = None
     trace_digest: str | None = None
     losses: tuple[float, ...] = ()
+    all_losses: tuple[float, ...] = ()
     replicates: tuple[Replicate, ...] = ()
     has_same_streams: bool = True
 
@@ -146,6 +157,7 @@ class Judgement:
         per_target: One row per target and metric.
         gates: What had to be the same.
         early_losses: How the first steps compare, if both runs have losses and the same seed.
+        growth: How all steps compare, if a single run was to tell.
         replicates_needed: How many more fresh-seed runs of the reproduction would decide; None where that is not the
             question, or no reasonable number would.
     """
@@ -156,7 +168,13 @@ class Judgement:
     per_target: tuple[TargetRow, ...] = ()
     gates: tuple[Gate, ...] = field(default=())
     early_losses: EarlyLosses | None = None
+    growth: Growth | None = None
     replicates_needed: int | None = None
+
+    @property
+    def is_from_one_run(self) -> bool:
+        """Whether an equivalence rests on the losses of a single run."""
+        return self.verdict == "equivalent" and self.growth is not None and self.growth.is_within
 
     @property
     def exit_code(self) -> int:
@@ -171,7 +189,7 @@ class Judgement:
             "tier": self.tier,
             "reasons": list(self.reasons),
             "per_target": [row.to_json() for row in self.per_target],
-            "gates": [{"name": gate.name, "state": gate.state, "detail": gate.detail} for gate in self.gates],
+            "gates": [gate.to_json() for gate in self.gates],
             "early_losses": None
             if early is None
             else {
@@ -180,6 +198,7 @@ class Judgement:
                 "difference": plain(early.difference),
                 "allowed": plain(early.allowed),
             },
+            "growth": None if self.growth is None else plain(self.growth.to_json()),
             "replicates_needed": self.replicates_needed,
         }
 

@@ -5,15 +5,17 @@ Files are checked before anything runs; arrays, the scaler and imported modules 
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from reproof.bundle.code import compare_code, describe_source
-from reproof.bundle.data import compare_data, describe_data_file
+from reproof.bundle.code import compare_code, describe_sources, find_differing_lines
+from reproof.bundle.data import compare_data
 from reproof.bundle.scalers import compare_scalers
-from reproof.errors import UsageError
+from reproof.reproducing.data_files import list_data_files
 from reproof.reproducing.evidence import Gate
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from reproof.bundle.records import Bundle
@@ -22,50 +24,63 @@ if TYPE_CHECKING:
 
 NOT_RECORDED = "the bundle does not tell"
 NEVER_KEPT = "never kept by the imported folder"
+NO_PROJECT = "the project is not here"
+NOWHERE: Mapping[str, Path] = MappingProxyType({})
+MAX_LINES = 40
+"""Lines of a file that are shown where its code differs."""
 
 
-def check_files(bundle: Bundle, project: Path, entry: str | None) -> tuple[Gate, ...]:
-    """Check the files of the project before anything runs: data files, and the file of the training."""
-    return (_check_data_files(bundle, project), _check_entry_file(bundle, project, entry))
+def check_files(
+    bundle: Bundle, project: Path, entry: str | None, data_files: Mapping[str, Path] = NOWHERE
+) -> tuple[Gate, ...]:
+    """Check the files of the project before anything runs: data files, and what of the code the training reaches.
+
+    Args:
+        bundle: The bundle.
+        project: Folder of the project.
+        entry: The training that will run.
+        data_files: Where data files were found, if not at their places in the project.
+    """
+    return (_check_data_files(bundle, project, data_files), _check_project(bundle, project, entry))
 
 
-def _check_data_files(bundle: Bundle, project: Path) -> Gate:
-    differing, missing = [], []
-    files: dict[str, Any] = bundle.data.get("files", {})
-    for name, entry in files.items():
-        if not entry.get("in_project"):
-            continue
-        try:
-            _, found = describe_data_file(project / name, project.resolve())
-        except UsageError:
-            missing.append(name)
-            continue
-        if found["sha256"] != entry["sha256"]:
-            differing.append(name)
-    if differing or missing:
-        texts = [f"{name} has other bytes" for name in differing] + [f"{name} is not here" for name in missing]
+def _check_data_files(bundle: Bundle, project: Path, data_files: Mapping[str, Path]) -> Gate:
+    rows = list_data_files(bundle, project, data_files)
+    texts = [f"{row.name} has other bytes" for row in rows if row.state == "different"]
+    texts += [f"{row.name} is not here" for row in rows if row.state == "missing"]
+    if texts:
         return Gate(name="data files", state="different", detail="; ".join(texts))
     if bundle.manifest.imported:
         return Gate(name="data files", state="unknown", detail=NEVER_KEPT)
-    return Gate(name="data files", state="same", detail=f"{len(files)} files" if files else "none were noted")
+    return Gate(name="data files", state="same", detail=f"{len(rows)} files" if rows else "none were noted")
 
 
-def _check_entry_file(bundle: Bundle, project: Path, entry: str | None) -> Gate:
-    name = (entry or "").partition(":")[0]
-    known = bundle.code.get("files", {}).get(name)
-    found = describe_source(project / name)
-    if known is None or found is None:
+def _check_project(bundle: Bundle, project: Path, entry: str | None) -> Gate:
+    """Compare what the training reaches in the project with the bundle; without a project nothing can be compared."""
+    known: dict[str, Any] = bundle.code.get("files", {})
+    if not known:
         return Gate(name="code", state="unknown", detail=_why_unknown(bundle))
-    is_same = known["syntax"] == found["syntax"]
-    return Gate(name="code", state="same" if is_same else "different", detail=name)
+    here = describe_sources({name: project / name for name in known}, entry)
+    if not here:
+        return Gate(name="code", state="different", detail=f"{NO_PROJECT} (in {project}): name it with --project")
+    lacking = [f"{name} is not here" for name, item in known.items() if item.get("reached") and name not in here]
+    gate = _judge_code(known, {name: item for name, item in here.items() if "reached" in item}, project)
+    if not lacking:
+        return gate
+    told = [gate.detail] if gate.state == "different" else []
+    return Gate(name="code", state="different", detail="; ".join([*lacking, *told]), lines=gate.lines)
 
 
 def check_result(
-    bundle: Bundle, result: WorkerResult, before: tuple[Gate, ...], comparison: Comparison | None = None
+    bundle: Bundle,
+    project: Path,
+    result: WorkerResult,
+    before: tuple[Gate, ...],
+    comparison: Comparison | None = None,
 ) -> tuple[Gate, ...]:
     """Check what a re-run has used, and keep the check of the data files."""
     return (
-        _check_code(bundle, result),
+        _check_code(bundle, result, project),
         _check_config(bundle, comparison),
         *(gate for gate in before if gate.name == "data files"),
         _check_arrays(bundle, result),
@@ -88,18 +103,32 @@ def _check_config(bundle: Bundle, comparison: Comparison | None) -> Gate:
     return Gate(name="configuration", state="different" if changed else "same", detail="; ".join(texts))
 
 
-def _check_code(bundle: Bundle, result: WorkerResult) -> Gate:
+def _check_code(bundle: Bundle, result: WorkerResult, project: Path) -> Gate:
     if not bundle.code.get("files"):
         return Gate(name="code", state="unknown", detail=_why_unknown(bundle))
-    changed, reworded = compare_code(bundle.code, result.code)
-    if changed:
-        return Gate(name="code", state="different", detail=", ".join(changed))
-    told = f"{len(result.code['files'])} modules"
-    return Gate(
-        name="code",
-        state="same",
-        detail=f"{told}; other comments or spacing in {', '.join(reworded)}" if reworded else told,
-    )
+    return _judge_code(bundle.code["files"], result.code["files"], project)
+
+
+def _judge_code(known: Mapping[str, Any], here: Mapping[str, Any], project: Path) -> Gate:
+    """Compare code: what the training reaches must be the same; what else differs is told."""
+    found = compare_code(known, here)
+    told = [f"harmless, differs: {', '.join(found.harmless)}"] if found.harmless else []
+    if found.changed:
+        lines = tuple(_show_lines(found.units, known, project))
+        return Gate(name="code", state="different", detail="; ".join([", ".join(found.changed), *told]), lines=lines)
+    told = [f"{len(here)} modules", *told]
+    told += [f"other comments or spacing in {', '.join(found.reworded)}"] if found.reworded else []
+    return Gate(name="code", state="same", detail="; ".join(told))
+
+
+def _show_lines(units: Mapping[str, Sequence[str]], known: Mapping[str, Any], project: Path) -> Iterator[str]:
+    """Yield how files differ, line by line, where the bundle has their text."""
+    for name, chosen in units.items():
+        text = known.get(name, {}).get("text")
+        if text is not None:
+            here = (project / name).read_text(encoding="utf-8", errors="replace")
+            yield f"{name}, - in the bundle, + here"
+            yield from find_differing_lines(text, here, chosen)[:MAX_LINES]
 
 
 def _check_arrays(bundle: Bundle, result: WorkerResult) -> Gate:

@@ -10,7 +10,7 @@ Left out: folders of a search, which have a trace (`verdicts`, `diagnosis`).
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from reproof.bundle.records import Perturbation, Reference
@@ -24,7 +24,7 @@ from reproof.reproducing.diagnosis import (
     tell_carried,
 )
 from reproof.reproducing.evidence import Judgement
-from reproof.reproducing.kept import PATHS, measure_weights
+from reproof.reproducing.kept import PATHS, measure_tensors, measure_weights
 from reproof.reproducing.noise import MIN_PERTURBATIONS, WORST_FACTOR, find_precision
 from reproof.reproducing.runs import train
 from reproof.reproducing.toggles import guess_toggles
@@ -42,6 +42,8 @@ if TYPE_CHECKING:
 
 NUM_FIRST: Final = 3
 """Perturbation runs before anything else is tried."""
+FLOOR: Final = 2.0**-23
+"""A tensor that rounding has hardly moved may still be an ulp away, relative to its size."""
 FAR_FACTOR: Final = 100
 """So many times what rounding does is out of reach of other threads, which round in every sum."""
 
@@ -58,22 +60,40 @@ class Rounding:
         distances: Of the folder's weights, relative to their size, by ``best`` and ``last``.
         worst: The largest distance of any perturbation run.
         num_runs: Perturbation runs.
+        tensors: By ``best`` and ``last``, for each tensor its distance, and the largest of any perturbation run. Under
+            batch normalisation rounding takes a few tensors far, on which nothing depends, and the others not.
     """
 
     distances: dict[str, float]
     worst: dict[str, float]
     num_runs: int
+    tensors: dict[str, dict[str, tuple[float, float]]] = field(default_factory=dict)
 
     def find_beyond(self, factor: float) -> str | None:
-        """Return which weights are further away than so many times what rounding does."""
-        beyond = [which for which, distance in self.distances.items() if distance > factor * self.worst[which] > 0.0]
-        return beyond[0] if beyond else None
+        """Say which weights, or which tensor of them, are further away than so many times what rounding does."""
+        for which, distance in self.distances.items():
+            if distance > factor * self.worst[which] > 0.0:
+                return self.describe(which)
+        found = [
+            (distance / max(FLOOR, worst), which, name, distance, worst)
+            for which, tensors in self.tensors.items()
+            if self.worst[which] > 0.0
+            for name, (distance, worst) in tensors.items()
+            if distance > factor * max(FLOOR, worst)
+        ]
+        return self._describe_tensor(*max(found)[1:]) if found else None
 
     def describe(self, which: str) -> str:
         """Say how far weights are away."""
         return (
             f"the {which} weights differ by {self.distances[which]:.1e} of their size, and one weight moved by one ulp "
             f"makes {self.worst[which]:.1e} here (worst of {self.num_runs} runs)"
+        )
+
+    def _describe_tensor(self, which: str, name: str, distance: float, worst: float) -> str:
+        return (
+            f"{name} of the {which} weights differs by {distance:.1e} of its size, and one weight moved by one ulp "
+            f"makes {worst:.1e} of it here (worst of {self.num_runs} runs)"
         )
 
 
@@ -145,16 +165,16 @@ def investigate(job: Job, rerun: Rerun, judgement: Judgement) -> tuple[Judgement
         causes, notes = explain_instability(job)
         return judgement, Diagnosis(causes=causes, suspected=notes, is_stable=False)
     runs = [_perturb(job, number) for number in range(NUM_FIRST)]
-    rounding = _compare_rounding(distances, rerun, runs)
-    if which := rounding.find_beyond(FAR_FACTOR):
-        return _reject(job, rerun, judgement, rounding.describe(which))
+    rounding = _compare_rounding(job.bundle, distances, rerun, runs)
+    if told := rounding.find_beyond(FAR_FACTOR):
+        return _reject(job, rerun, judgement, told)
     diagnosis = _try_surroundings(job, rerun)
     if diagnosis.shows_rounding and distances:
         return _conclude(judgement, "equivalent", diagnosis.shows_rounding), diagnosis
     runs += [_perturb(job, number) for number in range(NUM_FIRST, MIN_PERTURBATIONS)]
-    rounding = _compare_rounding(distances, rerun, runs)
-    if which := rounding.find_beyond(WORST_FACTOR):
-        return _reject(job, rerun, judgement, rounding.describe(which))
+    rounding = _compare_rounding(job.bundle, distances, rerun, runs)
+    if told := rounding.find_beyond(WORST_FACTOR):
+        return _reject(job, rerun, judgement, told)
     return _weigh(job.bundle, judgement, rounding, runs), diagnosis
 
 
@@ -194,12 +214,19 @@ def _perturb(job: Job, number: int) -> WorkerResult:
     return train(job, f"perturbed{number + 1}", threads=job.request.threads, perturb=number)
 
 
-def _compare_rounding(distances: dict[str, float], rerun: Rerun, runs: Sequence[WorkerResult]) -> Rounding:
-    worst = {
-        which: max(measure_weights(rerun.result.folder / PATHS[which], run.folder / PATHS[which]) for run in runs)
-        for which in distances
-    }
-    return Rounding(distances=distances, worst=worst, num_runs=len(runs))
+def _compare_rounding(
+    bundle: Bundle, distances: dict[str, float], rerun: Rerun, runs: Sequence[WorkerResult]
+) -> Rounding:
+    ours, worst, tensors = rerun.result.folder, dict[str, float](), dict[str, dict[str, tuple[float, float]]]()
+    for which in distances:
+        path = PATHS[which]
+        worst[which] = max(measure_weights(ours / path, run.folder / path) for run in runs)
+        noise = [measure_tensors(ours / path, run.folder / path) for run in runs]
+        found = measure_tensors(ours / path, bundle.folder / path)
+        tensors[which] = {
+            name: (distance, max(run.get(name, math.inf) for run in noise)) for name, distance in found.items()
+        }
+    return Rounding(distances=distances, worst=worst, num_runs=len(runs), tensors=tensors)
 
 
 def _try_surroundings(job: Job, rerun: Rerun) -> Diagnosis:
@@ -222,10 +249,7 @@ def _try_surroundings(job: Job, rerun: Rerun) -> Diagnosis:
 
 
 def _weigh(bundle: Bundle, judgement: Judgement, rounding: Rounding, runs: Sequence[WorkerResult]) -> Judgement:
-    """Say whether weights and metrics are as near as rounding leaves them, which alone shows no equivalence.
-
-    Some weights hardly matter, and rounding takes them far: a changed learning rate may hide behind them.
-    """
+    """Say whether weights and metrics are as near as rounding leaves them, which alone shows no equivalence."""
     perturbations = [Perturbation(losses=run.losses, metrics=run.metrics, weight=run.perturbed) for run in runs]
     reference = bundle.reference or Reference(margins=bundle.manifest.margins, alpha=bundle.manifest.alpha)
     reference = replace(reference, perturbations=(*reference.perturbations, *perturbations))

@@ -10,17 +10,23 @@ import contextlib
 import datetime
 import os
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from reproof.bundle.reader import open_bundle
-from reproof.errors import UsageError
+from reproof.bundle.records import CODE
+from reproof.errors import LaunchError, UsageError
+from reproof.reproducing.bundled import find_roots, join_path, write_project
+from reproof.reproducing.data_files import find_by_digest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from reproof.bundle.records import Bundle
+
+BUNDLED: Final = Path("bundled")
+"""What is given as the project for the code that the bundle itself holds; ``./bundled`` is a folder of that name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +35,9 @@ class ReproduceRequest:
 
     Attributes:
         bundle: The bundle.
-        project: Folder of the project whose training the bundle names.
+        project: Folder of the project whose training the bundle names; `BUNDLED` for the code that the bundle holds.
+        data: Folder in which data files are found by their digest, wherever they are in it; None for their places in
+            the project.
         out: Folder for traces and the certificate, or None for one beside the bundle.
         num_seeds: Fresh-seed runs besides the one with the bundle's seed.
         device: Another device than the bundle's.
@@ -41,6 +49,7 @@ class ReproduceRequest:
 
     bundle: Path
     project: Path = Path()
+    data: Path | None = None
     out: Path | None = None
     num_seeds: int = 0
     device: str | None = None
@@ -66,6 +75,8 @@ class Job:
         out: Folder of this reproduction, absolute; it exists.
         started: When it began, with time zone.
         tell: Called with a line before each thing that takes time.
+        data_files: Where data files were found, by the names that the bundle has for them.
+        variables: Variables that the project needs in each process.
     """
 
     request: ReproduceRequest
@@ -74,11 +85,31 @@ class Job:
     out: Path
     started: datetime.datetime
     tell: Callable[[str], None]
+    data_files: Mapping[str, Path] = field(default_factory=dict)
+    variables: Mapping[str, str | None] = field(default_factory=dict)
 
     @property
     def entry(self) -> str | None:
         """The training, as ``path/to/file.py:function`` relative to the project; None if nobody names it."""
         return self.request.entry or self.bundle.manifest.entry
+
+    def check_entry(self) -> str:
+        """Return the training that will run: one that the user has named, or one that the bundle has the code of.
+
+        Raises:
+            LaunchError: If the bundle names none, or one whose file is not in its list of code.
+        """
+        named = self.bundle.manifest.entry
+        if self.request.entry is not None:
+            return self.request.entry
+        if named is None:
+            raise LaunchError("the bundle names no training", "name it with --entry path/to/file.py:function")
+        if named.partition(":")[0] not in self.bundle.code.get("files", {}):
+            raise LaunchError(
+                f"the bundle names {named} as its training, and {CODE} does not list that file",
+                f"look at it, and run it with --entry {named} if it is the one",
+            )
+        return named
 
 
 @contextlib.contextmanager
@@ -96,9 +127,22 @@ def open_job(request: ReproduceRequest, tell: Callable[[str], None]) -> Iterator
     bundle = open_bundle(request.bundle)
     started = datetime.datetime.now().astimezone()
     out = make_out_folder(request, started)
-    project = Path(os.path.abspath(request.project))  # noqa: PTH100  # links stay
     try:
-        yield Job(request=request, bundle=bundle, project=project, out=out, started=started, tell=tell)
+        data_files = {} if request.data is None else find_by_digest(bundle, request.data)
+        project, variables = Path(os.path.abspath(request.project)), dict[str, str | None]()  # noqa: PTH100  # links stay
+        if request.project == BUNDLED:
+            project = write_project(bundle, out / "project")
+            variables["PYTHONPATH"] = join_path(find_roots(bundle, project))
+        yield Job(
+            request=request,
+            bundle=bundle,
+            project=project,
+            out=out,
+            started=started,
+            tell=tell,
+            data_files=data_files,
+            variables=variables,
+        )
     except BaseException as error:
         _discard(out, is_ours=request.out is None, is_interrupted=not isinstance(error, Exception))
         raise

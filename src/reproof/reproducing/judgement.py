@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-from reproof.reproducing.evidence import Evidence, Judgement, TargetRow
+from reproof.reproducing.evidence import Evidence, Judgement
 from reproof.reproducing.imported import judge_kept
-from reproof.reproducing.margins import list_values
 from reproof.reproducing.verdicts import judge
 from reproof.reproducing.worker import join_weights, read_losses
 from reproof.trace import open_trace
@@ -20,6 +18,9 @@ if TYPE_CHECKING:
     from reproof.reproducing.diagnosis import Diagnosis
     from reproof.reproducing.evidence import Gate
     from reproof.reproducing.runs import Runs
+
+MAX_LOSSES: Final = 1_000_000
+"""Losses of so many steps are followed; a longer training is judged by its first ones, and its metrics at the end."""
 
 
 def judge_runs(bundle: Bundle, runs: Runs, gates: tuple[Gate, ...], device: str | None) -> Judgement:
@@ -40,31 +41,33 @@ def judge_runs(bundle: Bundle, runs: Runs, gates: tuple[Gate, ...], device: str 
         if found.verdict != "inconclusive" or bundle.reference is None or not runs.replicates:
             return found
     original = describe_bundle(bundle)
-    return judge(original, describe_runs(bundle, runs, original, device), bundle.reference, gates)
+    reproduced = describe_runs(bundle, runs, original, device)
+    if not runs.rerun.is_same and bundle.has_trace:
+        original = replace(original, all_losses=read_losses(bundle.trace, MAX_LOSSES))
+        reproduced = replace(reproduced, all_losses=read_losses(runs.rerun.result.trace, MAX_LOSSES))
+    return judge(original, reproduced, bundle.reference, gates)
 
 
 def settle(judgement: Judgement, diagnosis: Diagnosis) -> Judgement:
     """Return the verdict with what the experiments have shown: a difference that is known to be rounding is small."""
     if diagnosis.reason:
         judgement = replace(judgement, reasons=(diagnosis.reason, *judgement.reasons))
-    if judgement.verdict != "inconclusive" or not diagnosis.shows_rounding:
+    is_open = judgement.verdict == "inconclusive" or judgement.is_from_one_run
+    if not is_open or not diagnosis.shows_rounding:
         return judgement
     reasons = (diagnosis.shows_rounding, *judgement.reasons)
-    return replace(judgement, verdict="equivalent", tier="numerical", reasons=reasons, replicates_needed=None)
-
-
-def refuse_to_run(bundle: Bundle, gates: tuple[Gate, ...]) -> Judgement:
-    """Return the verdict where files differ that must not, and nothing was run."""
-    reasons = [f"{gate.name} differs: {gate.detail}" for gate in gates if gate.state == "different"]
-    rows = tuple(
-        TargetRow(target=target, metric=name, original=value, reproduced=math.nan)
-        for target, name, value in list_values(bundle.trial.metrics)
+    return replace(
+        judgement, verdict="equivalent", tier="numerical", reasons=reasons, growth=None, replicates_needed=None
     )
+
+
+def refuse_to_run(gates: tuple[Gate, ...]) -> Judgement:
+    """Return the verdict where files differ that must not, and nothing was run: there are no numbers to compare."""
+    reasons = [f"{gate.name} differs: {gate.detail}" for gate in gates if gate.state == "different"]
     return Judgement(
         verdict="not-comparable",
         tier="gates",
         reasons=(*reasons, "nothing was run; --anyway runs it nevertheless"),
-        per_target=rows,
         gates=gates,
     )
 

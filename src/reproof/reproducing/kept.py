@@ -108,28 +108,44 @@ def _tell_weights(which: str, bundle: Bundle, result: WorkerResult) -> str:
 def measure_weights(first: Path, second: Path) -> float:
     """Return the Euclidean distance of two files of weights, relative to the first; infinite if they do not compare."""
     squares = total = 0.0
-    pairs = _pair(first, second)
-    if pairs is None:
-        return math.inf
-    for kind, a, b in pairs:
-        if kind not in _FLOATS:
-            squares += 0.0 if a == b else math.inf if kind.startswith("F") or kind == "BF16" else 0.0
-            continue
-        x, y = (memoryview(data).cast("B") for data in (a, b))
-        code = f"<{len(a) // struct.calcsize(_FLOATS[kind])}{_FLOATS[kind]}"
-        numbers, others = struct.unpack(code, x), struct.unpack(code, y)
-        squares += math.dist(numbers, others) ** 2
-        total += math.hypot(*numbers) ** 2
+    for apart, size in (parts := _measure(first, second) or {}).values():
+        squares, total = squares + apart**2, total + size**2
     if squares == 0.0:
-        return 0.0
+        return 0.0 if parts else math.inf
     return math.sqrt(squares / total) if total and math.isfinite(squares) else math.inf
 
 
-def _pair(first: Path, second: Path) -> list[tuple[str, bytes, bytes]] | None:
+def measure_tensors(first: Path, second: Path) -> dict[str, float]:
+    """Return the distance of each tensor of two files of weights, relative to its size in the first.
+
+    Tensors of whole numbers, and such as are zero in the first, are left out. Empty if the files do not compare.
+    """
+    parts = _measure(first, second) or {}
+    return {name: apart / size for name, (apart, size) in parts.items() if size > 0.0}
+
+
+def _measure(first: Path, second: Path) -> dict[str, tuple[float, float]] | None:
+    """Return distance and size of each tensor; None if names, types or shapes differ."""
+    pairs = _pair(first, second)
+    if pairs is None:
+        return None
+    found = {}
+    for name, kind, a, b in pairs:
+        if kind not in _FLOATS:
+            is_other = a != b and (kind.startswith("F") or kind == "BF16")
+            found[name] = (math.inf if is_other else 0.0, 0.0)
+            continue
+        code = f"<{len(a) // struct.calcsize(_FLOATS[kind])}{_FLOATS[kind]}"
+        numbers, others = (struct.unpack(code, memoryview(data).cast("B")) for data in (a, b))
+        found[name] = (math.dist(numbers, others), math.hypot(*numbers))
+    return found
+
+
+def _pair(first: Path, second: Path) -> list[tuple[str, str, bytes, bytes]] | None:
     ours, theirs = list(read_weights(first)), list(read_weights(second))
     if [(t.name, t.dtype, t.shape) for t in ours] != [(t.name, t.dtype, t.shape) for t in theirs]:
         return None
-    return [(a.dtype, a.data, b.data) for a, b in zip(ours, theirs, strict=True)]
+    return [(a.name, a.dtype, a.data, b.data) for a, b in zip(ours, theirs, strict=True)]
 
 
 def _compare_value(bundle: Bundle, result: WorkerResult) -> KeptItem:

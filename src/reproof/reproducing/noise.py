@@ -100,10 +100,15 @@ def _differences_at(step: int, first: Sequence[float], perturbed: Sequence[Seque
 
 
 def _difference_at(step: int, first: Sequence[float], second: Sequence[float]) -> float:
-    """Return the relative difference at a step; 0 for equal values and for two NaNs, infinite where one is lacking."""
+    """Return the relative difference at a step; infinite where one is lacking."""
     if step >= min(len(first), len(second)):
         return math.inf
-    a, b = first[step], second[step]
-    if a == b or (math.isnan(a) and math.isnan(b)):
+    return relative_difference(first[step], second[step])
+
+
+def relative_difference(first: float, second: float) -> float:
+    """Return a difference relative to the larger of the two; 0 for two NaNs, infinite where one is not finite."""
+    if first == second or (math.isnan(first) and math.isnan(second)):
         return 0.0
-    return abs(a - b) / max(abs(a), abs(b)) if math.isfinite(a) and math.isfinite(b) else math.inf
+    is_finite = math.isfinite(first) and math.isfinite(second)
+    return abs(first - second) / max(abs(first), abs(second)) if is_finite else math.inf

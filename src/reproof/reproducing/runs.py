@@ -102,11 +102,12 @@ def train(
         seed=seed,
         perturb=perturb,
         threads=threads,
-        environment=variables,
+        environment={**job.variables, **(variables or {})},
         project=job.project,
         device=job.request.device,
         entry=job.request.entry,
         plan=plan,
+        data_files=job.data_files,
     )
 
 

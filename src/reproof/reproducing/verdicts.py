@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from reproof.reproducing.evidence import Evidence, Gate, Judgement, TargetRow
+from reproof.reproducing.growth import judge_growth
 from reproof.reproducing.margins import collect_values, list_values
 from reproof.reproducing.noise import MIN_PERTURBATIONS, EarlyLosses, compare_early_losses, find_precision
 from reproof.reproducing.samples import judge_statistically
@@ -131,8 +132,18 @@ def _judge_numerically(
     early = compare_early_losses(original.losses, reproduced.losses, [run.losses for run in perturbations])
     undecided = replace(undecided, early_losses=early)
     if reference is None or len(perturbations) < MIN_PERTURBATIONS:
+        metrics = [(f"{row.metric} of {row.target}", row.original, row.reproduced) for row in rows]
+        growth = judge_growth(original.all_losses, reproduced.all_losses, metrics)
+        undecided = replace(undecided, growth=growth if growth.num_steps else None)
+        if growth.is_within and reproduced.has_same_streams:
+            rows = tuple(replace(row, finding="same" if row.is_same else "as rounding") for row in rows)
+            reasons = (growth.describe(),)
+            return replace(undecided, verdict="equivalent", tier="numerical", reasons=reasons, per_target=rows)
+        told = [growth.describe()] if growth.num_steps else []
         short = f"rounding: {len(perturbations)} perturbation runs of the {MIN_PERTURBATIONS} that are needed"
-        return replace(undecided, reasons=(f"{short}; make them with `reproof replicate`", *_describe_onset(early)))
+        return replace(
+            undecided, reasons=(f"{short}; make them with `reproof replicate`", *told, *_describe_onset(early))
+        )
     precision = find_precision(original.losses)
     num_tested = sum(not row.is_same for row in rows)
     rows = tuple(test_noise(row, reference, precision, num_tested) for row in rows)

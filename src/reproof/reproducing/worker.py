@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
 RESULT: Final = "result.json"
 PLAN: Final = "plan.json"
+DATA_FILES: Final = "data_files.json"
 OUTPUT: Final = "output.txt"
 
 
@@ -62,6 +63,7 @@ class WorkerResult:
         seconds: How long the process took.
         changed: What trainings before it in the same process have changed in the modules of the project.
         probe: What trainings in a row have shown: see `earlier.probe_state`.
+        reports: Every value that it reported, in order.
     """
 
     seed: int
@@ -79,6 +81,7 @@ class WorkerResult:
     seconds: float
     changed: tuple[str, ...] = ()
     probe: Mapping[str, bool] = field(default_factory=dict)
+    reports: tuple[float, ...] = ()
 
     @property
     def folder(self) -> Path:
@@ -108,6 +111,7 @@ def run_training(  # noqa: PLR0913  # each can be other than in the bundle
     device: str | None = None,
     entry: str | None = None,
     plan: dict[str, Any] | None = None,
+    data_files: Mapping[str, Path] | None = None,
 ) -> WorkerResult:
     """Run the training of a bundle in a fresh process and wait for it.
 
@@ -122,6 +126,7 @@ def run_training(  # noqa: PLR0913  # each can be other than in the bundle
         device: Another device than the bundle's.
         entry: Another training than the bundle names.
         plan: What is trained before in the same process, and what is set back after it: see `carried`.
+        data_files: Where data files are, by the names that the bundle has for them.
 
     Raises:
         BundleError: If the bundle is refused.
@@ -145,6 +150,7 @@ def run_training(  # noqa: PLR0913  # each can be other than in the bundle
     if plan is not None:
         (root / PLAN).write_bytes(dump_json(plan))
         arguments += ["--plan", str(root / PLAN)]
+    arguments += spell_data_files(root, data_files or {})
     start = time.monotonic()
     code = _run_process(arguments, folder, root / OUTPUT, surround(bundle, environment or {}))
     if code != 0 or not (root / RESULT).is_file():
@@ -154,7 +160,20 @@ def run_training(  # noqa: PLR0913  # each can be other than in the bundle
     return read_result(root, time.monotonic() - start)
 
 
-def worker_command(bundle: Bundle, out: Path, *, threads: int | None, entry: str | None) -> tuple[str, ...]:
+def spell_data_files(folder: Path, data_files: Mapping[str, Path]) -> tuple[str, ...]:
+    """Return the option that tells a worker where data files are.
+
+    Effects: writes a file into a folder, if there are any.
+    """
+    if not data_files:
+        return ()
+    (folder / DATA_FILES).write_bytes(dump_json({name: str(path) for name, path in data_files.items()}))
+    return ("--data", str(folder / DATA_FILES))
+
+
+def worker_command(
+    bundle: Bundle, out: Path, *, threads: int | None, entry: str | None, data_files: Mapping[str, Path]
+) -> tuple[str, ...]:
     """Return the command by which a check runs the training of a bundle, in the project's folder or a copy of it.
 
     The check records it, so it records nothing itself.
@@ -162,7 +181,7 @@ def worker_command(bundle: Bundle, out: Path, *, threads: int | None, entry: str
     options = {"threads": threads, "entry": entry}
     given = [part for name, value in options.items() if value is not None for part in (f"--{name}", str(value))]
     start = ("-m", "reproof.reproducing.worker", str(bundle.folder.absolute()), str(out))
-    return (*start, "--project", ".", "--no-trace", *given)
+    return (*start, "--project", ".", "--no-trace", *given, *spell_data_files(out, data_files))
 
 
 def surround(bundle: Bundle, changes: Mapping[str, str | None]) -> dict[str, str]:
@@ -224,10 +243,11 @@ def read_result(root: Path, seconds: float) -> WorkerResult:
         seconds=seconds,
         changed=tuple(values.get("changed", ())),
         probe=values.get("probe", {}),
+        reports=tuple(map(float.fromhex, values["reports"])),
     )
 
 
-def read_losses(folder: Path) -> tuple[float, ...]:
+def read_losses(folder: Path, limit: int = NUM_KEPT_LOSSES) -> tuple[float, ...]:
     """Return the losses of the first steps that a trace holds, in execution order; none without a trace."""
     try:
         rank = open_trace(folder).ranks.get(0)
@@ -236,9 +256,9 @@ def read_losses(folder: Path) -> tuple[float, ...]:
     losses: list[float] = []
     for index in find_frames(rank, "loss") if rank is not None else ():
         losses += [point.value for _, point in read_points(rank, index, "loss")] if rank is not None else []
-        if len(losses) >= NUM_KEPT_LOSSES:
+        if len(losses) >= limit:
             break
-    return tuple(map(float, losses[:NUM_KEPT_LOSSES]))
+    return tuple(map(float, losses[:limit]))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -296,7 +316,13 @@ def make_request(bundle: Bundle, options: argparse.Namespace, project: Path, ent
         is_deterministic=torch.get("flags", {}).get("deterministic_warn_only") is not True,
         perturb=options.perturb,
         is_reproduction=True,
+        data_files={} if options.data is None else read_data_files(Path(options.data)),
     )
+
+
+def read_data_files(path: Path) -> dict[str, Path]:
+    """Read where data files are."""
+    return {name: Path(place) for name, place in parse_json(path.read_bytes(), path.name).items()}
 
 
 def spell_outcome(outcome: TrainingOutcome, seed: int) -> dict[str, Any]:
@@ -307,6 +333,7 @@ def spell_outcome(outcome: TrainingOutcome, seed: int) -> dict[str, Any]:
         "value": outcome.value.hex(),
         "best_epoch": outcome.best_epoch,
         "num_epochs": outcome.num_epochs,
+        "reports": [value.hex() for value in outcome.reports],
         "weights": {"best": digest_weights(outcome.best), "last": digest_weights(outcome.last)},
         "scaler": outcome.scaler,
         "data": outcome.data,
@@ -327,6 +354,7 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--device")
     parser.add_argument("--entry")
     parser.add_argument("--plan")
+    parser.add_argument("--data")
     parser.add_argument("--no-trace", action="store_true")
     return parser.parse_args(arguments)
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from reproof.bundle.surroundings import count_same, describe_surroundings, grade_environment
+from reproof.bundle.surroundings import count_same, describe_surroundings, grade_environment, is_set_by_us
 from reproof.reproducing.certificate import make_statement, write_certificate
 from reproof.reproducing.diagnosis import diagnose
 from reproof.reproducing.entry import find_entry
@@ -18,6 +18,7 @@ from reproof.reproducing.gates import check_files, check_result
 from reproof.reproducing.imported import investigate
 from reproof.reproducing.job import ReproduceRequest, open_job
 from reproof.reproducing.judgement import judge_runs, refuse_to_run, settle
+from reproof.reproducing.needs import list_needs
 from reproof.reproducing.runs import make_runs
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from reproof.reproducing.evidence import Gate, Judgement
     from reproof.reproducing.job import Job
     from reproof.reproducing.kept import Kept
+    from reproof.reproducing.needs import Need
     from reproof.reproducing.worker import WorkerResult
     from reproof.schema import Comparison
 
@@ -53,6 +55,7 @@ class Reproduction:
         started: When it began, ISO 8601.
         replicates: Metrics of the runs with fresh seeds.
         kept: What an imported bundle has kept, beside the run; None for a bundle of a search, or if nothing ran.
+        needs: What was needed and what was here, before anything ran.
     """
 
     bundle: Bundle
@@ -66,6 +69,7 @@ class Reproduction:
     started: str = ""
     replicates: tuple[Replicate, ...] = ()
     kept: Kept | None = None
+    needs: tuple[Need, ...] = ()
 
     @property
     def exit_code(self) -> int:
@@ -86,6 +90,7 @@ class Reproduction:
             "diagnosis": None if self.diagnosis is None else self.diagnosis.to_json(),
             "kept": None if self.kept is None else [item.to_json() for item in self.kept.items],
             "never_kept": [] if self.kept is None else list(self.kept.never_kept),
+            "needs": [need.to_json() for need in self.needs],
             "fresh_seeds": [replicate.to_json() for replicate in self.replicates],
         }
 
@@ -110,13 +115,25 @@ def reproduce(bundle: str | os.PathLike[str], **options: Any) -> Reproduction:
     return run_reproduction(ReproduceRequest(bundle=Path(bundle), **options))
 
 
-def run_reproduction(request: ReproduceRequest, tell: Callable[[str], None] = lambda _: None) -> Reproduction:
-    """Carry out a reproduction; `tell` is called with a line before each thing that takes time."""
+def run_reproduction(
+    request: ReproduceRequest,
+    tell: Callable[[str], None] = lambda _: None,
+    show_needs: Callable[[tuple[Need, ...]], None] = lambda _: None,
+) -> Reproduction:
+    """Carry out a reproduction.
+
+    Args:
+        request: What to reproduce, and how.
+        tell: Called with a line before each thing that takes time.
+        show_needs: Called with what is needed and what is here, before anything runs.
+    """
     with open_job(request, tell) as job:
-        gates = check_files(job.bundle, job.project, job.entry)
+        gates = check_files(job.bundle, job.project, job.entry, job.data_files)
+        needs = list_needs(job, gates)
+        show_needs(needs)
         differs = any(gate.state == "different" for gate in gates)
         found = _refuse(job, gates) if differs and not request.runs_anyway else _carry_out(job, gates)
-        return _certify(job, found)
+        return _certify(job, replace(found, needs=needs))
 
 
 def _refuse(job: Job, gates: tuple[Gate, ...]) -> Reproduction:
@@ -125,8 +142,8 @@ def _refuse(job: Job, gates: tuple[Gate, ...]) -> Reproduction:
     here = {name: value for name, value in describe_surroundings().items() if name in original}
     return Reproduction(
         bundle=job.bundle,
-        judgement=refuse_to_run(job.bundle, gates),
-        environment=grade_environment(original, here),
+        judgement=refuse_to_run(gates),
+        environment=tuple(row for row in grade_environment(original, here) if not is_set_by_us(row.name)),
         num_same=count_same(original, here),
         started=job.started.isoformat(timespec="seconds"),
     )
@@ -134,10 +151,11 @@ def _refuse(job: Job, gates: tuple[Gate, ...]) -> Reproduction:
 
 def _carry_out(job: Job, file_gates: tuple[Gate, ...]) -> Reproduction:
     """Run, judge, and look for the reason if the bits differ."""
-    find_entry(job.project, job.entry)
+    entry = job.check_entry()
+    job.tell(f"the training is {entry} ({find_entry(job.project, entry)})")
     runs = make_runs(job)
     rerun, here = runs.rerun, runs.rerun.result.environment
-    gates = check_result(job.bundle, rerun.result, file_gates, rerun.comparison)
+    gates = check_result(job.bundle, job.project, rerun.result, file_gates, rerun.comparison)
     judgement = judge_runs(job.bundle, runs, gates, job.request.device)
     environment = grade_environment(job.bundle.environment, here)
     # On another device other bits are expected, and nothing could be set as in the bundle.
@@ -146,7 +164,7 @@ def _carry_out(job: Job, file_gates: tuple[Gate, ...]) -> Reproduction:
     if is_diagnosed and rerun.kept is not None and judgement.verdict == "inconclusive":
         judgement, diagnosis = investigate(job, rerun, judgement)
     elif is_diagnosed:
-        diagnosis = diagnose(job, rerun, environment, gates)
+        diagnosis = diagnose(job, rerun, environment, gates, is_settled=judgement.verdict == "equivalent")
         judgement = settle(judgement, diagnosis)
     return Reproduction(
         bundle=job.bundle,

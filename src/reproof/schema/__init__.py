@@ -8,9 +8,11 @@ values of the standard library, so that reading and comparing need neither numpy
     runs        how a run is recorded, and its header
     operations  single operations: where runs part, which are unstable, which read memory that nothing has written
     causes      the kinds of causes, and a cause
+    cells       names of the code of a notebook's cells
     comparison  verdict, first divergence, counts and gaps
     output      what differs in what two runs have saved, printed and left as files
     skipped     evidence that was not compared
+    telling     a verdict as HTML
 
 Left out on purpose: how records are stored (`reproof.trace`) and how they are shown (`reproof.cli`).
 """
@@ -25,6 +27,7 @@ from reproof.schema.causes import (
     FixAction,
     parse_kind,
 )
+from reproof.schema.cells import split_cell
 from reproof.schema.comparison import (
     DIFFERENT,
     EQUAL,
@@ -74,6 +77,7 @@ from reproof.schema.runs import (
     PROCESSES,
     Level,
     Origin,
+    Parallel,
     Probes,
     RunHeader,
 )
@@ -120,6 +124,7 @@ __all__ = [
     "OutputDifference",
     "OutputKind",
     "OutputResult",
+    "Parallel",
     "PoisonedEvent",
     "Probes",
     "Repetitions",
@@ -133,4 +138,5 @@ __all__ = [
     "Verdict",
     "parse_kind",
     "relative_to_here",
+    "split_cell",
 ]

@@ -6,6 +6,8 @@ import re
 from dataclasses import asdict, dataclass
 from typing import Any, Final, Literal, get_args
 
+from reproof.schema.cells import split_cell
+
 CauseKind = Literal[
     "unseeded-rng",
     "unseeded-generator",
@@ -61,7 +63,8 @@ class Fix:
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values."""
-        return asdict(self)
+        file, cell = (None, None) if self.file is None else split_cell(self.file)
+        return {**asdict(self), "file": file, **({} if cell is None else {"cell": cell})}
 
 
 EXPERIMENT: Final = re.compile(r"experiments? (\d+)(?: and (\d+))?")
@@ -74,7 +77,8 @@ class Cause:
     Attributes:
         kind: Kind of the cause.
         source: What was called, such as ``numpy.random.default_rng``.
-        file: The user's file, relative to the working folder if it is below; None if no line is known.
+        file: The user's file, relative to the working folder if it is below; None if no line is known. A cell of a
+            notebook has its number in brackets: ``train.ipynb[3]``.
         line: 1-based, or None.
         text: The line as it stands in the file.
         confirmed: Whether an experiment has shown it; otherwise it is only *suspected*.
@@ -99,6 +103,13 @@ class Cause:
     link: str = ""
     change: Fix | None = None
 
+    def __str__(self) -> str:
+        """Return the line, what is wrong with it, and what to write instead."""
+        where = self.source if self.file is None else f"{self.file}:{self.line}"
+        state = "confirmed" if self.confirmed else "suspected"
+        fix = f"\n    fix: {self.fix}" if self.fix else ""
+        return f"{where}  {self.text}\n    {self.kind}, {state}{fix}"
+
     @property
     def experiments(self) -> tuple[int, ...]:
         """Numbers of the experiments that the evidence rests on, in its order."""
@@ -108,8 +119,11 @@ class Cause:
     def to_json(self) -> dict[str, Any]:
         """Return an entry of ``causes`` of the JSON contract."""
         names = ("kind", "source", "file", "line", "text", "confirmed", "step", "evidence", "fix", "reason", "link")
+        file, cell = (None, None) if self.file is None else split_cell(self.file)
         return {
             **{name: getattr(self, name) for name in names},
+            "file": file,
+            **({} if cell is None else {"cell": cell}),
             "change": None if self.change is None else self.change.to_json(),
             "experiments": list(self.experiments),
         }

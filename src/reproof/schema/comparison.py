@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 from reproof.schema.operations import relative_to_here
+from reproof.schema.telling import draw_html
 
 if TYPE_CHECKING:
     from reproof.schema.causes import Cause
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 Verdict = Literal["identical", "equivalent", "diverged", "inconclusive"]
 JSON_SCHEMA: Final = 1
 """Version of the JSON that `compare`, `check` and `explain` write (a contract)."""
+
+MAX_TOLD: Final = 5
+"""Things of one kind that a comparison tells as text."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +63,12 @@ class Difference:
     op: OpDifference | None = None
     num_events: int | None = None
     process: str | None = None
+
+    def __str__(self) -> str:
+        """Return process, step, stage and event, and how they differ."""
+        process = "" if self.process is None else f"process {self.process}, "
+        told = "" if self.explanation is None else f": {self.explanation}"
+        return f"{process}step {self.step}, {self.stage}: {self.name}{told}"
 
     @property
     def label(self) -> str:
@@ -234,6 +244,7 @@ class Comparison:
         untrained: Models to which all that differs belongs, where none of them is trained and everything of those that
             are is equal: losses, gradients, updates, final state and output.
         steps: What became of each step and stage, per process, where that was asked for.
+        agreement: In what processes of one run that train together do not agree, one sentence each.
     """
 
     verdict: Verdict
@@ -261,11 +272,36 @@ class Comparison:
     processes: tuple[str, ...] = ()
     untrained: tuple[str, ...] = ()
     steps: tuple[StepMap, ...] = ()
+    agreement: tuple[str, ...] = ()
 
     @property
     def exit_code(self) -> int:
         """0 identical or equivalent, 1 diverged, 2 could not tell."""
         return {"identical": 0, "equivalent": 0, "diverged": 1}.get(self.verdict, 2)
+
+    def __str__(self) -> str:
+        """Return verdict, first divergence and causes for people."""
+        amount = f"{self.num_events:,} events of {self.num_steps:,} steps compared"
+        children = f", {len(self.processes)} children included" if self.processes else ""
+        lines = [
+            f"{self.verdict}: {amount}{children}",
+            f"  baseline   {self.runs[0]}",
+            f"  candidate  {self.runs[1]}",
+            *([] if self.first is None else [f"  the runs part in {self.first}"]),
+            *(f"  cause: {cause}" for cause in self.causes[:MAX_TOLD]),
+            *(f"  ranks: {told}" for told in self.agreement[:MAX_TOLD]),
+            *(f"  structure: {told}" for told in self.structure[:MAX_TOLD]),
+            *(f"  not compared: {found.what}: {found.why}" for found in self.skipped[:MAX_TOLD]),
+        ]
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows."""
+        return draw_html(self.verdict, str(self))
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:  # noqa: FBT001  # as IPython calls it
+        """Print what a terminal of IPython shows."""
+        printer.text("..." if cycle else str(self))
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON contract of `compare`, `check` and `explain`, schema 1."""
@@ -296,4 +332,5 @@ class Comparison:
             "same_run": self.is_same_run,
             "processes": list(self.processes),
             "untrained": list(self.untrained),
+            "agreement": list(self.agreement),
         }

@@ -46,18 +46,47 @@ class Origin:
         file: The user's file that started it, or None if no line of the user's is known.
         line: The line, 1-based, or None.
         num_events: Events that its parent had recorded by then; None if that is not known.
+        rank: Its place among the processes that train together, as they number themselves; None if it trains alone.
+        restart: How often its launcher had started the training anew by then.
     """
 
     label: str
     file: str | None = None
     line: int | None = None
     num_events: int | None = None
+    rank: int | None = None
+    restart: int = 0
 
     def __str__(self) -> str:
-        """Return what it is called in sentences: ``process 0.2 (train.py:34)``, or ``task`` for one of a pool."""
+        """Return what it is called: ``process 0.2 (rank 1, train.py:34)``, or ``task`` for one of a pool."""
         kind = "task" if ".pool" in self.label and self.label.rpartition(".")[2][:1].isalpha() else "process"
-        where = "" if self.file is None else f" ({self.file}:{self.line})"
-        return f"{kind} {self.label}{where}"
+        told = ", ".join(
+            (
+                *(() if self.rank is None else (f"rank {self.rank}",)),
+                *((f"restart {self.restart}",) if self.restart else ()),
+                *(() if self.file is None else (f"{self.file}:{self.line}",)),
+            )
+        )
+        return f"{kind} {self.label}{f' ({told})' if told else ''}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parallel:
+    """How a model is trained by several processes, as one of them knows it.
+
+    Attributes:
+        model: Its name.
+        rank: This process.
+        ranks: The processes that train it together, each on samples of its own; empty if that is not known.
+        replicas: Those of them that hold the same parameters as this one, itself among them.
+        apart: Names of what they hold that may differ all the same.
+    """
+
+    model: str
+    rank: int
+    ranks: tuple[int, ...]
+    replicas: tuple[int, ...]
+    apart: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +106,8 @@ class RunHeader:
         problems: Evidence that could not be taken, one line each.
         num_ranks: Processes that were expected to record.
         origin: Where the process comes from, in the trace of one that another has started; else None.
+        parallel: Models that it trains together with other processes.
+        remarks: What it did that hardly anybody means to do, one sentence each.
     """
 
     run_id: str
@@ -93,6 +124,8 @@ class RunHeader:
     problems: tuple[str, ...] = ()
     num_ranks: int = 1
     origin: Origin | None = None
+    parallel: tuple[Parallel, ...] = ()
+    remarks: tuple[str, ...] = ()
 
     @property
     def is_complete(self) -> bool:

@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Any, Final, get_args
 
 from reproof.credentials import mask_command, mask_text, mask_values
 from reproof.errors import TraceError
-from reproof.schema import Level, Origin, RunHeader
+from reproof.schema import Level, Origin, Parallel, RunHeader
 from reproof.trace import format as fmt
 from reproof.trace.fields import Fields
 from reproof.trace.files import check_version, damaged, read_file
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 STATUSES: Final = ("running", "complete", "failed", "interrupted")
@@ -44,8 +45,16 @@ def header_to_json(header: RunHeader) -> dict[str, Any]:
         "created": header.created,
         "problems": [mask_text(problem) for problem in header.problems],
         "environment": mask_environment(header.environment),
-        **({} if header.origin is None else {"process": asdict(header.origin)}),
+        **({} if header.origin is None else {"process": origin_to_json(header.origin)}),
+        **({"parallel": [asdict(one) for one in header.parallel]} if header.parallel else {}),
+        **({"remarks": list(header.remarks)} if header.remarks else {}),
     }
+
+
+def origin_to_json(origin: Origin) -> dict[str, Any]:
+    """Return where a process comes from; rank and restart only of those that have them."""
+    left_out = {*({"rank"} if origin.rank is None else ()), *(() if origin.restart else {"restart"})}
+    return {name: value for name, value in asdict(origin).items() if name not in left_out}
 
 
 def mask_environment(environment: dict[str, Any]) -> dict[str, Any]:
@@ -104,6 +113,8 @@ def _read_fields(fields: Fields) -> RunHeader:
         problems=fields.texts("problems"),
         num_ranks=fields.number("num_ranks", minimum=1, maximum=MAX_RANKS),
         origin=_read_origin(fields) if "process" in fields else None,
+        parallel=tuple(_read_parallel(fields)) if "parallel" in fields else (),
+        remarks=fields.texts("remarks") if "remarks" in fields else (),
     )
 
 
@@ -117,7 +128,26 @@ def _read_origin(fields: Fields) -> Origin:
         file=None if own.is_null("file") else own.text("file"),
         line=None if own.is_null("line") else own.number("line"),
         num_events=None if own.is_null("num_events") else own.number("num_events"),
+        rank=own.number("rank", maximum=MAX_RANKS) if "rank" in own else None,
+        restart=own.number("restart") if "restart" in own else 0,
     )
+
+
+def _read_parallel(fields: Fields) -> Iterator[Parallel]:
+    for entry in fields.take("parallel", list):
+        if not isinstance(entry, dict):
+            raise fields.wrong("parallel")
+        own = Fields(entry)
+        ranks, replicas = (own.take(name, list) for name in ("ranks", "replicas"))
+        if not all(type(rank) is int and 0 <= rank <= MAX_RANKS for rank in (*ranks, *replicas)):
+            raise fields.wrong("parallel")
+        yield Parallel(
+            model=own.text("model"),
+            rank=own.number("rank", maximum=MAX_RANKS),
+            ranks=tuple(ranks),
+            replicas=tuple(replicas),
+            apart=own.texts("apart"),
+        )
 
 
 def _read_run_id(fields: Fields) -> str:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from reproof.bundle.code import compare_code, describe_source, digest_syntax
+from reproof.bundle.code import compare_code, describe_sources, find_differing_lines
+from reproof.bundle.syntax import digest_syntax
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,11 +29,90 @@ def test_code_counts_and_comments_do_not(other: str, is_same: bool) -> None:  # 
     assert (digest_syntax(other.encode()) == digest_syntax(b"def f(x):\n    return x + 1\n")) is is_same
 
 
-def test_changed_code_is_told_from_changed_text(tmp_path: Path) -> None:
-    """Files with other code are named apart from files with other comments."""
-    (tmp_path / "a.py").write_text("x = 1\n")
-    before = describe_source(tmp_path / "a.py")
-    (tmp_path / "a.py").write_text("x = 1  # one\n")
-    after = describe_source(tmp_path / "a.py")
-    assert compare_code({"files": {"a.py": before}}, {"files": {"a.py": after}}) == ([], ["a.py"])
-    assert compare_code({"files": {}}, {"files": {"a.py": after}}) == (["a.py is not in the bundle"], [])
+PROJECT = """
+import argparse
+
+import torch
+
+RATE = 0.1
+
+
+def make_model():
+    return torch.nn.Linear(1, 1)
+
+
+def plot(values):
+    return values
+
+
+def train(config, run):
+    return make_model(), RATE
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--trials", default=20)
+"""
+
+
+def describe(folder: Path, text: str, name: str = "a.py", *, keeps_text: bool = False) -> dict[str, Any]:
+    """Return what is recorded of a file of a project."""
+    (folder / name).write_text(text)
+    return describe_sources({name: folder / name}, "a.py:train", keeps_text=keeps_text)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "kind", "names"),
+    [
+        ("RATE = 0.1", "RATE = 0.1  # as in the paper", "reworded", ("a.py",)),
+        ("RATE = 0.1", "RATE = 0.2", "changed", ("a.py: RATE",)),
+        ("Linear(1, 1)", "Linear(1, 2)", "changed", ("a.py: make_model",)),
+        ("return values", "return list(values)", "harmless", ("a.py: plot",)),
+        ("default=20", "default=30", "harmless", ("a.py: __main__",)),
+        ("RATE = 0.1", "torch.manual_seed(3)\nRATE = 0.1", "changed", ("a.py: <top>",)),
+        ("RATE = 0.1", "UNUSED = 3\nRATE = 0.1", "harmless", ("a.py: UNUSED",)),
+    ],
+)
+def test_what_the_training_reaches_counts(
+    old: str, new: str, kind: str, names: tuple[str, ...], tmp_path: Path
+) -> None:
+    """A function or value that it uses is other code; an unused helper or an option of the script is harmless."""
+    assert old in PROJECT
+    found = compare_code(describe(tmp_path, PROJECT), describe(tmp_path, PROJECT.replace(old, new)))
+    told = {"changed": found.changed, "harmless": found.harmless, "reworded": found.reworded}
+    assert {name: value for name, value in told.items() if value} == {kind: names}
+
+
+def test_the_order_of_what_runs_at_an_import_counts(tmp_path: Path) -> None:
+    """The same statements in another order may do something else."""
+    first = "import torch\nSEED = 1\ntorch.manual_seed(SEED)\ndef train(config, run):\n    return SEED\n"
+    second = "import torch\ntorch.manual_seed(SEED)\nSEED = 1\ndef train(config, run):\n    return SEED\n"
+    found = compare_code(describe(tmp_path, first), describe(tmp_path, second))
+    assert found.changed == ("a.py: the order of statements",)
+
+
+def test_what_the_source_does_not_explain_counts_whole(tmp_path: Path) -> None:
+    """A module that was imported though nothing names it, or of a bundle that knows only whole files."""
+    before, after = (
+        {name: value for name, value in describe(tmp_path, text)["a.py"].items() if name != "reached"}
+        for text in (PROJECT, PROJECT.replace("return values", "return 1"))
+    )
+    assert compare_code({"a.py": before}, {"a.py": after}).changed == ("a.py",)
+    old = {name: before[name] for name in ("sha256", "syntax")}
+    assert compare_code({"a.py": old}, describe(tmp_path, PROJECT + "x = 1\n")).changed == ("a.py",)
+    assert compare_code({}, describe(tmp_path, PROJECT)).changed == ("a.py is not in the bundle",)
+
+
+def test_only_what_differs_is_shown(tmp_path: Path) -> None:
+    """Of a unit that differs, its lines."""
+    text = describe(tmp_path, PROJECT, keeps_text=True)["a.py"]["text"]
+    lines = find_differing_lines(text, PROJECT.replace("Linear(1, 1)", "Linear(1, 2)"), ["make_model"])
+    assert lines == [" def make_model():", "-    return torch.nn.Linear(1, 1)", "+    return torch.nn.Linear(1, 2)"]
+
+
+def test_code_with_a_credential_is_not_kept(tmp_path: Path) -> None:
+    """Its line is named, and not its content."""
+    found = describe(tmp_path, f'{PROJECT}\nPASSWORD = "hunter2"\n', keeps_text=True)["a.py"]
+    assert "text" not in found
+    assert found["withheld"].startswith("line ")
+    assert "hunter2" not in str(found)

@@ -209,6 +209,21 @@ FILES: dict[str, dict[str, tuple[bytes, str]]] = {
     "code.json": {
         "code without digests": (b'{"files": {"a.py": 1}}', "in code.json"),
         "NaN where JSON has none": (b'{"files": NaN}', "NaN is no number of JSON"),
+        **{
+            f"code at {name}": (
+                json.dumps({"files": {name: {"sha256": "x", "syntax": "x"}}}).encode(),
+                "lies outside of the project",
+            )
+            for name in ("/etc/x.py", "../x.py", "a/../../x.py", ".git/hooks.py", "a\\\\b.py", "a//b.py", "a/\n.py")
+        },
+        "code with another text": (
+            b'{"files": {"a.py": {"sha256": "x", "syntax": "x", "text": "import os"}}}',
+            "the text of 'a.py' is another than its sha256 says",
+        ),
+        "code with units that are none": (
+            b'{"files": {"a.py": {"sha256": "x", "syntax": "x", "units": {"f": 1}}}}',
+            "units is",
+        ),
     },
     "trial_info.yaml": {
         "a value beyond floats": (b"study: s\nnumber: 1\nparams: {}\nvalue: 0x1p99999", "in trial_info.yaml"),

@@ -20,9 +20,10 @@ from reproof.checking.workflow import (
     shorten,
 )
 from reproof.cli.check_progress import describe
-from reproof.cli.check_text import describe_changes, describe_failures
+from reproof.cli.check_text import describe_changes, describe_failures, describe_search
 from reproof.cli.suggestions import suggest
 from reproof.errors import LaunchError, UsageError
+from reproof.explain.search import Explanation
 from reproof.launch.folders import FolderChange
 from reproof.launch.processes import FinishedRun
 from reproof.schema import Comparison, Difference
@@ -239,6 +240,19 @@ class TestText:
             "a: exit code 1", "  E: 1", "b: exit code 1, with the same last lines",
             "c: signal 9", "  E: 2", "d: exit code 3",
         ]  # fmt: skip
+
+    @pytest.mark.parametrize(
+        ("found", "expected"),
+        [
+            (comparison_of("identical"), []),
+            (comparison_of("diverged", difference()), ["no cause could be confirmed"]),
+        ],
+    )
+    def test_causes_are_missed_only_where_the_runs_part(self, found: Comparison, expected: list[str]) -> None:
+        """An experiment that shows that runs are identical has searched for no cause."""
+        explanation = Explanation(causes=(), trials=())
+        result = CheckResult(comparison=found, runs=(finished(), finished()), explanation=explanation)
+        assert describe_search(CheckRequest(command=("x",)), result) == expected
 
     @pytest.mark.parametrize(
         ("fields", "found", "expected"),

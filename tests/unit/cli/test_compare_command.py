@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from reproof.cli import main
+from reproof.outputs.records import FileOutput, Part, SavedTensor, digest_text
+from reproof.outputs.sidecar import OutputWriter
+from reproof.outputs.surroundings import Surroundings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -216,3 +219,45 @@ class TestExport:
         code, _, err = reproof("export", pair[0], "-o", target)
         assert (code, "already exists" in err) == (2, True)
         assert reproof("export", pair[1], "-o", target, "--force")[0] == 0
+
+
+class TestIgnore:
+    """Files that are left out by their names."""
+
+    @pytest.fixture
+    def written(self, run: Any, say: Any) -> tuple[Path, Path]:
+        """Return two runs that agree but for what is in a log and in a file that was saved."""
+        folders = [run(name, *pair_steps(say)) for name in ("a", "b")]
+        for folder, value in zip(folders, "12", strict=True):
+            digest = digest_text(value)
+            part = Part(name="line 1", digest=digest, masked=digest, text=value)
+            writer = OutputWriter(folder, 0)
+            writer.add_saved([SavedTensor(step=0, file="x.npy", path="", digest=digest, masked=digest, text=value)])
+            writer.finish(
+                Surroundings(began_at=0, ended_at=1),
+                files=[FileOutput(name="logs/1.txt", format="lines", parts=(part,))],
+            )
+        return folders[0], folders[1]
+
+    @pytest.mark.parametrize(
+        ("globs", "code", "left"),
+        [
+            ((), 2, ["saved x.npy", "logs/1.txt line 1"]),
+            (("*.txt",), 2, ["saved x.npy"]),
+            (("logs/*", "x.npy"), 0, []),
+            (("1.*", "*.npy", "nothing*"), 0, []),
+        ],
+    )
+    def test_what_a_glob_names_is_left_out(
+        self, reproof: Any, written: tuple[Path, Path], globs: tuple[str, ...], code: int, left: list[str]
+    ) -> None:
+        """And that is told, also of a glob that names nothing."""
+        given = [word for glob in globs for word in ("--ignore", glob)]
+        result = written[0].with_name("result.json")
+        assert reproof("compare", *given, "--json", result, *written)[0] == code
+        output = json.loads(result.read_text())["output"]
+        assert [difference["name"] for difference in output["differences"]] == left
+        counts = [
+            f"left out: {0 if glob == 'nothing*' else 1} file{'s' * (glob == 'nothing*')} {glob}" for glob in globs
+        ]
+        assert output["notes"] == counts

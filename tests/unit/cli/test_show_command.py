@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,7 +16,6 @@ from reproof.trace import format as fmt
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from pathlib import Path
 
     Show = Callable[..., tuple[int, list[str]]]
     Write = Callable[..., Path]
@@ -188,9 +188,13 @@ class TestOverview:
         assert len(drawn) == 11
         assert "".join(drawn).isascii()
 
-    def test_no_line_is_wider_than_the_terminal(self, show: Show, write: Write) -> None:
+    def test_no_line_is_wider_than_the_terminal(
+        self, show: Show, write: Write, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         """At 80 columns, with a long command; lines are broken between words."""
-        _, lines = show(write([4.0, 1.0], command=("train.py", *(f"--option-{i}={i}" for i in range(20)))))
+        folder = write([4.0, 1.0], command=("train.py", *(f"--option-{i}={i}" for i in range(20))))
+        monkeypatch.chdir(folder.parent)  # a path is not broken
+        _, lines = show(Path(folder.name))
         assert max(map(len, lines)) <= 78
         assert {f"--option-{i}={i}" for i in range(20)} <= {word for line in lines for word in line.split()}
         assert not any("\x1b" in line for line in lines)

@@ -96,9 +96,11 @@ class TestFailedRuns:
     """What is suggested where the script itself has failed."""
 
     @staticmethod
-    def make_failed(*exit_codes: int) -> CheckResult:
+    def make_failed(*exit_codes: int, lines: tuple[str, ...] = ()) -> CheckResult:
         """Return a check of runs that ended with these exit codes, without a verdict."""
-        runs: Any = tuple(SimpleNamespace(exit_code=code, trace=Path("none")) for code in exit_codes)
+        runs: Any = tuple(
+            SimpleNamespace(exit_code=code, trace=Path("none"), last_lines=lambda _: lines) for code in exit_codes
+        )
         comparison = Comparison(runs=("a", "b"), verdict="inconclusive", num_events=0, num_tensors=0, num_steps=0)
         return CheckResult(comparison=comparison, runs=runs)
 
@@ -106,6 +108,11 @@ class TestFailedRuns:
         """Without reproof, its error is its own."""
         (line,) = suggest_for(self.make_failed(1, 1))
         assert line.startswith("python train.py ")
+
+    def test_a_script_that_asks_a_terminal_is_given_a_file(self) -> None:
+        """Runs read nothing from a terminal."""
+        (line,) = suggest_for(self.make_failed(1, 1, lines=("EOFError: EOF when reading a line",)))
+        assert line.endswith("reproof check ... < FILE")
 
     def test_a_script_that_fails_in_a_copy_is_checked_in_the_folder(self) -> None:
         """The check that gave each run a copy is suggested without that."""

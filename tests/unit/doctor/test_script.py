@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -75,3 +76,22 @@ def test_a_script_nested_too_deeply_is_an_error(tmp_path: Path) -> None:
     write(tmp_path, train=f"x = {'(' * 150}1{')' * 150}\ny = {'-' * 5000}1")
     with pytest.raises(UsageError):
         read_target(tmp_path / "train.py")
+
+
+STEP = "optimizer = torch.optim.SGD(model.parameters(), lr=0.1)\nmodel(torch.ones(1, 2)).sum().backward()"
+STEP += "\noptimizer.step()"
+
+
+def test_a_notebook_is_read_cell_by_cell(tmp_path: Path) -> None:
+    """Lines are those of a cell, magics are no Python, and saved counts tell how it was last run."""
+    cells = [
+        ("%matplotlib inline\nimport torch", 2),
+        ("%%bash\nls", 3),
+        ("from torch import nn\n\nif True:\n    !ls\nmodel = nn.Linear(2, 1)\n" + STEP, 1),
+    ]
+    content = [{"cell_type": "code", "source": source, "execution_count": count} for source, count in cells]
+    path = tmp_path / "train.ipynb"
+    path.write_text(json.dumps({"cells": content}), encoding="utf-8")
+    diagnosis, _ = read_target(path)
+    assert [(found.file.rpartition("/")[2], found.line) for found in diagnosis.findings] == [("train.ipynb[3]", 5)]
+    assert [note.rpartition(": ")[2] for note in diagnosis.notes] == ["[2] [3] [1]"]

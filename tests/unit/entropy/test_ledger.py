@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from reproof.entropy import ledger as ledger_module
 from reproof.entropy.handled import mark
-from reproof.entropy.ledger import Ledger, LedgerReader, Place, ledger_name, read_ledger
+from reproof.entropy.ledger import Ledger, LedgerReader, Place, ledger_name, read_ledger, read_process_numbers
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -222,3 +222,13 @@ def test_the_reader_raises_what_it_says_and_nothing_else(entry: Any) -> None:
     with contextlib.suppress(ValueError, TypeError, KeyError):
         reader.read(entry)
     assert all(isinstance(key, str) for key in reader.sources)
+
+
+def test_each_ledger_tells_the_number_of_its_process_first(tmp_path: Path) -> None:
+    """A child that has read nothing is known, too; one that was damaged is not."""
+    Ledger(tmp_path, "0").close()
+    (tmp_path / "rank0.1.entropy").write_text('{"process":4242}\n{"place"', encoding="utf-8")
+    for number, text in enumerate(("", "[1]\n", "{", '{"process":"4"}\n', '{"process":' + "4" * 200)):
+        (tmp_path / f"rank1.{number}.entropy").write_text(text, encoding="utf-8")
+    assert read_process_numbers(tmp_path) == {os.getpid(), 4242}
+    assert read_ledger(tmp_path / "rank0.1.entropy") == {}

@@ -30,6 +30,9 @@ def lines(found: FileOutput) -> list[str]:
         pytest.param(["1", "2"], ["1", "9", "3", "4"], ["1", "9", "3", "4"], id="not what the baseline left"),
         pytest.param(["1", "2"], ["1", "2"], ["1", "2"], id="written anew"),
         pytest.param([], ["1"], ["1"], id="nothing before"),
+        pytest.param(["acc 0.5"], ["acc 0.5acc 0.5"], ["acc 0.5"], id="a line without an end"),
+        pytest.param(["acc 0.5"], ["acc 0.55"], ["acc 0.55"], id="a result that goes on"),
+        pytest.param(["a", "0.5"], ["a", "0.50.5"], ["a", "0.50.5"], id="what no appending leaves"),
     ],
 )
 def test_what_was_appended_is_compared(baseline: list[str], candidate: list[str], left: list[str]) -> None:

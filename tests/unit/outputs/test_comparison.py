@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
+import pytest
+
 from reproof.outputs.comparison import OutputComparison, compare_outputs
 from reproof.outputs.formats.parts import PartCollector
 from reproof.outputs.lines import make_line
@@ -156,3 +158,13 @@ def test_lines_beyond_those_kept_are_compared_by_their_digest() -> None:
     output = of()
     assert compare(replace(output, unkept=tuple(unkept)), replace(output, unkept=tuple(swapped))).first is None
     assert compare(replace(output, unkept=tuple(unkept)), replace(output, unkept=tuple(swapped[:1]))).first is not None
+
+
+@pytest.mark.parametrize("name", ["../out/x.txt", "/data/x.txt"])
+def test_a_file_elsewhere_that_one_run_alone_wrote_is_told(name: str) -> None:
+    """A cache is filled by the first of two runs; what both wrote is compared."""
+    first, second = of(files=(file(name, "1"),)), of(files=(file(name, "2"),))
+    alone = compare(first, of())
+    assert not alone.differences
+    assert alone.notes == (f"{name}: only the baseline has written it, outside of the folder; not judged",)
+    assert [difference.name for difference in compare(first, second).differences] == [f"{name}[0]"]

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
-from reproof.outputs.line_comparison import LineComparison, compare_lines, sort_braces
+from reproof.outputs.line_comparison import LineComparison, compare_in_order, compare_lines, mask_parts, sort_braces
 from reproof.outputs.lines import make_line
+from reproof.outputs.masks import mask_line
+from reproof.outputs.records import Part, digest_text
 from reproof.outputs.surroundings import Surroundings
 
 KNOWN: Final = Surroundings(began_at=1_795_983_060, ended_at=1_795_983_120)
@@ -70,3 +73,17 @@ def test_sets_within_dicts_are_sorted() -> None:
     """Nested braces are sorted from within; brackets that do not match leave the text as it is."""
     assert sort_braces("{'x': {2, 1}, 'a': (3, 2)}") == sort_braces("{'a': (3, 2), 'x': {1, 2}}")
     assert sort_braces("{2, 1]") == "{2, 1]"
+
+
+def test_equal_lines_are_equal_though_one_run_alone_knows_a_number_as_its_own() -> None:
+    """What is the number of a process in one run is a step in the other."""
+    line = "epoch-4242 loss 0.5"
+    of_process = replace(KNOWN, process_ids=(4242,))
+    parts = [
+        Part(name="line 1", digest=digest_text(line), masked=digest_text(mask_line(line, known)[0]), text=line)
+        for known in (KNOWN, of_process)
+    ]
+    assert parts[0].masked != parts[1].masked
+    other = replace(parts[1], digest=digest_text("epoch-4242 loss 0.6"))
+    assert not compare_in_order(mask_parts(parts[:1]), mask_parts(parts[1:])).differing
+    assert len(compare_in_order(mask_parts(parts[:1]), mask_parts([other])).differing) == 1

@@ -27,6 +27,8 @@ BASELINE: Final = Surroundings(
     began_at=BEGAN,
     ended_at=BEGAN + 60,
     process_ids=(4242, 4243),
+    nearby_ids=(4242, 4300),
+    identifiers=("3fa9c1",),
     host="node17",
     user="ada",
     temporary=("/tmp/tmpab12cd_9",),  # noqa: S108  # a name, and no file
@@ -105,6 +107,15 @@ class TestSurroundings:
             "in /tmp/tmpother123",
             "node18",
             "23:59:59 x",
+            "[step 4250]",
+            "epoch-4250",
+            "worker 4250",
+            "process 4250 rows",
+            "pid 4301",
+            "3fa9c2ab",
+            "julian 2461375.34111",
+            "2461374.34",
+            "2461374.341111.2",
         ],
     )
     def test_what_is_not_of_the_run_stays(self, line: str) -> None:
@@ -125,6 +136,41 @@ class TestSurroundings:
         """The folder in which it lies may be the run's own too; within another folder its name is."""
         assert mask_line("in /tmp/tmpab12cd_9/x", BASELINE)[0] == "in <temporary>/x"
         assert mask_line("in out/tmpab12cd_9.log", BASELINE)[0] == "in out/<temporary>.log"
+
+    @pytest.mark.parametrize(
+        ("line", "masked"),
+        [
+            ("[4243] step 4250", "[<process>] step 4250"),
+            ("[pid 4250] step 4250", "[pid <process>] step 4250"),
+            ("INFO 4242 epoch 4250", "INFO <process> epoch 4250"),
+            ("loss 4242.5, 4242/5000, 1,4242", "loss 4242.5, 4242/5000, 1,4242"),
+            ("PID: 4250, ppid=4251", "PID: <process>, ppid=<process>"),
+            ("log.pid4250.txt", "log.pid<process>.txt"),
+        ],
+    )
+    def test_another_number_of_the_time_is_a_process_only_where_it_is_called_so(self, line: str, masked: str) -> None:
+        """The system has given it to some program meanwhile; it may as well be a step."""
+        assert mask_line(line, BASELINE)[0] == masked
+
+    @pytest.mark.parametrize(
+        ("line", "masked"),
+        [
+            ("run 3fa9c1ab", "run <name>"),
+            ("3FA9C1AB-12cd-4e5f-8a9b-0123456789ab ends", "<name> ends"),
+            ("amber-badger-3fa9c1", "amber-badger-<name>"),
+            ("best_3fa9c1ab_acc_91", "best_<name>_acc_91"),
+            ("3fa9c1ab-9123", "<name>-9123"),
+            ("3fa9c1: 3fa9c1", "<name>: <name>"),
+        ],
+    )
+    def test_random_digits_give_way_and_nothing_beside_them(self, line: str, masked: str) -> None:
+        """A result that is joined to them stays."""
+        assert mask_line(line, BASELINE)[0] == masked
+        assert mask_name(line, BASELINE) == masked
+
+    def test_julian_days_are_the_runs_within_it(self) -> None:
+        """As SQLite counts the days."""
+        assert mask_line("at 2461374.341111", BASELINE)[0] == "at <date>"
 
     def test_a_number_of_one_digit_is_no_process(self) -> None:
         """Process 1 of a container says nothing."""

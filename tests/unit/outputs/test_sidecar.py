@@ -24,6 +24,8 @@ OUTPUT: Final = RunOutput(
         ended_at=2.5,
         utc_offset_seconds=-3600,
         process_ids=(12,),
+        nearby_ids=(12, 40),
+        identifiers=("3fa9c1",),
         host="h",
         temporary=("/tmp/x",),  # noqa: S108
     ),

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from reproof.recorder import Recording
-from reproof.recorder.context import ThreadState
+from reproof.recorder.trainings import ThreadState
 
 if TYPE_CHECKING:
     from pathlib import Path

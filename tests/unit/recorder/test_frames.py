@@ -13,6 +13,8 @@ from reproof.schema import Event
 from reproof.trace import format as fmt
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from reproof.trace import RankWriter
 
 EVENT = Event(stage="batch", name="loader0(3)")
@@ -127,3 +129,112 @@ def test_a_full_disk_is_told_once_and_nothing_is_kept() -> None:
     assert len(paper.frames) == len(complaints) == 1
     assert builder.number_event(EVENT) is None
     assert (builder.step, builder.num_events) == (4, 2)
+
+
+class Journal(Paper):
+    """Keeps what the frames hold."""
+
+    def __init__(self) -> None:
+        """Begin empty."""
+        super().__init__()
+        self.told: list[tuple[str, int, bool]] = []
+
+    def append_frame(self, event_ids: tuple[int, ...], digests: bytes, values: bytes, step: int, flags: int) -> None:
+        """Keep the first byte of each digest, the step, and whether it ends."""
+        self.told.append((digests[::16].decode("latin-1"), step, bool(flags & fmt.ENDS_STEP)))
+
+
+class TestBranches:
+    """What a thread trains by itself is kept apart, and placed as a whole."""
+
+    @pytest.mark.parametrize("when", range(6))
+    def test_wherever_it_goes_over_the_trace_is_the_same(self, when: int) -> None:
+        """Before its first event, within a step, between steps, or after its end."""
+        paper = Journal()
+        builder = make_builder(paper)
+        builder.add(0, b"m" * 16)
+        branch = builder.branch(lambda: None)
+        tasks: list[Callable[[], None]] = [
+            lambda: builder.add(0, b"a" * 16),
+            lambda: front(builder, b"i" * 16),
+            builder.end_step,
+            lambda: builder.add_all([0, 0], [b"b" * 16, b"c" * 16], [(1, ("exact", "d", bytes(8)))]),
+            lambda: builder.end_step(bytes(16)),
+        ]
+        for number, task in enumerate(tasks):
+            if number == when:
+                builder.take(branch)
+            task()
+        assert builder.is_apart is (when == len(tasks))
+        builder.release()
+        builder.place(branch)
+        builder.place(branch)  # twice is once
+        builder.add(0, b"z" * 16)
+        builder.finish()
+        assert paper.told == [("m", 0, False), ("ia", 0, True), ("bc", 1, True), ("z", 2, True)]
+        assert (builder.step, builder.num_events) == (2, 5)
+
+    def test_those_that_wait_are_sorted(self) -> None:
+        """By generation, then by content; before whatever comes next."""
+        paper = Journal()
+        builder = make_builder(paper)
+        for name, generation in ((b"c", 0), (b"a", 1), (b"b", 0)):
+            branch = builder.branch(lambda: None)
+            branch.generation = generation
+            builder.add(0, name * 16)
+            builder.end_step()
+            builder.release()
+            builder.place_later(branch)
+        assert paper.told == []
+        builder.add(0, b"z" * 16)
+        builder.finish()
+        assert paper.told == [("b", 0, True), ("c", 1, True), ("a", 2, True), ("z", 3, True)]
+
+    def test_what_waits_at_the_end_is_written(self) -> None:
+        """Also if nothing comes next."""
+        paper = Journal()
+        builder = make_builder(paper)
+        branch = builder.branch(lambda: None)
+        builder.add(0, b"a" * 16)
+        builder.release()
+        builder.place_later(branch)
+        builder.finish()
+        assert paper.told == [("a", 0, True)]
+
+    def test_one_within_another(self) -> None:
+        """A thread that trains may wait for one of its own."""
+        paper = Journal()
+        builder = make_builder(paper)
+        outer = builder.branch(lambda: None)
+        builder.add(0, b"o" * 16)
+        inner = builder.branch(lambda: None)
+        builder.add(0, b"i" * 16)
+        builder.end_step()
+        with builder.within(outer):
+            builder.place(inner)
+            builder.add(0, b"p" * 16)
+        builder.release()
+        builder.place(outer)
+        builder.finish()
+        assert paper.told == [("o", 0, False), ("i", 0, True), ("p", 1, True)]
+
+    def test_too_much_is_dropped_and_told(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Once; what others add goes on."""
+        monkeypatch.setattr("reproof.recorder.frames.MAX_KEPT_BYTES", 100)
+        paper, told = Journal(), []
+        builder = make_builder(paper)
+        branch = builder.branch(lambda: told.append("too much"))
+        for _ in range(9):
+            builder.add(0, b"a" * 16)
+            builder.end_step()
+        builder.release()
+        builder.place(branch)
+        builder.add(0, b"z" * 16)
+        builder.finish()
+        assert (paper.told, told) == ([("z", 0, True)], ["too much"])
+
+
+def front(builder: FrameBuilder, digest: bytes) -> None:
+    """Add an event at the front of the step."""
+    with builder.at_front():
+        builder.add(0, digest)

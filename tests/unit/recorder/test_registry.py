@@ -11,8 +11,9 @@ import torch
 from torch import nn
 
 from reproof.recorder.models import is_model
+from reproof.recorder.names import KnownNames
 from reproof.recorder.patches import Patches
-from reproof.recorder.registry import MAX_NUMBERED, Registry, own_path, unwrapped
+from reproof.recorder.registry import MAX_NUMBERED, Changes, Registry, own_path, unwrapped
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,7 +33,7 @@ class MLP(nn.Module):
 def registry() -> Iterator[Registry]:
     """Return a registry whose hooks are taken out after the test."""
     patches = Patches()
-    yield Registry(patches)
+    yield Registry(Changes(patches), KnownNames())
     patches.restore()
 
 
@@ -219,7 +220,7 @@ class TestVersions:
     def test_nothing_counts_after_the_recording(self) -> None:
         """The hooks are taken out."""
         patches = Patches()
-        registry = Registry(patches)
+        registry = Registry(Changes(patches), KnownNames())
         patches.restore()
         before = registry.version
         MLP()

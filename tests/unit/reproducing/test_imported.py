@@ -14,7 +14,7 @@ from reproof.bundle.weights import WeightTensor, digest_weights, write_weights
 from reproof.bundle.writer import BundleContents, write_bundle
 from reproof.reproducing.evidence import Gate
 from reproof.reproducing.imported import Rounding, find_contradictions, judge_kept
-from reproof.reproducing.kept import compare_kept, measure_weights
+from reproof.reproducing.kept import compare_kept, measure_tensors, measure_weights
 from reproof.reproducing.worker import WorkerResult
 
 if TYPE_CHECKING:
@@ -140,4 +140,34 @@ def test_weights_are_measured_by_their_distance(tmp_path: Path) -> None:
 def test_no_weights_are_beyond_rounding_that_was_not_seen() -> None:
     """Where a moved weight changes nothing, nothing is known of what rounding does."""
     rounding = Rounding(distances={"best": 1e-3, "last": 1e-3}, worst={"best": 0.0, "last": 1e-5}, num_runs=3)
-    assert (rounding.find_beyond(100), rounding.find_beyond(10)) == (None, "last")
+    assert rounding.find_beyond(100) is None
+    assert str(rounding.find_beyond(10)).startswith("the last weights differ by 1.0e-03")
+
+
+@pytest.mark.parametrize(
+    ("distance", "worst", "is_beyond"),
+    [(1e-3, 1e-6, True), (9e-6, 1e-6, False), (1e-3, 1e-3, False), (1e-3, 0.0, True), (1e-6, 0.0, False)],
+)
+def test_a_tensor_is_compared_with_what_rounding_does_to_it(distance: float, worst: float, *, is_beyond: bool) -> None:
+    """One that wanders, as a bias before batch normalisation, does not hide the others; an ulp more is nothing."""
+    rounding = Rounding(
+        distances={"best": 3e-3},
+        worst={"best": 3e-3},
+        num_runs=5,
+        tensors={"best": {"0.bias": (1.0, 1.0), "1.weight": (distance, worst)}},
+    )
+    told = rounding.find_beyond(10)
+    assert (told is not None) is is_beyond
+    assert told is None or told.startswith("1.weight of the best weights differs by")
+
+
+def test_tensors_are_measured_one_by_one(tmp_path: Path) -> None:
+    """Relative to the size of each; whole numbers and zeros are left out."""
+    for name, weight in (("a", 1.0), ("b", 1.5)):
+        tensors = [
+            WeightTensor("n", "I64", (1,), struct.pack("<q", int(weight * 2))),
+            WeightTensor("w", "F32", (2,), struct.pack("<2f", weight, 0.0)),
+            WeightTensor("z", "F32", (1,), struct.pack("<f", 0.0)),
+        ]
+        write_weights(tmp_path / name, tuple(tensors))
+    assert measure_tensors(tmp_path / "a", tmp_path / "b") == {"w": 0.5}

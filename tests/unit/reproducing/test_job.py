@@ -78,3 +78,27 @@ def test_a_folder_that_cannot_be_used_is_refused(tmp_path: Path, name: str, mess
     (tmp_path / "file").touch()
     with pytest.raises(UsageError, match=message), begin(tmp_path, out=tmp_path / name):
         pytest.fail("it was opened")
+
+
+@pytest.mark.parametrize(
+    ("named", "listed", "given", "expected"),
+    [
+        ("a.py:train", {"a.py": {}}, None, "a.py:train"),
+        ("a.py:train", {}, "b.py:train", "b.py:train"),
+        (None, {}, "b.py:train", "b.py:train"),
+        ("setup.py:main", {"a.py": {}}, None, "code.json does not list that file: .*--entry setup.py:main"),
+        ("setup.py:main", {}, None, "code.json does not list that file"),
+        (None, {"a.py": {}}, None, "names no training"),
+    ],
+)
+def test_the_training_is_one_that_the_bundle_has_listed_or_the_user_named(
+    named: str | None, listed: dict[str, Any], given: str | None, expected: str, tmp_path: Path
+) -> None:
+    """A bundle alone does not choose which file of a project runs."""
+    with begin(tmp_path, entry=given) as job:
+        job.bundle.manifest, job.bundle.code = SimpleNamespace(entry=named), {"files": listed}
+        if ":" in expected and " " not in expected:
+            assert job.check_entry() == expected
+        else:
+            with pytest.raises(LaunchError, match=expected):
+                job.check_entry()

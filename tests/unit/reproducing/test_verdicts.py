@@ -404,3 +404,30 @@ def test_margins_are_a_multiple_of_the_spread_unless_chosen() -> None:
     assert propose_margins(replicates) == {"y": {"r2": pytest.approx(0.15)}}
     assert complete_margins({"y": {"r2": 0.5}}, replicates) == {"y": {"r2": 0.5}}
     assert propose_margins(replicates[:1]) == {}
+
+
+@pytest.mark.parametrize(
+    ("by", "gate", "has_same_streams", "verdict"),
+    [
+        (2**-22, None, True, "equivalent"),
+        (1e-4, None, True, "inconclusive"),  # a jump at the first step
+        (2**-22, None, False, "inconclusive"),
+        (2**-22, Gate(name="data", state="unknown"), True, "inconclusive"),
+        (2**-22, Gate(name="data", state="different"), True, "not-comparable"),
+    ],
+)
+def test_one_run_is_enough_where_losses_differ_as_rounding(
+    by: float, gate: Gate | None, *, has_same_streams: bool, verdict: str, original: Evidence
+) -> None:
+    """Without perturbation runs the losses of all steps tell; what is unknown or differs stays in the way."""
+    losses = tuple(2.0**-step for step in range(20))
+    first = replace(original, all_losses=losses, losses=losses)
+    others = tuple(loss * (1 + by) for loss in losses)
+    second = replace(first, weights_digest="other", all_losses=others, losses=others, has_same_streams=has_same_streams)
+    result = judge(first, second, None, () if gate is None else (gate,))
+    assert result.verdict == verdict
+    assert result.is_from_one_run is (verdict == "equivalent")
+    if verdict == "equivalent":
+        assert result.reasons[0].startswith("equivalent (numerically), from one run: the losses of 20 steps differ by")
+        assert "`reproof replicate` for more" in result.reasons[0]
+        assert result.to_json()["growth"]["step"] is None

@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from reproof.checking.resuming.comparison import ResumeFinding, compare_resumed, explain_first_part, inconclusive
-from reproof.checking.workflow import CheckRequest, CheckResult, make_folder, refuse_missing_script, shorten
+from reproof.checking.workflow import CheckRequest, CheckResult, make_folder, shorten
 from reproof.checking.workplace import isolate
 from reproof.errors import TraceError, UsageError
+from reproof.launch.command import refuse_missing
 from reproof.launch.placing import remove_work
 from reproof.launch.processes import FinishedRun, RunProcess, RunRequest, draw_hash_seed, run_all
 from reproof.recorder.restorations import read_restorations
@@ -24,6 +25,7 @@ from reproof.trace import open_trace
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from reproof.launch.stdin import StandardInput
     from reproof.schema import Comparison, Level
     from reproof.trace import Trace
 
@@ -47,6 +49,7 @@ class ResumeRequest:
         keep: Folder for the traces, or None for the cache of the user.
         max_differences: How many differing events to describe.
         shows_output: Whether the script writes to this terminal.
+        stdin: What each run reads from standard input; None for nothing.
     """
 
     command: tuple[str, ...]
@@ -58,6 +61,7 @@ class ResumeRequest:
     keep: Path | None = None
     max_differences: int = 5
     shows_output: bool = False
+    stdin: StandardInput | None = None
 
     def __post_init__(self) -> None:
         """Check what can be checked before anything runs."""
@@ -109,7 +113,7 @@ def run_resume_check(
         TraceError: If a trace cannot be read.
     """
     for command in request.commands:
-        refuse_missing_script(command)
+        refuse_missing(command)
     folder = make_folder(CheckRequest(command=request.command, keep=request.keep))
     copies = Path(tempfile.mkdtemp(prefix="reproof-"))
     try:
@@ -137,6 +141,7 @@ class ResumeRuns:
                 options=("--quiet", "--restorations", str(folder / f"{name}.restorations.json")),
                 hash_seed=seed,
                 shows_output=request.shows_output,
+                stdin=request.stdin,
             )
             for command, name in zip(request.commands, (WHOLE, FIRST, RESUMED), strict=True)
         )

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from reproof.explain.inquiry import Inquiry
     from reproof.schema import Cause
 
-__all__ = ["BY_COMPUTING", "BY_READING", "FILES_OUTSIDE", "find_causes", "suspect_timers"]
+__all__ = ["BY_COMPUTING", "BY_READING", "FILES_OUTSIDE", "OF_LATER_EVENT", "find_causes", "suspect_timers"]
 
 BY_READING: Final[tuple[Hypothesis[Any], ...]] = (VariedOperation(), DifferingSources())
 """Those where the divergence is gone when everything is replayed."""
@@ -54,6 +54,12 @@ BY_COMPUTING: Final[tuple[Hypothesis[Any], ...]] = (
     ChangedData(),
 )
 """Those where it shows although everything is replayed."""
+
+OF_LATER_EVENT: Final = tuple(one for one in BY_COMPUTING if not isinstance(one, (MarkedMemory, DecidingMemory)))
+"""Those that a divergence may have besides what is read, where another event of its step differs for another reason.
+
+Not memory: it counts only if it reaches the first event, and is read for a warm-up whose result is thrown away.
+"""
 
 
 def find_causes(hypotheses: Iterable[Hypothesis[Any]], inquiry: Inquiry) -> list[Cause]:

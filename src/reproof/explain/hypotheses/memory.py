@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import linecache
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -10,6 +9,7 @@ from reproof.entropy.plan import Plan
 from reproof.explain.hypotheses.hypothesis import Hypothesis
 from reproof.explain.hypotheses.operations import is_uninitialized
 from reproof.explain.suspects import Suspect
+from reproof.launch.cells import read_line
 from reproof.schema import Probes
 from reproof.trace.probes import read_poisoned, read_poisoned_places
 
@@ -57,7 +57,7 @@ class MarkedMemory(Hypothesis["PoisonedEvent"]):
         evidence = (
             f"memory that was allocated on this line and never written reaches {found.stage} {found.name} in step "
             f"{found.step}: {found.num_poisoned} of its {found.num_elements} elements come from the marks that "
-            f"experiment {inquiry.marked.number} had put there"
+            f"experiment {inquiry.marked.number} had put there{inquiry.tell_replica()}"
         )
         return [inquiry.name(allocated_on(found.file, found.line), evidence)]
 
@@ -152,7 +152,7 @@ def mark_again(inquiry: Inquiry, purpose: str, other_memory: tuple[str, int] | N
 
 def looks_unwritten(folder: Path, file: str, line: int) -> bool:
     """Whether a line seems to allocate memory without writing it: most others call what writes it."""
-    text = linecache.getline(str(folder / file), line)
+    text = read_line(folder / file, line)
     return any(word in text for word in ALLOCATING)
 
 

@@ -55,7 +55,7 @@ class UnstableOperation(Hypothesis["UnstableOp"]):
         removed = f"with {' or with '.join(names)} always the same" if names else "no condition helped"
         evidence = (
             f"{found.name} ({found.phase}) gave {found.num_distinct} different results in {found.num_results} "
-            f"executions on the same inputs (experiment {inquiry.repeated.number}); {removed}"
+            f"executions on the same inputs (experiment {inquiry.repeated.number}); {removed}{inquiry.tell_replica()}"
         )
         return [inquiry.name(at_operation(found, "nondeterministic-op", found.name), evidence)]
 
@@ -78,6 +78,7 @@ class PartingOperation(Hypothesis["OpDifference"]):
         suspect = at_operation(found, KINDS_BY_ORIGIN[found.cause], source)
         repeated = "; it was stable when repeated" if found.cause == "computed" else ""
         evidence = f"with everything replayed, {found.explanation} (experiment {inquiry.repeated.number}){repeated}"
+        evidence += inquiry.tell_replica()
         cause = inquiry.name(suspect, evidence, is_confirmed=found.cause == "uninitialized")
         return [replace(cause, reason=UNSEEN, fix=SEED_IT) if cause.kind == "unseen-source" else cause]
 

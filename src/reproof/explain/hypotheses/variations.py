@@ -59,7 +59,7 @@ class VariedOperation(Hypothesis[Varied]):
         op = trial.first.op if trial.first is not None else None
         told = (
             f"with everything replayed, another {suspect.source} alone makes the run diverge "
-            f"(experiment {trial.number})"
+            f"(experiment {trial.number}), which is identical without it (experiment {inquiry.replica.number})"
         )
         if op is None:
             return [inquiry.name(suspect, told)]

@@ -17,14 +17,14 @@ from dataclasses import replace
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any, Final
 
-from reproof.entropy.ledger import read_ledgers
+from reproof.entropy.ledger import Written, read_ledgers, read_process_numbers, read_written
 from reproof.outputs.contents import read_contents
 from reproof.outputs.records import UNTOUCHED, FileOutput, SavedTensor
 from reproof.outputs.sidecar import OutputWriter, read_output
 from reproof.outputs.surroundings import Surroundings
 from reproof.recorder.outputs.changed_files import find_changes, read_stamps
 from reproof.recorder.outputs.printing import PrintedLines
-from reproof.recorder.outputs.saving import digest_array_bytes, read_saved, tap_savers
+from reproof.recorder.outputs.saving import BUFFER, digest_array_bytes, read_saved, tap_savers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -33,9 +33,8 @@ if TYPE_CHECKING:
     from reproof.recorder.problems import Problems
 
 
-MAX_PROCESSES: Final = 2000
-MAX_IDENTIFIERS: Final = 100
-IDENTIFIER_DIGITS: Final = 6
+MAX_NAMES: Final = 100
+NAME_DIGITS: Final = 6
 """Of a UUID the first digits are those of the bytes it is made of; later ones tell its version."""
 HEXADECIMAL: Final = re.compile(r"[0-9a-f]{6,64}")
 
@@ -64,7 +63,9 @@ class OutputCapture:
         self._temporary: list[str] = []
         self._other: Surroundings | None = None
         self._identifiers: tuple[str, ...] = ()
-        self._threads: set[int] = set()
+        self._outside: list[Written] = []
+        self.note_written: Callable[[str], None] = lambda _: None
+        self._numbers: set[int] = set()
         self._writer = OutputWriter(folder, rank)
         self._is_first = rank == 0  # one process looks at what all have left
         self._before: dict[str, Stamp] | None = read_stamps(self._folder) if self._is_first else None
@@ -78,7 +79,8 @@ class OutputCapture:
             began_at=self._began_at,
             ended_at=time.time(),
             utc_offset_seconds=time.localtime().tm_gmtoff,
-            process_ids=(os.getppid(), *sorted({*find_process_numbers(self._process), *self._threads})),
+            process_ids=(self._process, os.getppid(), *sorted(self._numbers - {self._process})),
+            nearby_ids=find_process_numbers(self._process),
             host=socket.gethostname(),
             user=_user_name(),
             temporary=tuple(self._temporary),
@@ -93,7 +95,9 @@ class OutputCapture:
         self._other = None if output is None else output.surroundings
 
     def _note_saved(self, target: str, value: Any) -> None:
-        if os.getpid() != self._process:  # a forked child has no file to write to
+        if os.getpid() != self._process:  # a forked child has no file to write to: what it saves is read at the end
+            if target != BUFFER:
+                self.note_written(target)
             return
         with self._problems.guard("saved object"):
             is_main = threading.current_thread() is threading.main_thread()
@@ -101,7 +105,7 @@ class OutputCapture:
             name = self._name(target)
             parts = read_saved(value, self._surroundings(), _choose_digest())
             with self._lock:
-                self._threads.add(threading.get_native_id())
+                self._numbers.add(threading.get_native_id())
                 self._writer.add_saved(
                     SavedTensor(
                         step=step, file=name, path=part.name, digest=part.digest, masked=part.masked, text=part.text
@@ -114,17 +118,18 @@ class OutputCapture:
         path = PurePath(target)
         return path.relative_to(self._folder).as_posix() if path.is_relative_to(self._folder) else target
 
-    def take_identifiers(self, trace: Path) -> None:
-        """Take from the ledger, which is written by now, the random bytes of which a run makes names for itself."""
-        values = [
-            value
-            for ledger in read_ledgers(trace).values()
-            for source in ledger.values()
-            if source.kind == "os-entropy"
-            for value in source.values[:MAX_IDENTIFIERS]
-            if isinstance(value, str) and HEXADECIMAL.fullmatch(value)
-        ]
-        self._identifiers = tuple(dict.fromkeys(value[:IDENTIFIER_DIGITS] for value in values))[:MAX_IDENTIFIERS]
+    def take_names(self, trace: Path) -> None:
+        """Take from the ledgers, which are written by now, what processes are called and what names are made of.
+
+        Those are the numbers of processes and threads, and random bytes; and the files that were written elsewhere.
+        """
+        sources = [source for ledger in read_ledgers(trace).values() for source in ledger.values()]
+        numbers = [n for source in sources if source.kind == "process-identity" for n in source.values[:MAX_NAMES]]
+        self._outside = read_written(trace)
+        self._numbers |= read_process_numbers(trace) | {number for number in numbers if type(number) is int}
+        drawn = [value for source in sources if source.kind == "os-entropy" for value in source.values[:MAX_NAMES]]
+        names = [value[:NAME_DIGITS] for value in drawn if isinstance(value, str) and HEXADECIMAL.fullmatch(value)]
+        self._identifiers = tuple(dict.fromkeys(names))[:MAX_NAMES]
 
     def stop(self) -> None:
         """End capturing: what is printed and saved from now on is not the run's."""
@@ -161,19 +166,22 @@ class OutputCapture:
             yield replace(found, was_there=name in self._before)
         for name in changes.untouched:
             yield FileOutput(name=PurePath(name).as_posix(), format=UNTOUCHED)
+        for file in self._outside:
+            if os.path.isfile(file.path):  # noqa: PTH113  # neither a pipe nor what was deleted meanwhile
+                yield replace(read_contents(Path(file.path), file.name, known), was_there=file.was_there)
 
 
-def find_process_numbers(own: int) -> range:
-    """Return the numbers that processes and threads of this run may have got, its own first.
+def find_process_numbers(own: int) -> tuple[int, int] | None:
+    """Return the first and last of the numbers that processes and threads of this run may have got.
 
     Linux numbers them one after the other, for all programs of the machine together, and tells the last one at the end
-    of ``/proc/loadavg`` (proc(5)). Elsewhere, and where the numbers have begun anew, only its own is known.
+    of ``/proc/loadavg`` (proc(5)). None elsewhere, and where the numbers have begun anew.
     """
     try:
         last = int(Path("/proc/loadavg").read_text(encoding="ascii").split()[-1])
-    except (OSError, ValueError):
-        last = own
-    return range(own, min(max(own, last), own + MAX_PROCESSES) + 1)
+    except (OSError, ValueError, IndexError):
+        return None
+    return (own, last) if last >= own else None
 
 
 def _choose_digest() -> Callable[[Any], tuple[bytes, int]]:

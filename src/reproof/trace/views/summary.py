@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from reproof.errors import TraceError
@@ -20,13 +21,16 @@ from reproof.trace.views.curves import MAX_SAMPLED, SampledCurves, sample_curves
 from reproof.trace.views.salvage import salvage_trace
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Iterator, Mapping
-    from pathlib import Path
 
     from reproof.schema import RunHeader
     from reproof.trace.rank import RankTrace
     from reproof.trace.views.curves import Curve
     from reproof.trace.views.salvage import SalvagedTrace
+
+MAX_LAST: Final = 8
+"""Frames that are read to find the last loss of a process."""
 
 MAX_METRIC_FRAMES: Final = 128
 """Frames of which metrics are read: those of an evaluation can hold many numbers."""
@@ -104,6 +108,8 @@ class ChildSummary:
         num_steps: Steps that ended.
         num_events: Events.
         incomplete: Why this is not the record of the whole process, or None.
+        rank: Its rank among those that train together, or None.
+        last_loss: Its last loss, or None.
     """
 
     name: str
@@ -111,6 +117,8 @@ class ChildSummary:
     num_steps: int
     num_events: int
     incomplete: str | None
+    rank: int | None = None
+    last_loss: float | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values that JSON can hold."""
@@ -120,6 +128,8 @@ class ChildSummary:
             "steps": self.num_steps,
             "events": self.num_events,
             "incomplete": self.incomplete,
+            "rank": self.rank,
+            "last_loss": None if self.last_loss is None else repr(self.last_loss),
         }
 
 
@@ -139,6 +149,7 @@ class RunSummary:
         incomplete: Why this is not the record of a whole run, or None.
         damage: What cannot be read, one line each. Only what was looked at: `SalvagedTrace.verify` looks at everything.
         children: What the processes recorded that these have started.
+        first: What the first process recorded, if it trains together with some of these.
     """
 
     folder: str
@@ -152,6 +163,7 @@ class RunSummary:
     incomplete: str | None = None
     damage: tuple[str, ...] = ()
     children: tuple[ChildSummary, ...] = ()
+    first: tuple[ChildSummary, ...] = ()
 
     @property
     def num_steps(self) -> int:
@@ -232,7 +244,23 @@ def summarise(trace: SalvagedTrace) -> RunSummary:
         incomplete=trace.explain_incomplete(),
         damage=tuple(dict.fromkeys(damage)),
         children=tuple(summarise_children(trace.folder)),
+        first=tuple(summarise_first(trace)),
     )
+
+
+def summarise_first(trace: SalvagedTrace) -> Iterator[ChildSummary]:
+    """Yield what the first process recorded, if it is one of those that train together: some launch their own ranks."""
+    parallel = () if trace.header is None or trace.header.origin is not None else trace.header.parallel
+    for own in parallel[:1]:
+        yield ChildSummary(
+            name=f"rank {own.rank}",
+            label="0",
+            num_steps=sum(rank.num_steps for rank in trace.ranks.values()),
+            num_events=sum(rank.num_events for rank in trace.ranks.values()),
+            incomplete=trace.explain_incomplete(),
+            rank=own.rank,
+            last_loss=read_last_loss(trace),
+        )
 
 
 def summarise_children(folder: Path) -> Iterator[ChildSummary]:
@@ -252,7 +280,36 @@ def summarise_children(folder: Path) -> Iterator[ChildSummary]:
             num_steps=sum(rank.num_steps for rank in trace.ranks.values()),
             num_events=sum(rank.num_events for rank in trace.ranks.values()),
             incomplete=trace.explain_incomplete(),
+            rank=None if known is None else known.rank,
+            last_loss=None if known is None or known.rank is None else read_last_loss(trace),
         )
+
+
+def find_rank(run: str | os.PathLike[str], rank: int) -> str | os.PathLike[str]:
+    """Return the folder of the trace in which a rank is: of the run, or of a process that another has started.
+
+    Raises:
+        TraceError: If there is no such rank.
+    """
+    folder = Path(run)
+    trace = salvage_trace(folder)
+    own = set(trace.ranks) if trace.header is not None and trace.header.num_ranks > 1 else set()
+    first = {child.rank for child in summarise_first(trace)}
+    if rank in first:
+        return run
+    if rank in own:
+        return run
+    found = {child.rank: child.label for child in summarise_children(folder) if child.rank is not None}
+    if rank not in found:
+        known = ", ".join(map(str, sorted({*own, *found, *(known for known in first if known is not None)}))) or "none"
+        raise TraceError(f"{folder} has no rank {rank}", f"its ranks: {known}", slug="trace-missing")
+    return folder / PROCESSES / found[rank]
+
+
+def read_last_loss(trace: SalvagedTrace) -> float | None:
+    """Return the last loss of a process, of the first of its losses; None if it has none that was kept."""
+    curves = _sample(trace, "loss", MAX_LAST).curves
+    return curves[0].points[-1].value if curves and curves[0].points else None
 
 
 def _sample(trace: SalvagedTrace, stage: Stage, max_frames: int = MAX_SAMPLED) -> SampledCurves:

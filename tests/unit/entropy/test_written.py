@@ -1,0 +1,109 @@
+"""Files that are written elsewhere than in the working folder."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from reproof.entropy.ledger import Ledger, Written, read_written
+from reproof.entropy.written import MAX_WRITTEN, WrittenFiles
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+@pytest.fixture
+def interceptor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Return an interceptor with a ledger; the working folder and the trace's are beside each other."""
+    for name in ("work", "trace", "out"):
+        (tmp_path / name).mkdir()
+    monkeypatch.chdir(tmp_path / "work")
+    return SimpleNamespace(folder=tmp_path / "trace", ledger=Ledger(tmp_path / "trace", "0"))
+
+
+@pytest.fixture
+def hear(interceptor: Any) -> Callable[..., list[Written]]:
+    """Return a function that takes audit events, and returns what is noted."""
+    files = WrittenFiles(interceptor)
+
+    def hear(*events: tuple[Any, ...]) -> list[Written]:
+        for event, *arguments in events:
+            files.hear(event, tuple(arguments))
+        return read_written(interceptor.folder)
+
+    return hear
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        ("open", "../out/x", "w", 0),
+        ("open", "../out/x", "ab", 0),
+        ("open", "../out/x", "r+", 0),
+        ("open", b"../out/x", None, os.O_WRONLY | os.O_CREAT),
+        ("open", Path("../out/x"), None, os.O_RDWR),
+        ("os.rename", "y", "../out/x", -1, -1),
+        ("sqlite3.connect", "../out/x"),
+    ],
+    ids=str,
+)
+def test_whatever_is_opened_to_write_is_noted(
+    event: tuple[Any, ...], hear: Callable[..., list[Written]], tmp_path: Path
+) -> None:
+    """By the name that the program gives it, and where that is; once."""
+    assert hear(event, event) == [Written(str(tmp_path / "out" / "x"), "../out/x", was_there=False)]
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        ("open", "../out/x", "r", 0),
+        ("open", "../out/x", None, os.O_RDONLY),
+        ("open", 3, "w", 0),
+        ("open", "x", "w", 0),
+        ("open", "../trace/x", "w", 0),
+        ("open", "../.cache/x", "w", 0),
+        ("open", "../out/__pycache__/x", "w", 0),
+        ("open", "/dev/null", "w", 0),
+        ("open", f"{sys.prefix}/x", "w", 0),
+        ("sqlite3.connect", ":memory:"),
+        ("os.remove", "../out/x", -1),
+    ],
+    ids=str,
+)
+def test_what_is_no_output_elsewhere_is_not(event: tuple[Any, ...], hear: Callable[..., list[Written]]) -> None:
+    """What is read, is in the folder, belongs to the system or is a cache."""
+    assert hear(event) == []
+
+
+def test_whether_it_was_there(hear: Callable[..., list[Written]], tmp_path: Path) -> None:
+    """The first time that the run opens it."""
+    (tmp_path / "out" / "x").touch()
+    assert [file.was_there for file in hear(("open", str(tmp_path / "out" / "x"), "a", 0))] == [True]
+
+
+def test_a_forked_child_notes_its_own(interceptor: Any, hear: Callable[..., list[Written]]) -> None:
+    """In its ledger; what one of both has made was not there before."""
+    hear(("open", "../out/x", "w", 0))
+    Path("../out/x").touch()
+    interceptor.ledger = Ledger(interceptor.folder, "0.1")
+    found = hear(("open", "../out/x", "a", 0), ("open", "../out/y", "w", 0))
+    assert [(file.name, file.was_there) for file in found] == [("../out/x", False), ("../out/y", False)]
+
+
+def test_bounded_and_never_an_error(interceptor: Any, hear: Callable[..., list[Written]]) -> None:
+    """So many files of a process; a path that cannot be is a problem of the record, not of the program."""
+    found = hear(*(("open", f"../out/{number}", "w", 0) for number in range(MAX_WRITTEN + 3)))
+    assert len(found) == MAX_WRITTEN
+
+    class Broken(os.PathLike[str]):
+        def __fspath__(self) -> str:
+            raise ValueError("no path")
+
+    hear(("open", Broken(), "w", 0))
+    assert interceptor.ledger.problems == ["a file that was written is not known: no path"]

@@ -1,0 +1,69 @@
+"""A run that waits for a process that has died is noticed, and no other."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from reproof.launch.stalls import StallWatch, find_dead, is_alive
+from reproof.schema import Origin, RunHeader
+from reproof.trace.writer import TraceWriter
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+HEADER = RunHeader(
+    run_id="0" * 32,
+    status="running",
+    level="steps",
+    command=("train.py",),
+    num_batches=None,
+    statistics=False,
+    created="2026-01-01T00:00:00+00:00",
+)
+
+
+def dead_process() -> int:
+    """Return the number of a process that has ended."""
+    process = subprocess.Popen(["/bin/true"])
+    process.wait()
+    return process.pid
+
+
+@pytest.mark.parametrize(("status", "has_died"), [("running", True), ("running", False), ("complete", True)])
+def test_it_is_a_stall_if_a_process_has_died(tmp_path: Path, status: str, *, has_died: bool) -> None:
+    """One that closed its trace has done its work, and one that lives may go on."""
+    number = dead_process() if has_died else os.getpid()
+    header = replace(
+        HEADER,
+        status=status,
+        origin=Origin(label="0.2", rank=1),
+        environment={"process": {"pid": number}},
+    )
+    TraceWriter(tmp_path / "a" / "processes" / "0.2", header, rank=0).close()
+    watch = StallWatch(tmp_path / "a", limit_seconds=0.01)
+    told = [None]
+    until = time.monotonic() + 1
+    while told[-1] is None and time.monotonic() < until:
+        time.sleep(0.02)
+        told.append(watch.find_stall())
+    is_stalled = status == "running" and has_died
+    assert list(find_dead(tmp_path / "a")) == (["process 0.2 (rank 1)"] if is_stalled else [])
+    assert (told[-1] or "").startswith("process 0.2 (rank 1) had died, and" if is_stalled else "")
+    assert (told[-1] is not None) == is_stalled
+
+
+def test_a_process_that_waits_to_be_asked_for_has_ended() -> None:
+    """A zombie has a number."""
+    process = subprocess.Popen(["/bin/true"])
+    until = time.monotonic() + 20
+    while is_alive(process.pid) and time.monotonic() < until:
+        time.sleep(0.01)
+    assert not is_alive(process.pid)
+    process.wait()
+    assert is_alive(os.getpid())
