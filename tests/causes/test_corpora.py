@@ -2,7 +2,7 @@
 
 The variable REPROOF_CORPUS names a folder with `score.py` and `cases/`, REPROOF_FAILING one with cases on which it was
 once wrong. The score is run as it stands, one case at a time: it knows what is true, and these tests know nothing of
-it. `NOT_YET` says what is still beyond reproof.
+it.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+
 import pytest
 
 CORPUS, FAILING = "REPROOF_CORPUS", "REPROOF_FAILING"
