@@ -99,7 +99,9 @@ def test_each_command_and_option_exists(page: Path) -> None:
         words = match[1].split()
         command = find_command(words)
         options = {name for parameter in command.params for name in parameter.opts} if command else set()
-        given = {word.partition("=")[0] for word in takewhile(lambda word: not word.endswith(".py"), words)}
+        given = {
+            word.partition("=")[0] for word in takewhile(lambda word: word != "--" and not word.endswith(".py"), words)
+        }
         if command is None or {word for word in given if re.fullmatch(r"--[a-z][\w-]+", word)} - options - {"--help"}:
             wrong.append(code)
     assert wrong == []
