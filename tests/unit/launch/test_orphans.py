@@ -18,7 +18,8 @@ SCRIPT = """
     if sys.argv[1] == "adopt":
         Orphans.adopt()
     beside = subprocess.Popen(["/bin/sleep", "60"])
-    run = subprocess.Popen(["/bin/sh", "-c", "/bin/sleep 60 & (/bin/sleep 60 & exec /bin/sleep 60) & kill -9 $$"])
+    left = "(/bin/sleep 20 & (/bin/sleep 20 & exec /bin/sleep 20) & kill -9 $$) > /dev/null 2>&1"
+    run = subprocess.Popen(["/bin/sh", "-c", left])
     run.wait()
     killed = Orphans.end([beside.pid], grace_seconds=0)
     print(killed, beside.poll(), list_children(os.getpid()) == {beside.pid})
