@@ -66,9 +66,9 @@ $(VENV)/.dependencies: constraints.txt pyproject.toml $(VENV)/.build-tools | $(V
 
 # What the processes that tests start are spared: tests/light_start.py.
 $(VENV)/.light-start: tests/light_start.py $(VENV)/.created
-	@cp $< $(VENV)/lib/python3*/site-packages/reproof_light_start.py
-	@echo 'import os; "REPROOF_LIGHT_START" in os.environ and __import__("reproof_light_start")' \
-	    >"$$(echo $(VENV)/lib/python3*/site-packages)/reproof_light_start.pth"
+	@cd $(VENV)/lib/python3*/site-packages && cp "$(CURDIR)/$<" reproof_light_start.py && \
+	    echo 'import os; "REPROOF_LIGHT_START" in os.environ and __import__("reproof_light_start")' \
+	    >reproof_light_start.pth
 	@touch $@
 
 $(VENV)/.installed: $(VENV)/.wheel $(VENV)/.dependencies $(VENV)/.light-start
