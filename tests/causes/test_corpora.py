@@ -31,11 +31,6 @@ def name_of(case: Path) -> str:
     return case.name
 
 
-def kind_of(case: Path) -> str:
-    """Return the kind of a case, with which its name begins."""
-    return case.name.partition("_")[0]
-
-
 class Score:
     """The score of the corpus, run on one case in a folder of the test."""
 
@@ -90,7 +85,7 @@ def test_a_case_of_the_corpus_is_judged_right(case: Path, score: Score) -> None:
     score.check(case)
 
 
-@pytest.mark.one_of_each(by=kind_of)
+@pytest.mark.a_third
 @pytest.mark.parametrize("case", find_cases(FAILING), ids=name_of)
 def test_a_case_that_was_judged_wrong_once_is_judged_right(case: Path, score: Score) -> None:
     """It is detected, located and explained, and no clean case is accused."""

@@ -69,7 +69,9 @@ def search(project: Path, parts: dict[str, str], environment: dict[str, str], ve
     return done.stderr
 
 
-@pytest.mark.parametrize(("parts", "name"), [(GENERATOR, "RNG"), (MODEL, "MODEL")])
+@pytest.mark.parametrize(
+    ("parts", "name"), [pytest.param(GENERATOR, "RNG", marks=pytest.mark.thorough), (MODEL, "MODEL")]
+)
 def test_what_carries_state_is_named_first(
     parts: dict[str, str], name: str, tmp_path: Path, environment: dict[str, str]
 ) -> None:
