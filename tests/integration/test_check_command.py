@@ -124,7 +124,7 @@ class TestVerdicts:
             from pathlib import Path
             from training import step
             losses = [step() for _ in range(4)]
-            Path("notes.txt").write_text(f"{Path('notes.txt').read_text()}{losses}")
+            Path("notes.txt").write_text(f"{Path('notes.txt').read_text()}{losses}\\n")
             Path("weights.txt").write_text(str(losses[-1]))
             if Path("old.txt").exists():
                 os.remove("old.txt")
@@ -132,7 +132,7 @@ class TestVerdicts:
         """
         checker.write(script)
         for name in ("notes.txt", "old.txt"):
-            (checker.folder / name).write_text("mine", encoding="utf-8")
+            (checker.folder / name).write_text("mine\n", encoding="utf-8")
         arguments = ("train.py", "--runs", "5", "-q", "--json", "mine.json", "--", "x")
         done = checker.run("--keep", "traces", "--json", "found.json", *arguments)
         assert (done.code, [line.split()[2] for line in done.err.splitlines()]) == (0, ["--runs", "--json"])

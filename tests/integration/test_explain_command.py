@@ -158,7 +158,7 @@ class TestExplain:
         user.run("run", "-o", "validated", "train.py", "--validate")
         finished = user.run("explain", "plain", "validated", "--json", "result.json")
         assert finished.code == 1
-        assert "the baseline ran `train.py`, the candidate `train.py --validate`" in finished.out
+        assert "the baseline ran `python train.py`, the candidate `python train.py --validate`" in finished.out
         (cause,) = user.result()["causes"]
         line = user.script.read_text(encoding="utf-8").splitlines()[cause["line"] - 1]
         assert (cause["kind"], cause["confirmed"], line.strip()) == ("code-change", True, "for rows in valid:")

@@ -220,8 +220,13 @@ def needs_explanation(comparison: Comparison) -> bool:
 
 
 def order_candidates(comparisons: Sequence[Comparison]) -> list[int]:
-    """Return the numbers of the candidates, those with the worst verdict first."""
-    return sorted(range(len(comparisons)), key=lambda number: ORDER.index(comparisons[number].verdict))
+    """Return the numbers of the candidates: those with the worst verdict first, and of those the first to part."""
+
+    def badness(number: int) -> tuple[int, bool]:
+        first = comparisons[number].first
+        return ORDER.index(comparisons[number].verdict), first is not None and not first.is_within_steps
+
+    return sorted(range(len(comparisons)), key=badness)
 
 
 def choose_worst(comparisons: Sequence[Comparison]) -> Comparison:

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 
 def hook_joins(context: Context) -> None:
-    """Hook `threading.Thread.join`.
+    """Hook `threading.Thread.join`, and the end of the script, at which Python waits for all threads.
 
-    Effects: replaces the method until the patches of the context are restored.
+    Effects: replaces the method, and `threading._shutdown`, until the patches of the context are restored.
     """
 
     def wrap(original: Callable[..., None]) -> Callable[..., None]:
@@ -35,7 +35,18 @@ def hook_joins(context: Context) -> None:
 
         return join
 
+    def wrap_shutdown(original: Callable[[], None]) -> Callable[[], None]:
+        def shutdown() -> None:
+            original()
+            if context.is_active:  # exit handlers, which come next, may record as well
+                with context.problems.guard(BESIDE):
+                    context.background.place_rest()
+                    context.trainings.place_rest()
+
+        return shutdown
+
     context.patches.replace(threading.Thread, "join", wrap)
+    context.patches.replace(threading, "_shutdown", wrap_shutdown)
 
 
 def hook_tasks(context: Context) -> None:

@@ -157,13 +157,16 @@ class TestSurroundings:
         [
             ("run 3fa9c1ab", "run <name>"),
             ("3FA9C1AB-12cd-4e5f-8a9b-0123456789ab ends", "<name> ends"),
-            ("amber-badger-3fa9c1", "amber-badger-<name>"),
+            ("amber-badger-3fa9c1: loss 0.5", "<name>: loss 0.5"),
+            ("run 3fa9c1_calm", "run <name>"),
+            ("accuracy-3fa9c1", "accuracy-<name>"),
+            ("v2-3fa9c1", "v2-<name>"),
             ("best_3fa9c1ab_acc_91", "best_<name>_acc_91"),
             ("3fa9c1ab-9123", "<name>-9123"),
             ("3fa9c1: 3fa9c1", "<name>: <name>"),
         ],
     )
-    def test_random_digits_give_way_and_nothing_beside_them(self, line: str, masked: str) -> None:
+    def test_random_digits_give_way_with_words_that_state_nothing(self, line: str, masked: str) -> None:
         """A result that is joined to them stays."""
         assert mask_line(line, BASELINE)[0] == masked
         assert mask_name(line, BASELINE) == masked
