@@ -256,7 +256,7 @@ RANDOM: Final = re.compile(r"[0-9A-Fa-f]{8}-(?:[0-9A-Fa-f]{4}-){3}[0-9A-Fa-f]{12
 """Random digits as a text has them: a whole UUID, or as many as there are. What a hyphen joins to them is none."""
 
 
-JOINED_BEFORE: Final = re.compile(r"(?<![A-Za-z0-9_-])(?:[A-Za-z]{1,32}[-_]){0,4}\Z")
+JOINED_BEFORE: Final = re.compile(r"(?<![A-Za-z0-9])(?:[A-Za-z]{1,32}[-_]){0,4}\Z")
 JOINED_AFTER: Final = re.compile(r"(?:[-_][A-Za-z]{1,32}){0,4}(?![A-Za-z0-9_-])")
 """Words without digits that a name has before and after its random digits."""
 MAX_JOINED: Final = 160

@@ -161,6 +161,7 @@ class TestSurroundings:
             ("run 3fa9c1_calm", "run <name>"),
             ("accuracy-3fa9c1", "accuracy-<name>"),
             ("v2-3fa9c1", "v2-<name>"),
+            ("acc_91_calm-3fa9c1", "acc_91_<name>"),
             ("best_3fa9c1ab_acc_91", "best_<name>_acc_91"),
             ("3fa9c1ab-9123", "<name>-9123"),
             ("3fa9c1: 3fa9c1", "<name>: <name>"),
