@@ -98,7 +98,7 @@ quick: setup ## run the unit and property tests, in two minutes; ARGS="-k digest
 	@$(PYTEST) --tier quick tests/unit tests/property $(ARGS)
 
 .PHONY: test
-test: setup ## run every behaviour once, in twelve minutes; ARGS="tests/integration -k show" for some
+test: setup ## run every behaviour once; ARGS="tests/integration -k show" for some
 	@$(PYTEST) --tier test --durations=10 $(ARGS)
 
 .PHONY: thorough
