@@ -171,14 +171,17 @@ class RunPair:
             tally.pairs += tally.left
             return
         traces = self.baseline.ranks[rank], self.candidate.ranks[rank]
-        trained = find_trained(traces) if tally.left else frozenset()
+        extras = [extra for extra in tally.extras if extra.event.stage == "final"]
+        trained = find_trained(traces) if tally.left or extras else frozenset()
         for pair in tally.left:
             members = members_of(traces[0], pair.baseline), members_of(traces[1], pair.candidate)
             if owner_of(pair.event.name) not in trained and are_snapshots(traces, members):
                 self._tell_copies(pair.event, tally)
             else:
                 tally.pairs.append(pair)
-        for extra in [extra for extra in tally.extras if extra.event.stage == "final"]:
+        for extra in extras:
+            if owner_of(extra.event.name) in trained:
+                continue
             owner = traces[0 if extra.is_in_baseline else 1]
             if extra.place is not None and are_snapshots(traces, (members_of(owner, extra.place), Counter())):
                 tally.extras.remove(extra)

@@ -256,9 +256,9 @@ RANDOM: Final = re.compile(r"[0-9A-Fa-f]{8}-(?:[0-9A-Fa-f]{4}-){3}[0-9A-Fa-f]{12
 """Random digits as a text has them: a whole UUID, or as many as there are. What a hyphen joins to them is none."""
 
 
-JOINED_BEFORE: Final = re.compile(r"(?<![A-Za-z0-9])(?:[A-Za-z]{1,32}[-_]){0,4}\Z")
-JOINED_AFTER: Final = re.compile(r"(?:[-_][A-Za-z]{1,32}){0,4}(?![A-Za-z0-9_-])")
-"""Words without digits that a name has before and after its random digits."""
+MEMORABLE: Final = re.compile(r"(?<![A-Za-z0-9])(?:[A-Za-z]{1,32}[-_]){2,4}\Z")
+"""The words of a name that is made to be remembered, before its random digits: ``calm-badger-``. A single word may as
+well be what a file is of: ``cat-3fa9c1.png``."""
 MAX_JOINED: Final = 160
 
 
@@ -293,24 +293,17 @@ def _find_temporary(text: str, surroundings: Surroundings) -> Iterator[Span]:
 
 
 def _find_identifiers(text: str, surroundings: Surroundings) -> Iterator[Span]:
-    """Yield random digits that the run was given, and made a name of for itself.
+    """Yield random digits that the run was given, and made a name of for itself, with the words before them.
 
-    The words that are joined to them belong to the name, ``calm-badger-3fa9c1``, unless one of them may state a result,
-    as in ``best_3fa9c1_acc_91``.
+    Not words that may state a result, nor what follows: ``best_3fa9c1_acc_91``.
     """
     lower = text.lower()
     for identifier in surroundings.identifiers:
         start = lower.find(identifier)
         while start >= 0 and (match := RANDOM.match(text, start)) is not None:
-            before, after = (
-                JOINED_BEFORE.search(text, max(0, start - MAX_JOINED), start),
-                JOINED_AFTER.match(text, match.end()),
-            )
-            words = re.findall(r"[A-Za-z]+", f"{before[0] if before else ''} {after[0] if after else ''}")
-            if before is not None and after is not None and not any(map(is_result, words)):
-                yield Span(before.start(), after.end(), "name")
-            else:
-                yield Span(*match.span(), "name")
+            words = MEMORABLE.search(text, max(0, start - MAX_JOINED), start)
+            is_name = words is not None and not any(map(is_result, re.findall(r"[A-Za-z]+", words[0])))
+            yield Span(words.start() if words is not None and is_name else start, match.end(), "name")
             start = lower.find(identifier, match.end())
 
 

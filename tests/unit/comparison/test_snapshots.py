@@ -90,6 +90,23 @@ def test_which_state_the_trained_model_ends_with_is_judged(tmp_path: Path, *, is
     assert found.first.stage == "final"
 
 
+def test_a_state_that_one_trained_model_alone_holds_is_judged(tmp_path: Path) -> None:
+    """As an attribute of its own."""
+    for name, keeps in (("a", False), ("b", True)):
+        torch.manual_seed(0)
+        with Recording(tmp_path / name):
+            model = nn.Linear(2, 1)
+            optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+            for step in range(3):
+                optimizer.zero_grad()
+                model(torch.ones(3, 2)).sum().backward()
+                optimizer.step()
+                if keeps and step == 1:
+                    model.best = model.weight.detach().clone()
+    found = compare(tmp_path)
+    assert found.verdict == "diverged", (found.beside, found.skipped)
+
+
 def test_copies_of_runs_that_have_parted_before_are_counted_as_all_else(tmp_path: Path) -> None:
     """They differ because the training does."""
     for name, rate in (("a", 0.1), ("b", 0.2)):

@@ -53,8 +53,16 @@ def trainings() -> Iterator[tuple[Path, set[Place]]]:
 def clean() -> Iterator[tuple[Path, set[Place]]]:
     """Yield ordinary scripts, our examples but the faulty one, and trainings that resume."""
     for folder in (Path(__file__).parent / "clean", TESTS.parent / "examples", TESTS / "resuming"):
-        yield from ((script, set()) for script in sorted(folder.rglob("*.py")) if script.name != "train_augmented.py")
+        yield from ((script, set()) for script in sorted(folder.rglob("*.py")) if script != faulty_example()[0])
     yield TESTS / "searching" / "search.py", set()
+
+
+def faulty_example() -> tuple[Path, set[Place]]:
+    """Return the example that forgets a seed."""
+    script = TESTS.parent / "examples" / "digits" / "train_augmented.py"
+    lines = enumerate(script.read_text(encoding="utf-8").splitlines(), 1)
+    (line,) = (number for number, text in lines if "default_rng()" in text)
+    return script, {("unseeded-generator", script.name, line)}
 
 
 def corpus() -> Iterator[tuple[Path, set[Place]]]:
@@ -65,6 +73,12 @@ def corpus() -> Iterator[tuple[Path, set[Place]]]:
         if (path.parent / command[0]).is_file():
             found = case.get("causes", []) if case["expect"] == "diverged" and "resume" not in case else []
             yield path.parent / command[0], {(item.get("kind", ""), item["file"], item["line"]) for item in found}
+
+
+def test_the_line_of_the_faulty_example_is_named_and_no_other() -> None:
+    """It is the one that `make demo` shows."""
+    script, right = faulty_example()
+    assert places_of(read_target(script)[0].findings, script.parent) == right
 
 
 def test_faults_are_named_and_nobody_is_accused() -> None:

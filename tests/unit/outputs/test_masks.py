@@ -158,16 +158,18 @@ class TestSurroundings:
             ("run 3fa9c1ab", "run <name>"),
             ("3FA9C1AB-12cd-4e5f-8a9b-0123456789ab ends", "<name> ends"),
             ("amber-badger-3fa9c1: loss 0.5", "<name>: loss 0.5"),
-            ("run 3fa9c1_calm", "run <name>"),
-            ("accuracy-3fa9c1", "accuracy-<name>"),
+            ("logs/x-amber_badger-3fa9c1", "logs/<name>"),
+            ("run 3fa9c1_calm", "run <name>_calm"),
+            ("cat-3fa9c1.png", "cat-<name>.png"),
+            ("top-accuracy-3fa9c1", "top-accuracy-<name>"),
             ("v2-3fa9c1", "v2-<name>"),
-            ("acc_91_calm-3fa9c1", "acc_91_<name>"),
+            ("acc_91_calm_crane-3fa9c1", "acc_91_<name>"),
             ("best_3fa9c1ab_acc_91", "best_<name>_acc_91"),
             ("3fa9c1ab-9123", "<name>-9123"),
             ("3fa9c1: 3fa9c1", "<name>: <name>"),
         ],
     )
-    def test_random_digits_give_way_with_words_that_state_nothing(self, line: str, masked: str) -> None:
+    def test_random_digits_give_way_with_the_words_of_a_made_up_name(self, line: str, masked: str) -> None:
         """A result that is joined to them stays."""
         assert mask_line(line, BASELINE)[0] == masked
         assert mask_name(line, BASELINE) == masked
