@@ -146,6 +146,11 @@ SINGLE = {
     "output of a shell": ("os.popen", "wall-clock", "import os\nprint([line for line in os.popen('date +%N')])"),
     "random device": ("/dev/urandom", "os-entropy", "with open('/dev/urandom', 'rb') as f:\n    print(f.read(8))"),
     "load": ("os.getloadavg", "environment", "import os, time\nprint(os.getloadavg(), os.getpid())"),
+    "free memory": (
+        "psutil.virtual_memory",
+        "environment",
+        "import os, psutil\nprint(psutil.virtual_memory(), os.getpid())",
+    ),
     "state of random": ("random.getstate", "unseeded-rng", "import random\nprint(random.getstate())"),
     "state of numpy.random": (
         "numpy.random.get_state",

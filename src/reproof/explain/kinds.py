@@ -181,6 +181,7 @@ KINDS: Final[Mapping[CauseKind, KindRow]] = {
         instruction="fix it where the run is started, and write it down with the results",
         instructions={
             "getcwd": "let no seed and no order follow from a path; find files by Path(__file__).parent",
+            "psutil": "fix the number that follows from it, such as the batch size, and write it down",
             "ATEN": "ATEN_CPU_CAPABILITY=default python train.py    # one code path on every processor",
             "ONEDNN": "ONEDNN_MAX_CPU_ISA=AVX2 python train.py    # one code path on every processor that has it",
             "MKL": "MKL_CBWR=COMPATIBLE python train.py    # one code path on every processor",

@@ -4,6 +4,7 @@
 - `clocks`: `time`, `datetime` and what reads them
 - `file_times`: times of files
 - `surroundings`: process number, host, user, current folder, temporary names
+- `machine`: how much of memory, disks and processors is free
 - `listings`: the order in which folders are listed
 - `files`, `outside`: files that an earlier run wrote, in the working folder and elsewhere
 - `file_access`: who opens or looks for a file, for these two

@@ -1,0 +1,28 @@
+"""What measures the machine gives back a value of an earlier run in the form that it has itself."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections import namedtuple
+
+from reproof.entropy.sources.machine import restore
+
+Memory = namedtuple("Memory", "total available")  # noqa: PYI024  # as psutil makes them
+
+
+def test_a_named_tuple_comes_back_as_one() -> None:
+    """JSON keeps it as a list."""
+    noted = json.loads(json.dumps(Memory(8, 3)))
+    assert restore(lambda: Memory(8, 4), noted) == Memory(8, 3)
+
+
+def test_numbers_and_lists_of_them_come_back_as_they_are() -> None:
+    """Those that psutil returns of one processor, or of each."""
+    assert restore(lambda: 0.5, 12.5) == 12.5
+    assert restore(lambda **_: [0.5, 0.5], [12.5, 25.0], percpu=True) == [12.5, 25.0]
+
+
+def test_what_the_function_is_given_is_asked_again() -> None:
+    """The form of the free space of a folder needs the folder."""
+    assert restore(shutil.disk_usage, [3, 2, 1], ".").free == 1
