@@ -142,7 +142,8 @@ def explain_exact(a: Sequence[Number], b: Sequence[Number], measured: Measured |
         return "the same values in another shape or data type"
     if are_reordered(a, b):
         return f"the same {count(len(a), 'value')} in another order"
-    return f"{measured.num_differing} of {count(measured.num_elements, 'value')} differ"
+    verb = "differs" if measured.num_differing == 1 else "differ"
+    return f"{measured.num_differing} of {count(measured.num_elements, 'value')} {verb}"
 
 
 def explain_statistics(a: Numbers, b: Numbers) -> str | None:

@@ -103,7 +103,8 @@ def stage_lines(comparison: Comparison) -> list[str]:
     """Return a line per stage: its events, and, of runs that part, at which steps they differ."""
     lines = []
     for stage in comparison.counts:
-        state = "equal" if not stage.differing else f"{stage.differing} of them differ"
+        verb = "differs" if stage.differing == 1 else "differ"
+        state = f"{stage.differing} of them {verb}" if stage.differing else "equal"
         lines.append(f"  {stage.stage:<9}  {plural(stage.compared, 'event')}, {state}")
     first = comparison.first
     steps = next((one for one in comparison.steps if first is not None and one.rank == first.rank), None)

@@ -96,7 +96,7 @@ class TestVerdicts:
         assert "step 1, batch (content): loader0(100)[0]" in lines
         assert "sample 1 (index 2) of 2 has other content" in lines
         assert "batch      9 events, 2 of them differ" in lines
-        assert "step 1, batch (content): loader0(100)[1]: 1 of 2 values differ" in lines
+        assert "step 1, batch (content): loader0(100)[1]: 1 of 2 values differs" in lines
 
     def test_inconclusive(self, reproof: Any, run: Any, say: Any) -> None:
         """2, with what was not compared and why."""
