@@ -111,12 +111,20 @@ class Rules:
     def _find_unseeded(self) -> Iterator[Finding]:
         if self.program.sources.not_read or not self._is_training:
             return  # what was not read may well seed
-        for library in _SEEDS.keys() - {library for library, _ in self.seeds}:
+        handed_on = {library for node in self.program.nodes for library in self._seeded_by(node)}  # who calls it, seeds
+        for library in _SEEDS.keys() - {library for library, _ in self.seeds} - handed_on:
             for call, what in self._draws(library):
                 message = f"the global generator of {library} is never seeded, and {what}"
                 fix = f"{_SEEDS[library]}, or reproof.deterministic(seed=42), before the first draw"
                 yield self._make("unseeded-rng", call, message, fix)
                 break
+
+    def _seeded_by(self, node: ast.AST) -> tuple[str, ...]:
+        """Return the libraries that a function seeds which is named and not called, as ``for f in (torch.manual_seed,)``."""
+        if not isinstance(node, ast.Name | ast.Attribute) or getattr(self.program.parents[node], "func", None) is node:
+            return ()
+        name = self.program.resolve(node)
+        return catalogue.seeded_libraries(name) if isinstance(name, str) else ()
 
     def _draws(self, library: str) -> Iterator[tuple[ast.Call, str]]:
         """Yield the draws from a global generator that reach the training, with what each is for."""

@@ -123,6 +123,13 @@ UNSEEDED = {
 }
 
 SEEDED = {
+    "seeded by functions that are passed on": """
+        import random, numpy as np, torch
+        for seed in (torch.manual_seed, np.random.seed, random.seed):
+            seed(0)
+        w = torch.randn(4, requires_grad=True)
+        (w * x[np.random.permutation(4)] * random.random()).sum().backward()
+        """,
     "all three": """
         import random, torch, numpy as np
         random.seed(0); np.random.seed(0); torch.manual_seed(0)
