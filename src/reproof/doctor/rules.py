@@ -120,7 +120,7 @@ class Rules:
                 break
 
     def _seeded_by(self, node: ast.AST) -> tuple[str, ...]:
-        """Return the libraries that a function seeds which is named and not called, as ``for f in (torch.manual_seed,)``."""
+        """Return the libraries that a function seeds which is only named here, and called by whoever gets it."""
         if not isinstance(node, ast.Name | ast.Attribute) or getattr(self.program.parents[node], "func", None) is node:
             return ()
         name = self.program.resolve(node)

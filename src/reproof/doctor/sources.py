@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import bisect
 import io
+import itertools
 import tokenize
 import warnings
 from dataclasses import dataclass
@@ -117,26 +118,17 @@ def _shown(path: Path) -> str:
 
 def _parse(path: Path) -> Source:
     if path.suffix == NOTEBOOK:
-        return _parse_notebook(path)
-    data = path.read_bytes()
-    text = data.decode(tokenize.detect_encoding(io.BytesIO(data).readline)[0])
+        cells = [as_python(cell) for cell in read_cells(path)]
+        starts = tuple(itertools.accumulate(map(len, cells[:-1]), initial=0)) if cells else ()
+        text = "\n".join(itertools.chain.from_iterable(cells))
+    else:
+        data, starts = path.read_bytes(), ()
+        text = data.decode(tokenize.detect_encoding(io.BytesIO(data).readline)[0])
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # invalid escapes and the like: Python says so when it runs the script
         tree = ast.parse(text, filename=str(path))
     lines = io.StringIO(text, newline=None).read().split("\n")  # as Python counts them, unlike str.splitlines
-    return Source(path=path.resolve(), shown=_shown(path), tree=tree, lines=tuple(lines))
-
-
-def _parse_notebook(path: Path) -> Source:
-    lines: list[str] = []
-    starts = []
-    for cell in read_cells(path):
-        starts.append(len(lines))
-        lines += as_python(cell)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # as above
-        tree = ast.parse("\n".join(lines), filename=str(path))
-    return Source(path=path.resolve(), shown=_shown(path), tree=tree, lines=tuple(lines), starts=tuple(starts))
+    return Source(path=path.resolve(), shown=_shown(path), tree=tree, lines=tuple(lines), starts=starts)
 
 
 def _describe(error: Exception) -> str:
