@@ -52,6 +52,16 @@ def describe_code(project: Path, entry: str | None = None, *, keeps_text: bool =
     return {"entry": entry, "files": files, "git": _describe_git(project)}
 
 
+def describe_entry(project: Path, entry: str) -> dict[str, Any] | None:
+    """Return what is recorded of a training that the user names for a folder that kept no code; None if it is not here.
+
+    Its file alone is listed: that it may run is known, and not that it is the code which made the folder.
+    """
+    name = entry.partition(":")[0]
+    files = describe_sources({name: project / name}, entry)
+    return {"entry": entry, "files": files, "git": None} if files else None
+
+
 def describe_sources(
     paths: Mapping[str, Path], entry: str | None, *, keeps_text: bool = False
 ) -> dict[str, dict[str, Any]]:

@@ -13,7 +13,9 @@ from reproof.bundle.records import TrialInfo
 from reproof.bundle.weights import WeightTensor, digest_weights, write_weights
 from reproof.bundle.writer import BundleContents, write_bundle
 from reproof.reproducing.evidence import Gate
+from reproof.reproducing.gates import check_files
 from reproof.reproducing.imported import Rounding, find_contradictions, judge_kept
+from reproof.reproducing.job import ReproduceRequest, open_job
 from reproof.reproducing.kept import compare_kept, measure_tensors, measure_weights
 from reproof.reproducing.worker import WorkerResult
 
@@ -110,6 +112,19 @@ def test_a_kept_metric_must_be_measured_again(bundle: Any, tmp_path: Path) -> No
     """Without it nothing is comparable."""
     verdict, reasons = judge(bundle, rerun(tmp_path, metrics={"temp": {"r2": 0.5}}))
     assert (verdict, "r2 of flow is missing in the reproduction" in reasons) == ("not-comparable", True)
+
+
+def test_the_training_is_named_once(bundle: Any, tmp_path: Path) -> None:
+    """The first time `--entry` is given it is kept with its file; the code that made the folder stays unknown."""
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.py").write_text("def train(config, run):\n    return {}\n")
+    options = {"bundle": bundle.folder, "project": tmp_path, "data": None}
+    for entry, kept in (("no.py:train", None), ("a.py:train", "a.py:train"), ("b.py:train", "a.py:train")):
+        with open_job(ReproduceRequest(entry=entry, **options), lambda _: None) as job:
+            assert (job.check_entry(), job.bundle.manifest.entry) == (entry, kept)
+    with open_job(ReproduceRequest(**options), lambda _: None) as job:
+        assert job.check_entry() == "a.py:train"
+        assert [gate.state for gate in check_files(job.bundle, job.project, job.entry)] == ["unknown", "unknown"]
 
 
 def test_another_scaler_is_not_comparable(bundle: Any, tmp_path: Path) -> None:
