@@ -95,7 +95,7 @@ def test_a_file_is_not_overwritten(told: Bundle, tmp_path: Path) -> None:
 PIP = """
 import itertools, sys
 for name in itertools.chain(["numpy"], itertools.repeat("torch")):
-    print(f"WARNING: Retrying (Retry(total=0)) after connection broken by 'X(<y>: no: z)': /whl/cpu/{name}/", file=sys.stderr)
+    print(f"WARNING: Retrying (R(total=0)) after connection broken by 'X(<y>: z)': /whl/{name}/", file=sys.stderr)
 """
 
 
