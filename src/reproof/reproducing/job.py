@@ -124,7 +124,7 @@ def open_job(request: ReproduceRequest, tell: Callable[[str], None]) -> Iterator
         UsageError: If the folder cannot be used.
 
     Effects: creates the folder; notes the training in a bundle of a folder of others that has none. If the block
-    raises, a folder without a file is removed; after Ctrl-C, one that was made beside the bundle with all that is in it.
+    raises, a folder without a file is removed; after Ctrl-C, one that was made beside the bundle with all in it.
     """
     tell(f"verifying {request.bundle}")
     bundle = _keep_entry(open_bundle(request.bundle), request)
