@@ -132,7 +132,21 @@ def _describe_git(project: Path) -> dict[str, Any] | None:
     if diff is None:
         return {**found, "diff": None, "diff_sha256": None}
     text = diff.decode("utf-8", "replace") if len(diff) <= MAX_DIFF_BYTES else None  # of a larger diff only the digest
-    return {**found, "diff": text, "diff_sha256": hashlib.sha256(diff).hexdigest()}
+    digest = hashlib.sha256(diff).hexdigest()
+    if text is not None and _is_private(text):
+        return {
+            **found,
+            "diff": None,
+            "diff_sha256": digest,
+            "withheld": "a credential, or a path of this user",
+        }
+    return {**found, "diff": text, "diff_sha256": digest}
+
+
+def _is_private(diff: str) -> bool:
+    """Whether a diff has in it what must not be given away; each of its lines is looked at as code."""
+    lines = (line[1:].strip() for line in diff.splitlines())
+    return str(Path.home()) in diff or any(find_in_code(line) for line in lines)
 
 
 def _find_remote(project: Path) -> str | None:
