@@ -24,7 +24,7 @@ from reproof.reproducing.diagnosis import (
     tell_carried,
 )
 from reproof.reproducing.evidence import Judgement, TargetRow
-from reproof.reproducing.kept import PATHS, describe_environment, measure_tensors, measure_weights
+from reproof.reproducing.kept import PATHS, describe_environment, holds_other_epoch, measure_tensors, measure_weights
 from reproof.reproducing.noise import MIN_PERTURBATIONS, WORST_FACTOR, find_precision
 from reproof.reproducing.runs import train
 from reproof.reproducing.toggles import guess_toggles
@@ -218,9 +218,7 @@ def _measure(bundle: Bundle, result: WorkerResult) -> dict[str, float]:
 
 def _find_swapped(bundle: Bundle, result: WorkerResult) -> list[str]:
     """Return the files of weights that hold those which the re-run has for the other epoch."""
-    theirs, ours = bundle.manifest.weights, result.weights
-    pairs = (("best", "last"), ("last", "best"))
-    return [which for which, other in pairs if theirs.get(which) == ours[other] != ours[which]]
+    return [which for which in bundle.manifest.weights if holds_other_epoch(which, bundle, result)]
 
 
 def _detail(rerun: Rerun, which: str) -> str:

@@ -17,7 +17,7 @@ from reproof.reproducing.evidence import Gate
 from reproof.reproducing.gates import check_files
 from reproof.reproducing.imported import Rounding, find_contradictions, investigate, judge_kept
 from reproof.reproducing.job import ReproduceRequest, open_job
-from reproof.reproducing.kept import compare_kept, measure_tensors, measure_weights
+from reproof.reproducing.kept import compare_kept, holds_other_epoch, measure_tensors, measure_weights
 from reproof.reproducing.runs import Rerun
 from reproof.reproducing.worker import WorkerResult
 
@@ -203,6 +203,17 @@ def test_what_rounding_does_not_make_is_not_equivalent(
     """Weights, a metric or the validation value too far away, or rounding that would hide a changed setting."""
     judgement, _ = investigated(noise, **changes)
     assert (judgement.verdict, words in " | ".join(judgement.reasons)) == (verdict, True), judgement.reasons
+
+
+@pytest.mark.parametrize("shift", [0.0, 1e-6])
+def test_weights_of_the_other_epoch_are_told(bundle: Any, tmp_path: Path, shift: float) -> None:
+    """Also where another machine has rounded them; where both epochs are one, nothing is swapped."""
+    weights = {"best": tensor(3.0 + shift, 4.0), "last": tensor(3.1, 4.2)}
+    result = rerun(tmp_path, weights=weights)
+    assert [holds_other_epoch(which, bundle, result) for which in ("best", "last")] == [False, True]
+    both = rerun(tmp_path / "both", weights={"best": tensor(3.0 + shift, 4.0), "last": tensor(3.0 + shift, 4.0)})
+    assert not holds_other_epoch("best", bundle, both)
+    assert not holds_other_epoch("last", bundle, both)
 
 
 def test_weights_are_measured_by_their_distance(tmp_path: Path) -> None:
