@@ -68,18 +68,28 @@ def mask_text(text: str) -> str:
 def mask_command(command: Sequence[str]) -> tuple[str, ...]:
     """Return a command line with asterisks in place of the values of options such as ``--password``."""
     masked: list[str] = []
-    is_announced = False
+    option = ""
     for word in command:
-        name, sign, _ = word.partition("=")
+        name, sign, value = word.partition("=")
         is_option = word.startswith("-")
-        if is_announced and not is_option:
+        if option and not is_option and _is_announced(option, word):
             masked.append(MASK)
-        elif sign and is_secret_name(name):
+        elif sign and _is_announced(name, value):
             masked.append(f"{name}={MASK}")
         else:
             masked.append(mask_text(word))
-        is_announced = is_option and not sign and is_secret_name(name)
+        option = name if is_option and not sign else ""
     return tuple(masked)
+
+
+def _is_announced(name: str, value: str) -> bool:
+    """Whether an option says that its value is a credential; ``--pass 2`` and ``--sort-key name`` are none."""
+    if is_secret_name(name):
+        return True
+    last = (_WORDS.findall(name) or [""])[-1].lower()
+    if last == "key":
+        return re.fullmatch(r"(?=.*\d)(?=.*[A-Za-z])[\w+/=-]{16,}", value) is not None
+    return last in {"pass", "pw", "passcode"} and _NUMBER.fullmatch(value) is None
 
 
 def mask_values(value: Any, name: str = "") -> Any:

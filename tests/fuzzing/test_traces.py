@@ -224,7 +224,7 @@ def repair_rank(folder: Path, rank: int) -> None:
         layouts = list(read_layouts(folder / f"rank{rank}.names"))
         data = {part: (folder / f"rank{rank}.{part}").read_bytes() for part in fmt.MAGIC}
         (folder / f"rank{rank}.frames").write_bytes(repair_frames(data, layouts))
-    except (ValueError, LookupError, struct.error, TypeError, AttributeError):
+    except (ValueError, LookupError, struct.error, TypeError, AttributeError, RecursionError):
         return
 
 

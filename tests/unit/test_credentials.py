@@ -61,6 +61,24 @@ def test_options_of_a_command_line_are_masked() -> None:
     assert mask_command(("a.py", "mysql://u:p@h/d")) == ("a.py", "mysql://u:***@h/d")
 
 
+@pytest.mark.parametrize(
+    ("word", "value", "is_masked"),
+    [
+        ("--db-pass", "hunter2", True),
+        ("--pw", "x", True),
+        ("--wandb-key", "0123456789abcdef0123", True),
+        ("--pass", "2", False),
+        ("--sort-key", "validation_loss_of_epoch", False),
+        ("--bypass", "hunter2", False),
+    ],
+)
+def test_short_names_of_options_announce_what_looks_like_one(word: str, value: str, *, is_masked: bool) -> None:
+    """As the next word and after ``=``; a number of a pass and the name of a key stay."""
+    expected = "***" if is_masked else value
+    assert mask_command(("a.py", word, value)) == ("a.py", word, expected)
+    assert mask_command(("a.py", f"{word}={value}")) == ("a.py", f"{word}={expected}")
+
+
 def test_values_are_masked_by_their_keys() -> None:
     """Within mappings and lists; numbers stay what they are."""
     assert mask_values({"db": [{"dbPassword": "x", "lr": 0.1}], "url": "a://b:c@d"}) == {

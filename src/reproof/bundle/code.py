@@ -52,6 +52,16 @@ def describe_code(project: Path, entry: str | None = None, *, keeps_text: bool =
     return {"entry": entry, "files": files, "git": _describe_git(project)}
 
 
+def describe_entry(project: Path, entry: str) -> dict[str, Any] | None:
+    """Return what is recorded of a training that the user names for a folder that kept no code; None if it is not here.
+
+    Its file alone is listed: that it may run is known, and not that it is the code which made the folder.
+    """
+    name = entry.partition(":")[0]
+    files = describe_sources({name: project / name}, entry)
+    return {"entry": entry, "files": files, "git": None} if files else None
+
+
 def describe_sources(
     paths: Mapping[str, Path], entry: str | None, *, keeps_text: bool = False
 ) -> dict[str, dict[str, Any]]:
@@ -122,7 +132,21 @@ def _describe_git(project: Path) -> dict[str, Any] | None:
     if diff is None:
         return {**found, "diff": None, "diff_sha256": None}
     text = diff.decode("utf-8", "replace") if len(diff) <= MAX_DIFF_BYTES else None  # of a larger diff only the digest
-    return {**found, "diff": text, "diff_sha256": hashlib.sha256(diff).hexdigest()}
+    digest = hashlib.sha256(diff).hexdigest()
+    if text is not None and _is_private(text):
+        return {
+            **found,
+            "diff": None,
+            "diff_sha256": digest,
+            "withheld": "a credential, or a path of this user",
+        }
+    return {**found, "diff": text, "diff_sha256": digest}
+
+
+def _is_private(diff: str) -> bool:
+    """Whether a diff has in it what must not be given away; each of its lines is looked at as code."""
+    lines = (line[1:].strip() for line in diff.splitlines())
+    return str(Path.home()) in diff or any(find_in_code(line) for line in lines)
 
 
 def _find_remote(project: Path) -> str | None:

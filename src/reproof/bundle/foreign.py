@@ -9,8 +9,11 @@ from __future__ import annotations
 
 import itertools
 import stat
-from typing import TYPE_CHECKING, Any, Final
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final
 
+from reproof.bundle.code import describe_entry
 from reproof.bundle.config import read_seed, refuse_code
 from reproof.bundle.foreign_trial import UNKNOWN, Finding, ForeignTrial, read_foreign_trial
 from reproof.bundle.joblib_format import MAX_FILE_BYTES, read_joblib_scaler
@@ -23,9 +26,6 @@ from reproof.bundle.writer import BundleContents, write_bundle
 from reproof.bundle.yaml_format import MAX_YAML_BYTES, parse_yaml
 from reproof.errors import BundleError, ReproofError, UsageError
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
 MAX_WEIGHTS_BYTES: Final = 64 << 30
 _REMEDY: Final = "nothing of it was used; see docs/bundle.md for what a folder of others may hold"
 
@@ -37,7 +37,14 @@ _WEIGHT_NAMES: Final = {"best": ("best",), "last": ("last", "final", "latest")}
 _STATE_KEYS: Final = ("model_state_dict", "state_dict", "model", "weights")
 
 
-def import_foreign(source: Path, folder: Path, *, entry: str | None = None, seed_key: str = "training.seed") -> Bundle:
+def import_foreign(
+    source: Path,
+    folder: Path,
+    *,
+    entry: str | None = None,
+    seed_key: str = "training.seed",
+    project: Path = Path(),
+) -> Bundle:
     """Make a bundle from a folder that another tool has written.
 
     Args:
@@ -45,6 +52,7 @@ def import_foreign(source: Path, folder: Path, *, entry: str | None = None, seed
         folder: Where the bundle goes; it must not exist.
         entry: The training, as ``path/to/file.py:function`` relative to the project.
         seed_key: Key of the seed in `config.yaml`, with dots.
+        project: Folder of the project. If the training is there, a reproduction need not name it again.
 
     Raises:
         BundleError: If a file is missing, damaged or refused; nothing of it was executed.
@@ -59,7 +67,8 @@ def import_foreign(source: Path, folder: Path, *, entry: str | None = None, seed
             check_entry(entry)
         except ValueError as error:
             raise UsageError(str(error), "name it as scripts/train.py:train") from None
-    contents = _read_contents(source, entry, seed_key)
+    code = None if entry is None else describe_entry(project, entry)
+    contents = replace(_read_contents(source, entry, seed_key), code=code)
     with locked(folder):
         staging = make_staging(folder, "import")
         try:

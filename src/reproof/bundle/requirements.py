@@ -11,6 +11,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -28,7 +29,13 @@ _PYTORCH: Final = "https://download.pytorch.org/whl/"
 _LABEL: Final = re.compile(r"\+(cpu|cu\d+|rocm[\d.]+|xpu)")
 _NAME: Final = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
 _VERSION: Final = re.compile(r"[A-Za-z0-9][\w.!+-]*", re.ASCII)
+_RETRY: Final = re.compile(r"Retrying \(.*: \S*/([\w.-]+)/?$")
+"""What pip warns of when a connection fails, with the address that it asked for: of a package."""
+_INSTEAD: Final = "write requirements.txt instead"
 MAX_SECONDS: Final = 600.0
+CONNECT_SECONDS: Final = 5
+MAX_RETRIES: Final = 2
+"""pip warns of each connection that fails; after so many its index is not in reach, whatever else it would ask for."""
 
 
 def list_requirements(bundle: Bundle) -> list[tuple[str, str]]:
@@ -74,16 +81,33 @@ def write_environment(bundle: Bundle, path: Path) -> None:
     """Write the packages of a bundle into a file: a lock file if its name ends in ``.toml``, else requirements.
 
     Raises:
-        LaunchError: If pip does not find the archives.
+        LaunchError: If pip does not find the archives; requirements are then written beside the lock file's place.
         UsageError: If the file exists.
 
     Effects: creates the file. For a lock file pip asks its index, and downloads what it needs to know of the archives.
     """
+    text = spell_requirements(bundle)
+    if path.suffix != ".toml":
+        _write_new(path, text)
+        return
+    _refuse_existing(path)
+    try:
+        lock = spell_lock(ask_pip(text))
+    except LaunchError as error:
+        instead = path.with_name("requirements.txt")
+        _write_new(instead, text)
+        remedy = f"{instead} has the same packages with their versions; {path.name} needs an index: try again with one"
+        raise LaunchError(error.problem, remedy) from None
+    _write_new(path, lock)
+
+
+def _refuse_existing(path: Path) -> None:
     if path.exists():
         raise UsageError(f"{path} exists", "name another file with -o, or remove it")
-    text = spell_requirements(bundle)
-    if path.suffix == ".toml":
-        text = spell_lock(ask_pip(text))
+
+
+def _write_new(path: Path, text: str) -> None:
+    _refuse_existing(path)
     try:
         path.write_text(text, encoding="utf-8")
     except OSError as error:
@@ -94,25 +118,42 @@ def ask_pip(requirements: str) -> dict[str, Any]:
     """Return what pip would install here, with everything that it depends on.
 
     Raises:
-        LaunchError: If pip is not there, or does not find something.
+        LaunchError: If pip is not there, does not reach its index, or does not find something.
     """
     with tempfile.TemporaryDirectory(prefix="reproof-env-") as folder:
         listed, report = Path(folder, "requirements.txt"), Path(folder, "report.json")
         listed.write_text(requirements, encoding="utf-8")
         command = [sys.executable, "-m", "pip", "install", "--dry-run", "--ignore-installed", "--only-binary", ":all:"]
-        command += ["--quiet", "--retries", "1", "--report", str(report), "-r", str(listed)]
-        try:
-            done = subprocess.run(  # noqa: S603  # pip, with names and versions that were checked
-                command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=MAX_SECONDS, check=False
-            )
-        except subprocess.TimeoutExpired:
-            raise LaunchError("pip did not answer in time", "write requirements.txt instead") from None
-        if done.returncode or not report.is_file():
-            lines = [line for line in done.stderr.splitlines() if "ERROR" in line or "No module" in line]
-            why = (lines or ["it said nothing"])[-1].removeprefix("ERROR: ")
-            raise LaunchError(f"pip finds no archives for this machine: {why}", "write requirements.txt instead")
+        command += ["--quiet", "--retries", "1", "--timeout", str(CONNECT_SECONDS), "--report", str(report)]
+        code, said = _follow_pip([*command, "-r", str(listed)])
+        if code or not report.is_file():
+            if unreached := dict.fromkeys(retry[1] for line in said if (retry := _RETRY.search(line))):
+                names = " and ".join(unreached)
+                raise LaunchError(f"pip does not reach an index: {names} could not be resolved", _INSTEAD)
+            lines = [line for line in said if "ERROR" in line or "No module" in line]
+            why = (lines or ["it said nothing"])[-1].strip().removeprefix("ERROR: ")
+            raise LaunchError(f"pip finds no archives for this machine: {why}", _INSTEAD)
         found: dict[str, Any] = json.loads(report.read_text(encoding="utf-8"))
         return found
+
+
+def _follow_pip(command: Sequence[str]) -> tuple[int, list[str]]:
+    """Run pip and return its exit code and what it said; end it as soon as it does not reach an index."""
+    said: list[str] = []
+    with subprocess.Popen(  # noqa: S603  # pip, with names and versions that were checked
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    ) as pip:
+        patience = threading.Timer(MAX_SECONDS, pip.kill)
+        patience.start()
+        try:
+            for line in pip.stderr or ():
+                said.append(line)
+                if sum(_RETRY.search(text) is not None for text in said) >= MAX_RETRIES:
+                    pip.kill()
+            pip.wait()
+        finally:
+            patience.cancel()
+    return pip.returncode, said
 
 
 def spell_lock(report: Mapping[str, Any]) -> str:
@@ -135,7 +176,7 @@ def _spell_package(item: Mapping[str, Any]) -> Iterator[str]:
     hashes: Mapping[str, str] = download.get("archive_info", {}).get("hashes", {})
     name = re.sub(r"[-_.]+", "-", str(metadata["name"])).lower()
     if not hashes:
-        raise LaunchError(f"pip tells no digest of {name}", "write requirements.txt instead")
+        raise LaunchError(f"pip tells no digest of {name}", _INSTEAD)
     url = str(download["url"])
     yield from ("", "[[packages]]", f"name = {_quote(name)}", f"version = {_quote(str(metadata['version']))}")
     digests = ", ".join(f"{kind} = {_quote(value)}" for kind, value in sorted(hashes.items()))

@@ -42,6 +42,9 @@ _SET_BY_US: Final = re.compile(
 
 _UNKNOWN: Final = "unknown"
 
+_PATH_IN_VALUE: Final = re.compile(r"(?:^|[\s=:;,'\"])(?:~|/|file:/|[A-Za-z]:[\\/]|\\\\)")
+"""An absolute path, such as of a cache: it has the name of a user or a project in it."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EnvironmentRow:
@@ -80,7 +83,11 @@ def strip_private(environment: dict[str, Any]) -> dict[str, Any]:
         if isinstance(found.get(topic), dict):
             found[topic] = {key: value for key, value in found[topic].items() if key != name}
     if isinstance(variables := found.get("variables"), dict):
-        found["variables"] = {key: text for key, text in variables.items() if not key.endswith(("PATH", "PRELOAD"))}
+        found["variables"] = {
+            key: text
+            for key, text in variables.items()
+            if not key.endswith(("PATH", "PRELOAD")) and not _PATH_IN_VALUE.search(str(text))
+        }
     return dict(mask_values(found))
 
 

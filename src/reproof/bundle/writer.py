@@ -155,6 +155,21 @@ def write_reference(folder: Path, reference: Reference) -> None:
         _replace_file(folder, manifest, REFERENCE, dump_json(reference.to_json()))
 
 
+def write_entry(folder: Path, entry: str, code: dict[str, Any]) -> None:
+    """Note in the bundle of a folder of others which training its user has named.
+
+    Args:
+        folder: The bundle; it has no signature.
+        entry: The training, as ``path/to/file.py:function``.
+        code: Of `reproof.bundle.code.describe_entry`.
+
+    Effects: replaces the bundle.
+    """
+    with locked(folder):
+        manifest = replace(read_manifest(folder), entry=entry)
+        _replace_file(folder, manifest, CODE, dump_json(code))
+
+
 def update_num_trials(folder: Path, study: str, num_trials: int) -> None:
     """Note of how many trials a bundle is the best, if it is of this study and tells of fewer.
 

@@ -146,10 +146,12 @@ def draw(reproduction: Reproduction, *, quiet: bool) -> list[str]:
     ]
     if reproduction.diagnosis is not None:
         found = reproduction.diagnosis
-        confirmed = [text for text in found.confirmed if text not in judgement.reasons]
+        confirmed, suspected = (
+            [text for text in texts if text not in judgement.reasons] for texts in (found.confirmed, found.suspected)
+        )
         lines += section("What restores the bits", [printable(text) for text in confirmed])
         lines += section("Causes", cause_lines(found.causes))
-        lines += section("Suspected", [printable(text) for text in found.suspected[:MAX_ROWS]])
+        lines += section("Suspected", [printable(text) for text in suspected[:MAX_ROWS]])
         if found.is_stable is not None:
             told = "two runs here give the same bits" if found.is_stable else "two runs here differ"
             lines += section("Stability", [told])

@@ -58,7 +58,7 @@ def _check_data_files(bundle: Bundle, project: Path, data_files: Mapping[str, Pa
 def _check_project(bundle: Bundle, project: Path, entry: str | None) -> Gate:
     """Compare what the training reaches in the project with the bundle; without a project nothing can be compared."""
     known: dict[str, Any] = bundle.code.get("files", {})
-    if not known:
+    if not known or bundle.manifest.imported:
         return Gate(name="code", state="unknown", detail=_why_unknown(bundle))
     here = describe_sources({name: project / name for name in known}, entry)
     if not here:
@@ -104,7 +104,7 @@ def _check_config(bundle: Bundle, comparison: Comparison | None) -> Gate:
 
 
 def _check_code(bundle: Bundle, result: WorkerResult, project: Path) -> Gate:
-    if not bundle.code.get("files"):
+    if not bundle.code.get("files") or bundle.manifest.imported:
         return Gate(name="code", state="unknown", detail=_why_unknown(bundle))
     return _judge_code(bundle.code["files"], result.code["files"], project)
 

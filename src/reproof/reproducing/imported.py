@@ -23,8 +23,8 @@ from reproof.reproducing.diagnosis import (
     set_as_in_bundle,
     tell_carried,
 )
-from reproof.reproducing.evidence import Judgement
-from reproof.reproducing.kept import PATHS, measure_tensors, measure_weights
+from reproof.reproducing.evidence import Judgement, TargetRow
+from reproof.reproducing.kept import PATHS, describe_environment, holds_other_epoch, measure_tensors, measure_weights
 from reproof.reproducing.noise import MIN_PERTURBATIONS, WORST_FACTOR, find_precision
 from reproof.reproducing.runs import train
 from reproof.reproducing.toggles import guess_toggles
@@ -47,9 +47,11 @@ FLOOR: Final = 2.0**-23
 FAR_FACTOR: Final = 100
 """So many times what rounding does is out of reach of other threads, which round in every sum."""
 
-_NOT_SEEN: Final = (
-    "no equivalence is claimed: the folder has kept neither data nor code, and a change of them may be as small as this"
-)
+MAX_NOISE: Final = 1e-5
+"""Where rounding takes even the tensor that it moves least so far, a change of 0.1 % of a setting may go unseen."""
+
+_VALUE: Final = "validation value"
+_NOT_SEEN: Final = "a change of data or code as small as this would not be seen, as the folder has kept neither"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +84,11 @@ class Rounding:
             if distance > factor * max(FLOOR, worst)
         ]
         return self._describe_tensor(*max(found)[1:]) if found else None
+
+    @property
+    def sharpest(self) -> float:
+        """How far rounding takes the tensor that it moves least, of the file of weights where that is furthest."""
+        return max((min(worst for _, worst in found.values()) for found in self.tensors.values() if found), default=0.0)
 
     def describe(self, which: str) -> str:
         """Say how far weights are away."""
@@ -161,6 +168,13 @@ def investigate(job: Job, rerun: Rerun, judgement: Judgement) -> tuple[Judgement
     distances = _measure(job.bundle, rerun.result)
     if (settled := _settle_by_files(job, rerun, judgement, distances)) is not None:
         return settled, Diagnosis()
+    return _experiment(job, rerun, judgement, distances)
+
+
+def _experiment(
+    job: Job, rerun: Rerun, judgement: Judgement, distances: dict[str, float]
+) -> tuple[Judgement, Diagnosis]:
+    """Try how far rounding goes and what other surroundings give, the cheaper and the more telling first."""
     if not check_stability(job, rerun):
         causes, notes = explain_instability(job)
         return judgement, Diagnosis(causes=causes, suspected=notes, is_stable=False)
@@ -175,7 +189,12 @@ def investigate(job: Job, rerun: Rerun, judgement: Judgement) -> tuple[Judgement
     rounding = _compare_rounding(job.bundle, distances, rerun, runs)
     if told := rounding.find_beyond(WORST_FACTOR):
         return _reject(job, rerun, judgement, told)
-    return _weigh(job.bundle, judgement, rounding, runs), diagnosis
+    judgement = _weigh(job.bundle, judgement, rounding, runs, rerun.result)
+    if judgement.verdict != "equivalent":
+        return judgement, diagnosis
+    suspected = _suspect_kernels(diagnosis, rerun.result.environment)
+    first, *others = judgement.reasons
+    return replace(judgement, reasons=(first, suspected, *others)), replace(diagnosis, suspected=(suspected,))
 
 
 def _settle_by_files(job: Job, rerun: Rerun, judgement: Judgement, distances: dict[str, float]) -> Judgement | None:
@@ -199,9 +218,7 @@ def _measure(bundle: Bundle, result: WorkerResult) -> dict[str, float]:
 
 def _find_swapped(bundle: Bundle, result: WorkerResult) -> list[str]:
     """Return the files of weights that hold those which the re-run has for the other epoch."""
-    theirs, ours = bundle.manifest.weights, result.weights
-    pairs = (("best", "last"), ("last", "best"))
-    return [which for which, other in pairs if theirs.get(which) == ours[other] != ours[which]]
+    return [which for which in bundle.manifest.weights if holds_other_epoch(which, bundle, result)]
 
 
 def _detail(rerun: Rerun, which: str) -> str:
@@ -248,22 +265,66 @@ def _try_surroundings(job: Job, rerun: Rerun) -> Diagnosis:
     return Diagnosis(experiments=tuple(experiments), is_stable=True)
 
 
-def _weigh(bundle: Bundle, judgement: Judgement, rounding: Rounding, runs: Sequence[WorkerResult]) -> Judgement:
-    """Say whether weights and metrics are as near as rounding leaves them, which alone shows no equivalence."""
-    perturbations = [Perturbation(losses=run.losses, metrics=run.metrics, weight=run.perturbed) for run in runs]
-    reference = bundle.reference or Reference(margins=bundle.manifest.margins, alpha=bundle.manifest.alpha)
-    reference = replace(reference, perturbations=(*reference.perturbations, *perturbations))
-    precision = find_precision(runs[0].losses)
-    num_tested = sum(not row.is_same for row in judgement.per_target)
-    rows = tuple(test_noise(row, reference, precision, num_tested) for row in judgement.per_target)
-    outside = [f"{row.metric} of {row.target}" for row in rows if row.finding != "within noise"]
+def _weigh(
+    bundle: Bundle, judgement: Judgement, rounding: Rounding, runs: Sequence[WorkerResult], here: WorkerResult
+) -> Judgement:
+    """Conclude that the difference is rounding, if weights and metrics are as near as rounding leaves them."""
+    rows, outside = _test_metrics(bundle, judgement, runs, here)
     judgement = replace(judgement, per_target=rows)
     if outside or not rounding.distances:
         told = f"outside of what {len(runs)} one-ulp perturbations give: {', '.join(outside)}" if outside else ""
         return replace(judgement, reasons=(*judgement.reasons, *([told] if told else [])))
     told = "; ".join(rounding.describe(which) for which in rounding.distances)
-    reason = f"{told}; every metric that was kept lies within what they give"
-    return replace(judgement, reasons=(reason, *judgement.reasons, _NOT_SEEN))
+    if rounding.sharpest > MAX_NOISE:
+        reason = f"{told}: so much that a change of a setting would not be told from rounding"
+        return replace(judgement, reasons=(reason, *judgement.reasons))
+    reason = (
+        f"the difference is as small as rounding: {told}; no tensor differs by more than {WORST_FACTOR} times that, "
+        "and every metric that was kept lies within what they give"
+    )
+    return _conclude(judgement, "equivalent", reason, _NOT_SEEN)
+
+
+def _test_metrics(
+    bundle: Bundle, judgement: Judgement, runs: Sequence[WorkerResult], here: WorkerResult
+) -> tuple[tuple[TargetRow, ...], list[str]]:
+    """Compare metrics and the validation value with what perturbation runs give; return the rows, and who is outside.
+
+    The runs are made here, so that it is the folder's value that must lie among theirs. Other kernels round in every
+    sum: what lies beyond the prediction interval and within a few times the worst of the runs is rounding as well.
+    """
+    perturbations = [
+        Perturbation(losses=run.losses, metrics={**run.metrics, "": {_VALUE: run.value}}, weight=run.perturbed)
+        for run in runs
+    ]
+    reference = bundle.reference or Reference(margins=bundle.manifest.margins, alpha=bundle.manifest.alpha)
+    reference = replace(reference, perturbations=tuple(perturbations))
+    value = TargetRow(target="", metric=_VALUE, original=bundle.trial.value, reproduced=here.value)
+    rows, precision = (*judgement.per_target, value), find_precision(runs[0].losses)
+    num_tested = sum(not row.is_same for row in rows)
+    tested = []
+    for row in rows:
+        swapped = replace(row, original=row.reproduced, reproduced=row.original)
+        found = test_noise(swapped, reference, precision, num_tested)
+        worst = max(abs(run.metrics[row.target][row.metric] - row.reproduced) for run in perturbations)
+        is_near = abs(row.difference) <= WORST_FACTOR * worst < math.inf
+        tested.append(replace(row, noise=found.noise, finding="within noise" if is_near else found.finding))
+    outside = [f"{row.metric} of {row.target}" if row.target else row.metric for row in tested if _is_outside(row)]
+    return tuple(tested[:-1]), outside
+
+
+def _is_outside(row: TargetRow) -> bool:
+    return row.finding != "within noise"
+
+
+def _suspect_kernels(diagnosis: Diagnosis, environment: dict[str, Any]) -> str:
+    """Say what such a difference comes from, where no experiment has shown it."""
+    capability = environment.get("torch", {}).get("cpu_capability", "an unknown instruction set")
+    return (
+        f"most likely made on another processor or with other kernels (another PyTorch) than here "
+        f"({describe_environment(environment)}, {capability}): none of the {len(diagnosis.experiments)} numbers of "
+        "threads and instruction sets that were tried gives the bits"
+    )
 
 
 def _reject(job: Job, rerun: Rerun, judgement: Judgement, told: str) -> tuple[Judgement, Diagnosis]:

@@ -14,11 +14,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from reproof.bundle.code import describe_entry
 from reproof.bundle.reader import open_bundle
-from reproof.bundle.records import CODE
+from reproof.bundle.records import CODE, SIGNATURE
+from reproof.bundle.writer import write_entry
 from reproof.errors import LaunchError, UsageError
 from reproof.reproducing.bundled import find_roots, join_path, write_project
 from reproof.reproducing.data_files import find_by_digest
+from reproof.reproducing.entry import find_entry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -120,11 +123,11 @@ def open_job(request: ReproduceRequest, tell: Callable[[str], None]) -> Iterator
         BundleError: If the bundle is refused.
         UsageError: If the folder cannot be used.
 
-    Effects: creates the folder. If the block raises, a folder without a file is removed; after Ctrl-C, one that was
-    made beside the bundle is removed with all that is in it.
+    Effects: creates the folder; notes the training in a bundle of a folder of others that has none. If the block
+    raises, a folder without a file is removed; after Ctrl-C, one that was made beside the bundle with all in it.
     """
     tell(f"verifying {request.bundle}")
-    bundle = open_bundle(request.bundle)
+    bundle = _keep_entry(open_bundle(request.bundle), request)
     started = datetime.datetime.now().astimezone()
     out = make_out_folder(request, started)
     try:
@@ -146,6 +149,20 @@ def open_job(request: ReproduceRequest, tell: Callable[[str], None]) -> Iterator
     except BaseException as error:
         _discard(out, is_ours=request.out is None, is_interrupted=not isinstance(error, Exception))
         raise
+
+
+def _keep_entry(bundle: Bundle, request: ReproduceRequest) -> Bundle:
+    """Note the training that the user names for a folder of others, so that it need not be named again."""
+    named, project = bundle.manifest.entry, request.project
+    is_ours = bundle.manifest.imported and not (bundle.folder / SIGNATURE).exists()
+    if not is_ours or request.entry is None or named not in {None, request.entry} or bundle.code.get("files"):
+        return bundle
+    with contextlib.suppress(LaunchError, OSError):  # what cannot be found is told when it is to run
+        find_entry(project, request.entry)
+        if (code := describe_entry(project, request.entry)) is not None:
+            write_entry(bundle.folder, request.entry, code)
+            return open_bundle(bundle.folder)
+    return bundle
 
 
 def make_out_folder(request: ReproduceRequest, now: datetime.datetime) -> Path:

@@ -28,6 +28,11 @@ PATHS: Final = {"best": BEST_WEIGHTS, "last": LAST_WEIGHTS}
 _FLOATS: Final = {"F64": "d", "F32": "f", "F16": "e"}
 
 
+OTHER: Final = {"best": "last", "last": "best"}
+MUCH_NEARER: Final = 1000
+"""On another machine rounding leaves no weights equal, and these so many times nearer than another epoch's."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeptItem:
     """Something that the folder has kept.
@@ -96,13 +101,21 @@ def _compare_weights(bundle: Bundle, result: WorkerResult) -> Iterator[KeptItem]
 
 def _tell_weights(which: str, bundle: Bundle, result: WorkerResult) -> str:
     """Say how a file of weights differs: it may be that of the other epoch, or of another model."""
-    other = {"best": "last", "last": "best"}[which]
-    if bundle.manifest.weights[which] == result.weights[other]:
-        return f"the file holds what the re-run has as its {other} weights"
+    if holds_other_epoch(which, bundle, result):
+        return f"the file holds what the re-run has as its {OTHER[which]} weights"
     distance = measure_weights(bundle.folder / PATHS[which], result.folder / PATHS[which])
     if math.isinf(distance):
         return "the tensors have other names, types or shapes, or are not finite"
     return f"they differ by {distance:.1e} of their size"
+
+
+def holds_other_epoch(which: str, bundle: Bundle, result: WorkerResult) -> bool:
+    """Whether a file of weights holds those that the re-run has for the other epoch: to the bit, or by far nearer."""
+    original, other = bundle.manifest.weights[which], OTHER[which]
+    if result.weights[other] in {original, result.weights[which]} or original == result.weights[which]:
+        return original == result.weights[other] != result.weights[which]
+    own, near = (measure_weights(bundle.folder / PATHS[which], result.folder / PATHS[name]) for name in (which, other))
+    return near * MUCH_NEARER < own
 
 
 def measure_weights(first: Path, second: Path) -> float:

@@ -89,7 +89,7 @@ def _need_data(job: Job) -> Iterator[Need]:
 def _need_code(job: Job, gates: Sequence[Gate]) -> Iterator[Need]:
     code: Mapping[str, Any] = job.bundle.code
     gate = next((gate for gate in gates if gate.name == "code"), None)
-    if code.get("files"):
+    if code.get("files") and not job.bundle.manifest.imported:
         names = [name for name, item in code["files"].items() if item.get("reached")] or list(code["files"])
         state: NeedState = {"same": "same", "different": "differs"}.get(gate.state, "unknown") if gate else "unknown"  # type: ignore[assignment]
         told = f"the same, in {job.project}" if state == "same" else (gate.detail if gate else _UNKNOWN)

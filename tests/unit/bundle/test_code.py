@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from reproof.bundle.code import compare_code, describe_sources, find_differing_lines
+from reproof.bundle.code import compare_code, describe_code, describe_sources, find_differing_lines
 from reproof.bundle.syntax import digest_syntax
 
 if TYPE_CHECKING:
@@ -101,6 +102,28 @@ def test_what_the_source_does_not_explain_counts_whole(tmp_path: Path) -> None:
     old = {name: before[name] for name in ("sha256", "syntax")}
     assert compare_code({"a.py": old}, describe(tmp_path, PROJECT + "x = 1\n")).changed == ("a.py",)
     assert compare_code({}, describe(tmp_path, PROJECT)).changed == ("a.py is not in the bundle",)
+
+
+@pytest.mark.parametrize(
+    ("line", "is_kept"),
+    [
+        ('    API = "sk-proj-abcdefghijklmnopqrstuvwxyz"', False),
+        ("DATA = '{home}/data.pt'", False),
+        ("    token = tokenizer(text)", True),
+    ],
+)
+def test_a_diff_that_gives_something_away_is_withheld(
+    line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, is_kept: bool
+) -> None:
+    """What git has not committed is kept, but for credentials and the user's own paths; its digest stays."""
+    home = "/home/of-somebody"
+    diff = f"diff --git a/a.py b/a.py\n@@ -1 +1,2 @@\n x = 1\n+{line.format(home=home)}\n"
+    answers = {"rev-parse": b"abc\n", "config": b"", "diff": diff.encode()}
+    monkeypatch.setattr("reproof.bundle.code._ask_git", lambda _, *arguments: answers[arguments[0]])
+    monkeypatch.setenv("HOME", home)
+    git = describe_code(tmp_path)["git"]
+    assert (git["diff"] == diff, "withheld" in git) == (is_kept, not is_kept)
+    assert git["diff_sha256"] == hashlib.sha256(diff.encode()).hexdigest()
 
 
 def test_only_what_differs_is_shown(tmp_path: Path) -> None:

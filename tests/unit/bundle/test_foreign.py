@@ -86,6 +86,14 @@ def test_a_folder_becomes_a_bundle(source: Path, tmp_path: Path) -> None:
     assert (bundle.manifest.imported, bundle.has_trace, bundle.environment, bundle.code) == (True, False, {}, {})
 
 
+def test_a_training_that_is_here_is_listed(source: Path, tmp_path: Path) -> None:
+    """A reproduction then need not be told it again; nothing else of the project is taken for the folder's code."""
+    (tmp_path / "train.py").write_text("import model\ndef train(config, run): ...\n")
+    (tmp_path / "model.py").touch()
+    bundle = import_foreign(source, tmp_path / "ours", entry="train.py:train", project=tmp_path)
+    assert (bundle.manifest.entry, list(bundle.code["files"])) == ("train.py:train", ["train.py"])
+
+
 @pytest.mark.parametrize("name", SCALERS)
 @pytest.mark.parametrize("compress", [0, 3])
 @pytest.mark.parametrize("dtype", ["f8", "f4"])

@@ -92,6 +92,27 @@ def test_a_file_is_not_overwritten(told: Bundle, tmp_path: Path) -> None:
         write_environment(told, tmp_path / "new.txt")
 
 
+PIP = """
+import itertools, sys
+for name in itertools.chain(["numpy"], itertools.repeat("torch")):
+    print(f"WARNING: Retrying (R(total=0)) after connection broken by 'X(<y>: z)': /whl/{name}/", file=sys.stderr)
+"""
+
+
+def test_without_an_index_requirements_are_written(
+    told: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pip would ask for each package, and wait for each: it is ended, and what it could not resolve is named."""
+    (tmp_path / "pip.py").write_text(PIP)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    with pytest.raises(LaunchError, match=r"index: numpy and torch could not be resolved: .*requirements.txt has"):
+        write_environment(told, tmp_path / "pylock.toml")
+    assert (tmp_path / "requirements.txt").read_text() == spell_requirements(told)
+    assert not (tmp_path / "pylock.toml").exists()
+    with pytest.raises(UsageError, match="exists"):
+        write_environment(told, tmp_path / "pylock.toml")
+
+
 def test_a_lock_file_names_archives_with_digests() -> None:
     """It is TOML of the form that PEP 751 wants, sorted."""
     tomllib = pytest.importorskip("tomllib", reason="Python 3.11")

@@ -54,6 +54,18 @@ def test_an_environment_without_what_is_private() -> None:
     assert found["cpu"] == collect_environment()["cpu"]
 
 
+def test_variables_with_a_path_are_left_out() -> None:
+    """A cache has the name of its user in it; a number, a list and a size are no paths."""
+    paths = {
+        "TORCHINDUCTOR_CACHE_DIR": "/home/me/torchinductor",
+        "CUDA_HOME": "C:\\cuda",
+        "NCCL_X": "a=~/b",
+        "TORCH_Y": "x,/home/me",
+    }
+    others = {"CUBLAS_WORKSPACE_CONFIG": ":4096:8", "OMP_PLACES": "{0:4}", "MKL_CBWR": "AVX2", "TORCH_URL": "a/b"}
+    assert strip_private({"variables": {**paths, **others}})["variables"] == others
+
+
 def test_a_trace_without_what_is_private(run: Callable[..., Path], say: type) -> None:
     """Command line, ledgers and what was put out are gone; the events are the same, and it can be read."""
     environment = collect_environment(("train.py", "--password", "hunter2"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,11 +14,15 @@ from reproof.bundle.records import TrialInfo
 from reproof.bundle.weights import WeightTensor, digest_weights, write_weights
 from reproof.bundle.writer import BundleContents, write_bundle
 from reproof.reproducing.evidence import Gate
-from reproof.reproducing.imported import Rounding, find_contradictions, judge_kept
-from reproof.reproducing.kept import compare_kept, measure_tensors, measure_weights
+from reproof.reproducing.gates import check_files
+from reproof.reproducing.imported import Rounding, find_contradictions, investigate, judge_kept
+from reproof.reproducing.job import ReproduceRequest, open_job
+from reproof.reproducing.kept import compare_kept, holds_other_epoch, measure_tensors, measure_weights
+from reproof.reproducing.runs import Rerun
 from reproof.reproducing.worker import WorkerResult
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 pytest.importorskip("yaml", reason="bundles need PyYAML: pip install 'reproof[search]'")
@@ -112,6 +117,19 @@ def test_a_kept_metric_must_be_measured_again(bundle: Any, tmp_path: Path) -> No
     assert (verdict, "r2 of flow is missing in the reproduction" in reasons) == ("not-comparable", True)
 
 
+def test_the_training_is_named_once(bundle: Any, tmp_path: Path) -> None:
+    """The first time `--entry` is given it is kept with its file; the code that made the folder stays unknown."""
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.py").write_text("def train(config, run):\n    return {}\n")
+    options = {"bundle": bundle.folder, "project": tmp_path, "data": None}
+    for entry, kept in (("no.py:train", None), ("a.py:train", "a.py:train"), ("b.py:train", "a.py:train")):
+        with open_job(ReproduceRequest(entry=entry, **options), lambda _: None) as job:
+            assert (job.check_entry(), job.bundle.manifest.entry) == (entry, kept)
+    with open_job(ReproduceRequest(**options), lambda _: None) as job:
+        assert job.check_entry() == "a.py:train"
+        assert [gate.state for gate in check_files(job.bundle, job.project, job.entry)] == ["unknown", "unknown"]
+
+
 def test_another_scaler_is_not_comparable(bundle: Any, tmp_path: Path) -> None:
     """A gate that is closed stays closed, whatever else agrees."""
     verdict, reasons = judge(bundle, rerun(tmp_path), Gate(name="target scaler", state="different", detail="mean_"))
@@ -125,6 +143,77 @@ def test_parameters_that_are_not_those_of_the_configuration_are_named(bundle: An
     assert "0.1001 for training.lr" in find_contradictions(other)[0]
     twice = replace(bundle, config={"training": {"seed": 1, "lr": 0.2}, "head": {"lr": 0.1}})
     assert find_contradictions(twice) == ()
+
+
+@pytest.fixture
+def investigated(bundle: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[Any, Any]]:
+    """Return what investigates a re-run where rounding moves weights by as much, no surroundings give the bits."""
+
+    def investigate_it(noise: float, weights: float = 1e-7, r2: float = 1e-7, value: float = 1e-7) -> tuple[Any, Any]:
+        def run(name: str, weights: float, r2: float, value: float) -> WorkerResult:
+            return rerun(
+                tmp_path / name,
+                value=0.75 + value,
+                metrics={**METRICS, "temp": {"r2": 0.5 + r2}},
+                weights={"best": tensor(1.0, 2.0 * (1.0 + weights)), "last": tensor(3.0, 4.0 * (1.0 + weights))},
+            )
+
+        def perturb(_job: Any, name: str, **_: Any) -> WorkerResult:
+            shift = noise * (0.5 + int(name[-1]) / 10)
+            return run(name, weights + shift, r2 + shift, value + shift)
+
+        for name, fake in (("train", perturb), ("check_stability", lambda *_: True), ("guess_toggles", lambda _: ())):
+            monkeypatch.setattr(f"reproof.reproducing.imported.{name}", fake)
+        monkeypatch.setattr("reproof.reproducing.imported.find_carried", lambda *_, **__: None)
+        here = run("here", weights, r2, value)
+        kept = compare_kept(bundle, here)
+        job = SimpleNamespace(bundle=bundle, request=ReproduceRequest(bundle=bundle.folder), tell=lambda _: None)
+        found = Rerun(result=here, comparison=None, is_same=False, kept=kept)
+        return investigate(job, found, judge_kept(bundle, kept, here.metrics, ()))  # type: ignore[arg-type]
+
+    return investigate_it
+
+
+@pytest.mark.parametrize("changes", [{}, {"r2": 0.0, "value": 0.0}, {"weights": 5e-7, "r2": -9e-7, "value": 9e-7}])
+def test_what_is_as_near_as_rounding_takes_it_is_equivalent(
+    changes: dict[str, float], investigated: Callable[..., tuple[Any, Any]]
+) -> None:
+    """With the likely cause, which no experiment has shown, and what cannot be seen."""
+    judgement, diagnosis = investigated(1e-7, **changes)
+    assert (judgement.verdict, judgement.tier, judgement.exit_code) == ("equivalent", "numerical", 0)
+    assert "one weight moved by one ulp makes" in judgement.reasons[0]
+    assert judgement.reasons[1] == diagnosis.suspected[0]
+    assert diagnosis.suspected[0].startswith("most likely made on another processor or with other kernels")
+    assert diagnosis.confirmed == ()
+    assert "kept neither" in judgement.reasons[-1]
+
+
+@pytest.mark.parametrize(
+    ("noise", "changes", "verdict", "words"),
+    [
+        (1e-7, {"weights": 1e-5}, "not-reproduced", "the best weights differ by 9.0e-06 of their size"),
+        (1e-7, {"r2": 1e-4}, "inconclusive", "one-ulp perturbations give: r2 of temp"),
+        (1e-7, {"value": 1e-4}, "inconclusive", "one-ulp perturbations give: validation value"),
+        (1e-4, {"weights": 1e-4, "r2": 1e-4}, "inconclusive", "would not be told from rounding"),
+    ],
+)
+def test_what_rounding_does_not_make_is_not_equivalent(
+    noise: float, changes: dict[str, float], verdict: str, words: str, investigated: Callable[..., tuple[Any, Any]]
+) -> None:
+    """Weights, a metric or the validation value too far away, or rounding that would hide a changed setting."""
+    judgement, _ = investigated(noise, **changes)
+    assert (judgement.verdict, words in " | ".join(judgement.reasons)) == (verdict, True), judgement.reasons
+
+
+@pytest.mark.parametrize("shift", [0.0, 1e-6])
+def test_weights_of_the_other_epoch_are_told(bundle: Any, tmp_path: Path, shift: float) -> None:
+    """Also where another machine has rounded them; where both epochs are one, nothing is swapped."""
+    weights = {"best": tensor(3.0 + shift, 4.0), "last": tensor(3.1, 4.2)}
+    result = rerun(tmp_path, weights=weights)
+    assert [holds_other_epoch(which, bundle, result) for which in ("best", "last")] == [False, True]
+    both = rerun(tmp_path / "both", weights={"best": tensor(3.0 + shift, 4.0), "last": tensor(3.0 + shift, 4.0)})
+    assert not holds_other_epoch("best", bundle, both)
+    assert not holds_other_epoch("last", bundle, both)
 
 
 def test_weights_are_measured_by_their_distance(tmp_path: Path) -> None:

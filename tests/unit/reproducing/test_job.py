@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 @pytest.fixture(autouse=True)
 def _any_bundle(monkeypatch: pytest.MonkeyPatch) -> None:
     """Take every folder for a verified bundle."""
-    monkeypatch.setattr(job_module, "open_bundle", lambda folder: SimpleNamespace(folder=folder))
+    manifest = SimpleNamespace(entry=None, imported=False)
+    monkeypatch.setattr(job_module, "open_bundle", lambda folder: SimpleNamespace(folder=folder, manifest=manifest))
 
 
 def begin(tmp_path: Path, **options: Any) -> Any:
