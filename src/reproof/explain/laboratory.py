@@ -240,7 +240,7 @@ class Laboratory:
             first, problem, failure = self.compare(other, run.trace), None, None
             if first is None and (failure := self._find_failure(run.trace, other)) is not None:
                 problem = f"it failed: {failure}"
-        except TraceError as error:
+        except TraceError as error:  # the run, or the process that diverged, has left nothing or was killed
             first, failure = None, "; ".join(run.last_lines(1)) or f"exit code {run.exit_code}"
             problem = f"{error.problem}; {failure}"
         if run.stall is not None:

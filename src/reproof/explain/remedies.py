@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 from typing import TYPE_CHECKING, Final
 
-from reproof.explain.doors import BEHIND_DOORS, tell_door
+from reproof.explain.doors import BEHIND_DOORS, PACKAGES_OF_AGENTS, tell_door
 from reproof.explain.kinds import KINDS
 from reproof.explain.script import SCRIPTLESS, Names
 from reproof.explain.syntax import Line
@@ -83,7 +83,8 @@ def remedy_for(
     line = Line.read(text, names)
     rewritten = () if line is None else (rule(line, source) for rule in row.rules)
     fix = next((fix for fix in rewritten if fix is not None), None)
-    door = tell_door(line, through) if kind in BEHIND_DOORS else None
+    is_behind = kind in BEHIND_DOORS or (kind == "unseeded-rng" and through in PACKAGES_OF_AGENTS)
+    door = tell_door(line, through) if is_behind else None
     return Remedy(
         kind=kind,
         fix=fix or (door or instruct(row, source, "" if line is None else line.code)).format(seed=names.seed),

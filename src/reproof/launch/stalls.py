@@ -26,6 +26,9 @@ LIMIT_SECONDS: Final = 60.0
 LONGEST_TIMES: Final = 10
 """A run that was silent for long before may be silent for so many times as long."""
 
+LONGEST_TIMES_OF_EXPERIMENT: Final = 3
+"""The same for an experiment: if it is ended wrongly, nothing of the user's is lost."""
+
 PATIENCE_SECONDS: Final = 300.0
 """How long an experiment may record nothing at least, besides what a whole run took before."""
 
@@ -71,7 +74,8 @@ class StallWatch:
         silence = now - self._since
         if self._patience is not None and silence >= self._patience:
             return f"nothing was recorded for {silence:.0f} s"
-        if silence < max(self._limit, LONGEST_TIMES * self._longest):
+        times = LONGEST_TIMES if self._patience is None else LONGEST_TIMES_OF_EXPERIMENT
+        if silence < max(self._limit, times * self._longest):
             return None
         dead = next(find_dead(self._trace), None)
         return None if dead is None else f"{dead} had died, and nothing was recorded for {silence:.0f} s"

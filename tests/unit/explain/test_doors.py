@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from reproof.explain.doors import fold_doors
+from reproof.explain.doors import fold_agents, fold_doors
 from reproof.explain.remedies import remedy_for
 from reproof.explain.script import read_names
 from reproof.explain.suspects import Suspect
@@ -78,3 +79,44 @@ def test_the_fix_names_the_argument(line: int, fix: str) -> None:
     names = read_names(SIMULATOR, line)
     text = SIMULATOR.splitlines()[line - 1]
     assert remedy_for("unseeded-generator", "numpy.random.default_rng", text, names).fix == fix
+
+
+AGENT: Final = """import gymnasium as gym
+from stable_baselines3 import A2C
+env = gym.make("CartPole-v1")
+model = A2C("MlpPolicy", env)
+model.learn(64)
+"""
+
+
+@pytest.mark.parametrize("is_drawn_before", [False, True])
+def test_what_the_seed_of_an_agent_seeds_is_one_suspect(
+    tmp_path: Path,
+    is_drawn_before: bool,  # noqa: FBT001  # a case
+) -> None:
+    """Global generators too, unless something draws from them before the agent is made."""
+    (tmp_path / "train.py").write_text(AGENT, encoding="utf-8")
+    starts = [Suspect(key=f"{name}@start", kind="unseeded-rng", source=name) for name in ("numpy.random", "torch")]
+    inside = Suspect(
+        key="default_rng@train.py:5",
+        kind="unseeded-generator",
+        source="default_rng",
+        file="train.py",
+        line=5,
+        through="stable_baselines3",
+    )
+    clock = Suspect(key="time.time@train.py:5", kind="wall-clock", source="time.time", file="train.py", line=5)
+    drawn = {"numpy.random": [5], "torch": [3, 4] if is_drawn_before else [4, 5]}
+
+    def lines_of(start: Suspect) -> list[Suspect]:
+        lines = drawn[start.source]
+        return [replace(start, key=f"{start.source}@train.py:{n}", file="train.py", line=n) for n in lines]
+
+    folded = fold_agents([*starts, inside, clock], lines_of, tmp_path)
+    if is_drawn_before:
+        assert folded == [*starts, inside, clock]
+    else:
+        assert [one.key for one in folded] == ["torch@start", clock.key]
+        assert set(folded[0].keys) == {"torch@start", "numpy.random@start", inside.key}
+        remedy = remedy_for("unseeded-rng", "torch", AGENT.splitlines()[3], through=folded[0].through)
+        assert remedy.fix.startswith('model = A2C("MlpPolicy", env, seed=42)    # ')
