@@ -156,6 +156,29 @@ def test_the_draws_of_one_line_are_perturbed_and_nothing_else(
 
 
 @pytest.mark.slow
+def test_what_a_program_draws_is_named_where_it_does(
+    tmp_path: Path, run: Callable[..., str], write: Callable[..., None]
+) -> None:
+    """Not at the line on which it begins, although that is the user's only one: the package is an installed one."""
+    write("import sys\nsys.path.insert(0, 'site-packages')\nimport lib\nsys.exit(lib.main())")
+    write(
+        """
+        import random
+        def main():
+            print(random.random())
+            own = random.Random()
+            print(own.random())
+        """,
+        "site-packages/lib.py",
+    )
+    baseline = str(tmp_path / "plain")
+    run("plain", Plan())
+    run("a", Plan(baseline=baseline, watches=("random",)))
+    found = {(one.source, one.file, one.line) for one in read_ledgers(tmp_path / "a")["0"].values()}
+    lib = "site-packages/lib.py"
+    assert {one for one in found if one[1] is not None} == {("random", lib, 4), ("random.Random", lib, 5)}
+
+
 def test_draws_in_workers_are_watched(tmp_path: Path, run: Callable[..., str], write: Callable[..., None]) -> None:
     """The lines that draw in forked workers are found and perturbed there, and the parent's are left as they are."""
     write("""

@@ -170,9 +170,9 @@ def explain_edit(
         laboratory = Laboratory(replace(setting, request=request, is_same_program=False), watch)
         try:
             causes = find_added_draw(laboratory, comparison, owner)
-        except BudgetSpentError:
+        except BudgetSpentError as spent:
             causes = []
-            notes.append(f"the search ended after {max_runs} experiments; more are made with --max-runs")
+            notes.append(str(spent))
         finally:
             remove_work(work)
         trials += laboratory.trials

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from reproof.entropy.ledger import read_ledgers
 from reproof.entropy.plan import Plan
+from reproof.explain.doors import fold_doors
 from reproof.explain.kinds import SURROUNDINGS
 from reproof.explain.leftovers import collect_leftovers
 from reproof.explain.naming import name_cause
@@ -172,7 +173,7 @@ def collect_differing(setting: Setting, first: Difference, candidate: Path) -> l
     """Return what the two runs read differently before they diverged: sources, files, surroundings."""
     ledgers = read_ledgers(candidate)
     read = collect_suspects(read_ledgers(setting.request.trace), ledgers, first.step, first.label)
-    suspects = [suspect for suspect in read if suspect.kind != "state-on-disk"]
+    suspects = fold_doors((one for one in read if one.kind != "state-on-disk"), setting.request.folder)
     suspects += collect_leftovers(ledgers, setting.overlay, last_step_of(first))
     suspects += [
         Suspect(key=f"{VARIATION}{name}", kind=kind, source=name)

@@ -13,6 +13,7 @@ from reproof.comparison.outputs import describe_output, find_again
 from reproof.errors import TraceError
 from reproof.launch.placing import place_run, remove_work
 from reproof.launch.processes import RunRequest, run_all
+from reproof.launch.stalls import find_patience
 from reproof.launch.variations import surroundings_of, vary
 from reproof.trace import open_trace
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class BudgetSpentError(Exception):
-    """No more experiments may be made; what was found until then is the answer."""
+    """No more experiments may be made; what was found until then is the answer. Its text says why."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,6 +162,7 @@ class Laboratory:
         self.trials: list[Trial] = []
         self.focus: Difference | None = None
         self._watch = watch
+        self._has_hung = False
 
     def turn_to(self, setting: Setting, wanted: tuple[OutputDifference, ...] = ()) -> None:
         """Go on with another candidate of the same check; the experiments made so far count.
@@ -198,15 +200,19 @@ class Laboratory:
             compare_with: Trace to compare with instead of the baseline's.
 
         Raises:
-            BudgetSpentError: If no more experiments may be made.
+            BudgetSpentError: If no more experiments may be made, or one of them hung.
         """
         setting = self.setting
+        if self._has_hung:  # each further one may take as long until it is ended
+            raise BudgetSpentError(f"the search ended with experiment {len(self.trials)}, which hung")
         if len(self.trials) >= setting.max_runs:
-            raise BudgetSpentError
+            told = f"the search ended after {setting.max_runs} experiments; more are made with --max-runs"
+            raise BudgetSpentError(told)
         if self.focus is not None and self.focus.process is not None:
             num_steps = None  # the steps of the first process are counted, and the divergence is in another one
         number = len(self.trials) + 1
         surroundings = surroundings_of(variations)
+        patience = find_patience(setting.request.trace)
         request = replace(
             setting.request,
             trace=setting.traces / f"experiment{number}",
@@ -214,6 +220,7 @@ class Laboratory:
             plan=plan,
             probes=probes,
             shows_output=False,
+            patience_seconds=patience,
         )
         if surroundings.moves_folder:
             request = replace(request, environment={**request.environment, "TMPDIR": str(self._make_temporary())})
@@ -233,9 +240,13 @@ class Laboratory:
             first, problem, failure = self.compare(other, run.trace), None, None
             if first is None and (failure := self._find_failure(run.trace, other)) is not None:
                 problem = f"it failed: {failure}"
-        except TraceError as error:
+        except TraceError as error:  # the run, or the process that diverged, has left nothing or was killed
             first, failure = None, "; ".join(run.last_lines(1)) or f"exit code {run.exit_code}"
             problem = f"{error.problem}; {failure}"
+        if run.stall is not None:
+            self._has_hung = run.seconds >= patience
+            failure = f"it was ended since {run.stall}"
+            problem = f"{problem}; {failure}" if problem else failure
         trial = Trial(number=number, purpose=purpose, run=run, first=first, problem=problem, failure=failure)
         self.trials.append(trial)
         return trial

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 from typing import TYPE_CHECKING, Final
 
+from reproof.explain.doors import BEHIND_DOORS, PACKAGES_OF_AGENTS, tell_door
 from reproof.explain.kinds import KINDS
 from reproof.explain.script import SCRIPTLESS, Names
 from reproof.explain.syntax import Line
@@ -29,23 +30,6 @@ REMARK: Final = "    # "
 
 ALIKE: Final = 0.45
 """Share of two lines that they have in common if one is the other with a part replaced."""
-
-BEHIND_DOORS: Final[frozenset[CauseKind]] = frozenset({"unseeded-generator", "os-entropy"})
-"""Kinds of sources that a package makes for itself, where nothing on the user's line can be written otherwise."""
-
-DOORS: Final = {
-    "gymnasium": "env.reset(seed={seed})    # the first time; and env.action_space.seed({seed})",
-    "gym": "env.reset(seed={seed})    # the first time; and env.action_space.seed({seed})",
-    "stable_baselines3": "give the model its seed: PPO(..., seed={seed})",
-    "albumentations": "A.Compose([...], seed={seed})",
-    "optuna": "sampler=optuna.samplers.TPESampler(seed={seed})    # where the study is made",
-    "sklearn": "random_state={seed}    # as an argument of this call",
-}
-"""Through which argument of its own a package is seeded."""
-
-DOOR: Final = (
-    "give {package} the run's seed where it is called: seed=, random_state=, rng= or generator=, whichever it takes"
-)
 
 PAGES: Final = "https://github.com/reproof/reproof/blob/main/docs/causes"
 
@@ -99,7 +83,8 @@ def remedy_for(
     line = Line.read(text, names)
     rewritten = () if line is None else (rule(line, source) for rule in row.rules)
     fix = next((fix for fix in rewritten if fix is not None), None)
-    door = None if through is None or kind not in BEHIND_DOORS else DOORS.get(through, DOOR.format(package=through))
+    is_behind = kind in BEHIND_DOORS or (kind == "unseeded-rng" and through in PACKAGES_OF_AGENTS)
+    door = tell_door(line, through) if is_behind else None
     return Remedy(
         kind=kind,
         fix=fix or (door or instruct(row, source, "" if line is None else line.code)).format(seed=names.seed),

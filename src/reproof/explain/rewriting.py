@@ -9,7 +9,8 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING, Final
 
-from reproof.explain.syntax import contains, is_none, last_name, sort_arguments
+from reproof.explain.script import is_none
+from reproof.explain.syntax import contains, last_name, sort_arguments
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import ast
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 FIXED_SEED: Final = "42"
 """What stands for the seed in a fix for a script that has none."""
@@ -20,6 +20,7 @@ FIXED_SEED: Final = "42"
 SEED_NAME: Final = re.compile(r"(.*_)?seed", re.IGNORECASE)
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
+Named = ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,10 +30,13 @@ class Names:
     Attributes:
         seed: What the script calls its seed, such as ``SEED`` or ``args.seed``; a number if it has none.
         visible: Names of variables, arguments and imports.
+        unset: Arguments that are None unless whoever calls gives them, such as ``seed`` or ``self.seed``, each with the
+            function or class that takes it.
     """
 
     seed: str
     visible: frozenset[str] = frozenset()
+    unset: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def advice(self) -> str:
@@ -64,7 +68,36 @@ def read_names(text: str, line: int) -> Names:
     seeds = [name for node in nodes for name in seed_names(node) if name.partition(".")[0] in visible]
     seeds = [name for name in seeds if name not in called]
     seeds.sort(key=lambda name: name.rpartition(".")[2].lower() != "seed")  # `seed` before `data_seed`
-    return Names(seed=seeds[0] if seeds else FIXED_SEED, visible=visible)
+    return Names(seed=seeds[0] if seeds else FIXED_SEED, visible=visible, unset=find_unset(tree, line))
+
+
+def find_unset(tree: ast.Module, line: int) -> dict[str, str]:
+    """Return the arguments that are None unless they are given, for a line; each with what takes it."""
+    found: dict[str, str] = {}
+    around = [node for node in ast.walk(tree) if isinstance(node, Named) and spans(node, line)]
+    for node, outer in zip(around, [None, *around], strict=False):  # from the outside inwards
+        if isinstance(node, ast.ClassDef):
+            made = [one for one in node.body if isinstance(one, ast.FunctionDef) and one.name == "__init__"]
+            fields = [one for one in node.body if isinstance(one, ast.AnnAssign) and is_none(one.value)]
+            taken = [*(name for one in made for name in none_arguments(one)), *(ast.unparse(f.target) for f in fields)]
+            found |= {f"self.{name}": node.name for name in taken}
+        else:
+            is_made = isinstance(outer, ast.ClassDef) and node.name == "__init__"
+            found |= dict.fromkeys(none_arguments(node), outer.name if outer is not None and is_made else node.name)
+    return found
+
+
+def none_arguments(function: ast.FunctionDef | ast.AsyncFunctionDef) -> list[str]:
+    """Return the names of the arguments of a function whose default is None."""
+    taken, given = function.args, function.args.defaults
+    placed = [*taken.posonlyargs, *taken.args][-len(given) :] if given else []
+    pairs = [*zip(placed, given, strict=True), *zip(taken.kwonlyargs, taken.kw_defaults, strict=True)]
+    return [argument.arg for argument, default in pairs if is_none(default)]
+
+
+def is_none(node: ast.AST | None) -> bool:
+    """Whether a node is the constant None."""
+    return isinstance(node, ast.Constant) and node.value is None
 
 
 def spans(node: ast.AST, line: int) -> bool:

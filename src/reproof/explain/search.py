@@ -80,8 +80,8 @@ def explain_divergence(
         inquiry = search.explain(comparison.first)
         if until_identical:
             search.explain_rest(inquiry)
-    except BudgetSpentError:
-        notes = (f"the search ended after {setting.max_runs} experiments; more are made with --max-runs",)
+    except BudgetSpentError as spent:
+        notes = (str(spent),)
     if not any(cause.confirmed for cause in search.causes):
         notes = (*describe_failures(search.laboratory.trials), *notes)
     return Explanation(

@@ -111,8 +111,3 @@ def sort_arguments(call: ast.Call) -> list[ast.AST]:
 def contains(node: ast.AST, name: str) -> bool:
     """Whether a name is used somewhere in a node."""
     return any(last_name(child) == name for child in ast.walk(node))
-
-
-def is_none(node: ast.AST) -> bool:
-    """Whether a node is the constant None."""
-    return isinstance(node, ast.Constant) and node.value is None

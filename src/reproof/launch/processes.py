@@ -61,6 +61,7 @@ class RunRequest:
         shows_output: Whether the script writes to this terminal, rather than to a file beside the trace.
         confinement: Words before the command that start it so that it writes to nothing of the user's.
         stdin: What it reads from standard input; None for nothing.
+        patience_seconds: It is ended if it records nothing for so long; None for never.
     """
 
     command: tuple[str, ...]
@@ -76,6 +77,7 @@ class RunRequest:
     shows_output: bool = False
     confinement: tuple[str, ...] = ()
     stdin: StandardInput | None = None
+    patience_seconds: float | None = None
 
     @property
     def experiment(self) -> Path | None:
@@ -147,7 +149,7 @@ class RunProcess:
         self.request = request
         self._before = self._read_state()
         self._start = time.monotonic()
-        self._stalls = StallWatch(request.trace)
+        self._stalls = StallWatch(request.trace, patience_seconds=request.patience_seconds)
         self._stall: str | None = None
         environment = {**os.environ, **request.environment}
         if request.experiment is not None:

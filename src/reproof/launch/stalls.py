@@ -1,7 +1,7 @@
-"""Notice that a run will never end: one of its processes has died, and none of the others goes on.
+"""Notice that a run will never end: one of its processes has died, and none of the others goes on; or it only waits.
 
-A rank that waits for one that is gone may wait for ever. Left out: a run that hangs by itself, which it does without
-reproof as well.
+A rank that waits for one that is gone may wait for ever, and so may an experiment for what an earlier run was given.
+Left out: a run of the user's own that hangs by itself, which it does without reproof as well.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Final
 
 from reproof.errors import TraceError
 from reproof.schema import PROCESSES
-from reproof.trace.header import read_header
+from reproof.trace.format import RUN_FILE
+from reproof.trace.header import created_at, read_header
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,6 +26,15 @@ LIMIT_SECONDS: Final = 60.0
 LONGEST_TIMES: Final = 10
 """A run that was silent for long before may be silent for so many times as long."""
 
+LONGEST_TIMES_OF_EXPERIMENT: Final = 3
+"""The same for an experiment: if it is ended wrongly, nothing of the user's is lost."""
+
+PATIENCE_SECONDS: Final = 300.0
+"""How long an experiment may record nothing at least, besides what a whole run took before."""
+
+PATIENCE_TIMES: Final = 10
+"""So many times what a whole run took: experiments are slower, and machines are shared."""
+
 PERIOD_SECONDS: Final = 2.0
 """How often is looked."""
 
@@ -32,9 +42,18 @@ PERIOD_SECONDS: Final = 2.0
 class StallWatch:
     """Watches the trace of one run."""
 
-    def __init__(self, trace: Path, limit_seconds: float = LIMIT_SECONDS) -> None:
-        """Begin now."""
+    def __init__(
+        self, trace: Path, limit_seconds: float = LIMIT_SECONDS, patience_seconds: float | None = None
+    ) -> None:
+        """Begin now.
+
+        Args:
+            trace: Its folder.
+            limit_seconds: How long nothing may be recorded after a process has died.
+            patience_seconds: How long nothing may be recorded although none has; None for ever.
+        """
         self._trace = trace
+        self._patience = patience_seconds
         self._limit = limit_seconds
         self._period = min(PERIOD_SECONDS, limit_seconds)
         self._size = -1
@@ -53,10 +72,23 @@ class StallWatch:
             self._size, self._since = size, now
             return None
         silence = now - self._since
-        if silence < max(self._limit, LONGEST_TIMES * self._longest):
+        if self._patience is not None and silence >= self._patience:
+            return f"nothing was recorded for {silence:.0f} s"
+        times = LONGEST_TIMES if self._patience is None else LONGEST_TIMES_OF_EXPERIMENT
+        if silence < max(self._limit, times * self._longest):
             return None
         dead = next(find_dead(self._trace), None)
         return None if dead is None else f"{dead} had died, and nothing was recorded for {silence:.0f} s"
+
+
+def find_patience(earlier: Path) -> float:
+    """Return how long an experiment may record nothing, in seconds, by how long an earlier run took."""
+    try:
+        start = created_at(read_header(earlier)).timestamp()
+        seconds = (earlier / RUN_FILE).stat().st_mtime - start
+    except (OSError, TraceError):
+        seconds = 0.0
+    return PATIENCE_SECONDS + PATIENCE_TIMES * max(0.0, seconds)
 
 
 def measure(trace: Path) -> int:

@@ -1,4 +1,4 @@
-"""A run that waits for a process that has died is noticed, and no other."""
+"""A run that waits for a process that has died is noticed, an experiment that only waits as well, and no other."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from reproof.launch.stalls import StallWatch, find_dead, is_alive
+from reproof.launch.stalls import PATIENCE_SECONDS, StallWatch, find_dead, find_patience, is_alive
 from reproof.schema import Origin, RunHeader
 from reproof.trace.writer import TraceWriter
 
@@ -56,6 +56,23 @@ def test_it_is_a_stall_if_a_process_has_died(tmp_path: Path, status: str, *, has
     assert list(find_dead(tmp_path / "a")) == (["process 0.2 (rank 1)"] if is_stalled else [])
     assert (told[-1] or "").startswith("process 0.2 (rank 1) had died, and" if is_stalled else "")
     assert (told[-1] is not None) == is_stalled
+
+
+def test_an_experiment_that_records_nothing_for_long_is_stalled(tmp_path: Path) -> None:
+    """Whoever has no patience is waited for, for ever."""
+    TraceWriter(tmp_path, HEADER, rank=0).close()
+    patient, impatient = (StallWatch(tmp_path, 0.01, patience_seconds=limit) for limit in (None, 0.02))
+    until = time.monotonic() + 20
+    while (told := impatient.find_stall()) is None and time.monotonic() < until:
+        time.sleep(0.02)
+    assert (told or "").startswith("nothing was recorded for ")
+    assert patient.find_stall() is None
+
+
+def test_the_patience_follows_from_how_long_a_run_took(tmp_path: Path) -> None:
+    """The longer it took, the longer an experiment may be silent; where that is not known, for minutes."""
+    TraceWriter(tmp_path / "a", HEADER, rank=0).close()
+    assert find_patience(tmp_path / "a") > find_patience(tmp_path / "b") == PATIENCE_SECONDS
 
 
 def test_a_process_that_waits_to_be_asked_for_has_ended() -> None:

@@ -14,7 +14,7 @@ import sys
 import threading
 from typing import TYPE_CHECKING, Any, Final
 
-from reproof.entropy.sites import USER, Site, find_user_frame, owner_of, site_of
+from reproof.entropy.sites import USER, Site, find_user_frame, is_entry, owner_of, site_of, top_package
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -42,6 +42,7 @@ class DrawWatcher:
         self._taken_back = frozenset(interceptor.plan.takes_back)
         self._before: dict[str, Any] = {}
         self._last: dict[str, Any] = {}
+        self._program: str | None = None
         self._current: Site | None = None
         self._num_events: int | None = None
         self._under_way: dict[str, tuple[Any, str]] = {}
@@ -60,10 +61,17 @@ class DrawWatcher:
         sys.settrace(self._on_call)
 
     def _on_call(self, frame: FrameType, event: str, _argument: Any) -> Any:
-        if event != "call" or owner_of(frame.f_code.co_filename) != USER:
+        if event != "call" or not (owner_of(frame.f_code.co_filename) == USER or self._is_of_program(frame)):
             return None
         self._move_to(frame)
         return self._on_event
+
+    def _is_of_program(self, frame: FrameType) -> bool:
+        """Whether a frame is of the package whose program it is: that which the line calls on which all begins."""
+        outer = frame.f_back
+        if self._program is None and outer is not None and is_entry(outer):
+            self._program = top_package(frame)
+        return self._program is not None and top_package(frame) == self._program
 
     def _on_event(self, frame: FrameType, event: str, _argument: Any) -> Any:
         if event == "line":

@@ -5,6 +5,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+from reproof.errors import TraceError
+
 if TYPE_CHECKING:
     from reproof.explain.inquiry import Inquiry
     from reproof.schema import Cause
@@ -33,6 +35,12 @@ class Hypothesis(ABC, Generic[F]):
         """Return the causes, with the experiments as their evidence; makes no experiment."""
 
     def test(self, inquiry: Inquiry) -> list[Cause]:
-        """Return the causes that this hypothesis finds for a divergence, or none."""
-        found = self.experiments(inquiry) if self.applies(inquiry) else None
-        return [] if found is None else self.causes(inquiry, found)
+        """Return the causes that this hypothesis finds for a divergence, or none.
+
+        None either where an experiment, or a process of it, was killed and has not left what is to be read.
+        """
+        try:
+            found = self.experiments(inquiry) if self.applies(inquiry) else None
+            return [] if found is None else self.causes(inquiry, found)
+        except TraceError:
+            return []

@@ -6,10 +6,11 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from reproof.explain.appearance import looks_harmless
+from reproof.explain.doors import fold_agents
 from reproof.explain.hypotheses.hypothesis import Hypothesis
 from reproof.explain.hypotheses.variations import ARITHMETIC
 from reproof.explain.kinds import KINDS
-from reproof.explain.lines import Located, find_drawing_line
+from reproof.explain.lines import Located, find_drawing_line, find_lines
 from reproof.explain.minimize import minimize
 from reproof.explain.replays import Replays, is_unseen
 from reproof.explain.suspects import LOOKS_HARMLESS, START, VARIED, Suspect, rank
@@ -45,7 +46,11 @@ class DifferingSources(Hypothesis[Needed]):
     def experiments(self, inquiry: Inquiry) -> Needed | None:
         """Search for the smallest set whose values of the baseline take the divergence away."""
         replays = Replays(inquiry=inquiry)
-        weighed = (weigh(s, inquiry.setting) for s in inquiry.suspects if s.key not in ARITHMETIC)
+        folder = inquiry.setting.request.folder
+        suspects = fold_agents(
+            inquiry.suspects, lambda one: find_lines(inquiry.replica, one.source, inquiry.first), folder
+        )
+        weighed = (weigh(s, inquiry.setting) for s in suspects if s.key not in ARITHMETIC)
         needed = replays.order(minimize(rank(weighed, inquiry.step), replays.explains))
         located = tuple(locate(suspect, inquiry) for suspect in needed)
         if not replays.has_diverged() and replays.explains(()):

@@ -55,6 +55,11 @@ def test_only_marks_in_the_divergent_event_count(
     assert [cause.line for cause in causes] == ([] if line is None else [line])
 
 
+def test_a_killed_experiment_shows_nothing(make_inquiry: Any) -> None:
+    """It has not left what marks were seen; the search goes on with the next hypothesis."""
+    assert MarkedMemory(is_initial=False).test(make_inquiry(None)) == []
+
+
 def test_what_changes_something_later_is_no_cause(make_inquiry: Any, first: Difference) -> None:
     """An experiment must diverge where the runs did, or before: initial states come before all else of a step."""
     for later, expected in ((first, True), (replace(first, num_events=8), False), (replace(first, step=3), False)):
