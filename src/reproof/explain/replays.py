@@ -109,13 +109,13 @@ class Replays:
         inquiry, first = self.inquiry, self.inquiry.first
         alone = self.by_choice.get(needed)
         agreed = alone or inquiry.replica
-        others = " while all other values were the candidate's" if alone is not None else ""
-        which = "this value" if len(needed) == 1 else f"these {len(needed)} values"
+        others = " and the candidate's everywhere else" if alone is not None else ""
+        which = "value" if len(needed) == 1 else f"{len(needed)} values"
         diverged = [trial for trial in inquiry.laboratory.trials if not inquiry.agrees(trial)]
         extent = f"as far as {first.stage} {first.name} in" if inquiry.differs_anyway else "through"
-        without = f"; with the candidate's it diverges (experiment {diverged[-1].number})" if diverged else ""
+        without = f"; with the candidate's here too it diverges (experiment {diverged[-1].number})" if diverged else ""
         return (
-            f"with {which} of the baseline{others} the run is identical to it {extent} step {first.step} "
+            f"with the baseline's {which} here{others}, the run equals the baseline {extent} step {first.step} "
             f"(experiment {agreed.number}){without}"
         )
 
