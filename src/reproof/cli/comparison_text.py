@@ -12,6 +12,7 @@ import click
 
 from reproof.cli.cause_text import cause_lines
 from reproof.cli.lines import echo_lines, limit, plural, printable, section
+from reproof.cli.loss_plot import draw_losses
 from reproof.cli.output_text import output_lines
 from reproof.cli.screen import find_screen
 from reproof.cli.step_map import draw_map
@@ -113,7 +114,8 @@ def stage_lines(comparison: Comparison) -> list[str]:
         state = "equal" if not stage.differing else f"{stage.differing} of them differ"
         lines.append(f"  {stage.stage:<9}  {plural(stage.compared, 'event')}, {state}")
     first = comparison.first
-    steps = next((one for one in comparison.steps if first is not None and one.rank == first.rank), None)
+    place = None if first is None else (first.process, first.rank)
+    steps = next((one for one in comparison.steps if (one.process, one.rank) == place), None)
     if steps is None:
         return lines
     left = max(map(len, lines), default=0) + 3
@@ -158,6 +160,7 @@ def growth_lines(comparison: Comparison) -> list[str]:
         lines.append(f"the loss differs by {', '.join(points)}")
     elif comparison.first is not None and any(count.stage == "loss" for count in comparison.counts):
         lines.append("the loss does not differ, as far as it was compared")
+    lines += draw_losses(comparison, find_screen())
     for gap in comparison.rng:
         told = f"{', '.join(gap.differing)} differ" if gap.differing else f"all {gap.num_compared} agree"
         lines.append(f"random number generators after step {gap.step}: {told}")

@@ -41,6 +41,13 @@ def read_curves(a: RankTrace, b: RankTrace, limit: int = MAX_CURVES) -> tuple[Cu
     ]
 
 
+def read_curve(a: RankTrace, b: RankTrace) -> CurveRow | None:
+    """Return the first loss that both runs have and that differs; None if there is none."""
+    columns = read_columns(a, "loss"), read_columns(b, "loss")
+    rows = (pair_up("loss", name, columns[0][name], columns[1][name]) for name in columns[0] if name in columns[1])
+    return next((row for row in rows if row is not None and row.num_differing), None)
+
+
 def pair_up(stage: Stage, name: str, a: Column, b: Column) -> CurveRow | None:
     """Return the points that both runs have; None if there is no such point."""
     steps, values_a, values_b = _match(a, b)

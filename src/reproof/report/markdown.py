@@ -67,9 +67,9 @@ def _render(report: Report) -> Iterator[str]:
 
 
 def _render_first(first: FirstRow) -> Iterator[str]:
-    rank = f"rank {first.rank}, " if first.rank else ""
+    process = f"{first.process}, " if first.process else ""
     detail = f" ({first.detail})" if first.detail else ""
-    yield from ("", f"**First divergence:** {rank}{first.place}, {first.stage}{detail}, {code(first.name)}")
+    yield from ("", f"**First divergence:** {process}{first.place}, {first.stage}{detail}, {code(first.name)}")
     if first.explanation:
         yield f"<br>{escape(first.explanation)}"
     yield from ("", "| | |", "|---|---|")
