@@ -110,7 +110,10 @@ def _describe_place(place: tuple[str, str, str], pairs: list[tuple[str, Pair]], 
 
 
 def _collect(trace: Path) -> dict[str, Source]:
-    """Return the sources of a run by process and key."""
+    """Return the sources of a run by process and key; none that was written down in case, and that nobody read."""
     return {
-        f"{process} {key}": source for process, found in read_ledgers(trace).items() for key, source in found.items()
+        f"{process} {key}": source
+        for process, found in read_ledgers(trace).items()
+        for key, source in found.items()
+        if all(note.get("note") != "unused" for note in source.notes)
     }

@@ -91,7 +91,7 @@ def _explain_divergence(comparison: Comparison, first: Difference, was_explained
     yield Span("The cause is proved: " if proved else "A cause is suspected, not proved: ")
     if where not in words:  # a change of the data has no place but that
         yield Span(where, "code")
-        words = f", {words}"
+        yield Span(", ")
     yield Span(f"{words}.", "strong")
 
 
