@@ -142,6 +142,8 @@ def explain_exact(a: Sequence[Number], b: Sequence[Number], measured: Measured |
         return "the same values in another shape or data type"
     if are_reordered(a, b):
         return f"the same {count(len(a), 'value')} in another order"
+    if measured.num_elements == 1:
+        return "its value differs"
     verb = "differs" if measured.num_differing == 1 else "differ"
     return f"{measured.num_differing} of {count(measured.num_elements, 'value')} {verb}"
 

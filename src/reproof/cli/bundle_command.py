@@ -26,7 +26,16 @@ FINDING_COLUMNS: tuple[Column[Finding], ...] = (
 folder_argument = click.argument("folder", metavar="DIR", type=PATH)
 
 
-@click.group("bundle")
+class SentenceGroup(click.Group):
+    """A group whose help has the first sentence of each command, whole."""
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """List the commands."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, one.get_short_help_str(limit=200)) for name, one in self.commands.items()])
+
+
+@click.group("bundle", cls=SentenceGroup)
 def command() -> None:
     """Verify, show and make bundles; nothing in a bundle is executed or unpickled."""
 

@@ -33,7 +33,7 @@ def one_cause(cause: Cause) -> list[str]:
     """Return the lines that show one cause."""
     where = cause.source if cause.file is None else cause.file if cause.line is None else f"{cause.file}:{cause.line}"
     state = click.style("confirmed", fg="red") if cause.confirmed else click.style("suspected", fg="yellow")
-    lines = [f"{click.style(printable(where), bold=True)}  {printable(cause.text)}", f"{cause.kind}, {state}"]
+    lines = [f"{click.style(printable(where), bold=True)}  {printable(cause.text)}".rstrip(), f"{cause.kind}, {state}"]
     for title, text in (("why", cause.reason), ("proof", cause.evidence), ("fix", cause.fix), ("more", cause.link)):
         if text:
             lines += labelled(title, text)

@@ -25,6 +25,7 @@ from reproof.cli.options import (
     ShowOutput,
     Tolerance,
     UntilIdentical,
+    Whole,
     artifact_option,
     explain_option,
     flag,
@@ -48,7 +49,7 @@ from reproof.schema import LEVELS, Level
 class CheckOptions(ScriptOptions):
     """The options of `reproof check`, as its help tells them."""
 
-    num_runs: Annotated[int, option("--runs", type=click.IntRange(min=2), default=2, help="Runs to compare.")]
+    num_runs: Annotated[int, option("--runs", type=Whole(min=2), default=2, help="Runs to compare.")]
     num_jobs: Annotated[int, option("--jobs", type=POSITIVE, default=1, help="Runs at the same time.")]
     isolate: Annotated[bool, flag("--isolate", help="Give each run its own copy of the current folder.")]
     num_steps: Annotated[int | None, steps_option(help="Stop after N optimizer steps.")]
@@ -77,7 +78,7 @@ class CheckOptions(ScriptOptions):
     until_identical: UntilIdentical
     max_runs: Annotated[
         int,
-        option("--max-runs", type=POSITIVE, default=DEFAULT_MAX_RUNS, metavar="N", help="Make at most N experiments."),
+        option("--max-runs", type=POSITIVE, default=DEFAULT_MAX_RUNS, help="Make at most N experiments."),
     ]
     quiet: Quiet
 

@@ -12,13 +12,16 @@ import click
 
 from reproof.cli.cause_text import cause_lines
 from reproof.cli.lines import echo_lines, limit, plural, printable, section
+from reproof.cli.loss_plot import draw_losses
 from reproof.cli.output_text import output_lines
 from reproof.cli.screen import find_screen
 from reproof.cli.step_map import draw_map
 from reproof.schema import relative_to_here
 
 if TYPE_CHECKING:
-    from reproof.schema import Comparison, Condition, Difference, OpDifference
+    from collections.abc import Iterator
+
+    from reproof.schema import Comparison, Difference, OpDifference
 
 MAX_NAMED = 3
 """Models that are named in the verdict."""
@@ -38,9 +41,14 @@ def draw_comparison(comparison: Comparison, *, quiet: bool = False) -> None:
 
 def summarise(comparison: Comparison) -> str:
     """Say the verdict in one sentence: what limits it first, then the finding with the level, then what it rests on."""
-    is_empty = not comparison.num_steps and comparison.is_verified is not None
-    told = ["no training step was recorded"] if is_empty else []
-    told.append(tell_finding(comparison))
+    told = []
+    if not comparison.num_steps and comparison.is_verified is not None:
+        told.append("no training step was recorded")
+    if comparison.num_events or not told:
+        told.append(tell_finding(comparison))
+    else:  # why is known where both runs ended in the same way
+        reasons = {skipped.why for skipped in comparison.skipped}
+        told += [printable(why) for why in reasons] if len(reasons) == 1 else []
     if comparison.is_same_run:
         told.append("both are one recording: a run compared with itself or its copy")
     if comparison.verdict in {"identical", "equivalent"} and comparison.is_verified is False:
@@ -107,7 +115,8 @@ def stage_lines(comparison: Comparison) -> list[str]:
         state = f"{stage.differing} of them {verb}" if stage.differing else "equal"
         lines.append(f"  {stage.stage:<9}  {plural(stage.compared, 'event')}, {state}")
     first = comparison.first
-    steps = next((one for one in comparison.steps if first is not None and one.rank == first.rank), None)
+    place = None if first is None else (first.process, first.rank)
+    steps = next((one for one in comparison.steps if (one.process, one.rank) == place), None)
     if steps is None:
         return lines
     left = max(map(len, lines), default=0) + 3
@@ -136,10 +145,10 @@ def body(comparison: Comparison) -> list[str]:
     lines += section("Ranks", limit(comparison.agreement))
     lines += section("Output", output_lines(comparison.output))
     lines += section("Beside the training", limit(tuple(map(str, comparison.beside))))
-    lines += section("Structure", limit(comparison.structure))
+    lines += section("Structure", limit(comparison.structure if comparison.num_events else ()))
     lines += section("Not shown", list(comparison.limits))
     lines += section("Not compared", limit(tuple(f"{s.what}: {s.why}" for s in comparison.skipped)))
-    lines += section("Conditions that differ", limit(tuple(condition_line(c) for c in comparison.conditions)))
+    lines += section("Conditions that differ", limit(tuple(condition_lines(comparison))))
     return lines
 
 
@@ -152,6 +161,7 @@ def growth_lines(comparison: Comparison) -> list[str]:
         lines.append(f"the loss differs by {', '.join(points)}")
     elif comparison.first is not None and any(count.stage == "loss" for count in comparison.counts):
         lines.append("the loss does not differ, as far as it was compared")
+    lines += draw_losses(comparison, find_screen())
     for gap in comparison.rng:
         told = f"{', '.join(gap.differing)} differ" if gap.differing else f"all {gap.num_compared} agree"
         lines.append(f"random number generators after step {gap.step}: {told}")
@@ -199,6 +209,10 @@ def short_line(difference: Difference) -> str:
     return printable(f"{place}: {difference.name}{told}")
 
 
-def condition_line(condition: Condition) -> str:
-    """Return one line for a circumstance that differs."""
-    return f"{condition.name}: {condition.baseline} → {condition.candidate}"
+def condition_lines(comparison: Comparison) -> Iterator[str]:
+    """Yield one line for each circumstance that differs."""
+    is_blamed = any(cause.kind == "hash-order" for cause in comparison.causes)
+    for one in comparison.conditions:
+        is_meant = one.name == "python.hash_seed" and not is_blamed
+        note = "    (drawn anew for each run, on purpose)" if is_meant else ""
+        yield f"{one.name}: {one.baseline} → {one.candidate}{note}"

@@ -42,8 +42,15 @@ class Options:
 Record = TypeVar("Record", bound=Options)
 Result = TypeVar("Result")
 
-POSITIVE = click.IntRange(min=1)
-COUNT = click.IntRange(min=0)
+
+class Whole(click.IntRange):
+    """A whole number, called so in messages."""
+
+    name = "whole number"
+
+
+POSITIVE = Whole(min=1)
+COUNT = Whole(min=0)
 PATH = click.Path(path_type=Path)
 
 
@@ -52,9 +59,13 @@ def option(*flags: str, **settings: Any) -> Parameter:
 
     Args:
         *flags: Its names on the command line.
-        **settings: As for `click.option`; its name in Python is that of the field, and the help shows its default.
+        **settings: As for `click.option`; its name in Python is that of the field, the help shows its default, and
+            what stands for a number is N.
     """
-    return lambda name: click.option(*flags, name, **{"show_default": "default" in settings, **settings})
+    known: dict[str, Any] = {"show_default": "default" in settings}
+    if isinstance(settings.get("type"), click.IntRange):
+        known["metavar"] = "N"
+    return lambda name: click.option(*flags, name, **{**known, **settings})
 
 
 def argument(**settings: Any) -> Parameter:
@@ -117,7 +128,11 @@ def project_option(subject: str) -> Parameter:
 def lease_option(consequence: str) -> Parameter:
     """Return the option that says how long a worker may be silent."""
     return option(
-        "--lease", type=click.FloatRange(min=1), default=60.0, help=f"Seconds of silence after which {consequence}."
+        "--lease",
+        type=click.FloatRange(min=1),
+        default=60.0,
+        metavar="SECONDS",
+        help=f"Silence after which {consequence}.",
     )
 
 
@@ -125,7 +140,7 @@ flag = partial(option, is_flag=True)
 
 # Each command tells something else of these, mostly `help`.
 module_option = partial(flag, "-m")
-steps_option = partial(option, "--steps", type=POSITIVE, metavar="N")
+steps_option = partial(option, "--steps", type=POSITIVE)
 artifact_option = partial(option, "--artifact", multiple=True, metavar="GLOB")
 keep_option = partial(option, "--keep", metavar="DIR")
 explain_option = partial(option, "--explain/--no-explain", default=True, show_default=False)

@@ -178,8 +178,9 @@ def make_report(comparison: Comparison, explanation: Explanation | None) -> Repo
 
 def list_experiments(trials: Sequence[Trial]) -> list[Experiment]:
     """Return experiments as the rows want them, each with the steps that it was to run."""
-    from reproof.report.experiments import Experiment
+    from reproof.report.experiments import BASELINE, Experiment
 
+    names = {trial.trace: f"experiment {trial.number}" for trial in trials}
     return [
         Experiment(
             number=trial.number,
@@ -188,6 +189,7 @@ def list_experiments(trials: Sequence[Trial]) -> list[Experiment]:
             trace=trial.trace,
             window=read_window(trial.trace),
             first=trial.first,
+            reference=BASELINE if trial.reference is None else names.get(trial.reference, trial.reference.name),
             problem=trial.problem,
         )
         for trial in trials

@@ -14,6 +14,12 @@ if TYPE_CHECKING:
 
     from reproof.trace.views.curves import Point
 
+    Dots = set[tuple[int, int]]
+
+DOTS: Final = {True: "•", False: "o"}
+"""Of the other curve, where the first has none."""
+
+MARKS: Final = {True: "▲", False: "^"}
 QUARTERS: Final = {True: " ▘▝▀▖▌▞▛▗▚▐▜▄▙▟█", False: " '''.:::.:::.:::"}
 """By whether there is Unicode: a character per set of dots: 1 upper left, 2 upper right, 4 and 8 below them."""
 
@@ -23,7 +29,15 @@ LOG_RATIO: Final = 1000
 """Positive curves that span more are drawn on a logarithmic scale."""
 
 
-def draw_curve(points: Sequence[Point], *, width: int, height: int, is_unicode: bool) -> list[str]:
+def draw_curve(
+    points: Sequence[Point],
+    *,
+    width: int,
+    height: int,
+    is_unicode: bool,
+    other: Sequence[Point] = (),
+    mark: int | None = None,
+) -> list[str]:
     """Return the lines of a plot of a curve, in a frame with the ends of both axes.
 
     Values that are NaN or infinite are crosses in a line of their own above it.
@@ -33,8 +47,10 @@ def draw_curve(points: Sequence[Point], *, width: int, height: int, is_unicode: 
         width: Characters per line.
         height: Lines, without the axis and its labels.
         is_unicode: Whether the terminal has more than ASCII.
+        other: Another curve of the same steps, drawn as single dots where the first is not.
+        mark: A step that is marked on the axis.
     """
-    finite = [point.value for point in points if math.isfinite(point.value)]
+    finite = [point.value for point in (*points, *other) if math.isfinite(point.value)]
     labels = label_rows(finite, height) if finite else []
     odd = sorted({f"{point.value:g}" for point in points if not math.isfinite(point.value)})
     margin = max(map(len, [*labels, "/".join(odd)]))
@@ -42,10 +58,14 @@ def draw_curve(points: Sequence[Point], *, width: int, height: int, is_unicode: 
     side, corner, line = FRAME[is_unicode]
     lines = [f"{'/'.join(odd):>{margin}} {side}{mark_odd(points, num_columns)}"] if odd else []
     if finite:
-        rows = draw_dots(points, num_columns, height, QUARTERS[is_unicode])
+        fraction = choose_scale(finite)
+        dots, others = (set(connect(one, fraction, 2 * num_columns - 1, 2 * height - 1)) for one in (points, other))
+        rows = draw_dots(dots, others, num_columns, height, is_unicode=is_unicode)
         lines += [f"{label:>{margin}} {side}{row}" for label, row in zip(labels, rows, strict=True)]
     ends = f"step {points[0].step}", f"{points[-1].step}" if points[-1].step > points[0].step else ""
-    axis = f"{'':{margin}} {corner}{line * num_columns}"
+    at = None if mark is None else place_steps(points, num_columns - 1)(mark)
+    marked = "".join(MARKS[is_unicode] if i == at else line for i in range(num_columns))
+    axis = f"{'':{margin}} {corner}{marked}"
     return [
         *(text.rstrip() for text in lines),
         axis,
@@ -53,20 +73,23 @@ def draw_curve(points: Sequence[Point], *, width: int, height: int, is_unicode: 
     ]
 
 
-def draw_dots(points: Sequence[Point], num_columns: int, height: int, quarters: str) -> Iterator[str]:
-    """Yield the rows of the plot; each character has two by two dots."""
-    dots = set(connect(points, 2 * num_columns - 1, 2 * height - 1))
+def draw_dots(dots: Dots, others: Dots, num_columns: int, height: int, *, is_unicode: bool) -> Iterator[str]:
+    """Yield the rows of the plot; each character has two by two dots, of the second curve only where no other are."""
     for row in range(height):
-        sets = (
-            sum(1 << (2 * y + x) for y in (0, 1) for x in (0, 1) if (2 * column + x, 2 * row + y) in dots)
-            for column in range(num_columns)
+        cells = ([(2 * column + x, 2 * row + y) for y in (0, 1) for x in (0, 1)] for column in range(num_columns))
+        bits = ((sum((place in dots) << i for i, place in enumerate(cell)), cell) for cell in cells)
+        yield "".join(
+            DOTS[is_unicode] if not own and not others.isdisjoint(cell) else QUARTERS[is_unicode][own]
+            for own, cell in bits
         )
-        yield "".join(quarters[bits] for bits in sets)
 
 
-def connect(points: Sequence[Point], right: int, bottom: int) -> Iterator[tuple[int, int]]:
+def connect(
+    points: Sequence[Point], fraction: Callable[[float], float], right: int, bottom: int
+) -> Iterator[tuple[int, int]]:
     """Yield the dots of straight lines from point to point; a value that is not finite interrupts them."""
-    fraction = choose_scale([point.value for point in points if math.isfinite(point.value)])
+    if not points:
+        return
     column = place_steps(points, right)
     places = [
         (column(point.step), round((1 - fraction(point.value)) * bottom)) if math.isfinite(point.value) else None

@@ -47,7 +47,6 @@ class ReplicateOptions(Options):
         option(
             "--slurm",
             type=POSITIVE,
-            metavar="N",
             help="Start the same command in N jobs of Slurm (needs submitit), and return.",
         ),
     ]

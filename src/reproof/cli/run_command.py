@@ -20,6 +20,7 @@ from reproof.cli.options import (
     Script,
     ScriptArguments,
     ScriptCommand,
+    Whole,
     artifact_option,
     flag,
     level_option,
@@ -61,7 +62,7 @@ class RunOptions(Options):
     level: Annotated[Level, level_option(type=click.Choice(LEVELS))]
     num_batches: Annotated[
         int | None,
-        option("--num-batches", type=POSITIVE, metavar="N", help="Record N batches per loader.  [default: all]"),
+        option("--num-batches", type=POSITIVE, help="Record N batches per loader.  [default: all]"),
     ]
     statistics: Annotated[
         bool, flag("--statistics", help="Keep sum, mean, std, min, max and L2 norm of tensors for --tolerance.")
@@ -80,8 +81,7 @@ class RunOptions(Options):
         int | None,
         option(
             "--hash-seed",
-            type=click.IntRange(0, MAX_HASH_SEED),
-            metavar="N",
+            type=Whole(0, MAX_HASH_SEED),
             help="PYTHONHASHSEED of the run.  [default: random]",
         ),
     ]

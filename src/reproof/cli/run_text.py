@@ -298,8 +298,9 @@ def describe_sampling(curve: Curve) -> str:
 
 def plot_curve(curve: Curve, screen: Screen) -> list[str]:
     """Return the plot of a curve that has more than one point, and its extremes."""
-    size = {"width": screen.width - 2, "height": PLOT_LINES}
-    drawn = draw_curve(curve.points, **size, is_unicode=screen.is_unicode) if len(curve.points) > 1 else []
+    drawn = []
+    if len(curve.points) > 1:
+        drawn = draw_curve(curve.points, width=screen.width - 2, height=PLOT_LINES, is_unicode=screen.is_unicode)
     extremes = textwrap.wrap(describe_extremes(curve), screen.width - 2, break_long_words=False)
     return [*drawn, *(line.replace(KEPT_SPACE, " ") for line in extremes)]
 

@@ -44,7 +44,7 @@ class ShowOptions(Options):
     ]
     rank: Annotated[
         int | None,
-        option("--rank", type=COUNT, metavar="N", help="Show the process with rank N of those that train together."),
+        option("--rank", type=COUNT, help="Show the process with rank N of those that train together."),
     ]
     verify: Annotated[bool, flag("--verify", help="Check every byte of the trace, too.")]
     json_file: Annotated[JsonFile | None, json_option(OVERVIEW)]

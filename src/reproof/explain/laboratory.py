@@ -69,7 +69,8 @@ class Trial:
         number: Its number among the experiments, from 1.
         purpose: What was asked, in words.
         run: The run.
-        first: The first divergence from the baseline, or None.
+        first: The first divergence from what it was compared with, or None.
+        reference: Trace that it was compared with; None for that of the baseline.
         problem: Why the run cannot be compared, or None: it then agrees with nothing.
         failure: The error by which it failed where the baseline did not, or None.
     """
@@ -78,6 +79,7 @@ class Trial:
     purpose: str
     run: FinishedRun
     first: Difference | None
+    reference: Path | None = None
     problem: str | None = None
     failure: str | None = None
 
@@ -247,7 +249,15 @@ class Laboratory:
             self._has_hung = run.seconds >= patience
             failure = f"it was ended since {run.stall}"
             problem = f"{problem}; {failure}" if problem else failure
-        trial = Trial(number=number, purpose=purpose, run=run, first=first, problem=problem, failure=failure)
+        trial = Trial(
+            number=number,
+            purpose=purpose,
+            run=run,
+            first=first,
+            reference=compare_with,
+            problem=problem,
+            failure=failure,
+        )
         self.trials.append(trial)
         return trial
 

@@ -84,8 +84,12 @@ class Replays:
 
     def has_diverged(self) -> bool:
         """Whether an experiment has shown the divergence again: then it does not come and go by itself."""
-        trials = self.inquiry.laboratory.trials[self.inquiry.replica.number - 1 :]
-        return any(not self.inquiry.agrees(trial) for trial in trials)
+        return bool(self._list_diverged(self.inquiry.replica.number - 1))
+
+    def _list_diverged(self, start: int) -> list[Trial]:
+        """Return the experiments that have the divergence; one that could not be compared shows nothing."""
+        trials = self.inquiry.laboratory.trials[start:]
+        return [trial for trial in trials if trial.problem is None and not self.inquiry.agrees(trial)]
 
     def order(self, needed: tuple[Suspect, ...]) -> tuple[Suspect, ...]:
         """Return causes in the order in which they are named: those that make the first divergence are first.
@@ -109,13 +113,13 @@ class Replays:
         inquiry, first = self.inquiry, self.inquiry.first
         alone = self.by_choice.get(needed)
         agreed = alone or inquiry.replica
-        others = " while all other values were the candidate's" if alone is not None else ""
-        which = "this value" if len(needed) == 1 else f"these {len(needed)} values"
-        diverged = [trial for trial in inquiry.laboratory.trials if not inquiry.agrees(trial)]
+        others = " and the candidate's everywhere else" if alone is not None else ""
+        which = "value" if len(needed) == 1 else f"{len(needed)} values"
+        diverged = self._list_diverged(0)
         extent = f"as far as {first.stage} {first.name} in" if inquiry.differs_anyway else "through"
-        without = f"; with the candidate's it diverges (experiment {diverged[-1].number})" if diverged else ""
+        without = f"; with the candidate's here too it diverges (experiment {diverged[-1].number})" if diverged else ""
         return (
-            f"with {which} of the baseline{others} the run is identical to it {extent} step {first.step} "
+            f"with the baseline's {which} here{others}, the run equals the baseline {extent} step {first.step} "
             f"(experiment {agreed.number}){without}"
         )
 

@@ -71,6 +71,8 @@ def refuse_missing(command: tuple[str, ...]) -> None:
             raise UsageError("-m without a module", "name the module to run")
     elif command[0] == PROGRAM:
         settle_command(command)
+    elif Path(command[0]).is_dir():
+        raise LaunchError(f"{command[0]} is a folder", "name the script in it")
     elif not Path(command[0]).is_file():
         raise LaunchError(f"no script {command[0]}", "check the path; options of reproof go before the script")
 

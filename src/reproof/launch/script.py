@@ -251,8 +251,11 @@ def _load_script(target: Target) -> tuple[types.CodeType, types.ModuleType]:
     module.__loader__ = importlib.machinery.SourceFileLoader("__main__", path)
     try:
         return compile(source, path, "exec", dont_inherit=True), module
-    except (SyntaxError, ValueError) as error:
-        raise LaunchError(f"{target.name} is not a Python script: {error}", "check the script") from None
+    except SyntaxError as error:
+        where = target.name if error.lineno is None else f"{target.name}:{error.lineno}"
+        raise LaunchError(f"{where} is not Python: {error.msg}", "mend the script") from None
+    except ValueError as error:  # null bytes, in older versions of Python
+        raise LaunchError(f"{target.name} is not Python: {error}", "mend the script") from None
 
 
 def _load_module(target: Target) -> tuple[types.CodeType, types.ModuleType]:

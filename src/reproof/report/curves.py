@@ -29,16 +29,25 @@ def read_curves(a: RankTrace, b: RankTrace, limit: int = MAX_CURVES) -> tuple[Cu
 
     Those that differ come first, and those that were logged once come last.
     """
-    found = []
-    stages: tuple[Stage, ...] = ("loss", "metric")
-    for stage in stages:
-        columns = read_columns(a, stage), read_columns(b, stage)
-        shared = [name for name in columns[0] if name in columns[1]]
-        found += [pair_up(stage, name, columns[0][name], columns[1][name]) for name in shared]
-    rows = [row for row in found if row is not None]
+    rows = list(_pair_columns(a, b, "loss", "metric"))
     return tuple(sorted(rows, key=lambda row: (row.num_compared == 1, row.stage != "loss", not row.num_differing)))[
         :limit
     ]
+
+
+def read_curve(a: RankTrace, b: RankTrace) -> CurveRow | None:
+    """Return the first loss that both runs have and that differs; None if there is none."""
+    return next((row for row in _pair_columns(a, b, "loss") if row.num_differing), None)
+
+
+def _pair_columns(a: RankTrace, b: RankTrace, *stages: Stage) -> Iterator[CurveRow]:
+    """Yield what both runs have of each stage, one stage after the other."""
+    columns = read_columns(a, *stages), read_columns(b, *stages)
+    for stage, name in sorted(columns[0], key=lambda found: stages.index(found[0])):
+        other = columns[1].get((stage, name))
+        row = None if other is None else pair_up(stage, name, columns[0][stage, name], other)
+        if row is not None:
+            yield row
 
 
 def pair_up(stage: Stage, name: str, a: Column, b: Column) -> CurveRow | None:

@@ -4,30 +4,33 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from reproof.report.records import NUM_BINS
+
 if TYPE_CHECKING:
     from markupsafe import Markup
 
-    from reproof.report.records import BatchRow, SpreadRow
+    from reproof.report.records import BatchRow, SourceRow, SpreadRow
 
 MAX_DRAWN: Final = 48
 CELL: Final = 34
 ROW: Final = 92
 
 
-def draw_bar(share: float, label: str = "") -> Markup:
+def draw_bar(share: float, label: str = "", *, is_known: bool = True) -> Markup:
     """Return a bar that is blue as far as runs are equal, and orange from there on.
 
     Args:
         share: From 0 to 1.
+        is_known: Whether anything was compared; else the bar has the colour of what was not.
         label: What it shows, for who cannot see it; decoration if there is none.
     """
     from markupsafe import Markup, escape
 
-    equal = round(1000 * max(0.0, min(1.0, share)), 1)
+    equal = 1000 if not is_known else round(1000 * max(0.0, min(1.0, share)), 1)
     role = f'role="img" aria-label="{escape(label)}"' if label else 'aria-hidden="true"'
     return Markup(  # noqa: S704  # numbers, and an escaped label
         f'<svg class="bar" viewBox="0 0 1000 10" preserveAspectRatio="none" {role}>'
-        f'<rect class="same" x="0" y="0" width="{equal}" height="10"/>'
+        f'<rect class="{"same" if is_known else "unknown"}" x="0" y="0" width="{equal}" height="10"/>'
         f'<rect class="differs" x="{equal}" y="0" width="{1000 - equal}" height="10"/></svg>'
     )
 
@@ -86,6 +89,28 @@ def draw_spread(spread: SpreadRow, *, is_same: bool) -> Markup:
         f'<rect class="margin" x="{left}" y="6" width="{round(right - left, 1)}" height="20"/>'
         f'<path class="axis" d="M20 16H380"/>{dots}<path class="original" d="M{middle} 4V28"/>'
         f'<path class="{state}" d="M{again} 8l8 8l-8 8l-8 -8z"/></svg>'
+    )
+
+
+def draw_timeline(row: SourceRow) -> Markup:
+    """Return when something was read, from the first step to the last: as high as there are reads, orange if differing.
+
+    A piece of the run in which one read differs is orange, and none with a read is lower than a quarter.
+    """
+    from markupsafe import Markup
+
+    most = max((reads for _, reads, _ in row.bins), default=1)
+    bars: dict[str, list[str]] = {"same": [], "differs": []}
+    for number, reads, differing in row.bins:
+        tall = round(16 * max(0.25, reads / most), 1)
+        bars["differs" if differing else "same"].append(f"M{number * 10} {16 - tall}h9v{tall}h-9z")
+    drawn = "".join(f'<path class="{state}" d="{"".join(parts)}"/>' for state, parts in bars.items() if parts)
+    told = (
+        f"{sum(reads for _, reads, _ in row.bins):,} reads, {sum(apart for _, _, apart in row.bins):,} of them differ"
+    )
+    return Markup(  # noqa: S704  # numbers
+        f'<svg class="timeline" viewBox="0 0 {10 * NUM_BINS} 16" preserveAspectRatio="none" role="img" '
+        f'aria-label="{told}"><path class="axis" d="M0 15.5H{10 * NUM_BINS}"/>{drawn}</svg>'
     )
 
 

@@ -14,7 +14,12 @@ if TYPE_CHECKING:
 
     from reproof.schema import Difference
 
-EVERYTHING: Final = "everything replayed from the baseline"
+BASELINE: Final = "the baseline"
+TREATMENTS: Final = (
+    *("takes_back", "heals", "perturbs", "pins_addresses", "serializes", "reverses_listings", "time_shift"),
+    *("more_workers", "hides", "poisons", "other_memory"),
+)
+"""What an experiment may change besides the values that were read: what it shows is then for its cause to say."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +34,7 @@ class Experiment:
         window: Steps that it was to run; None for the whole run.
         first: Its first divergence from what it was compared with, or None.
         problem: Why it cannot be compared, or None.
+        reference: What it was compared with, in words.
     """
 
     number: int
@@ -38,6 +44,7 @@ class Experiment:
     window: int | None
     first: Difference | None
     problem: str | None
+    reference: str = BASELINE
 
 
 def describe_experiments(experiments: Iterable[Experiment], proving: Collection[int]) -> tuple[ExperimentRow, ...]:
@@ -46,8 +53,9 @@ def describe_experiments(experiments: Iterable[Experiment], proving: Collection[
 
 
 def _describe(experiment: Experiment, *, is_proof: bool) -> ExperimentRow:
-    plan = read_plan(experiment.trace)
+    plan, probes = (read_setting(experiment.trace, part) for part in ("plan", "probes"))
     keys = plan.get("keys")
+    is_plain = experiment.reference == BASELINE and not any((plan | probes).get(name) for name in TREATMENTS)
     agreed = has_agreed(experiment)
     return ExperimentRow(
         number=experiment.number,
@@ -57,7 +65,7 @@ def _describe(experiment: Experiment, *, is_proof: bool) -> ExperimentRow:
         agreed=agreed,
         equal_share=_measure(experiment, agreed=agreed),
         result=_say_result(experiment, agreed=agreed),
-        meaning=_say_meaning(plan, agreed=agreed),
+        meaning=_say_meaning(plan, agreed=agreed) if is_plain else "",
         replayed=tuple(map(str, keys)) if isinstance(keys, list) else None,
         plan=_say_plan(plan),
         is_proof=is_proof,
@@ -65,9 +73,9 @@ def _describe(experiment: Experiment, *, is_proof: bool) -> ExperimentRow:
 
 
 def has_agreed(experiment: Experiment) -> bool | None:
-    """Whether an experiment equals the baseline through its window.
+    """Whether an experiment equals what it was compared with through its window.
 
-    A run that was stopped after its window holds nothing of what the baseline did later: a first divergence beyond the
+    A run that was stopped after its window holds nothing of what the other did later: a first divergence beyond the
     window is the end of the experiment, and none.
     """
     if experiment.problem is not None:
@@ -76,14 +84,14 @@ def has_agreed(experiment: Experiment) -> bool | None:
     return first is None or (experiment.window is not None and first.step >= experiment.window)
 
 
-def read_plan(trace: Path) -> dict[str, Any]:
-    """Return the plan that an experiment was given; empty if it cannot be read."""
+def read_setting(trace: Path, part: str) -> dict[str, Any]:
+    """Return the plan or the probes that an experiment was given; empty if there are none, or they cannot be read."""
     try:
         found = json.loads(trace.with_name(f"{trace.name}.experiment.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-    plan = found.get("plan") if isinstance(found, dict) else None
-    return plan if isinstance(plan, dict) else {}
+    given = found.get(part) if isinstance(found, dict) else None
+    return given if isinstance(given, dict) else {}
 
 
 def _measure(experiment: Experiment, *, agreed: bool | None) -> float:
@@ -100,11 +108,12 @@ def _say_result(experiment: Experiment, *, agreed: bool | None) -> str:
         return f"could not be compared: {experiment.problem}"
     if agreed:
         until = "to its end" if experiment.window is None else f"through step {experiment.window - 1:,}"
-        return f"equals the baseline {until}"
+        return f"equals {experiment.reference} {until}"
     first = experiment.first
     if first is None:
         return ""
-    return f"parts {'in ' if first.is_within_steps else ''}{first.place}, {first.stage}"
+    other = "" if experiment.reference == BASELINE else f"from {experiment.reference} "
+    return f"parts {other}{'in ' if first.is_within_steps else ''}{first.place}, {first.stage}"
 
 
 def _say_plan(plan: dict[str, Any]) -> str:

@@ -10,9 +10,12 @@ from reproof.report.page import printable
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from reproof.report.records import CauseRow, FirstRow, Report
+    from reproof.report.records import CauseRow, FirstRow, Report, Span
 
-SPECIAL: Final = re.compile(r"([\\`*_{}\[\]()#+\-!|<>&~@$:/.])")
+SPECIAL: Final = re.compile(r"([\\`*{}\[\]#|<>&~@$]|(?<!\w)_|_(?!\w)|:(?=//)|(?<=www)\.|^[+-])")
+"""What would be markup, or lead somewhere; a mark within a word or a sentence is none."""
+
+NUMBERED: Final = re.compile(r"^(\d+)([.)])")
 MAX_CHARACTERS: Final = 300
 MAX_ROWS: Final = 20
 
@@ -24,7 +27,7 @@ def render_markdown(report: Report) -> str:
 
 def escape(text: str) -> str:
     """Return a text in which nothing is markup, in one line."""
-    return SPECIAL.sub(r"\\\1", _one_line(text))
+    return NUMBERED.sub(r"\1\\\2", SPECIAL.sub(r"\\\1", _one_line(text)))
 
 
 def code(text: str) -> str:
@@ -52,10 +55,8 @@ def _render(report: Report) -> Iterator[str]:
     verdict = report.verdict
     yield f"### {verdict.glyph} {escape(verdict.headline)}"
     yield ""
-    if report.command:
-        yield f"{code(report.command)}: {escape(verdict.meaning_text)}"
-    else:
-        yield escape(verdict.meaning_text)
+    meaning = "".join(map(_render_span, verdict.meaning)).strip()
+    yield f"{code(report.command)}: {meaning}" if report.command else meaning
     if report.first is not None:
         yield from _render_first(report.first)
     for cause in report.causes:
@@ -66,15 +67,21 @@ def _render(report: Report) -> Iterator[str]:
         yield from ("", f"Next: {code(verdict.next_command)}")
 
 
+def _render_span(span: Span) -> str:
+    """Return a piece of a sentence, with the spaces around it."""
+    if span.style not in {"code", "strong"}:
+        return f"{' ' * span.text.startswith(' ')}{escape(span.text)}{' ' * span.text.endswith(' ')}"
+    return code(span.text) if span.style == "code" else f"**{escape(span.text)}**"
+
+
 def _render_first(first: FirstRow) -> Iterator[str]:
-    rank = f"rank {first.rank}, " if first.rank else ""
+    process = f"{first.process}, " if first.process else ""
     detail = f" ({first.detail})" if first.detail else ""
-    yield from ("", f"**First divergence:** {rank}{first.place}, {first.stage}{detail}, {code(first.name)}")
+    yield from ("", f"**First divergence:** {process}{first.place}, {first.stage}{detail}, {code(first.name)}")
     if first.explanation:
         yield f"<br>{escape(first.explanation)}"
-    yield from ("", "| | |", "|---|---|")
-    yield f"| baseline | {code(first.baseline)} |"
-    yield f"| candidate | {code(first.candidate)} |"
+    yield from ("", f"- baseline {code(first.baseline)}", f"- candidate {code(first.candidate)}")
+    yield from (f"- {escape(told)}" for told in (", ".join(first.became),) if told)
 
 
 def _render_cause(cause: CauseRow) -> Iterator[str]:
@@ -82,21 +89,20 @@ def _render_cause(cause: CauseRow) -> Iterator[str]:
     yield from ("", f"**Cause:** {code(cause.where)}, {escape(cause.words)} ({state})", "", escape(cause.reason))
     fix = cause.fix
     if fix is not None and fix.action == "replace":
-        yield from _block("diff", [f"- {fix.old}", f"+ {fix.new}"])
-        yield escape(fix.remark)
+        yield from _block("diff", [f"@@ {cause.where} @@", f"- {fix.old}", f"+ {fix.new}"])
+        yield from (f"{escape(fix.remark[:1].upper() + fix.remark[1:])}." for _ in fix.remark[:1])
     elif cause.fix_text:
         yield from _block("python" if fix is not None and fix.action == "insert" else "", cause.fix_text.splitlines())
     if cause.evidence:
-        yield from ("", "<details><summary>Proof</summary>", "", escape(cause.evidence), "", "</details>")
+        yield from ("", "<details><summary>Proof</summary>", "", f"{escape(cause.evidence[:1].upper() + cause.evidence[1:])}.", "", "</details>")
 
 
 def _render_coverage(report: Report) -> Iterator[str]:
     coverage = report.coverage
     told = f"{coverage.num_events:,} events, {coverage.num_tensors:,} tensors, {coverage.num_steps:,} steps compared"
     yield from ("", f"<details><summary>{told}</summary>", "", "| stage | compared | differ |", "|---|--:|--:|")
-    for row in coverage.stages:
-        yield f"| {row.stage} | {row.compared:,} | {row.differing:,} |"
-    yield ""
+    yield from (f"| {row.stage} | {row.compared:,} | {row.differing:,} |" for row in coverage.stages)
+    yield from [""] * bool(coverage.skipped or coverage.structure)
     for what, why in coverage.skipped[:MAX_ROWS]:
         yield f"- not compared: {code(what)}: {escape(why)}"
     for told in coverage.structure:
@@ -105,9 +111,11 @@ def _render_coverage(report: Report) -> Iterator[str]:
 
 
 def _render_conditions(report: Report) -> Iterator[str]:
-    differing = [row for row in report.conditions if row.differs][:MAX_ROWS]
+    differing = [row for row in report.conditions if row.differs]
+    if all(cause.kind != "hash-order" for cause in report.causes):  # it is drawn anew for each run, on purpose
+        differing = [row for row in differing if row.name != "python.hash_seed"]
     if not differing:
         return
     yield from ("", "| condition that differs | baseline | candidate |", "|---|---|---|")
-    for row in differing:
+    for row in differing[:MAX_ROWS]:
         yield f"| {code(row.name)} | {code(row.baseline)} | {code(row.candidate)} |"

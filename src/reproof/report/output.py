@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Final
 from reproof.report.records import LinePair, OutputRow, Span
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
     from pathlib import Path
 
-    from reproof.schema import OutputResult
+    from reproof.schema import OutputDifference, OutputResult
 
 ENDING: Final = ".output.txt"
 """Of the file beside a trace that holds what the run printed."""
@@ -29,12 +29,15 @@ WORDS: Final = re.compile(r"\s+|[^\s]+")
 def describe_output(traces: Sequence[Path], result: OutputResult | None) -> OutputRow | None:
     """Return what two runs printed; None if neither that nor a comparison of it is known."""
     texts = [_read(trace) for trace in traces]
-    differing = () if result is None else tuple(_tell_difference(result))
     if texts[0] is None or texts[1] is None:
-        return None if result is None else OutputRow(told=_tell_result(result), lines=(), differing=differing)
+        if result is None:
+            return None
+        return OutputRow(told=_tell_result(result), lines=(), differing=tuple(_tell_difference(result)))
     pairs = list(pair_lines(texts[0][:MAX_LINES], texts[1][:MAX_LINES]))
+    shown = {_read_pair(pair) for pair in pairs[:MAX_SHOWN]}
+    differing = () if result is None else tuple(_tell_difference(result, shown))
     count = sum(not pair.is_equal for pair in pairs)
-    total = max(map(len, (texts[0], texts[1])))
+    total = max(len(texts[0]), len(texts[1]))
     if texts[0] == texts[1]:
         told = f"Both runs printed the same {len(texts[0])} lines." if texts[0] else "Neither run printed anything."
     else:
@@ -86,9 +89,21 @@ def _read(trace: Path) -> list[str] | None:
         return None
 
 
-def _tell_difference(result: OutputResult) -> Iterator[str]:
-    for one in result.differences[:MAX_SHOWN]:
+def _read_pair(pair: LinePair) -> tuple[str, str]:
+    """Return both lines as they were; nothing for a line that a run has not."""
+    a, b = ("".join(span.text for span in side or ()).strip() for side in (pair.baseline, pair.candidate))
+    return a, b
+
+
+def _tell_difference(result: OutputResult, shown: Collection[tuple[str, str]] = ()) -> Iterator[str]:
+    """Yield a line for each difference; not for printed lines that are shown side by side."""
+    told = [one for one in result.differences if _spell(one) not in shown or one.kind != "line"]
+    for one in told[:MAX_SHOWN]:
         yield f"{one.name}: {one.baseline or 'absent'} → {one.candidate or 'absent'}"
+
+
+def _spell(one: OutputDifference) -> tuple[str, str]:
+    return (one.baseline or "").strip(), (one.candidate or "").strip()
 
 
 def _tell_result(result: OutputResult) -> str:

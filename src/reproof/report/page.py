@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from reproof._version import __version__
 from reproof.errors import UsageError
-from reproof.report.drawing import draw_bar, draw_batch, draw_spread
+from reproof.report.drawing import draw_bar, draw_batch, draw_spread, draw_timeline
 from reproof.report.output import mark_changes
 from reproof.schema import STAGES
 
@@ -45,7 +45,12 @@ def render_page(report: Report) -> str:
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, finalize=show
     )
     environment.filters.update(
-        thousands=lambda number: f"{number:,}", bar=draw_bar, batch=draw_batch, changed=mark_changes, spread=draw_spread
+        thousands=lambda number: f"{number:,}",
+        bar=draw_bar,
+        batch=draw_batch,
+        changed=mark_changes,
+        spread=draw_spread,
+        timeline=draw_timeline,
     )
     style = read_asset("uPlot.min.css") + read_asset("page.css")
     scripts = [read_asset("uPlot.iife.min.js"), read_asset("page.js")]

@@ -6,7 +6,7 @@ All texts are as they came from the runs: whoever draws them escapes them.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 if TYPE_CHECKING:
     from reproof.schema import Fix, Stage, StageCount, Verdict
@@ -85,7 +85,7 @@ class FirstRow:
 
     Attributes:
         place: Which step it is in, or that it comes after the last.
-        rank: Process.
+        process: What the process is called; empty if it is the only one.
         step: 0-based.
         stage: Its stage.
         detail: *order*, *content*, or empty.
@@ -102,7 +102,7 @@ class FirstRow:
     """
 
     place: str
-    rank: int
+    process: str
     step: int
     stage: Stage
     detail: str
@@ -127,9 +127,9 @@ class ExperimentRow:
         purpose: What was asked.
         seconds: How long it took.
         window: Steps that it was to run; None for the whole run.
-        agreed: Whether it equals the baseline through its window; None if it could not be compared.
-        equal_share: How much of its window equals the baseline, 0 to 1.
-        result: What came, in words.
+        agreed: Whether it equals what it was compared with through its window; None if it could not be compared.
+        equal_share: How much of its window does, 0 to 1.
+        result: What came, in words, with what it was compared with.
         meaning: What that shows; may be empty.
         replayed: Keys of the sources that had the values of the baseline; None for all.
         plan: Where the values came from, in words; may be empty.
@@ -240,14 +240,18 @@ class MapRow:
     """What became of each step and stage of one process.
 
     Attributes:
-        rank: The process.
+        name: What the process is called; empty if it is the only one.
+        process: Its label if another one has started it; else empty.
+        is_main: Whether it is the one that parted first, of which everything else in the page is.
         num_steps: Steps; a column beyond is what came after the last of them.
         num_columns: Bytes of each plane.
         planes: Stage, and one byte per step (0 no event, 1 equal, 2 not compared, 3 different), compressed by zlib,
             in base64.
     """
 
-    rank: int
+    name: str
+    process: str
+    is_main: bool
     num_steps: int
     num_columns: int
     planes: tuple[tuple[Stage, str], ...]
@@ -308,9 +312,13 @@ class ConditionRow:
     differs: bool
 
 
+NUM_BINS: Final = 96
+"""Pieces of a run in which what it read from outside is counted."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceRow:
-    """What the runs read from outside at one place.
+    """What the runs read from outside at one place, in all their processes.
 
     Attributes:
         where: ``file:line``, or empty.
@@ -320,6 +328,9 @@ class SourceRow:
         num_baseline: Reads of the baseline.
         num_candidate: The same of the candidate.
         differs: Whether the values differ.
+        num_processes: Processes that read there.
+        bins: When it was read, for each piece of the run in which it was: number of the piece, of `NUM_BINS`, reads,
+            and how many of these differ.
     """
 
     where: str
@@ -329,6 +340,8 @@ class SourceRow:
     num_baseline: int
     num_candidate: int
     differs: bool
+    num_processes: int = 1
+    bins: tuple[tuple[int, int, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,7 @@ from reproof.report.experiments import Experiment, describe_experiments
 from reproof.report.output import describe_output
 from reproof.report.records import CoverageRow, CurveRow, FirstRow, Report, StepRow
 from reproof.report.sources import read_excerpt
-from reproof.report.steps import count_stages, describe_maps, read_kept_steps
+from reproof.report.steps import count_stages, describe_maps, name_process, read_kept_steps
 from reproof.report.surroundings import describe_conditions, describe_sources
 from reproof.report.verdicts import describe_verdict
 from reproof.schema import relative_to_here
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from reproof.report.records import Excerpt
+    from reproof.report.steps import Place
     from reproof.schema import Comparison, Difference, OpDifference, RngGap
     from reproof.trace import Trace
     from reproof.trace.rank import RankTrace
@@ -55,9 +56,9 @@ def build_report(
     digests = _digests_of(baseline)
     proving = {number for cause in comparison.causes for number in cause.experiments}
     tried = describe_experiments(experiments, proving)
-    pair = _choose_ranks(comparison, baseline, candidate)
-    maps = describe_maps(comparison.steps)
-    columns = next((one.num_columns for one in maps if pair is not None and one.rank == pair[0].rank), 0)
+    main, pair = _choose_process(comparison, baseline, candidate)
+    maps = describe_maps(comparison, main)
+    columns = next((one.num_columns for one in maps if one.is_main), 0)
     steps = () if pair is None else read_kept_steps(*pair, comparison, columns)
     curves = () if pair is None else read_curves(*pair)
     conditions, num_packages = describe_conditions(comparison.conditions, baseline, candidate)
@@ -80,15 +81,27 @@ def build_report(
         output=describe_output((baseline.folder, candidate.folder), comparison.output),
         conditions=conditions,
         num_packages=num_packages,
-        sources=describe_sources(baseline.folder, candidate.folder),
+        sources=describe_sources(baseline.folder, candidate.folder, max((one.num_columns for one in maps), default=0)),
         coverage=describe_coverage(comparison),
     )
 
 
-def _choose_ranks(comparison: Comparison, a: Trace, b: Trace) -> tuple[RankTrace, RankTrace] | None:
-    """Return the process that parted first in both runs, else the first that both have."""
-    rank = min(set(a.ranks) & set(b.ranks), default=None) if comparison.first is None else comparison.first.rank
-    return None if rank is None or rank not in a.ranks or rank not in b.ranks else (a.ranks[rank], b.ranks[rank])
+def _choose_process(
+    comparison: Comparison, baseline: Trace, candidate: Trace
+) -> tuple[Place | None, tuple[RankTrace, RankTrace] | None]:
+    """Return the process that parted first, in both runs; else the first that both have and that trained."""
+    first, label = comparison.first, None
+    if first is not None:
+        label = first.process
+    elif not baseline.num_steps:  # a launcher, say
+        label = next((name for name in baseline.children if name in candidate.children), None)
+    a, b = baseline.of_process(label), candidate.of_process(label)
+    if a is None or b is None:
+        return None, None
+    rank = min(set(a.ranks) & set(b.ranks), default=None) if first is None else first.rank
+    if rank is None or rank not in a.ranks or rank not in b.ranks:
+        return None, None
+    return (label, rank), (a.ranks[rank], b.ranks[rank])
 
 
 def _digests_of(trace: Trace) -> dict[str, str]:
@@ -118,7 +131,7 @@ def describe_first(
         largest = f"{first.max_abs:g}" + ("" if first.max_ulp is None else f" ({first.max_ulp:,} ulp)")
     return FirstRow(
         place=first.place,
-        rank=first.rank,
+        process=name_process(comparison, (first.process, first.rank)),
         step=first.step,
         stage=first.stage,
         detail=first.detail or "",

@@ -11,9 +11,9 @@ from reproof.schema import DIFFERENT, EQUAL, NOT_COMPARED, STAGES
 from reproof.trace.views.steps import read_step
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
-    from reproof.schema import Comparison, Stage, StepMap
+    from reproof.schema import Comparison, Stage
     from reproof.trace.rank import RankTrace
     from reproof.trace.views.steps import StepEvent, StepRecord
 
@@ -25,11 +25,27 @@ AFTER: Final = 7
 MAX_NAME: Final = 200
 
 
-def describe_maps(maps: Iterable[StepMap]) -> tuple[MapRow, ...]:
-    """Return the states of all steps, compressed."""
+Place = tuple[str | None, int]
+"""Label of a process that another has started, else None, and rank."""
+
+
+def name_process(comparison: Comparison, place: Place) -> str:
+    """Return what a process is called; empty for the first."""
+    label, rank = place
+    if label is None:
+        return f"rank {rank}" if rank else ""
+    return next((told for told in comparison.processes if told.split()[1] == label), f"process {label}")
+
+
+def describe_maps(comparison: Comparison, main: Place | None) -> tuple[MapRow, ...]:
+    """Return the states of all steps, compressed: the main process first, and none that trained nothing."""
+    first = "" if len(comparison.steps) == 1 else "the first process" if comparison.processes else "rank 0"
+    maps = sorted(comparison.steps, key=lambda one: (one.process, one.rank) != main)
     return tuple(
         MapRow(
-            rank=one.rank,
+            name=name_process(comparison, (one.process, one.rank)) or first,
+            process=one.process or "",
+            is_main=(one.process, one.rank) == main,
             num_steps=one.num_steps,
             num_columns=max((len(plane) for _, plane in one.planes), default=0),
             planes=tuple(
@@ -37,6 +53,7 @@ def describe_maps(maps: Iterable[StepMap]) -> tuple[MapRow, ...]:
             ),
         )
         for one in maps
+        if any(plane for _, plane in one.planes)
     )
 
 
@@ -56,7 +73,7 @@ def choose_steps(num_columns: int, first: int | None) -> list[int]:
 def read_kept_steps(a: RankTrace, b: RankTrace, comparison: Comparison, num_columns: int) -> tuple[StepRow, ...]:
     """Return the events of the steps that are kept, of one process."""
     first = comparison.first
-    step = first.step if first is not None and first.rank == a.rank else None
+    step = None if first is None else first.step
     rows = (_read(a, b, number, has_all=number == step) for number in choose_steps(num_columns, step))
     return tuple(row for row in rows if row.events)
 

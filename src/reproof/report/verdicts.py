@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from reproof.report.kinds import words_of
 from reproof.report.records import Span, VerdictRow
+from reproof.report.steps import name_process
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,12 +56,13 @@ def say_verdict(comparison: Comparison) -> str:
     first = comparison.first
     if comparison.verdict == "diverged" and first is not None:
         what = f"the {first.detail} of a batch" if first.stage == "batch" and first.detail else STAGES[first.stage]
-        rank = f" on rank {first.rank}" if first.rank else ""
+        name = name_process(comparison, (first.process, first.rank))
+        process = f" {'on' if name.startswith('rank') else 'of'} {name}" if name else ""
         where = {"init": " before they begin", "final": " after the last step", "output": ""}.get(
             first.stage, f" in step {first.step:,}"
         )
-        comma = "," if where else ""
-        return f"The runs part{where}{rank}{comma} in {what}."
+        comma = "," if where or process else ""
+        return f"The runs part{where}{process}{comma} in {what}."
     if comparison.verdict == "identical":
         return "Both runs are identical to the bit." if comparison.num_steps else "No training step was recorded."
     if comparison.verdict == "equivalent":
@@ -84,10 +86,13 @@ def _explain_divergence(comparison: Comparison, first: Difference, was_explained
         yield Span(told)
         return
     cause = (proved or list(causes))[0]
+    words = words_of(cause.kind)
     where = f"{cause.file}:{cause.line}" if cause.line is not None else cause.file or cause.source
     yield Span("The cause is proved: " if proved else "A cause is suspected, not proved: ")
-    yield Span(where, "code")
-    yield Span(f", {words_of(cause.kind)}.", "strong")
+    if where not in words:  # a change of the data has no place but that
+        yield Span(where, "code")
+        yield Span(", ")
+    yield Span(f"{words}.", "strong")
 
 
 def _explain_equality(comparison: Comparison) -> Iterator[Span]:

@@ -167,11 +167,13 @@ class StepMap(NamedTuple):
         rank: The process.
         num_steps: Steps that both runs have; what stands beyond came after the last step, or in one run only.
         planes: For each stage that has an event, one byte per step: a state.
+        process: Label of the process, if another one has started it; else None.
     """
 
     rank: int
     num_steps: int
     planes: tuple[tuple[Stage, bytes], ...]
+    process: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -75,6 +75,14 @@ class TestVerdicts:
             "identical: no training step was recorded; every bit of 1 event is equal (1 tensor, level"
         )
 
+    def test_runs_that_ended_before_a_step_say_why(self, reproof: Any, frames_writer: Any, tmp_path: Path) -> None:
+        """And nothing else of what is not there."""
+        a, b = (frames_writer(tmp_path / name, [], level="steps", status="running") for name in "ab")
+        out = reproof("compare", a, b)[1]
+        told = "inconclusive: no training step was recorded; the run was killed or is still running\n"
+        assert out.startswith(told)
+        assert "Structure:" not in out
+
     @pytest.mark.parametrize("is_copied", [False, True])
     def test_a_run_compared_with_itself_says_so(
         self, reproof: Any, pair: Any, tmp_path: Path, *, is_copied: bool

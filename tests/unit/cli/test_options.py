@@ -78,7 +78,14 @@ def test_a_command_gets_its_options_as_a_record() -> None:
 
 def test_the_help_shows_a_default() -> None:
     """Where an option has one, without a word of its own in the definition."""
-    assert "How often.  [default: 2; x>=1]" in example.get_help(click.Context(example))
+    assert "--times N  How often.  [default: 2; x>=1]" in example.get_help(click.Context(example))
+
+
+def test_each_command_of_bundles_is_told_in_a_whole_sentence() -> None:
+    """A list of commands whose sentences are cut off says nothing."""
+    command: click.Command = load("bundle").command
+    told = " ".join(command.get_help(click.Context(command)).split())
+    assert "with a key of SSH; the manifest vouches for all other files. show Show" in told
 
 
 @pytest.mark.parametrize(

@@ -123,6 +123,25 @@ class TestNoNumbers:
         assert broken < whole / 4
 
 
+class TestTwoCurves:
+    """Of two runs, on one scale."""
+
+    @pytest.mark.parametrize(("is_unicode", "dot", "mark"), [(True, "•", "▲"), (False, "o", "^")])
+    def test_the_other_is_seen_where_it_parts(self, dot: str, mark: str, *, is_unicode: bool) -> None:
+        """Not before, and its values are on the axis; the step at which they part is marked."""
+        one, other = points_of(*[1.0] * 20), points_of(*[1.0] * 10, *range(2, 12))
+        lines = draw_curve(one, width=60, height=5, is_unicode=is_unicode, other=other, mark=10)
+        plot = [line[line.index("│" if is_unicode else "|") + 1 :] for line in lines[:5]]
+        assert all(line.find(dot) > len(plot[-1].rstrip()) / 2 - 4 for line in plot[:4])
+        assert lines[0].lstrip().startswith("11 ")
+        assert 25 < lines[5].index(mark) - lines[5].index("└" if is_unicode else "+") < 35
+
+    def test_equal_curves_are_one(self) -> None:
+        """Nothing is said to differ."""
+        one = points_of(3, 2, 1)
+        assert draw_curve(one, width=40, height=4, is_unicode=True, other=one) == draw(3, 2, 1, width=40, height=4)
+
+
 class TestBars:
     """A curve in one line."""
 

@@ -198,7 +198,7 @@ class TestContent:
             ((1, 2, 3), (1, 2, 3), "the same values in another shape or data type"),
             ((1, 2, 3), (3, 2, 1), "the same 3 values in another order"),
             ((1, 2, 3), (1, 2), "3 values against 2"),
-            ((1,), (2,), "1 of 1 value differs"),
+            ((1,), (2,), "its value differs"),
             ((0.0, 1.0), (-0.0, 1.0), "1 of 2 values differs"),
             ((1, 2), (1.0, 2.0), "2 of 2 values differ"),
             ((True, 0), (1, 0), "1 of 2 values differs"),

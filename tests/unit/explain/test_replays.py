@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -66,6 +67,22 @@ def test_a_run_that_parts_later_in_the_step_agrees_only_where_the_step_differs_a
         later = make_inquiry(differs_anyway=True).replica
         assert inquiry.agrees(later) is differs_anyway
         assert not inquiry.agrees(inquiry.laboratory.add("diverges", first))
+
+
+def test_an_experiment_that_failed_is_no_proof_of_anything(first: Difference, make_inquiry: Callable[..., Any]) -> None:
+    """It is neither said to diverge nor to agree."""
+    inquiry = make_inquiry(None)
+    suspect = Suspect(key=DISK, kind="leftover-files", source=DISK)
+    replays = Replays(inquiry=inquiry)
+    assert replays.explains((suspect,))
+    trials = inquiry.laboratory.trials
+    trials.append(replace(inquiry.laboratory.add("fails", first), problem="no trace"))
+    del trials[-2]
+    assert not replays.has_diverged()
+    assert replays.describe((suspect,)) == (
+        "with the baseline's value here and the candidate's everywhere else, "
+        "the run equals the baseline through step 2 (experiment 2)"
+    )
 
 
 def test_an_order_that_was_found_before_is_replayed_with_every_later_choice(make_inquiry: Callable[..., Any]) -> None:

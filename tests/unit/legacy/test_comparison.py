@@ -72,7 +72,7 @@ def test_sums_within_the_tolerance_are_equivalent(compare_batches: Any) -> None:
 @pytest.mark.parametrize(
     ("fields", "name", "explanation"),
     [
-        ({"data1_sum": -1.25 + 2e-6}, "data1_sum", "1 of 1 value differs"),
+        ({"data1_sum": -1.25 + 2e-6}, "data1_sum", "its value differs"),
         ({"targets": (-1.0, 1.0, 0.0, 1.0)}, "targets", "the same 4 values in another order"),
         ({"labels1": (0, 3, 2, 7)}, "labels1", "1 of 4 values differs"),
         ({"labels2": (2, 1, 0)}, "labels2", "4 values against 3"),
@@ -80,8 +80,8 @@ def test_sums_within_the_tolerance_are_equivalent(compare_batches: Any) -> None:
         ({"labels1": ("a", "b", "c", "d")}, "labels1", "4 of 4 values differ"),
         ({"data1_shape": (4, 100)}, "data1_shape", "3 values against 2"),
         ({"data2_shape": (1, 4, 100)}, "data2_shape", "the same 3 values in another order"),
-        ({"data2_std": math.nan}, "data2_std", "1 of 1 value differs"),
-        ({"batch_idx": 7}, "batch_idx", "1 of 1 value differs"),
+        ({"data2_std": math.nan}, "data2_std", "its value differs"),
+        ({"batch_idx": 7}, "batch_idx", "its value differs"),
     ],
 )
 @pytest.mark.parametrize("tolerance", [None, 1e-6])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from reproof.report.output import describe_output, mark_changes, pair_lines
+from reproof.schema import OutputDifference, OutputResult
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,3 +38,18 @@ def test_output_is_found_beside_the_trace(tmp_path: Path) -> None:
     row: Any = describe_output((tmp_path / "a", tmp_path / "b"), None)
     assert (row.told, len(row.lines)) == ("1 of 2 lines differ.", 2)
     assert describe_output((tmp_path / "c", tmp_path / "d"), None) is None
+
+
+def test_a_line_that_is_shown_side_by_side_is_not_told_again(tmp_path: Path) -> None:
+    """One that was found to belong to another line is, and so is all else."""
+    kinds: tuple[Any, ...] = ("line", "line", "saved")
+    values = (("x 1", "x 2"), ("x 1", "x 3"), ("x 1", "x 2"))
+    found = [
+        OutputDifference(kind=kind, name=kind, baseline=a, candidate=b)
+        for kind, (a, b) in zip(kinds, values, strict=True)
+    ]
+    for name, number in (("a", 1), ("b", 2)):
+        (tmp_path / f"{name}.output.txt").write_text(f"x {number}\n")
+    result = OutputResult(num_lines=2, num_files=0, num_saved=1, differences=tuple(found))
+    row: Any = describe_output((tmp_path / "a", tmp_path / "b"), result)
+    assert row.differing == ("line: x 1 → x 3", "saved: x 1 → x 2")

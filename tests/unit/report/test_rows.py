@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from reproof.comparison import compare
 from reproof.report.experiments import Experiment
 from reproof.report.rows import build_report
-from reproof.schema import DIFFERENT, Cause, Difference, Fix
+from reproof.schema import DIFFERENT, Cause, Difference, Fix, Origin
 from reproof.trace import open_trace
 
 if TYPE_CHECKING:
@@ -146,7 +146,7 @@ class TestCauses:
         )
         comparison = replace(compare(*parted, maps_steps=True), causes=(cause,))
         report = build_report(comparison, *map(open_trace, parted), was_explained=True)
-        assert "A cause is suspected, not proved: code, other code." in report.verdict.meaning_text
+        assert "A cause is suspected, not proved: other code." in report.verdict.meaning_text
 
 
 class TestExperiments:
@@ -172,6 +172,49 @@ class TestExperiments:
         broken = replace(make_experiment(1, tmp_path, None), problem="it failed: boom")
         (row,) = build_report(compare(*parted), *map(open_trace, parted), experiments=[broken]).experiments
         assert (row.agreed, row.result) == (None, "could not be compared: it failed: boom")
+
+    def test_one_that_was_compared_with_another_says_so(self, parted: tuple[Path, Path], tmp_path: Path) -> None:
+        """It equals that one, which is nothing about the baseline."""
+        other = replace(make_experiment(2, tmp_path, None), reference="experiment 1")
+        (tmp_path / "e2.experiment.json").write_text(json.dumps({"plan": {"baseline": "a", "keys": None}}))
+        (row,) = build_report(compare(*parted), *map(open_trace, parted), experiments=[other]).experiments
+        assert (row.result, row.meaning) == ("equals experiment 1 through step 5", "")
+
+    def test_one_that_changes_something_besides_is_not_read_as_a_replay(
+        self, parted: tuple[Path, Path], tmp_path: Path
+    ) -> None:
+        """That it parts does not show that computing is to blame."""
+        for probes, told in (
+            ({}, "So it is made by computing, not by anything that was read."),
+            ({"poisons": True}, ""),
+        ):
+            setting = {"plan": {"baseline": "a", "keys": None}, "probes": probes}
+            (tmp_path / "e1.experiment.json").write_text(json.dumps(setting))
+            tried = [make_experiment(1, tmp_path, 2)]
+            (row,) = build_report(compare(*parted), *map(open_trace, parted), experiments=tried).experiments
+            assert row.meaning == told
+
+
+class TestProcesses:
+    """Of a training of several processes everything is of the one that parted first."""
+
+    def test_a_process_that_a_launcher_started(self, run: Any, say: Any) -> None:
+        """Its steps, its loss, its name; the others are in the map."""
+        folders = [run(name) for name in "ab"]
+        for name in "ab":
+            for rank in (0, 1):
+                losses = [1.0, 0.5, 0.25 if name == "a" or not rank else 0.3]
+                steps = [[say.loss(value)] for value in losses]
+                run(f"{name}/processes/0.{rank + 1}", *steps, origin=Origin(label=f"0.{rank + 1}", rank=rank))
+        report = build_report(compare(*folders, maps_steps=True), *map(open_trace, folders))
+        assert report.verdict.headline == "The runs part in step 2 of process 0.2 (rank 1), in the loss."
+        assert [(row.name, row.is_main) for row in report.maps] == [
+            ("process 0.2 (rank 1)", True),
+            ("process 0.1 (rank 0)", False),
+        ]
+        assert report.first is not None
+        assert [row.differing for row in report.first.stages] == [1]
+        assert [row.num_differing for row in report.curves] == [1]
 
 
 def make_experiment(number: int, folder: Path, first_step: int | None) -> Experiment:

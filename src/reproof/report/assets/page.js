@@ -61,8 +61,6 @@
   const maps = await Promise.all(rows.maps.map(openMap));
   const count = Math.max(1, ...maps.map((map) => map.num_columns));
   const numSteps = maps.length ? maps[0].num_steps : 0;
-  const mainRank = rows.first ? rows.first.rank : maps.length ? maps[0].rank : 0;
-  maps.sort((a, b) => (b.rank === mainRank) - (a.rank === mainRank) || a.rank - b.rank);
   const nameOf = (step) => maps.length && step >= numSteps ? "After the last step" : `Step ${thousands(step)}`;
 
   const view = { lo: 0, hi: count };
@@ -115,7 +113,7 @@
     const canvas = element("canvas");
     const box = element("div", {
       class: "map-box", tabindex: "0", role: "slider", "aria-valuemin": "0", "aria-valuemax": String(count - 1),
-      "aria-label": `Map of steps and stages${maps.length > 1 ? `, rank ${map.rank}` : ""}`,
+      "aria-label": `Map of steps and stages${maps.length > 1 ? `, ${map.name}` : ""}`,
     }, canvas);
     const tip = element("div", { class: "tip", hidden: "" });
     box.append(tip);
@@ -177,7 +175,7 @@
       pen.textBaseline = "top"; pen.textAlign = "center";
       const middle = (i) => left + (i + (num === view.hi - view.lo ? 0.5 : 0)) * wide;
       let own = null;
-      if (first !== null && rows.first.rank === map.rank && columnOf(first) >= 0) {
+      if (first !== null && map.is_main && columnOf(first) >= 0) {
         const i = columnOf(first), x = left + i * wide;
         pen.fillStyle = colour("ink"); pen.fillRect(x - 1, TOP - 4, 2, bottom - TOP + 4);
         pen.fillStyle = colour("differs-fill");
@@ -189,7 +187,7 @@
       pen.fillStyle = colour("ink3");
       const steps = view.hi - view.lo, rough = steps / Math.max(2, width / 90), power = 10 ** Math.floor(Math.log10(rough));
       const stride = Math.max(1, Math.round([1, 2, 5, 10].find((n) => n * power >= rough) * power));
-      for (let step = Math.ceil(view.lo / stride) * stride; step < view.hi; step += stride) {
+      for (let step = Math.ceil(view.lo / stride) * stride; step < Math.min(view.hi, numSteps || count); step += stride) {
         const x = left + ((step - view.lo) / steps) * width + (num === steps ? wide / 2 : 0);
         const half = pen.measureText(thousands(step)).width / 2;
         if (x + half > left + width + 2 || (own !== null && Math.abs(x - own) < half + 44)) continue;
@@ -280,9 +278,13 @@
     const parent = document.getElementById("maps");
     if (!parent) return;
     maps.forEach((map, number) => {
-      if (!number) { makeMap(map, parent); return; }
+      if (!number) {
+        if (maps.length > 1) parent.append(element("p", { class: "chart-title" }, element("strong", {}, map.name), map.is_main && rows.first ? ", which parted first" : ""));
+        makeMap(map, parent);
+        return;
+      }
       const differs = map.stages.some((row) => row.plane.includes(DIFFERENT));
-      const fold = element("details", {}, element("summary", {}, `Rank ${map.rank}: ${differs ? "≠ differs" : "= equal as far as it was compared"}`));
+      const fold = element("details", {}, element("summary", {}, `${map.name}: ${differs ? "≠ differs" : "= equal as far as it was compared"}`));
       fold.open = differs;
       parent.append(fold);
       fold.addEventListener("toggle", draw);
@@ -324,7 +326,7 @@
     if (!row) {
       const states = map.stages.filter((one) => one.plane[current]).map((one) => `${SIGNS[one.plane[current]]}${one.stage}`).join("   ");
       parts.push(element("p", {}, states || "No event."), element("p", { class: "note" }, "Digests of this step are not in the page: ",
-        element("code", {}, `reproof show ${rows.runs[0]} --step ${current}`)));
+        element("code", {}, `reproof show ${rows.runs[0]}${maps.length && maps[0].process ? `/processes/${maps[0].process}` : ""} --step ${current}`)));
     } else {
       const sorted = [...row.events].filter((event) => event.state !== EQUAL), equal = row.events.filter((event) => event.state === EQUAL);
       const shown = sorted.slice(0, 8), rest = [...sorted.slice(8), ...equal];

@@ -18,10 +18,12 @@ from reproof.trace import format as fmt
 from reproof.trace.rank import COLUMN_FRAMES, count_numbers
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Container, Iterator
 
     from reproof.schema import Stage
     from reproof.trace.rank import RankTrace
+
+    Name = tuple[Stage, str]
 
 
 @dataclass(slots=True)
@@ -73,11 +75,13 @@ class Block(NamedTuple):
     data: bytes
 
 
-def read_columns(rank: RankTrace, stage: Stage) -> dict[str, Column]:
-    """Return every number that was kept exactly of the events of a stage with one element, by the event's name."""
-    columns: dict[str, Column] = {}
+def read_columns(rank: RankTrace, *stages: Stage) -> dict[Name, Column]:
+    """Return every number that was kept exactly of the events of some stages with one element, in one pass."""
+    columns: dict[Name, Column] = {}
     wanted = {
-        number: {position: event.name for position, event in enumerate(layout.events) if event.stage == stage}
+        number: {
+            position: (event.stage, event.name) for position, event in enumerate(layout.events) if event.stage in stages
+        }
         for number, layout in enumerate(rank.layouts)
     }
     for start in range(0, rank.num_frames if any(wanted.values()) else 0, COLUMN_FRAMES):
@@ -103,10 +107,10 @@ def _split(rank: RankTrace, start: int, stop: int) -> Iterator[Block]:
         first, at = first + count, at + count * size
 
 
-def _read_block(block: Block, names: dict[int, str], columns: dict[str, Column]) -> None:
+def _read_block(block: Block, names: dict[int, Name], columns: dict[Name, Column]) -> None:
     """Read all frames at once where the same numbers lie at the same places in each, else one by one."""
     entries = list(find_entries(block.data[: block.size]))
-    rows = _read_rows(block, entries) if entries else None
+    rows = _read_rows(block, entries, names) if entries else None
     if rows is not None:
         for name, group in _group_by_name(entries, rows, names).items():
             column = columns.setdefault(name, Column(group[0][0]))
@@ -124,18 +128,18 @@ def _read_block(block: Block, names: dict[int, str], columns: dict[str, Column])
 
 
 def _group_by_name(
-    entries: list[Entry], rows: list[list[float]], names: dict[int, str]
-) -> dict[str, list[tuple[str, list[float]]]]:
+    entries: list[Entry], rows: list[list[float]], names: dict[int, Name]
+) -> dict[Name, list[tuple[str, list[float]]]]:
     """Return the types and numbers of each name: a step of several batches has several losses of one name."""
-    found: dict[str, list[tuple[str, list[float]]]] = {}
+    found: dict[Name, list[tuple[str, list[float]]]] = {}
     for entry, values in zip(entries, rows, strict=True):
         if entry.is_single and entry.event in names:
             found.setdefault(names[entry.event], []).append((entry.typecode, values))
     return found
 
 
-def _read_rows(block: Block, entries: list[Entry]) -> list[list[float]] | None:
-    """Return what stands at the place of each set of numbers; None unless what is stored before them never differs."""
+def _read_rows(block: Block, entries: list[Entry], names: Container[int]) -> list[list[float]] | None:
+    """Return what stands at the place of each number of these events; None if what is stored before them differs."""
     mask = b"".join(b"\xff" * fmt.VALUE.size + bytes(entry.num_bytes) for entry in entries)
     if len(mask) != block.size:
         return None
@@ -143,7 +147,7 @@ def _read_rows(block: Block, entries: list[Entry]) -> list[list[float]] | None:
     later, earlier = (int.from_bytes(part, "little") for part in (block.data[block.size :], block.data[: -block.size]))
     if (later ^ earlier) & int.from_bytes(mask * (len(block.steps) - 1), "little"):
         return None
-    return [_read_single(block, entry) if entry.is_single else [] for entry in entries]
+    return [_read_single(block, one) if one.is_single and one.event in names else [] for one in entries]
 
 
 def _read_single(block: Block, entry: Entry) -> list[float]:

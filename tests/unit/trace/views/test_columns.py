@@ -6,6 +6,8 @@ import math
 import random
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from reproof.trace import open_trace
 from reproof.trace.views.columns import read_columns
 
@@ -33,7 +35,7 @@ def assert_same(path: Path) -> None:
     """Hold the columns against the numbers of each frame."""
     rank = open_trace(path).ranks[0]
     columns = read_columns(rank, "loss")
-    found = {name: list(zip(column.steps, column.values, strict=True)) for name, column in columns.items()}
+    found = {name: list(zip(column.steps, column.values, strict=True)) for (_, name), column in columns.items()}
     assert repr(found) == repr(read_slowly(rank, "loss"))
 
 
@@ -66,7 +68,15 @@ def test_several_losses_types_and_values(run: Any, say: Any) -> None:
     steps = [[say.loss(v), say.loss(v, name="other", typecode="d"), say.loss(2 * v)] for v in values]
     path = run("a", *steps)
     assert_same(path)
-    assert read_columns(open_trace(path).ranks[0], "loss")["other"].typecode == "d"
+    assert read_columns(open_trace(path).ranks[0], "loss")["loss", "other"].typecode == "d"
+
+
+def test_several_stages_in_one_pass(run: Any, say: Any) -> None:
+    """Each with its names, which may be the same."""
+    steps = [[say.loss(i / 7), say.loss(i / 3, stage="metric")] for i in range(20)]
+    columns = read_columns(open_trace(run("a", *steps)).ranks[0], "loss", "metric")
+    assert list(columns) == [("loss", "loss"), ("metric", "loss")]
+    assert [column.values[3] for column in columns.values()] == pytest.approx([3 / 7, 1.0])
 
 
 def test_a_run_without_losses(run: Any, say: Any) -> None:
