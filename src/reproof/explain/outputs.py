@@ -1,9 +1,10 @@
 """Decide what a difference in the output of two equal trainings comes from, by experiment.
 
 The candidate is run again with the clocks, process numbers, host and temporary names of the baseline. If its output is
-then the baseline's, the difference was one of the surroundings and is harmless. Where threads print beside the
-training, what still differs may be theirs: a further run tells counts and times from results (`racy_lines`). Whatever
-else differs is a divergence, and its cause is searched for as that of any other event.
+then the baseline's, the difference was one of the surroundings and is harmless. Seeds are not: where the two runs gave
+different ones to a generator, as the clock's, this run gives yet others, and what is made of them differs still. Where
+threads print beside the training, what still differs may be theirs: a further run tells counts and times from results
+(`racy_lines`). Whatever else differs is a divergence, and its cause is searched for as that of any other event.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from reproof.comparison.calls import THREAD
 from reproof.comparison.outputs import compare_output, describe_output, find_again
-from reproof.entropy.ledger import read_ledgers
+from reproof.entropy.ledger import read_ledgers, read_seeds
 from reproof.entropy.plan import Plan
 from reproof.explain.failures import choose_remedy
 from reproof.explain.leftovers import collect_leftovers
@@ -76,22 +77,32 @@ def settle_output(laboratory: Laboratory, comparison: Comparison, candidate: Pat
 
 
 def repeat_candidate(laboratory: Laboratory, candidate: Path) -> Trial:
-    """Run the candidate again, with what the baseline read of its surroundings.
+    """Run the candidate again, with what the baseline read of its surroundings, and other seeds if it gave others.
 
     It takes place among the files that the baseline has left, as the candidate did. With the clock of the baseline it
     would make a folder of the same name again; if it fails for that, and has read none of the files, they are removed.
     """
-    trial = _repeat(laboratory, "", clean_files=frozenset())
+    seeds, others = (read_seeds(trace) for trace in (laboratory.setting.request.trace, candidate))
+    reseeds = tuple(seed for seed in seeds if seed not in others)
+    trial = _repeat(laboratory, "", reseeds, clean_files=frozenset())
     if trial.problem is None or has_read_leftovers(laboratory, candidate):
         return trial
-    return _repeat(laboratory, ", in the folder as the baseline found it", clean_files=None)
+    return _repeat(laboratory, ", in the folder as the baseline found it", reseeds, clean_files=None)
 
 
-def _repeat(laboratory: Laboratory, where: str, *, clean_files: frozenset[str] | None) -> Trial:
+def _repeat(
+    laboratory: Laboratory, where: str, reseeds: tuple[str, ...], *, clean_files: frozenset[str] | None
+) -> Trial:
     trace = laboratory.setting.request.trace
+    plan = Plan(
+        baseline=str(trace),
+        keys=tuple(find_surroundings(laboratory)),
+        reseeds=reseeds,
+        since=laboratory.setting.since,
+    )
     return laboratory.run(
         f"the candidate again, with the clocks, process numbers, host and temporary names of the baseline{where}",
-        Plan(baseline=str(trace), keys=tuple(find_surroundings(laboratory)), since=laboratory.setting.since),
+        plan,
         num_steps=None,
         is_hash_seed_of_baseline=False,
         clean_files=clean_files,
