@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 import signal
 import subprocess
 import sys
@@ -10,9 +11,10 @@ import time
 from textwrap import dedent
 from typing import TYPE_CHECKING, Protocol
 
+import numpy as np
 import pytest
 
-from reproof.entropy.ledger import Source, read_ledgers
+from reproof.entropy.ledger import Source, read_ledgers, read_seeds
 from reproof.entropy.plan import Plan
 
 if TYPE_CHECKING:
@@ -892,3 +894,25 @@ def test_the_default_of_a_dataclass_is_the_users(python: Command, tmp_path: Path
     (tmp_path / "train.py").write_text(dedent(script), encoding="utf-8")
     python("-m", "reproof", "run", "-o", "a", "train.py")
     assert "os.urandom@train.py:9" in read_ledgers(tmp_path / "a")["0"]
+
+
+def test_generators_get_other_seeds_where_an_experiment_says_so(run: Run, tmp_path: Path) -> None:
+    """Each way to seed a generator is noted with its line, and its draws are others with another seed."""
+    lines = [
+        "random.seed(3); print(random.random())",
+        "print(random.Random(4).random())",
+        "np.random.seed(5); print(np.random.rand())",
+        "print(np.random.RandomState(6).rand())",
+        "print(np.random.default_rng(7).random())",
+        "torch.manual_seed(8); print(torch.rand(1).item())",
+        "print(torch.rand(1, generator=torch.Generator().manual_seed(9)).item())",
+        "print(pickle.dumps(np.random.default_rng))",
+    ]
+    (tmp_path / "script.py").write_text("\n".join(["import pickle, random, torch, numpy as np", *lines]))
+    first = run("a").splitlines()
+    seeds = read_seeds(tmp_path / "a")
+    assert [seed.partition(":")[2] for seed in seeds] == ["2=3", "3=4", "4=5", "5=6", "6=7", "7=8", "8=9"]
+    assert run("b", Plan(reseeds=("random.seed@other.py:1=3",))).splitlines() == first
+    again = run("c", Plan(reseeds=tuple(seeds))).splitlines()
+    assert [other == one for other, one in zip(again, first, strict=True)] == [False] * 7 + [True]
+    assert first[-1] == repr(pickle.dumps(np.random.default_rng))

@@ -1,4 +1,4 @@
-"""What a run puts out elsewhere than in its working folder: itself, a forked child, a program that it starts."""
+"""What a run puts out elsewhere than in its working folder: itself, its children, a program that it starts."""
 
 from __future__ import annotations
 
@@ -13,14 +13,19 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SCRIPT = """
-import os, subprocess, sys
-value = sys.argv[1]
-open("../main.txt", "w").write(f"accuracy {value}")
-if os.fork() == 0:
-    open("../child.txt", "w").write(f"accuracy {value}")
-    os._exit(0)
-os.wait()
-subprocess.run([sys.executable, "-c", f"open('../program.txt', 'w').write('accuracy {value}')"])
+import multiprocessing, os, subprocess, sys, torch
+def main(value):
+    open("../main.txt", "w").write(f"accuracy {value}")
+    if os.fork() == 0:
+        open("../child.txt", "w").write(f"accuracy {value}")
+        os._exit(0)
+    os.wait()
+    subprocess.run([sys.executable, "-c", f"open('../program.txt', 'w').write('accuracy {value}')"])
+    child = multiprocessing.get_context("spawn").Process(target=torch.save, args=(float(value), "../spawned.pt"))
+    child.start()
+    child.join()
+if __name__ == "__main__":
+    main(sys.argv[1])
 """
 
 
@@ -35,6 +40,6 @@ def test_files_elsewhere_are_compared(tmp_path: Path, environment: dict[str, str
     same, other = (compare(tmp_path / "a", tmp_path / name).output for name in ("b", "c"))
     assert same is not None
     assert other is not None
-    assert (same.differences, same.num_files, same.notes) == ((), 3, ())
+    assert (same.differences, same.num_files, same.notes) == ((), 4, ())
     names = sorted(difference.name for difference in other.differences)
-    assert names == ["../child.txt line 1", "../main.txt line 1", "../program.txt line 1"]
+    assert names == ["../child.txt line 1", "../main.txt line 1", "../program.txt line 1", "../spawned.pt"]

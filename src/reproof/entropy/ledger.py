@@ -8,6 +8,7 @@ One file per process, of JSON lines, written in pieces: what a killed process lo
     [[3, "a1b2"], [3, "c3d4"], [-1, 7]]                                  reads; -1 tells that step 7 begins
     {"note": "unused", "key": "random@start"}                            what else is known of a source
     {"note": "first draw", "key": "random@train.py:9", "num_events": 4}  as `draws.py` tells
+    {"note": "seed", "value": "torch.manual_seed@train.py:9=17"}         a seed that a generator was given, once
     {"note": "given up", "key": "queue.Queue.get@train.py:40"}           what is replayed did not come
     {"note": "written", "path": "/out/log.txt", "name": "../out/log.txt", "was_there": false}  as `written.py` tells
     {"note": "problem", "key": "os.urandom@train.py:12", "reason": "..."}  a read whose value is not known
@@ -27,6 +28,7 @@ from reproof.entropy.handled import let_through
 from reproof.entropy.untapped import read_clock, read_process_number
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 MAX_BUFFERED: Final = 256
@@ -44,6 +46,7 @@ MAX_FIRST_BYTES: Final = 100
 """The first line of a ledger, which tells the number of its process, is shorter."""
 
 WRITTEN: Final = b'"note":"written"'
+SEED: Final = b'"note":"seed"'
 STEP_MARK: Final = -1
 
 OF_TASK: Final = "#"
@@ -345,16 +348,29 @@ class Written:
 def read_written(folder: Path) -> list[Written]:
     """Return the files outside of the working folder that the processes of a run have written, each once."""
     found: dict[str, Written] = {}
+    for entry in _read_notes(folder, WRITTEN):
+        with contextlib.suppress(KeyError):
+            file = Written(str(entry["path"]), str(entry["name"]), entry["was_there"] is True)
+            known = found.setdefault(file.path, file)
+            if known.was_there and not file.was_there:  # another process has made it before
+                found[file.path] = file
+    return list(found.values())
+
+
+def read_seeds(folder: Path) -> dict[str, None]:
+    """Return the seeds that the processes of a run gave to generators, with their lines, in this order."""
+    return {str(entry.get("value")): None for entry in _read_notes(folder, SEED)}
+
+
+def _read_notes(folder: Path, mark: bytes) -> Iterator[dict[str, Any]]:
+    """Yield the notes of all processes of a run whose lines hold a mark."""
     for path in sorted(folder.glob(ledger_name("*"))):
         for line in path.read_bytes().splitlines() if path.is_file() else ():
-            if WRITTEN in line:
-                with contextlib.suppress(ValueError, RecursionError, KeyError, TypeError):  # as above
+            if mark in line:
+                with contextlib.suppress(ValueError, RecursionError):  # torn by a kill, or not ours
                     entry = json.loads(line)
-                    file = Written(str(entry["path"]), str(entry["name"]), entry["was_there"] is True)
-                    known = found.setdefault(file.path, file)
-                    if known.was_there and not file.was_there:  # another process has made it before
-                        found[file.path] = file
-    return list(found.values())
+                    if isinstance(entry, dict):
+                        yield entry
 
 
 class LedgerReader:

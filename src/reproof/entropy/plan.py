@@ -24,6 +24,7 @@ class Plan:
         calls_of: Trace of a run in which that was noted: results that differ are replaced by those.
         heals: Names of the spots at which they are; None for all.
         perturbs: Keys of lines (``numpy.random@train.py:20``) whose draws are replaced by others.
+        reseeds: Seeds, with their lines, in whose place generators get others (``torch.manual_seed@train.py:20=17``).
         pins_addresses: Whether objects lie at the same addresses in each such run: whoever starts it sees to that.
         serializes: Whether threads take turns, and pools have one worker.
         reverses_listings: Whether folders are listed in the reverse order.
@@ -49,6 +50,7 @@ class Plan:
     calls_of: str | None = None
     heals: tuple[str, ...] | None = None
     perturbs: tuple[str, ...] = ()
+    reseeds: tuple[str, ...] = ()
     pins_addresses: bool = False
     serializes: bool = False
     reverses_listings: bool = False

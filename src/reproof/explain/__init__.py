@@ -4,6 +4,9 @@ Nothing here looks into a training: each experiment is a run in a fresh process,
 order of the way from a suspect to a printed cause:
 
     search        explain one divergence, or all until the runs are identical: the entrance
+    outputs       whether a difference in output is harmless: what becomes of it with the surroundings of the baseline
+    timed_results what of it the clock has decided, and is a result
+    racy_lines    what of it threads have printed by chance
     edits         one more draw from a global generator, by which an edit has changed a training
     inquiry       one divergence: what was read differently, the run with everything replayed, what was found before
     suspects      the sources of which two runs read other values, and how likely each is

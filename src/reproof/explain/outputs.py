@@ -1,9 +1,11 @@
 """Decide what a difference in the output of two equal trainings comes from, by experiment.
 
 The candidate is run again with the clocks, process numbers, host and temporary names of the baseline. If its output is
-then the baseline's, the difference was one of the surroundings and is harmless. Where threads print beside the
-training, what still differs may be theirs: a further run tells counts and times from results (`racy_lines`). Whatever
-else differs is a divergence, and its cause is searched for as that of any other event.
+then the baseline's, the difference was one of the surroundings and is harmless. Seeds are not: where the two runs gave
+different ones to a generator, as the clock's, this run gives yet others, and what is made of them differs still.
+Results that the clock has decided are not, either (`timed_results`). Where threads print beside the training, what
+still differs may be theirs: a further run tells counts and times from results (`racy_lines`). Whatever else differs is
+a divergence, and its cause is searched for as that of any other event.
 """
 
 from __future__ import annotations
@@ -14,11 +16,13 @@ from typing import TYPE_CHECKING, Final
 
 from reproof.comparison.calls import THREAD
 from reproof.comparison.outputs import compare_output, describe_output, find_again
-from reproof.entropy.ledger import read_ledgers
+from reproof.entropy.ledger import read_ledgers, read_seeds
 from reproof.entropy.plan import Plan
+from reproof.errors import TraceError
 from reproof.explain.failures import choose_remedy
 from reproof.explain.leftovers import collect_leftovers
 from reproof.explain.racy_lines import WORKER, Given, Roles, are_explained
+from reproof.explain.timed_results import find_results
 from reproof.outputs.sidecar import read_output
 from reproof.schema import Probes
 from reproof.trace import open_trace
@@ -65,7 +69,7 @@ def settle_output(laboratory: Laboratory, comparison: Comparison, candidate: Pat
     found = compare_output(baseline, open_trace(trial.trace), laboratory.setting.ignored)
     left = () if found is None else found.differences
     if not left:
-        return accept(comparison, comparison.output, f"{HARMLESS} (experiment {trial.number})"), None
+        return judge_surroundings(laboratory, comparison, comparison.output, trial), None
     confirmed = tuple(difference for difference in comparison.output.differences if find_again([difference], left))
     if has_threads(comparison) and (told := explain_threads(laboratory, comparison, confirmed)) is not None:
         return accept(comparison, comparison.output, told), None
@@ -75,27 +79,58 @@ def settle_output(laboratory: Laboratory, comparison: Comparison, candidate: Pat
     return reject(comparison, confirmed, baseline.num_steps), None
 
 
+def judge_surroundings(
+    laboratory: Laboratory, comparison: Comparison, output: OutputResult, trial: Trial
+) -> Comparison:
+    """Return the comparison of runs whose outputs differ by their clocks, process numbers and names alone."""
+    results = find_results(output.differences, read_roles(trial.trace))
+    if not results:
+        return accept(comparison, output, f"{HARMLESS} (experiment {trial.number})")
+    laboratory.wanted = results
+    return reject(comparison, results, open_trace(laboratory.setting.request.trace).num_steps)
+
+
 def repeat_candidate(laboratory: Laboratory, candidate: Path) -> Trial:
-    """Run the candidate again, with what the baseline read of its surroundings.
+    """Run the candidate again, with what the baseline read of its surroundings, and other seeds if it gave others.
 
     It takes place among the files that the baseline has left, as the candidate did. With the clock of the baseline it
     would make a folder of the same name again; if it fails for that, and has read none of the files, they are removed.
     """
-    trial = _repeat(laboratory, "", clean_files=frozenset())
+    seeds, others = (read_seeds(trace) for trace in (laboratory.setting.request.trace, candidate))
+    reseeds = tuple(seed for seed in seeds if seed not in others)
+    trial = _repeat(laboratory, "", reseeds, clean_files=frozenset())
     if trial.problem is None or has_read_leftovers(laboratory, candidate):
         return trial
-    return _repeat(laboratory, ", in the folder as the baseline found it", clean_files=None)
+    return _repeat(laboratory, ", in the folder as the baseline found it", reseeds, clean_files=None)
 
 
-def _repeat(laboratory: Laboratory, where: str, *, clean_files: frozenset[str] | None) -> Trial:
+def _repeat(
+    laboratory: Laboratory, where: str, reseeds: tuple[str, ...], *, clean_files: frozenset[str] | None
+) -> Trial:
     trace = laboratory.setting.request.trace
+    plan = Plan(
+        baseline=str(trace),
+        keys=tuple(find_surroundings(laboratory)),
+        reseeds=reseeds,
+        since=laboratory.setting.since,
+    )
     return laboratory.run(
         f"the candidate again, with the clocks, process numbers, host and temporary names of the baseline{where}",
-        Plan(baseline=str(trace), keys=tuple(find_surroundings(laboratory)), since=laboratory.setting.since),
+        plan,
         num_steps=None,
         is_hash_seed_of_baseline=False,
         clean_files=clean_files,
+        probes=Probes(notes_numbers=True),
     )
+
+
+def read_roles(trace: Path) -> Roles | None:
+    """Return what the numbers of a run's lines are; None if it is not known which of them tensors gave."""
+    output = read_output(trace, 0)
+    try:
+        return None if output is None else Roles(output.lines, Given(read_given(trace, 0)))
+    except TraceError:  # PyTorch was imported in other processes alone, or this one was killed
+        return None
 
 
 def has_read_leftovers(laboratory: Laboratory, candidate: Path) -> bool:
@@ -156,13 +191,12 @@ def explain_threads(
         is_hash_seed_of_baseline=True,
         probes=Probes(notes_numbers=True),
     )
-    found = None if trial.problem is not None else read_output(trial.trace, 0)
-    if found is None or trial.first is not None:
+    roles = None if trial.problem is not None else read_roles(trial.trace)
+    if roles is None or trial.first is not None:
         return None
     again = compare_output(open_trace(trace), open_trace(trial.trace), laboratory.setting.ignored)
     if again is None or find_again(differences or again.differences, again.differences) is None:
         return None  # no race: what was replayed makes the difference
-    roles = Roles(found.lines, Given(read_given(trial.trace, 0)))
     judged = differences or (() if comparison.output is None else comparison.output.differences)
     if not are_explained(judged, outputs[0].lines, outputs[1].lines, roles):
         return None

@@ -24,6 +24,7 @@ from reproof.entropy.handled import let_through
 from reproof.entropy.process import POOL
 from reproof.entropy.process import enter_spawned as tap_spawned
 from reproof.recorder.options import Options, options_from_plain
+from reproof.recorder.outputs.saving import BUFFER, tap_savers
 from reproof.recorder.problems import describe_error
 from reproof.recorder.session import Recording, is_clean_exit
 from reproof.recorder.surroundings import name_rank
@@ -213,4 +214,6 @@ def enter_spawned(folder: str, process: str, base: str, plan: dict[str, Any], ch
     Effects: as `Taps` and `Children`; imports nothing of PyTorch's that is not imported.
     """
     taps = tap_spawned(folder, process, base, plan)
+    # Compiled code opens the files of `torch.save`: those outside of the working folder are known by its calls alone.
+    tap_savers(lambda target, _value: None if target == BUFFER else taps.written.note(target))
     Children(taps, options_from_plain(child["options"])).enter(Origin(**child["origin"]), is_worker=child["is_worker"])

@@ -10,6 +10,7 @@
 - `file_access`: who opens or looks for a file, for these two
 - `programs`: what other programs print
 - `randomness`: the operating system's random bytes, and generators that are made without a seed
+- `seeds`: the seeds that generators are given, and other ones instead
 - `generators`: the global generators of Python, NumPy and PyTorch, and the state in which they start
 - `generator_memory`: where their states lie in memory
 - `states`: states and seeds of global generators that are read before anybody has seeded them

@@ -20,6 +20,7 @@ from reproof.entropy.sources import (
     outside,
     programs,
     randomness,
+    seeds,
     states,
     surroundings,
 )
@@ -43,6 +44,9 @@ SOURCES: Final = (
     Row(install=states.install, needs=("interceptor", "generators")),
     Row(install=states.tap_numpy_state, needs=("interceptor", "generators"), after="numpy.random"),
     Row(install=states.tap_torch_state, needs=("interceptor", "generators"), after="torch"),
+    Row(install=seeds.install),
+    Row(install=seeds.tap_numpy_seeds, after="numpy.random"),
+    Row(install=seeds.tap_torch_seeds, after="torch"),
     Row(install=loaders.install, after="torch"),
     Row(install=draws.install, needs=("interceptor", "generators")),
 )

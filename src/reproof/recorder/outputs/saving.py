@@ -89,8 +89,10 @@ def tap_savers(note: NoteSaved) -> Callable[[], None]:
         if original is None or not notes:
             return
         tapped = _tap(saver, original, notes, depth)
-        setattr(module, saver.name, tapped)
-        undo.append(lambda: _restore(module, saver.name, tapped, original))
+        for owner in (module, sys.modules.get(original.__module__)):  # the second is where pickles find it
+            if getattr(owner, saver.name, None) is original:
+                setattr(owner, saver.name, tapped)
+                undo.append(functools.partial(_restore, owner, saver.name, tapped, original))
 
     for saver in SAVERS:
         wrapt.when_imported(saver.module)(functools.partial(wrap, saver))
@@ -103,7 +105,7 @@ def tap_savers(note: NoteSaved) -> Callable[[], None]:
     return stop
 
 
-def _restore(module: ModuleType, name: str, tapped: Any, original: Any) -> None:
+def _restore(module: Any, name: str, tapped: Any, original: Any) -> None:
     if getattr(module, name, None) is tapped:
         setattr(module, name, original)
 

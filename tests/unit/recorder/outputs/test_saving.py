@@ -6,6 +6,7 @@ import io
 import pickle
 from typing import TYPE_CHECKING, Any
 
+import joblib
 import numpy as np
 import pytest
 import torch
@@ -66,6 +67,15 @@ def test_the_file_is_the_same_to_the_byte(tmp_path: Path) -> None:
     torch.save({"a": torch.ones(2)}, tmp_path / "same.pt")
     stop()
     assert (tmp_path / "same.pt").read_bytes() == expected
+
+
+def test_a_saver_is_pickled_as_without_us() -> None:
+    """A process is given it as what it shall do."""
+    expected = [pickle.dumps(saver) for saver in (torch.save, np.savez, joblib.dump, pickle.dump)]
+    stop = tap_savers(lambda *_: None)
+    found = [pickle.dumps(saver) for saver in (torch.save, np.savez, joblib.dump, pickle.dump)]
+    stop()
+    assert found == expected
 
 
 def test_a_buffer_has_no_name(saved: list[tuple[str, Any]]) -> None:
