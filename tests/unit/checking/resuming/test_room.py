@@ -190,6 +190,23 @@ class TestShiftedComparison:
         tally = compare_shifted(reader(whole), reader(resumed), 1, 1)
         assert (tally.pairs, tally.extras) == ([], [])
 
+    @pytest.mark.parametrize("evaluated", ["Net output", "Teacher output"])
+    def test_a_teacher_is_no_evaluation(self, write: Any, evaluated: str) -> None:
+        """What is called without gradients in every step keeps its batch, whatever was evaluated at the start."""
+        seen = [*given("loader1(9)", (7,), "e"), ("metric", evaluated, "e")]
+
+        def train(n: int, content: str) -> list[Word]:
+            return [*given("loader0(6)", (n,), content), ("metric", "Teacher output", content), *step(n)]
+
+        whole = write("a", train(0, "x0"), [*seen, *seen, *train(1, "x1")], train(2, "x2"))
+        right = write("b", train(1, "x1"), train(2, "x2"))
+        wrong = write("c", train(1, "x9"), train(2, "x2"))
+        tally = compare_shifted(reader(whole), reader(right), 1, 2)
+        assert (tally.pairs, tally.extras) == ([], [])
+        found = compare_shifted(reader(whole), reader(wrong), 1, 2).first
+        assert found is not None
+        assert (found.step, found.event.stage) == (1, "batch")
+
     @pytest.mark.parametrize(
         ("left", "differs"),
         [([("Net.w", "w")], False), ([("Net.w", "v")], True), ([("Net.w", "w"), ("other Net.w [1]", "start")], False)],
