@@ -78,7 +78,9 @@ def find_in_data(resumption: Resumption) -> Iterator[MissingPiece]:
         return
     position = resumption.position
     has_rng = any(True for _ in find_in_rng(resumption))
-    if position is not None and position.num_before and position.is_lost:
+    if position is not None and resumption.surplus > 0 and position.is_of_earlier_pass(resumption.start):
+        yield resumption.make("counter", position.describe(resumption.start))
+    elif position is not None and position.num_before and position.is_lost:
         yield resumption.make("sampler-position", position.describe(resumption.start))
     elif generators := find_loader_generators(resumption, pairs):
         names = list_names(generators)

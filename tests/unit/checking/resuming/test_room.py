@@ -314,6 +314,33 @@ class TestMissingPieces:
         assert (comparison.verdict, finding.continues_at) == ("diverged", 1)
         assert [piece.piece for piece in finding.missing] == ["model"]
 
+    def test_what_follows_from_a_teacher_is_not_named(self, write: Any) -> None:
+        """Its outputs enter the loss, which is then no sign of a lost counter; with other inputs it is not to blame."""
+
+        def taught(weight: int, content: str, output: str, loss: float) -> list[Word]:
+            call = [("metric", "Teacher input[0]", content), ("metric", "Teacher output", output)]
+            return [*call, *step(weight, loss=loss)]
+
+        whole = write("a", first(0) + taught(1, "x", "t1", 1.0), taught(2, "x", "t2", 2.0), taught(3, "x", "t3", 3.0))
+        for name, content, expected in (("b", "x", "ema"), ("c", "y", "other")):
+            later = (taught(2, content, "t9", 2.5), taught(3, content, "t9", 2.5))
+            assert self.pieces(whole, write(name, first(1) + later[0], later[1])) == [expected]
+
+    @pytest.mark.parametrize(("begins", "expected"), [(0, "counter"), (2, "sampler-position")])
+    def test_a_pass_that_begins_anew(self, write: Any, begins: int, expected: str) -> None:
+        """The first of all is a lost count of steps, and that of this pass a lost place: by what the batches bring."""
+
+        def steps(start: int) -> list[list[Word]]:
+            pairs = [(n, [*given("loader0(2)", (n % 2,), f"x{n}"), *step(n + 1)]) for n in range(start, 5)]
+            return [words for _, words in pairs]
+
+        whole = write("a", *([*first(0), *words] if n == 0 else words for n, words in enumerate(steps(0))))
+        resumed = [*first(3), *given("loader0(2)", (begins % 2,), f"x{begins}"), *step("y")]
+        more = steps(begins + 1)
+        _, finding = compare_resumed(whole, write("b", resumed, *more), 3, 5, (None, None))
+        names = [piece.piece for piece in finding.missing]
+        assert (names[0], names.count("counter") <= 1) == (expected, True)
+
     def test_a_run_that_goes_on_too_long(self, write: Any) -> None:
         """Steps beyond the end of the uninterrupted run are a divergence, unless a run was stopped."""
         whole = write("a", first(0) + step(1), step(2))
