@@ -38,6 +38,12 @@ class DataPosition:
         is_elsewhere = self.num_before != self.num_passed
         return is_elsewhere and (self.num_repeated > 0 or self.repeated_step is not None)
 
+    def count_again(self, start: int) -> int:
+        """Return how many steps the resumed run takes again if it begins the pass under way anew; at least 0."""
+        if self.num_before is not None:
+            return max(0, self.num_before - self.num_passed)
+        return start - self.repeated_step if self.repeated_step else 0
+
     def is_of_earlier_pass(self, start: int) -> bool:
         """Whether the resumed run begins with a batch of a pass before the one that was under way."""
         if self.num_before is None or self.repeated_step is None:

@@ -176,7 +176,7 @@ def find_in_length(resumption: Resumption) -> Iterator[MissingPiece]:
     Batches taken again make a run longer, too, but no more; one that has to fill a memory first takes fewer steps.
     """
     position = resumption.position
-    again = (position.num_before or 0) - position.num_passed if position is not None and position.is_lost else 0
+    again = 0 if position is None else position.count_again(resumption.start)
     first = resumption.first_batch
     is_elsewhere = first is not None and not is_ahead(
         resumption.whole, resumption.resumed, resumption.start, first.event

@@ -326,6 +326,19 @@ class TestMissingPieces:
             later = (taught(2, content, "t9", 2.5), taught(3, content, "t9", 2.5))
             assert self.pieces(whole, write(name, first(1) + later[0], later[1])) == [expected]
 
+    @pytest.mark.parametrize("first_batch", [(5, 4), (1, 2)])
+    def test_a_pass_that_begins_anew_in_another_order(self, write: Any, first_batch: tuple[int, ...]) -> None:
+        """As many steps more as were done of the pass: its place is lost, whether or not a sample comes again."""
+        orders = [(0, 1), (2, 3), (4, 5), (5, 0), (3, 4), (1, 2)]
+        steps = [[("batch", "loader0(6) indices", order), *step(n + 1)] for n, order in enumerate(orders)]
+        others = [
+            [("batch", "loader0(6) indices", order), *step(f"y{n}")] for n, order in enumerate([(3, 0), (2, 5), (4, 1)])
+        ]
+        whole = write("a", [*first(0), *steps[0]], *steps[1:])
+        resumed = [[*first(2), ("batch", "loader0(6) indices", first_batch), *step("y")], *others, *others[:2]]
+        _, finding = compare_resumed(whole, write("b", *resumed), 2, 5, (None, None))
+        assert [piece.piece for piece in finding.missing] == ["sampler-position"]
+
     @pytest.mark.parametrize(("begins", "expected"), [(0, "counter"), (2, "sampler-position")])
     def test_a_pass_that_begins_anew(self, write: Any, begins: int, expected: str) -> None:
         """The first of all is a lost count of steps, and that of this pass a lost place: by what the batches bring."""
