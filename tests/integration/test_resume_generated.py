@@ -301,10 +301,10 @@ class Bench:
             return train(shape, saved, forgotten)
 
 
-@pytest.fixture(scope="module")
-def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
     """Return what resumes."""
-    return Bench(tmp_path_factory.mktemp("resumes"))
+    return Bench(tmp_path)
 
 
 def judge(bench: Bench, cases: list[Resume]) -> None:

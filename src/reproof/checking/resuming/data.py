@@ -38,6 +38,18 @@ class DataPosition:
         is_elsewhere = self.num_before != self.num_passed
         return is_elsewhere and (self.num_repeated > 0 or self.repeated_step is not None)
 
+    def count_again(self, start: int) -> int:
+        """Return how many steps the resumed run takes again if it begins the pass under way anew; at least 0."""
+        if self.num_before is not None:
+            return max(0, self.num_before - self.num_passed)
+        return start - self.repeated_step if self.repeated_step else 0
+
+    def is_of_earlier_pass(self, start: int) -> bool:
+        """Whether the resumed run begins with a batch of a pass before the one that was under way."""
+        if self.num_before is None or self.repeated_step is None:
+            return False
+        return self.repeated_step < start - self.num_before
+
     def describe(self, start: int) -> str:
         """Describe how the place in the data was lost."""
         if self.repeated_step is not None:
@@ -65,16 +77,37 @@ def find_position(whole: StepReader, resumed: StepReader, start: int, event: Eve
     num_passed = max(0, len(of_step[1]) - len(of_step[0]))
     num_left = max(0, len(of_step[0]) - len(of_step[1]))  # earlier batches, whose gradients are summed
     got = of_step[1][num_passed]
-    before = [(step, batch) for step in range(start) for batch in list_batches(whole, step, event)]
-    taken = [read_samples(whole, batch) for batch in (*(batch for _, batch in before), *of_step[0][: num_left + 1])]
+    before = [(step, *found) for step in range(start) for found in enumerate(list_batches(whole, step, event))]
+    taken = [read_samples(whole, batch) for batch in (*(batch for *_, batch in before), *of_step[0][: num_left + 1])]
     count, pass_so_far = measure_pass(taken)
     samples = read_samples(resumed, got) or ()
     return DataPosition(
         num_before=count,
         num_passed=num_passed,
         num_repeated=sum(sample in pass_so_far for sample in samples),
-        repeated_step=max((step for step, batch in before if batch.digest == got.digest), default=None),
+        repeated_step=max(
+            (
+                step
+                for step, place, batch in before
+                if batch.digest == got.digest and brings_the_same((whole, step, place), (resumed, 0, num_passed))
+            ),
+            default=None,
+        ),
     )
+
+
+def brings_the_same(first: tuple[StepReader, int, int], second: tuple[StepReader, int, int]) -> bool:
+    """Whether two batches, each by its run, step and place among the step's, have the same contents as far as known.
+
+    A loader over a part of the data, such as what is left of a pass, counts its indices from 0 again.
+    """
+    reader, step, _ = second
+    events = {key[1]: seen.event for key, seen in reader.events(step).items() if key[:3:2] == ("batch", "content")}
+    for event in events.values():
+        pair = [list_batches(reader, step, event)[place:][:1] for reader, step, place in (first, second)]
+        if all(pair) and pair[0][0].digest != pair[1][0].digest:
+            return False
+    return True
 
 
 def list_batches(reader: StepReader, step: int, event: Event) -> list[Seen]:

@@ -11,6 +11,7 @@ from reproof.trace.views.steps import name_generator
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from reproof.checking.resuming.data import DataPosition
     from reproof.checking.resuming.evidence import MissingPiece, Resumption
     from reproof.checking.resuming.steps import StepReader
     from reproof.comparison.tally import Pair, Place
@@ -78,7 +79,9 @@ def find_in_data(resumption: Resumption) -> Iterator[MissingPiece]:
         return
     position = resumption.position
     has_rng = any(True for _ in find_in_rng(resumption))
-    if position is not None and position.num_before and position.is_lost:
+    if position is not None and resumption.surplus > 0 and position.is_of_earlier_pass(resumption.start):
+        yield resumption.make("counter", position.describe(resumption.start))
+    elif position is not None and position.num_before and (position.is_lost or begins_anew(resumption, position)):
         yield resumption.make("sampler-position", position.describe(resumption.start))
     elif generators := find_loader_generators(resumption, pairs):
         names = list_names(generators)
@@ -90,6 +93,11 @@ def find_in_data(resumption: Resumption) -> Iterator[MissingPiece]:
     elif position is not None and position.num_passed and resumption.surplus <= 0 and not has_rng:
         why = f"{position.num_passed} batches are passed over, of another order: that of a pass is drawn when it begins"
         yield resumption.make("sampler-position", why)
+
+
+def begins_anew(resumption: Resumption, position: DataPosition) -> bool:
+    """Whether the resumed run takes as many steps more as it has lost of the pass, whichever order this now has."""
+    return 0 < position.count_again(resumption.start) == resumption.surplus
 
 
 def find_loader_generators(resumption: Resumption, pairs: list[Pair]) -> tuple[str, ...]:

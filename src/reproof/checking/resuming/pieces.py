@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 def find_missing(resumption: Resumption) -> tuple[MissingPiece, ...]:
     """Return the pieces of state that are missing, in the order in which a step meets them."""
     found = [piece for find in FINDERS for piece in find(resumption)]
-    found += find_in_length(resumption)
+    if not any(piece.piece == "counter" for piece in found):
+        found += find_in_length(resumption)
     if not found:
         found += find_unexplained(resumption)
     return tuple(found)
@@ -59,7 +60,8 @@ def find_in_state(resumption: Resumption) -> Iterator[MissingPiece]:
 def find_in_loss(resumption: Resumption) -> Iterator[MissingPiece]:
     """Find why the loss differs although the outputs are the same."""
     step = resumption.first_step("loss")
-    if step >= min(resumption.first_step("forward"), resumption.first_step("batch")) or step == math.inf:
+    before = (resumption.first_step("forward"), resumption.first_step("batch"), resumption.first_step("metric"))
+    if step >= min(before) or step == math.inf:  # the outputs of a teacher enter the loss as well
         return
     pair = resumption.differing_from("loss")[0]
     ratio = find_ratio(resumption, pair)
@@ -141,6 +143,8 @@ def find_in_schedule(resumption: Resumption) -> Iterator[MissingPiece]:
     follows_loss = resumption.loaded is None or "ReduceLROnPlateau" in schedulers
     if not pairs or (pairs[0].step > before and follows_loss):
         return
+    if pairs[0].step > before and resumption.was_loaded("scheduler"):
+        return  # it follows what differs already
     is_fresh = any(True for _ in find_in_optimizer(resumption))
     if is_fresh and (resumption.was_loaded("scheduler") or (resumption.loaded is not None and not schedulers)):
         return  # the learning rate is part of the optimizer's own state
@@ -172,7 +176,7 @@ def find_in_length(resumption: Resumption) -> Iterator[MissingPiece]:
     Batches taken again make a run longer, too, but no more; one that has to fill a memory first takes fewer steps.
     """
     position = resumption.position
-    again = (position.num_before or 0) - position.num_passed if position is not None and position.is_lost else 0
+    again = 0 if position is None else position.count_again(resumption.start)
     first = resumption.first_batch
     is_elsewhere = first is not None and not is_ahead(
         resumption.whole, resumption.resumed, resumption.start, first.event
@@ -194,7 +198,7 @@ def find_unexplained(resumption: Resumption) -> Iterator[MissingPiece]:
         piece = "ema" if is_beside(pair.event) else "other"
         why = f"{pair.event.name} is not the same at the end, all that the training went through is"
         yield resumption.make(piece, why, (pair.event.name,))
-    elif pair.event.stage == "metric":
+    elif pair.event.stage == "metric" and " input[" not in pair.event.name:
         yield resumption.make(
             "ema",
             f"only an evaluation differs, in step {pair.step}: it uses what the training does not, such as averages",

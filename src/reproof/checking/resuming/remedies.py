@@ -22,7 +22,10 @@ REMEDIES: Final = {
     "optimizer": "save optimizer.state_dict() and call optimizer.load_state_dict(...) before training goes on",
     "scheduler": "save scheduler.state_dict() and call scheduler.load_state_dict(...), or save what it follows",
     "counter": "save the number of the epoch and of the step, and begin the loops, samplers and weights there",
-    "other": "look for state outside of the checkpoint: attributes of objects, caches, files, counts in closures",
+    "other": (
+        "look for state outside of the checkpoint: generators of your own, attributes of objects, caches, files, counts"
+        " in closures"
+    ),
 }
 
 GENERATORS: Final = {

@@ -14,6 +14,8 @@ from reproof.comparison.snapshots import is_state, members_of
 from reproof.comparison.tally import Extra, Pair, Place, Tally
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from reproof.schema import Detail, Event, Stage
     from reproof.trace import RankTrace
 
@@ -204,7 +206,7 @@ def _compare_step(
     a, b = whole.events(step), part.events(shift)
     is_first = start > 0 and shift == 0
     if is_first:
-        a, b = _drop_unlike_evaluations(a, b)
+        a, b = _drop_unlike_evaluations(a, b, whole.events(step + 1), part.events(shift + 1))
     a, b = _drop_idle_orders(a, b, is_first=is_first)
     if start > 0:
         _compare_initial(whole, step, b, a, tally)
@@ -221,21 +223,37 @@ def _compare_step(
         names |= {name for stage, name, _, _ in events if stage in {"init", "update"}}
 
 
-def _drop_unlike_evaluations(a: dict[Key, Seen], b: dict[Key, Seen]) -> tuple[dict[Key, Seen], dict[Key, Seen]]:
-    """Return the events of both without evaluations that are not equally many: they are not the same evaluation."""
-    counts = [Counter(key[:3] for key in events if key[0] == "metric") for events in (a, b)]
+def _drop_unlike_evaluations(
+    a: dict[Key, Seen], b: dict[Key, Seen], *following: dict[Key, Seen]
+) -> tuple[dict[Key, Seen], dict[Key, Seen]]:
+    """Return the events of both without evaluations that are not equally many: they are not the same evaluation.
+
+    A model that both runs call without gradients in the step that follows as well, such as a teacher, is part of the
+    training: its last calls are no evaluation.
+    """
+    usual = [_count_metrics(events) for events in following]
+    in_training = usual[0] & usual[1]
+    evaluations = [
+        {key for key in events if key[0] == "metric" and key[3] >= in_training[key[:3]]} for events in (a, b)
+    ]
+    counts = [_count_metrics(keys) for keys in evaluations]
     unlike = {name for name in counts[0] | counts[1] if counts[0][name] != counts[1][name]}
     if not unlike:
         return a, b
     kept = []
-    for events in (a, b):
-        evaluated = _find_evaluated(events)
-        kept.append({key: s for key, s in events.items() if key[:3] not in unlike and key not in evaluated})
+    for events, keys in zip((a, b), evaluations, strict=True):
+        dropped = {key for key in keys if key[:3] in unlike}
+        dropped |= _find_evaluated(events, dropped)
+        kept.append({key: seen for key, seen in events.items() if key not in dropped})
     return kept[0], kept[1]
 
 
-def _find_evaluated(events: dict[Key, Seen]) -> set[Key]:
-    """Return the batches of evaluations that come before the training goes on."""
+def _count_metrics(keys: Iterable[Key]) -> Counter[tuple[Stage, str, Detail | None]]:
+    return Counter(key[:3] for key in keys if key[0] == "metric")
+
+
+def _find_evaluated(events: dict[Key, Seen], evaluations: set[Key]) -> set[Key]:
+    """Return the batches of some evaluations, which come before the training goes on."""
     waiting: list[Key] = []
     found: list[Key] = []
     for key in events:
@@ -243,7 +261,7 @@ def _find_evaluated(events: dict[Key, Seen]) -> set[Key]:
             break
         if key[0] == "batch":
             waiting.append(key)
-        elif key[0] == "metric":
+        elif key in evaluations:
             found += waiting
             waiting.clear()
     return set(found)

@@ -190,6 +190,23 @@ class TestShiftedComparison:
         tally = compare_shifted(reader(whole), reader(resumed), 1, 1)
         assert (tally.pairs, tally.extras) == ([], [])
 
+    @pytest.mark.parametrize("evaluated", ["Net output", "Teacher output"])
+    def test_a_teacher_is_no_evaluation(self, write: Any, evaluated: str) -> None:
+        """What is called without gradients in every step keeps its batch, whatever was evaluated at the start."""
+        seen = [*given("loader1(9)", (7,), "e"), ("metric", evaluated, "e")]
+
+        def train(n: int, content: str) -> list[Word]:
+            return [*given("loader0(6)", (n,), content), ("metric", "Teacher output", content), *step(n)]
+
+        whole = write("a", train(0, "x0"), [*seen, *seen, *train(1, "x1")], train(2, "x2"))
+        right = write("b", train(1, "x1"), train(2, "x2"))
+        wrong = write("c", train(1, "x9"), train(2, "x2"))
+        tally = compare_shifted(reader(whole), reader(right), 1, 2)
+        assert (tally.pairs, tally.extras) == ([], [])
+        found = compare_shifted(reader(whole), reader(wrong), 1, 2).first
+        assert found is not None
+        assert (found.step, found.event.stage) == (1, "batch")
+
     @pytest.mark.parametrize(
         ("left", "differs"),
         [([("Net.w", "w")], False), ([("Net.w", "v")], True), ([("Net.w", "w"), ("other Net.w [1]", "start")], False)],
@@ -296,6 +313,46 @@ class TestMissingPieces:
         comparison, finding = compare_resumed(whole, fresh, 1, 5, (None, (note,)))
         assert (comparison.verdict, finding.continues_at) == ("diverged", 1)
         assert [piece.piece for piece in finding.missing] == ["model"]
+
+    def test_what_follows_from_a_teacher_is_not_named(self, write: Any) -> None:
+        """Its outputs enter the loss, which is then no sign of a lost counter; with other inputs it is not to blame."""
+
+        def taught(weight: int, content: str, output: str, loss: float) -> list[Word]:
+            call = [("metric", "Teacher input[0]", content), ("metric", "Teacher output", output)]
+            return [*call, *step(weight, loss=loss)]
+
+        whole = write("a", first(0) + taught(1, "x", "t1", 1.0), taught(2, "x", "t2", 2.0), taught(3, "x", "t3", 3.0))
+        for name, content, expected in (("b", "x", "ema"), ("c", "y", "other")):
+            later = (taught(2, content, "t9", 2.5), taught(3, content, "t9", 2.5))
+            assert self.pieces(whole, write(name, first(1) + later[0], later[1])) == [expected]
+
+    @pytest.mark.parametrize("first_batch", [(5, 4), (1, 2)])
+    def test_a_pass_that_begins_anew_in_another_order(self, write: Any, first_batch: tuple[int, ...]) -> None:
+        """As many steps more as were done of the pass: its place is lost, whether or not a sample comes again."""
+        orders = [(0, 1), (2, 3), (4, 5), (5, 0), (3, 4), (1, 2)]
+        steps = [[("batch", "loader0(6) indices", order), *step(n + 1)] for n, order in enumerate(orders)]
+        others = [
+            [("batch", "loader0(6) indices", order), *step(f"y{n}")] for n, order in enumerate([(3, 0), (2, 5), (4, 1)])
+        ]
+        whole = write("a", [*first(0), *steps[0]], *steps[1:])
+        resumed = [[*first(2), ("batch", "loader0(6) indices", first_batch), *step("y")], *others, *others[:2]]
+        _, finding = compare_resumed(whole, write("b", *resumed), 2, 5, (None, None))
+        assert [piece.piece for piece in finding.missing] == ["sampler-position"]
+
+    @pytest.mark.parametrize(("begins", "expected"), [(0, "counter"), (2, "sampler-position")])
+    def test_a_pass_that_begins_anew(self, write: Any, begins: int, expected: str) -> None:
+        """The first of all is a lost count of steps, and that of this pass a lost place: by what the batches bring."""
+
+        def steps(start: int) -> list[list[Word]]:
+            pairs = [(n, [*given("loader0(2)", (n % 2,), f"x{n}"), *step(n + 1)]) for n in range(start, 5)]
+            return [words for _, words in pairs]
+
+        whole = write("a", *([*first(0), *words] if n == 0 else words for n, words in enumerate(steps(0))))
+        resumed = [*first(3), *given("loader0(2)", (begins % 2,), f"x{begins}"), *step("y")]
+        more = steps(begins + 1)
+        _, finding = compare_resumed(whole, write("b", resumed, *more), 3, 5, (None, None))
+        names = [piece.piece for piece in finding.missing]
+        assert (names[0], names.count("counter") <= 1) == (expected, True)
 
     def test_a_run_that_goes_on_too_long(self, write: Any) -> None:
         """Steps beyond the end of the uninterrupted run are a divergence, unless a run was stopped."""
