@@ -126,7 +126,7 @@ def fold_agents(
         folder: Working folder, to which files are relative.
     """
     drawn = {one: lines_of(one) for one in suspects if one.key.endswith(START)}
-    lines = [line for found in drawn.values() for line in found]
+    lines = [line for found in drawn.values() for line in found if not is_import(line, folder)]
     made = [(line, package) for line in lines if (package := find_agent(line, folder)) is not None]
     if not made:
         return suspects
@@ -149,6 +149,12 @@ def find_agent(suspect: Suspect, folder: Path) -> str | None:
     line, package = Line.read(read_line(path, suspect.line)), OF_AGENTS.search(read_code(path, suspect.line)[0])
     is_made = line is not None and next(line.calls(AGENTS), None) is not None
     return package.group(1) if is_made and package is not None else None
+
+
+def is_import(suspect: Suspect, folder: Path) -> bool:
+    """Whether a line imports: what a package draws meanwhile does not reach the training."""
+    text = read_line(str(folder / (suspect.file or "")), suspect.line or 0)
+    return text.lstrip().startswith(("import ", "from "))
 
 
 def follows(line: Suspect, agent: Suspect) -> bool:
