@@ -43,7 +43,8 @@ def find_own_packages(folders: Iterable[Path]) -> tuple[str, ...]:
     """Return how the paths of the packages begin that `pip install .` has copied into folders of packages.
 
     Such a package has noted the folder from which it was installed (PEP 610); one that was built elsewhere, as conda
-    does, notes a folder that is not here.
+    does, notes a folder that is not here. One with compiled modules is a library that had to be built here, as PyTorch
+    may be.
     """
     found = set()
     for note in (note for folder in folders for note in folder.glob("*.dist-info/direct_url.json")):
@@ -54,7 +55,8 @@ def find_own_packages(folders: Iterable[Path]) -> tuple[str, ...]:
                 lines = (note.parent / "RECORD").read_text(encoding="utf-8").splitlines()
                 names = {line.partition(".py,")[0] for line in lines if ".py," in line and not line.startswith("..")}
                 tops = {name.partition("/")[0] + os.sep if "/" in name else f"{name}.py" for name in names}
-                found |= {f"{note.parent.parent}{os.sep}{top}" for top in tops}
+                is_compiled = any(line.partition(",")[0].endswith((".so", ".pyd")) for line in lines)
+                found |= set() if is_compiled else {f"{note.parent.parent}{os.sep}{top}" for top in tops}
     return tuple(sorted(found))
 
 

@@ -10,6 +10,7 @@ order of the way from a suspect to a printed cause:
     edits         one more draw from a global generator, by which an edit has changed a training
     inquiry       one divergence: what was read differently, the run with everything replayed, what was found before
     suspects      the sources of which two runs read other values, and how likely each is
+    doors         what one argument seeds, and that argument
     leftovers     the files that an earlier run left, by the lines that read them
     appearance    whether a line seems only to name, tell or sort what it reads
     hypotheses/   the ways in which two runs may have come to differ, each with its experiments

@@ -14,7 +14,7 @@ from reproof.explain.rewriting import GENERATORS
 from reproof.explain.script import FIXED_SEED, is_none, read_names
 from reproof.explain.suspects import START
 from reproof.explain.syntax import Line, sort_arguments
-from reproof.launch.cells import read_line, read_lines
+from reproof.launch.cells import read_code, read_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -126,7 +126,7 @@ def fold_agents(
         folder: Working folder, to which files are relative.
     """
     drawn = {one: lines_of(one) for one in suspects if one.key.endswith(START)}
-    lines = [line for found in drawn.values() for line in found]
+    lines = [line for found in drawn.values() for line in found if not is_import(line, folder)]
     made = [(line, package) for line in lines if (package := find_agent(line, folder)) is not None]
     if not made:
         return suspects
@@ -146,9 +146,15 @@ def find_agent(suspect: Suspect, folder: Path) -> str | None:
     if suspect.file is None or suspect.line is None:
         return None
     path = str(folder / suspect.file)
-    line, package = Line.read(read_line(path, suspect.line)), OF_AGENTS.search("".join(read_lines(path)))
+    line, package = Line.read(read_line(path, suspect.line)), OF_AGENTS.search(read_code(path, suspect.line)[0])
     is_made = line is not None and next(line.calls(AGENTS), None) is not None
     return package.group(1) if is_made and package is not None else None
+
+
+def is_import(suspect: Suspect, folder: Path) -> bool:
+    """Whether a line imports: what a package draws meanwhile does not reach the training."""
+    text = read_line(str(folder / (suspect.file or "")), suspect.line or 0)
+    return text.lstrip().startswith(("import ", "from "))
 
 
 def follows(line: Suspect, agent: Suspect) -> bool:
@@ -163,7 +169,7 @@ def find_door(suspect: Suspect, folder: Path) -> tuple[object, ...] | None:
     if suspect.through is not None:
         return suspect.kind, suspect.file, suspect.line, suspect.through
     path = str(folder / suspect.file)
-    line = Line.read(read_line(path, suspect.line), read_names("".join(read_lines(path)), suspect.line))
+    line = Line.read(read_line(path, suspect.line), read_names(*read_code(path, suspect.line)))
     argument = None if line is None else find_argument(line)
     if argument is None or argument.taker is None:
         return None

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from reproof.explain.remedies import remedy_for
 from reproof.explain.script import SCRIPTLESS, read_names
-from reproof.launch.cells import read_line, read_lines
+from reproof.launch.cells import read_code, read_line
 from reproof.schema import Cause
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def name_cause(suspect: Suspect, folder: Path, step: int, evidence: str, *, is_c
     if suspect.file is not None and suspect.line is not None:
         path = str(folder / suspect.file)
         text = read_line(path, suspect.line).strip()
-        names = read_names("".join(read_lines(path)), suspect.line)
+        names = read_names(*read_code(path, suspect.line))
     remedy = remedy_for(suspect.kind, suspect.source, text, names, suspect.through)
     return Cause(
         kind=suspect.kind,

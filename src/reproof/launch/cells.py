@@ -104,6 +104,18 @@ def read_lines(file: str | Path) -> list[str]:
         return []
 
 
+def read_code(file: str | Path, line: int) -> tuple[str, int]:
+    """Return the Python in which a line stands, and its number there: a cell has the names of those before it."""
+    path, cell = split_cell(str(file))
+    if cell is None:
+        return "".join(read_lines(file)), line
+    try:
+        parts = [as_python(one) for one in read_cells(Path(path)) if one.number <= cell]
+    except LaunchError:
+        return "", line
+    return "\n".join(text for part in parts for text in part), sum(map(len, parts[:-1])) + line
+
+
 def read_line(file: str | Path, line: int) -> str:
     """Return a line, 1-based; nothing if there is none."""
     lines = read_lines(file)

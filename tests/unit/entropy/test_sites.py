@@ -52,14 +52,16 @@ def test_the_owner_of_a_file(path: Path, owner: int) -> None:
         ('{"vcs_info": {}, "url": "https://example.org/a.git"}', False),
         ('["dir_info", "url"]', False),
         ("", False),
+        ('{"dir_info": {}, "url": "file://HERE", "compiled": true}', False),
     ],
-    ids=["a folder", "one that is not here", "a wheel", "a repository", "another thing", "nothing"],
+    ids=["a folder", "one that is not here", "a wheel", "a repository", "another thing", "nothing", "compiled"],
 )
 def test_a_package_that_was_installed_from_a_folder_is_the_users(tmp_path: Path, note: str, *, is_own: bool) -> None:
     """Its files lie among those of other packages, as `pip install .` copies them there."""
     (tmp_path / "a-1.dist-info").mkdir()
     (tmp_path / "a-1.dist-info" / "direct_url.json").write_text(note.replace("HERE", str(tmp_path)), encoding="utf-8")
     files = ["../../bin/a,,", "mine/__init__.py,sha256=x,1", "mine/sub/b.py,,", "tool.py,,", "a-1.dist-info/RECORD,,"]
+    files += ["mine/fast.so,sha256=y,2"] * ("compiled" in note)
     (tmp_path / "a-1.dist-info" / "RECORD").write_text("\n".join(files), encoding="utf-8")
     expected = (f"{tmp_path}/mine/", f"{tmp_path}/tool.py") if is_own else ()
     assert find_own_packages([tmp_path]) == expected

@@ -96,7 +96,9 @@ def test_what_the_seed_of_an_agent_seeds_is_one_suspect(
 ) -> None:
     """Global generators too, unless something draws from them before the agent is made."""
     (tmp_path / "train.py").write_text(AGENT, encoding="utf-8")
-    starts = [Suspect(key=f"{name}@start", kind="unseeded-rng", source=name) for name in ("numpy.random", "torch")]
+    starts = [
+        Suspect(key=f"{name}@start", kind="unseeded-rng", source=name) for name in ("numpy.random", "torch", "random")
+    ]
     inside = Suspect(
         key="default_rng@train.py:5",
         kind="unseeded-generator",
@@ -106,7 +108,7 @@ def test_what_the_seed_of_an_agent_seeds_is_one_suspect(
         through="stable_baselines3",
     )
     clock = Suspect(key="time.time@train.py:5", kind="wall-clock", source="time.time", file="train.py", line=5)
-    drawn = {"numpy.random": [5], "torch": [3, 4] if is_drawn_before else [4, 5]}
+    drawn = {"random": [2], "numpy.random": [5], "torch": [3, 4] if is_drawn_before else [4, 5]}
 
     def lines_of(start: Suspect) -> list[Suspect]:
         lines = drawn[start.source]
@@ -117,6 +119,6 @@ def test_what_the_seed_of_an_agent_seeds_is_one_suspect(
         assert folded == [*starts, inside, clock]
     else:
         assert [one.key for one in folded] == ["torch@start", clock.key]
-        assert set(folded[0].keys) == {"torch@start", "numpy.random@start", inside.key}
+        assert set(folded[0].keys) == {"torch@start", "numpy.random@start", "random@start", inside.key}
         remedy = remedy_for("unseeded-rng", "torch", AGENT.splitlines()[3], through=folded[0].through)
         assert remedy.fix.startswith('model = A2C("MlpPolicy", env, seed=42)    # ')

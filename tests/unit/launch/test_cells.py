@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from reproof.errors import LaunchError
-from reproof.launch.cells import describe_disorder, read_cells, read_line, read_lines
+from reproof.explain.script import read_names
+from reproof.launch.cells import describe_disorder, read_cells, read_code, read_line, read_lines
 from reproof.schema import split_cell
 
 if TYPE_CHECKING:
@@ -32,6 +33,17 @@ def test_cells_have_the_numbers_that_a_fresh_kernel_gives(tmp_path: Path) -> Non
     assert read_line(f"{path}[2]", 2) == "y = 2"
     assert (read_line(f"{path}[2]", 3), read_lines(f"{path}[3]")) == ("", [])
     assert read_cells(write_notebook(tmp_path / "b.ipynb", ("text", None), kind="markdown")) == ()
+
+
+def test_a_cell_has_the_names_of_those_before_it(tmp_path: Path) -> None:
+    """What only IPython understands is none of its Python."""
+    path = write_notebook(tmp_path / "a.ipynb", ("SEED = 3\n!ls", 1), ("%matplotlib inline\nx = 1", 2), ("y = 2", 3))
+    text, line = read_code(f"{path}[2]", 2)
+    assert (text.split("\n")[line - 1], "y = 2" in text) == ("x = 1", False)
+    assert read_names(text, line).seed == "SEED"
+    (tmp_path / "a.py").write_text("a\nb\n", encoding="utf-8")
+    assert read_code(tmp_path / "a.py", 2) == ("a\nb\n", 2)
+    assert read_code(tmp_path / "b.ipynb[1]", 2) == ("", 2)
 
 
 def test_a_file_that_is_no_notebook_is_refused(tmp_path: Path) -> None:
