@@ -65,6 +65,7 @@ class CheckRequest:
         variations: Surroundings that the candidates have changed; see `reproof.launch.variations`.
         explains: Whether the causes of a divergence are searched for by experiment.
         until_identical: Continue the search until the run is identical to its end.
+        keeps_samples: Keep the samples of the batch in which the runs part, as small pictures.
         max_runs: Experiments that the search may make.
         maps_steps: Whether the result tells what became of each step and stage.
         stdin: What each run reads from standard input; None for nothing.
@@ -85,6 +86,7 @@ class CheckRequest:
     variations: tuple[str, ...] = ()
     explains: bool = True
     until_identical: bool = False
+    keeps_samples: bool = False
     max_runs: int = DEFAULT_MAX_RUNS
     maps_steps: bool = False
     stdin: StandardInput | None = None
@@ -202,7 +204,11 @@ def explain(
         return replace(result, explanation=Explanation(causes=(), trials=(), notes=(workplace.problem,)))
     candidates = [
         (
-            replace(workplace.setting(number + 1, request.variations, request.max_runs), ignored=request.ignored),
+            replace(
+                workplace.setting(number + 1, request.variations, request.max_runs),
+                ignored=request.ignored,
+                keeps_samples=request.keeps_samples,
+            ),
             result.comparisons[number],
             result.runs[number + 1].trace,
         )

@@ -40,6 +40,7 @@ from reproof.cli.options import (
     steps_option,
 )
 from reproof.cli.page_file import Html, Open, refuse_opening, write_page
+from reproof.errors import UsageError
 from reproof.launch.variations import NAMES as VARIATIONS
 from reproof.launch.variations import parse_variations
 from reproof.schema import LEVELS, Level
@@ -64,6 +65,10 @@ class CheckOptions(ScriptOptions):
     json_file: Annotated[JsonFile | None, json_option(COMPARISON)]
     page_file: Html
     opens: Open
+    keeps_samples: Annotated[
+        bool,
+        flag("--samples", help="Keep the samples of the batch where the runs part, for the page: two runs more."),
+    ]
     form: Format
     show_output: ShowOutput
     vary: Annotated[
@@ -104,6 +109,7 @@ class CheckOptions(ScriptOptions):
             variations=() if self.vary is None else parse_variations(self.vary),
             explains=self.explains,
             until_identical=self.until_identical,
+            keeps_samples=self.keeps_samples,
             max_runs=self.max_runs,
             maps_steps=True,
             stdin=prepare_runs(click.get_current_context()),
@@ -122,6 +128,8 @@ def command(options: CheckOptions) -> int:
     as by hand. Exits with 0 for identical or equivalent, 1 for diverged, 2 if it cannot tell.
     """
     refuse_opening(options.page_file, opens=options.opens)
+    if options.keeps_samples and options.page_file is None:
+        raise UsageError("--samples without a page", "name the page with --html FILE")
     request = options.to_request()
     if not options.quiet:
         note_misplaced(click.get_current_context(), options.script, options.arguments)
@@ -148,6 +156,7 @@ def spell_check(**changes: object) -> list[str]:
         "keep": None,
         "json_file": None,
         "page_file": None,
+        "keeps_samples": None,
         "opens": None,
     }  # --keep wants a new folder
     words = spell_options(context, **{**settled, **changes})

@@ -180,7 +180,8 @@ def list_experiments(trials: Sequence[Trial]) -> list[Experiment]:
     """Return experiments as the rows want them, each with the steps that it was to run."""
     from reproof.report.experiments import BASELINE, Experiment
 
-    names = {trial.trace: f"experiment {trial.number}" for trial in trials}
+    names: dict[Path | None, str] = {trial.trace: f"experiment {trial.number}" for trial in trials}
+    names[None] = BASELINE
     return [
         Experiment(
             number=trial.number,
@@ -189,7 +190,9 @@ def list_experiments(trials: Sequence[Trial]) -> list[Experiment]:
             trace=trial.trace,
             window=read_window(trial.trace),
             first=trial.first,
-            reference=BASELINE if trial.reference is None else names.get(trial.reference, trial.reference.name),
+            reference=BASELINE
+            if trial.reference is None
+            else names.get(trial.reference, f"the {trial.reference.name}"),
             problem=trial.problem,
         )
         for trial in trials

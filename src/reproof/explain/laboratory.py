@@ -46,6 +46,7 @@ class Setting:
         ignored: Patterns of names of files that are not compared.
         is_same_program: Whether what only one run does is a divergence; not where one has been edited.
         since: Time at which the baseline began, in seconds, or None if that was not in this check.
+        keeps_samples: Whether the samples of the batch in which the runs part are kept.
     """
 
     request: RunRequest
@@ -59,6 +60,7 @@ class Setting:
     ignored: tuple[str, ...] = ()
     is_same_program: bool = True
     since: float | None = None
+    keeps_samples: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

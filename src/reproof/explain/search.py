@@ -24,6 +24,7 @@ from reproof.explain.inquiry import Inquiry, Removals, open_inquiry
 from reproof.explain.laboratory import BudgetSpentError, Laboratory, Setting, Trial
 from reproof.explain.outputs import settle_output
 from reproof.explain.replays import replay
+from reproof.explain.samples import keep_samples
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -147,7 +148,10 @@ def explain_candidates(
         setting, judged[diverged], candidate, watch, until_identical=until_identical, laboratory=laboratory
     )
     judged[diverged] = replace(judged[diverged], causes=found.causes)
-    return tuple(judged), replace(found, notes=(*notes, *found.notes))
+    first = judged[diverged].first
+    if setting.keeps_samples and first is not None:
+        keep_samples(laboratory, first, candidate)
+    return tuple(judged), replace(found, trials=tuple(laboratory.trials), notes=(*notes, *found.notes))
 
 
 def settle(laboratory: Laboratory, comparison: Comparison, candidate: Path) -> tuple[Comparison, str | None]:

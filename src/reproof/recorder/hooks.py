@@ -154,3 +154,8 @@ def install_probes(context: Context, probes: Probes, run_id: str, rank: int) -> 
 
         with context.problems.guard("numbers"):
             note_given_numbers(context, rank)
+    if probes.samples_step is not None:
+        from reproof.recorder.probes.samples import SampleKeeper
+
+        with context.problems.guard("samples"):
+            SampleKeeper(context, probes.samples_step, rank)

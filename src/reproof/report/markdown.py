@@ -94,7 +94,14 @@ def _render_cause(cause: CauseRow) -> Iterator[str]:
     elif cause.fix_text:
         yield from _block("python" if fix is not None and fix.action == "insert" else "", cause.fix_text.splitlines())
     if cause.evidence:
-        yield from ("", "<details><summary>Proof</summary>", "", f"{escape(cause.evidence[:1].upper() + cause.evidence[1:])}.", "", "</details>")
+        yield from (
+            "",
+            "<details><summary>Proof</summary>",
+            "",
+            f"{escape(cause.evidence[:1].upper() + cause.evidence[1:])}.",
+            "",
+            "</details>",
+        )
 
 
 def _render_coverage(report: Report) -> Iterator[str]:

@@ -17,6 +17,7 @@ from reproof._version import __version__
 from reproof.errors import UsageError
 from reproof.report.drawing import draw_bar, draw_batch, draw_spread, draw_timeline
 from reproof.report.output import mark_changes
+from reproof.report.samples import draw_sample
 from reproof.schema import STAGES
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ def render_page(report: Report) -> str:
         bar=draw_bar,
         batch=draw_batch,
         changed=mark_changes,
+        sample=draw_sample,
         spread=draw_spread,
         timeline=draw_timeline,
     )

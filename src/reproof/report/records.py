@@ -277,6 +277,27 @@ class BatchRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SampleRow:
+    """A sample of the batch in which the runs part, as both runs had it.
+
+    Attributes:
+        place: Its place in the batch.
+        name: Its index in the data set, of both runs if they differ; empty if unknown.
+        height: Rows of an image; 1 for a signal.
+        width: Columns of an image, points of a signal.
+        baseline: Its float32 numbers, little-endian, in base64.
+        candidate: The same.
+    """
+
+    place: int
+    name: str
+    height: int
+    width: int
+    baseline: str
+    candidate: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LinePair:
     """A line of output in both runs; None where a run has none."""
 
@@ -430,6 +451,7 @@ class Report:
     """All rows.
 
     Attributes:
+        samples: Those of the divergent batch that differ, where they were kept.
         certificate: Of a reproduced bundle; without two traces that could be compared, nothing else has rows.
     """
 
@@ -450,4 +472,5 @@ class Report:
     num_packages: int
     sources: tuple[SourceRow, ...]
     coverage: CoverageRow
+    samples: tuple[SampleRow, ...] = ()
     certificate: CertificateRow | None = None

@@ -12,6 +12,7 @@ from reproof.report.curves import read_curves
 from reproof.report.experiments import Experiment, describe_experiments
 from reproof.report.output import describe_output
 from reproof.report.records import CoverageRow, CurveRow, FirstRow, Report, StepRow
+from reproof.report.samples import pair_samples, read_pictures
 from reproof.report.sources import read_excerpt
 from reproof.report.steps import count_stages, describe_maps, name_process, read_kept_steps
 from reproof.report.surroundings import describe_conditions, describe_sources
@@ -63,6 +64,8 @@ def build_report(
     curves = () if pair is None else read_curves(*pair)
     conditions, num_packages = describe_conditions(comparison.conditions, baseline, candidate)
     first = comparison.first
+    batch = None if first is None or pair is None else describe_batch(*pair, first)
+    pictures = None if first is None else read_pictures(experiments, first)
     return Report(
         command=shlex.join(baseline.header.command),
         created=baseline.header.created,
@@ -77,7 +80,8 @@ def build_report(
         maps=maps,
         steps=steps,
         curves=curves,
-        batch=None if first is None or pair is None else describe_batch(*pair, first),
+        batch=batch,
+        samples=() if pictures is None else tuple(pair_samples(pictures, batch)),
         output=describe_output((baseline.folder, candidate.folder), comparison.output),
         conditions=conditions,
         num_packages=num_packages,

@@ -26,6 +26,7 @@ class Probes:
         other_memory: File and line whose uninitialised memory is filled with small numbers instead, to see whether it
             matters what it holds.
         notes_numbers: Note which numbers tensors give to Python, in the whole run.
+        samples_step: Step whose batch is kept as small pictures; None for none.
     """
 
     ops_steps: tuple[int, int] | None = None
@@ -34,6 +35,7 @@ class Probes:
     poisons: bool = False
     other_memory: tuple[str, int] | None = None
     notes_numbers: bool = False
+    samples_step: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -36,7 +36,7 @@ MAGIC: Final = {"frames": b"RPRFfrm\n", "digests": b"RPRFdig\n", "values": b"RPR
 HEADED: Final = {**MAGIC, "ops": b"RPRFops\n"}
 """All files that begin with a header: `ops` is there only where operations were recorded."""
 RANK_FILE: Final = re.compile(
-    r"rank(0|[1-9][0-9]{0,8})\.(names|digests|values|frames|ops|repetition\.jsonl|poison\.json|numbers\.json|output|(?:[a-z]{0,16}[0-9]+\.)*entropy)",
+    r"rank(0|[1-9][0-9]{0,8})\.(names|digests|values|frames|ops|repetition\.jsonl|poison\.json|numbers\.json|samples\.json|output|(?:[a-z]{0,16}[0-9]+\.)*entropy)",
     re.ASCII,
 )
 

@@ -1,16 +1,20 @@
 """What experiments within a run have found: files beside the trace, one JSON object per line.
 
 `rankR.repetition.jsonl` has the operations that gave other bits when executed again, `rankR.poison.json` the events
-that show uninitialised memory, `rankR.numbers.json` the numbers that tensors gave to Python. They are evidence for
+that show uninitialised memory, `rankR.numbers.json` the numbers that tensors gave to Python, `rankR.samples.json` the
+samples of one batch. They are evidence for
 causes, and tell results from counts in what was printed; they take no part in a comparison.
 """
 
 from __future__ import annotations
 
+import base64
 import json
 import math
 import os
-from dataclasses import asdict
+import sys
+from array import array
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from reproof.schema import OP_PHASES, STAGES, PoisonedEvent, Repetitions, UnstableOp
@@ -24,6 +28,26 @@ if TYPE_CHECKING:
 REPETITION: Final = "repetition.jsonl"
 POISON: Final = "poison.json"
 GIVEN: Final = "numbers.json"
+SAMPLES: Final = "samples.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptSamples:
+    """Samples of a batch, as far as they are shown.
+
+    Attributes:
+        name: The event that they are of.
+        count: How many.
+        height: Rows of an image; 1 for a signal.
+        width: Columns of an image, points of a signal.
+        values: Their float32 numbers, one sample after the other, row by row.
+    """
+
+    name: str
+    count: int
+    height: int
+    width: int
+    values: array[float]
 
 
 class RepetitionWriter:
@@ -147,6 +171,44 @@ def read_poisoned_places(folder: Path, rank: int) -> tuple[tuple[str, int], ...]
     except (ValueError, RecursionError):
         pass
     raise damaged(path, "it does not tell which places allocated memory")
+
+
+def write_samples(folder: Path, rank: int, kept: KeptSamples) -> None:
+    """Write the samples of a batch.
+
+    Raises:
+        OSError: If the file system refuses.
+    """
+    values = array("f", kept.values)
+    if sys.byteorder == "big":
+        values.byteswap()
+    sizes = {name: getattr(kept, name) for name in ("name", "count", "height", "width")}
+    entry = {**sizes, "values": base64.b64encode(values.tobytes()).decode("ascii")}
+    path = folder / fmt.file_name(rank, SAMPLES)
+    path.touch(mode=0o600)  # they are the user's data
+    path.write_text(json.dumps(entry) + "\n", encoding="utf-8")
+
+
+def read_samples(folder: Path, rank: int) -> KeptSamples | None:
+    """Read the samples of a batch; None if none were kept.
+
+    Raises:
+        TraceError: If the file is damaged.
+    """
+    path = folder / fmt.file_name(rank, SAMPLES)
+    if not path.exists():
+        return None
+    try:
+        fields = Fields(json.loads(read_file(path).decode("utf-8")))
+        count, height, width = (fields.number(name, minimum=1) for name in ("count", "height", "width"))
+        values = array("f", base64.b64decode(fields.take("values", str), validate=True))
+        if sys.byteorder == "big":
+            values.byteswap()
+        if len(values) == count * height * width:
+            return KeptSamples(name=fields.take("name", str), count=count, height=height, width=width, values=values)
+    except (ValueError, RecursionError):
+        pass
+    raise damaged(path, "it does not hold samples")
 
 
 def write_given(folder: Path, rank: int, numbers: frozenset[int | float]) -> None:

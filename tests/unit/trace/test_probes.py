@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from array import array
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -10,11 +12,14 @@ import pytest
 from reproof.errors import TraceError
 from reproof.schema import PoisonedEvent, UnstableOp
 from reproof.trace.probes import (
+    KeptSamples,
     RepetitionWriter,
     read_poisoned,
     read_poisoned_places,
     read_repetitions,
+    read_samples,
     write_poisoned,
+    write_samples,
 )
 
 if TYPE_CHECKING:
@@ -107,6 +112,27 @@ def test_places_of_memory_are_read_as_written(tmp_path: Path) -> None:
         (tmp_path / "rank0.poison.json").write_text(f'{{"events": [], "places": {places}}}\n', encoding="utf-8")
         with pytest.raises(TraceError, match="places"):
             read_poisoned_places(tmp_path, 0)
+
+
+SAMPLES = KeptSamples(name="loader0(9)[0]", count=2, height=1, width=3, values=array("f", [0, 0.1, 1, 2, -1, 3e38]))
+
+
+def test_samples_are_read_as_written_and_by_their_owner_alone(tmp_path: Path) -> None:
+    """They are the user's data."""
+    assert read_samples(tmp_path, 0) is None
+    write_samples(tmp_path, 0, SAMPLES)
+    assert read_samples(tmp_path, 0) == SAMPLES
+    assert (tmp_path / "rank0.samples.json").stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("change", [{"count": 3}, {"height": 0}, {"values": "?"}, {"values": "AAA="}, {"name": 1}])
+def test_damaged_samples_are_an_error(tmp_path: Path, change: dict[str, object]) -> None:
+    """Rather than a picture of something else."""
+    write_samples(tmp_path, 0, SAMPLES)
+    path = tmp_path / "rank0.samples.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
+    with pytest.raises(TraceError, match="does not hold samples"):
+        read_samples(tmp_path, 0)
 
 
 def test_a_run_that_was_not_poisoned_is_no_clean_one(tmp_path: Path) -> None:

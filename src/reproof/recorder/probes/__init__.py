@@ -6,6 +6,7 @@
 - `op_sites`: phase, module and user's line of an operation
 - `repetition`: execute an operation again on the same inputs
 - `given_numbers`: the numbers that tensors give to Python
+- `samples`: the samples of one batch as small pictures
 - `poison_hooks`: the hook that looks for poison in what is recorded
 - `poison`: fill uninitialised memory with poison, and find it again
 - `copies`: tensors in arguments, and copies of them
