@@ -35,7 +35,7 @@ class WrittenFiles:
         self._noted: set[str] = set()
         self._folder = Path.cwd()
         own = (self._folder, interceptor.folder, sys.prefix)
-        self._not_outside = tuple(f"{os.path.abspath(folder)}{os.sep}" for folder in own)  # noqa: PTH100  # as below
+        self._not_outside = tuple(f"{os.path.realpath(folder)}{os.sep}" for folder in own)
 
     def hear(self, event: str, arguments: tuple[Any, ...]) -> None:
         """Take an audit event (https://docs.python.org/3/library/audit_events.html)."""
@@ -60,7 +60,8 @@ class WrittenFiles:
         if not isinstance(path, (str, bytes, os.PathLike)):
             return
         given = os.fsdecode(path)
-        name = os.path.abspath(given)  # noqa: PTH100  # Path.absolute keeps dots
+        shown = os.path.abspath(given)  # noqa: PTH100  # Path.absolute keeps dots
+        name = os.path.realpath(shown)  # what a link in the folder leads to is elsewhere
         if self._ledger is not self._interceptor.ledger:  # in a forked child
             self._ledger = self._interceptor.ledger
             self._noted = set()
@@ -68,6 +69,7 @@ class WrittenFiles:
             return
         self._noted.add(name)
         told = given if os.path.isabs(given) else os.path.normpath(given)  # noqa: PTH117  # as text
+        told = name if shown.startswith(self._not_outside[0]) else told
         self._ledger.note("written", path=name, name=told, was_there=os.path.lexists(name))
 
     def _is_other(self, name: str) -> bool:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 from reproof.outputs.appending import drop_earlier
 from reproof.outputs.line_comparison import LineDifference, compare_in_order, compare_lines, mask_parts, sort_braces
 from reproof.outputs.masks import mask_name
-from reproof.outputs.pairing import FilePair, is_ignored, is_outside, pair_files
+from reproof.outputs.pairing import FilePair, find_restated, is_ignored, is_outside, pair_files
 from reproof.outputs.records import BYTES, LINES, UNTOUCHED
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ def compare_outputs(baseline: RunOutput, candidate: RunOutput, ignored: Sequence
     found = saved.compare(baseline.saved, candidate.saved)
     lines = compare_lines(baseline.lines, candidate.lines, joined)
     pairs = pair_files(baseline.files, candidate.files, joined, ignored)
-    files = _FilesComparison()
+    files = _FilesComparison(find_restated(pairs))
     for pair in pairs:
         files.compare(pair)
     differences = [*(one for one in found if not one.is_noise), *map(_to_difference, lines.differing)]
@@ -229,7 +229,8 @@ class _SavedComparison:
 class _FilesComparison:
     """Compares the files of two runs, pair by pair."""
 
-    def __init__(self) -> None:
+    def __init__(self, restated: frozenset[str]) -> None:
+        self._restated = restated
         self.differences: list[OutputDifference] = []
         self.notes: list[str] = []
         self.not_compared: list[NotCompared] = []
@@ -242,7 +243,7 @@ class _FilesComparison:
         if reason:
             self.not_compared.append(NotCompared(what=pair.name, why=reason))
         elif first is None or second is None:
-            if is_outside(pair.name):  # as a cache is filled by the first of two runs
+            if is_outside(pair.name) and pair.name not in self._restated:  # a cache is filled by the first run
                 owner = "candidate" if first is None else "baseline"
                 self.notes.append(f"{pair.name}: only the {owner} has written it, outside of the folder; not judged")
                 return

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from reproof.outputs.surroundings import Surroundings
 
 _COPY = re.compile(r"\d+")
+_DECIMAL = re.compile(r"\d+\.\d+")
 
 
 class FilePair(NamedTuple):
@@ -67,6 +68,16 @@ def pair_files(
     pairs += (FilePair(None, file) for files in others.values() for file in files)
     # What one run made, and the other found and left as it was, is the same file.
     return [pair for pair in pairs if None not in pair or pair.name not in left]
+
+
+def find_restated(pairs: Iterable[FilePair]) -> frozenset[str]:
+    """Return the names of files that one run alone has, where the other has one that states another decimal number.
+
+    ``best_0.91.pt`` and ``best_0.93.pt``: not what one run has cached for the other.
+    """
+    alone = [pair for pair in pairs if None in pair]
+    stated = [{_DECIMAL.sub("#", pair.name) for pair in alone if pair[side] is not None} for side in (0, 1)]
+    return frozenset(pair.name for pair in alone if all(_DECIMAL.sub("#", pair.name) in names for names in stated))
 
 
 def is_outside(name: str) -> bool:

@@ -59,6 +59,16 @@ def test_whatever_is_opened_to_write_is_noted(
     assert hear(event, event) == [Written(str(tmp_path / "out" / "x"), "../out/x", was_there=False)]
 
 
+def test_what_a_link_in_the_folder_leads_to_is_elsewhere(hear: Callable[..., list[Written]], tmp_path: Path) -> None:
+    """As ``outputs`` on a larger disk; a link within the folder leads to what is found there."""
+    (tmp_path / "work" / "inner").mkdir()
+    for name, target in (("outputs", "../out"), ("last.txt", "../out/1.txt"), ("within", "inner")):
+        (tmp_path / "work" / name).symlink_to(target)
+    paths = [str(tmp_path / "out" / name) for name in ("x", "1.txt")]
+    events = [("open", name, "w", 0) for name in ("outputs/x", "last.txt", "within/y", "../out/x")]
+    assert hear(*events) == [Written(path, path, was_there=False) for path in paths]
+
+
 @pytest.mark.parametrize(
     "event",
     [

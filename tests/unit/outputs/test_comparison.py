@@ -168,3 +168,11 @@ def test_a_file_elsewhere_that_one_run_alone_wrote_is_told(name: str) -> None:
     assert not alone.differences
     assert alone.notes == (f"{name}: only the baseline has written it, outside of the folder; not judged",)
     assert [difference.name for difference in compare(first, second).differences] == [f"{name}[0]"]
+
+
+def test_files_elsewhere_that_state_other_results_are_judged() -> None:
+    """Their names are all that tells; a numbered folder is none: the first run has made the one before."""
+    pairs = [("../out/best_0.91.pt", "../out/best_0.93.pt", 2), ("/runs/exp1/a.txt", "/runs/exp2/a.txt", 0)]
+    for baseline, candidate, num_differences in pairs:
+        found = compare(of(files=(file(baseline, "1"),)), of(files=(file(candidate, "1"),)))
+        assert (len(found.differences), len(found.notes)) == (num_differences, 2 - num_differences)
