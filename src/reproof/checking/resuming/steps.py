@@ -84,6 +84,11 @@ class StepReader:
         """Return the last event of each name of a stage in a step."""
         return {seen.name: seen for seen in self.events(step).values() if seen.event.stage == stage}
 
+    def first_update(self, name: str) -> tuple[int, Seen | None]:
+        """Return the first of the run's first steps that has updated a tensor, and its record; None if none has."""
+        steps = ((step, self.named(step, "update").get(name)) for step in range(LOOK_BACK))
+        return next((found for found in steps if found[1] is not None), (0, None))
+
     def find_state(self, name: str, step: int) -> Seen | None:
         """Return the last record of a tensor of the training's state up to the end of a step."""
         for earlier in range(step, max(-1, step - LOOK_BACK - 1), -1):

@@ -296,6 +296,25 @@ class TestMissingPieces:
         whole = write("a", first(0) + step(1), step(2, loss=8.0), step(3), rng=[5, 6, 7])
         assert self.pieces(whole, write("b", first(1) + step(2, loss=3.0), step(3), rng=[1, 2])) == ["rng"]
 
+    def test_the_second_of_two_optimizers(self, write: Any) -> None:
+        """Its first step comes later, and its counts begin anew there."""
+
+        def both(n: int, count: float, weight: object) -> list[list[Word]]:
+            other = [("gradient", "Other.w", f"g{n}"), ("update", "Other.w", weight)]
+            return [step(n + 1), [*other, ("update", "Other.w.step", count)]]
+
+        start = [*first(0), ("init", "Other.w", "o")]
+        one, two, three = both(0, 1.0, "o1"), both(1, 2.0, "o2"), both(2, 3.0, "o3")
+        whole = write("a", [*start, *one[0]], one[1], *two, *three)
+        resumed = [
+            [*first(1), ("init", "Other.w", "o1"), *two[0]],
+            both(1, 1.0, "x")[1],
+            three[0],
+            both(2, 2.0, "y")[1],
+        ]
+        _, finding = compare_resumed(whole, write("b", *resumed), 2, 5, (None, None))
+        assert [(piece.piece, piece.names) for piece in finding.missing] == [("optimizer", ("Other.w.step",))]
+
     def test_gradients_of_before_the_checkpoint(self, write: Any) -> None:
         """A step that sums more losses than are left after resuming has lost accumulated gradients."""
         more = [("forward", "Net output", "early"), ("loss", "loss", 3.0)]
