@@ -14,7 +14,7 @@ from reproof.comparison.snapshots import is_state, members_of
 from reproof.comparison.tally import Extra, Pair, Place, Tally
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from reproof.schema import Detail, Event, Stage
     from reproof.trace import RankTrace
@@ -28,6 +28,9 @@ may take the rest of an epoch from a loader of its own, or make one fewer than t
 
 LOADER: Final = re.compile(r"loader\d+\([^)]*\)")
 """How the name of a batch begins: number in the order of creation, and size."""
+
+MODEL: Final = re.compile(r"[^\W\d]\w*(#\d+)?(?=[. ])")
+"""How the name of a tensor or of a call begins: class of the model, and its number in the order of the first calls."""
 
 LOOK_BACK: Final = 16
 """State outside of every optimizer may be recorded at every 16th step only."""
@@ -51,9 +54,10 @@ class Seen(NamedTuple):
 class StepReader:
     """Reads the events of steps of one process, and keeps those read last."""
 
-    def __init__(self, trace: RankTrace) -> None:
-        """Read from this trace."""
+    def __init__(self, trace: RankTrace, models: Mapping[str, str] | None = None) -> None:
+        """Read from this trace, with other names for some of its models."""
         self.trace = trace
+        self._models = models or {}
         self._held: OrderedDict[int, dict[Key, Seen]] = OrderedDict()
 
     def events(self, step: int) -> dict[Key, Seen]:
@@ -70,7 +74,7 @@ class StepReader:
         found: list[Seen] = []
         for index in self.trace.find_step(step):
             frame = self.trace.frame(index)
-            for position, event in enumerate(frame.layout.events):
+            for position, event in enumerate(map(self._rename, frame.layout.events)):
                 found.append(Seen(event, Place(index, position), frame.digest(position)))
         following: Counter[tuple[Stage, str, Detail | None]] = Counter()
         keyed: list[tuple[Key, Seen]] = []
@@ -79,6 +83,11 @@ class StepReader:
             keyed.append(((*name, following[name]), seen))
             following[name] += 1
         return dict(reversed(keyed))
+
+    def _rename(self, event: Event) -> Event:
+        match = MODEL.match(event.name) if self._models else None
+        name = None if match is None else self._models.get(match[0])
+        return event if name is None or match is None else event._replace(name=f"{name}{event.name[match.end() :]}")
 
     def named(self, step: int, stage: Stage) -> dict[str, Seen]:
         """Return the last event of each name of a stage in a step."""

@@ -315,6 +315,20 @@ class TestMissingPieces:
         _, finding = compare_resumed(whole, write("b", *resumed), 2, 5, (None, None))
         assert [(piece.piece, piece.names) for piece in finding.missing] == [("optimizer", ("Other.w.step",))]
 
+    @pytest.mark.parametrize(("output", "expected"), [("o", []), ("x", ["other"])])
+    def test_fewer_models_of_a_class(self, write: Any, output: str, expected: list[str]) -> None:
+        """A fresh start tries two and keeps the second: the one of the resumed run is that one, and still judged."""
+
+        def kept(words: list[Word]) -> list[Word]:
+            return [(stage, name.replace("Net", "Net#2"), content) for stage, name, content in words]
+
+        tried = [*first("r"), ("metric", "Net output", "r")]
+        whole = write("a", [*tried, *kept(first(0) + step(1))], kept(step(2)), kept(step(3)))
+        resumed = write("b", first(1) + step(2, output=output), step(3))
+        assert self.pieces(whole, resumed) == expected
+        _, finding = compare_resumed(whole, resumed, 1, 5, (None, None))
+        assert (finding.continues_at, finding.num_restored) == (1, 1)
+
     def test_gradients_of_before_the_checkpoint(self, write: Any) -> None:
         """A step that sums more losses than are left after resuming has lost accumulated gradients."""
         more = [("forward", "Net output", "early"), ("loss", "loss", 3.0)]
