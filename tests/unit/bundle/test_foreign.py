@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import pickle
+import zipfile
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -84,6 +85,18 @@ def test_a_folder_becomes_a_bundle(source: Path, tmp_path: Path) -> None:
     scaler = joblib.load(source / "target_scaler.joblib")
     assert np.array_equal(load_scaler(bundle).transform(VALUES), scaler.transform(VALUES))
     assert (bundle.manifest.imported, bundle.has_trace, bundle.environment, bundle.code) == (True, False, {}, {})
+
+
+def test_weights_that_unpack_to_more_than_their_file_are_refused(source: Path, tmp_path: Path) -> None:
+    """PyTorch compresses nothing: a file of kilobytes may not ask for hundreds of megabytes."""
+    path = source / "weights/best_model.pt"
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members.items():
+            archive.writestr(name, content + bytes((1 << 20) * ("/data/" in name)))
+    with pytest.raises(BundleError, match=r"it unpacks to [0-9]+ bytes, and torch.save compresses nothing"):
+        import_foreign(source, tmp_path / "ours")
 
 
 def test_a_training_that_is_here_is_listed(source: Path, tmp_path: Path) -> None:

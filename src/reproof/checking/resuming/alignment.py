@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from reproof.checking.resuming.steps import MODEL
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from reproof.checking.resuming.steps import StepReader
 
@@ -56,6 +59,57 @@ def find_continuation(whole: StepReader, resumed: StepReader, last: int) -> Cont
     restored = tuple(name for name in initial if name in moving and there.get(name) == initial[name])
     differing = tuple(name for name in initial if name in there and there[name] != initial[name])
     return Continuation(step=step, restored=restored, differing=differing) if restored else None
+
+
+def pair_models(whole: StepReader, resumed: StepReader, last: int) -> dict[str, str]:
+    """Return what models of the resumed run are called in the uninterrupted one, where that has made more of a class.
+
+    A fresh start may try several initialisations, or make a model to load another from: then the numbers of the models
+    differ. The state tells which is which: that of a model before some step, all of it.
+
+    Args:
+        whole: The uninterrupted run.
+        resumed: The resumed run.
+        last: The latest step at which it can go on.
+    """
+    initial = {name: seen.digest for name, seen in resumed.named(0, "init").items()}
+    ours = _group_by_model(initial)
+    theirs = _group_by_model(whole.names_before(last + 1))
+    counts = [Counter(name.partition("#")[0] for name in models) for models in (ours, theirs)]
+    more = {kind for kind, count in counts[0].items() if counts[1][kind] > count}
+    pairs = [
+        (model, other)
+        for model, names in ours.items()
+        for other in theirs
+        if model.partition("#")[0] == other.partition("#")[0] in more
+        and {name.removeprefix(model) for name in names} <= {name.removeprefix(other) for name in theirs[other]}
+    ]
+    names = {name for _, other in pairs for name in theirs[other]}
+    best: dict[str, str] = {}
+    for state, _ in _states(whole, names, last) if pairs else ():
+        found: dict[str, str] = {}
+        for model, other in pairs:
+            is_same = all(state.get(other + name.removeprefix(model)) == initial[name] for name in ours[model])
+            if is_same and model not in found and other not in found.values():
+                found[model] = other
+        if len(found) >= len(best):
+            best = found
+    if all(model == other for model, other in best.items()):
+        return {}
+    kinds = {model.partition("#")[0] for model in best}
+    for model in _group_by_model(resumed.names_before(resumed.trace.num_steps)):
+        kind, _, number = model.partition("#")
+        if kind in kinds and model not in best:  # made later, as copies for an evaluation are
+            best[model] = f"{kind}#{int(number or 1) + counts[1][kind] - counts[0][kind]}"
+    return best
+
+
+def _group_by_model(names: Iterable[str]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for name in names:
+        if (match := MODEL.match(name)) is not None:
+            found.setdefault(match[0], []).append(name)
+    return found
 
 
 def _states(whole: StepReader, names: set[str], last: int) -> Iterator[tuple[State, set[str]]]:

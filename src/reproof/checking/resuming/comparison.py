@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from reproof.checking.resuming.alignment import Continuation, find_continuation
+from reproof.checking.resuming.alignment import Continuation, find_continuation, pair_models
 from reproof.checking.resuming.evidence import MissingPiece, Resumption
 from reproof.checking.resuming.pieces import find_missing
 from reproof.checking.resuming.steps import ShiftedTally, StepReader, compare_shifted
@@ -93,6 +93,8 @@ def compare_resumed(
     """
     names = (str(whole.folder), str(resumed.folder))
     readers = StepReader(whole.ranks[0]), StepReader(resumed.ranks[0])
+    if models := pair_models(*readers, interrupted_at):
+        readers = readers[0], StepReader(resumed.ranks[0], models)
     continuation = find_continuation(*readers, interrupted_at)
     if continuation is None or continuation.step == 0:
         if not any(note.action == "loaded" for note in notes[1] or ()):

@@ -105,25 +105,24 @@ def find_in_gradients(resumption: Resumption) -> Iterator[MissingPiece]:
 
 
 def find_in_optimizer(resumption: Resumption) -> Iterator[MissingPiece]:
-    """Find optimizer state that begins anew, whether or not the gradients are the same."""
-    start, first = resumption.start, resumption.resumed.named(0, "update")
-    pairs = [pair for pair in resumption.differing_from("update", "optimizer") if pair.step == start]
-    begin = resumption.whole.named(0, "update")
-    gradients = resumption.resumed.named(0, "gradient")
-    wrong = {pair.event.name for pair in resumption.differing_from("gradient") if pair.step == start}
-    counts = [
-        p.event.name
-        for p in pairs
-        if p.event.name.endswith(".step")
-        and p.event.name in begin
-        and begin[p.event.name].digest == first[p.event.name].digest
-    ]
-    copies = [
-        p.event.name
-        for p in pairs
-        if (owner := gradients.get(p.event.name.rpartition(".")[0])) and owner.digest == first[p.event.name].digest
-    ]
-    others = [p.event.name for p in pairs if p.event.name.rpartition(".")[0] in gradients.keys() - wrong]
+    """Find optimizer state that begins anew, whether or not the gradients are the same.
+
+    Looked at is the first step that an optimizer takes after resuming: of several, some take theirs later.
+    """
+    counts, copies, others = list[str](), list[str](), list[str]()
+    for pair in resumption.differing_from("update", "optimizer"):
+        name, owner = pair.event.name, pair.event.name.rpartition(".")[0]
+        begun, (shift, first) = resumption.whole.first_update(name), resumption.resumed.first_update(name)
+        if first is None or resumption.start + shift != pair.step:
+            continue
+        gradient = resumption.resumed.named(shift, "gradient").get(owner)
+        there = resumption.whole.named(pair.step, "gradient").get(owner)
+        if name.endswith(".step") and begun[1] is not None and begun[1].digest == first.digest:
+            counts.append(name)
+        if gradient is not None and gradient.digest == first.digest:
+            copies.append(name)
+        if gradient is not None and there is not None and gradient.digest == there.digest:
+            others.append(name)
     for names, why in (
         (counts, "its counts of steps begin anew"),
         (copies, "its state equals the gradient, as in a very first step"),

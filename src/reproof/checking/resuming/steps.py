@@ -14,7 +14,7 @@ from reproof.comparison.snapshots import is_state, members_of
 from reproof.comparison.tally import Extra, Pair, Place, Tally
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from reproof.schema import Detail, Event, Stage
     from reproof.trace import RankTrace
@@ -28,6 +28,9 @@ may take the rest of an epoch from a loader of its own, or make one fewer than t
 
 LOADER: Final = re.compile(r"loader\d+\([^)]*\)")
 """How the name of a batch begins: number in the order of creation, and size."""
+
+MODEL: Final = re.compile(r"[^\W\d]\w*(#\d+)?(?=[. ])")
+"""How the name of a tensor or of a call begins: class of the model, and its number in the order of the first calls."""
 
 LOOK_BACK: Final = 16
 """State outside of every optimizer may be recorded at every 16th step only."""
@@ -51,9 +54,10 @@ class Seen(NamedTuple):
 class StepReader:
     """Reads the events of steps of one process, and keeps those read last."""
 
-    def __init__(self, trace: RankTrace) -> None:
-        """Read from this trace."""
+    def __init__(self, trace: RankTrace, models: Mapping[str, str] | None = None) -> None:
+        """Read from this trace, with other names for some of its models."""
         self.trace = trace
+        self._models = models or {}
         self._held: OrderedDict[int, dict[Key, Seen]] = OrderedDict()
 
     def events(self, step: int) -> dict[Key, Seen]:
@@ -70,7 +74,7 @@ class StepReader:
         found: list[Seen] = []
         for index in self.trace.find_step(step):
             frame = self.trace.frame(index)
-            for position, event in enumerate(frame.layout.events):
+            for position, event in enumerate(map(self._rename, frame.layout.events)):
                 found.append(Seen(event, Place(index, position), frame.digest(position)))
         following: Counter[tuple[Stage, str, Detail | None]] = Counter()
         keyed: list[tuple[Key, Seen]] = []
@@ -80,9 +84,19 @@ class StepReader:
             following[name] += 1
         return dict(reversed(keyed))
 
+    def _rename(self, event: Event) -> Event:
+        match = MODEL.match(event.name) if self._models else None
+        name = None if match is None else self._models.get(match[0])
+        return event if name is None or match is None else event._replace(name=f"{name}{event.name[match.end() :]}")
+
     def named(self, step: int, stage: Stage) -> dict[str, Seen]:
         """Return the last event of each name of a stage in a step."""
         return {seen.name: seen for seen in self.events(step).values() if seen.event.stage == stage}
+
+    def first_update(self, name: str) -> tuple[int, Seen | None]:
+        """Return the first of the run's first steps that has updated a tensor, and its record; None if none has."""
+        steps = ((step, self.named(step, "update").get(name)) for step in range(LOOK_BACK))
+        return next((found for found in steps if found[1] is not None), (0, None))
 
     def find_state(self, name: str, step: int) -> Seen | None:
         """Return the last record of a tensor of the training's state up to the end of a step."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import stat
 import warnings
+import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -105,9 +106,21 @@ def read_pytorch(path: Path) -> Iterator[tuple[str, Any]]:
         raise CannotDigestError("it was not written by torch.save")
     if getattr(load, "__globals__", None) is not vars(torch.serialization):
         raise CannotDigestError("the script has replaced torch.load, which reads it")
+    is_archive, size = read_start(path).startswith(ZIP_SIGNATURE), path.stat().st_size
+    if is_archive and (unpacked := measure_unpacked(path)) > size:
+        raise CannotDigestError(f"it unpacks to {unpacked} bytes, and torch.save compresses nothing")
     # The archive's pages are read when they are digested, and need no memory of this process.
-    is_mapped = read_start(path).startswith(ZIP_SIGNATURE) and path.stat().st_size > MAX_IN_MEMORY_BYTES
+    is_mapped = is_archive and size > MAX_IN_MEMORY_BYTES
     yield "", load(path, map_location="cpu", weights_only=True, mmap=is_mapped)
+
+
+def measure_unpacked(path: Path) -> int:
+    """Return the bytes of all members of a zip archive, as its directory has them; 0 for one without a directory."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return sum(member.file_size for member in archive.infolist())
+    except zipfile.BadZipFile:  # PyTorch says what is wrong
+        return 0
 
 
 def begins_like_pytorch(path: Path) -> bool:

@@ -296,6 +296,39 @@ class TestMissingPieces:
         whole = write("a", first(0) + step(1), step(2, loss=8.0), step(3), rng=[5, 6, 7])
         assert self.pieces(whole, write("b", first(1) + step(2, loss=3.0), step(3), rng=[1, 2])) == ["rng"]
 
+    def test_the_second_of_two_optimizers(self, write: Any) -> None:
+        """Its first step comes later, and its counts begin anew there."""
+
+        def both(n: int, count: float, weight: object) -> list[list[Word]]:
+            other = [("gradient", "Other.w", f"g{n}"), ("update", "Other.w", weight)]
+            return [step(n + 1), [*other, ("update", "Other.w.step", count)]]
+
+        start = [*first(0), ("init", "Other.w", "o")]
+        one, two, three = both(0, 1.0, "o1"), both(1, 2.0, "o2"), both(2, 3.0, "o3")
+        whole = write("a", [*start, *one[0]], one[1], *two, *three)
+        resumed = [
+            [*first(1), ("init", "Other.w", "o1"), *two[0]],
+            both(1, 1.0, "x")[1],
+            three[0],
+            both(2, 2.0, "y")[1],
+        ]
+        _, finding = compare_resumed(whole, write("b", *resumed), 2, 5, (None, None))
+        assert [(piece.piece, piece.names) for piece in finding.missing] == [("optimizer", ("Other.w.step",))]
+
+    @pytest.mark.parametrize(("output", "expected"), [("o", []), ("x", ["other"])])
+    def test_fewer_models_of_a_class(self, write: Any, output: str, expected: list[str]) -> None:
+        """A fresh start tries two and keeps the second: the one of the resumed run is that one, and still judged."""
+
+        def kept(words: list[Word]) -> list[Word]:
+            return [(stage, name.replace("Net", "Net#2"), content) for stage, name, content in words]
+
+        tried = [*first("r"), ("metric", "Net output", "r")]
+        whole = write("a", [*tried, *kept(first(0) + step(1))], kept(step(2)), kept(step(3)))
+        resumed = write("b", first(1) + step(2, output=output), step(3))
+        assert self.pieces(whole, resumed) == expected
+        _, finding = compare_resumed(whole, resumed, 1, 5, (None, None))
+        assert (finding.continues_at, finding.num_restored) == (1, 1)
+
     def test_gradients_of_before_the_checkpoint(self, write: Any) -> None:
         """A step that sums more losses than are left after resuming has lost accumulated gradients."""
         more = [("forward", "Net output", "early"), ("loss", "loss", 3.0)]
