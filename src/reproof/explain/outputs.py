@@ -17,6 +17,7 @@ from reproof.comparison.outputs import compare_output, describe_output, find_aga
 from reproof.entropy.ledger import read_ledgers
 from reproof.entropy.plan import Plan
 from reproof.explain.failures import choose_remedy
+from reproof.explain.laboratory import has_failed
 from reproof.explain.leftovers import collect_leftovers
 from reproof.explain.racy_lines import WORKER, Given, Roles, are_explained
 from reproof.outputs.sidecar import read_output
@@ -43,7 +44,7 @@ def settle_output(laboratory: Laboratory, comparison: Comparison, candidate: Pat
 
     Args:
         laboratory: Where the experiment is made; what is then searched for is set in it.
-        comparison: Of runs whose events agree and whose outputs differ.
+        comparison: Of runs whose events agree and whose outputs differ; nothing is judged if one alone has failed.
         candidate: Trace of the candidate.
 
     Returns:
@@ -53,8 +54,9 @@ def settle_output(laboratory: Laboratory, comparison: Comparison, candidate: Pat
     Raises:
         BudgetSpentError: If no more experiments may be made.
     """
-    if comparison.output is None:
-        return comparison, None
+    told = None if comparison.output is None else tell_lone_failure(laboratory.setting.request.trace, candidate)
+    if comparison.output is None or told is not None:
+        return comparison, told
     trial = repeat_candidate(laboratory, candidate)
     if trial.problem is not None or trial.first is not None:
         why = trial.problem or "it diverged from the baseline"
@@ -73,6 +75,12 @@ def settle_output(laboratory: Laboratory, comparison: Comparison, candidate: Pat
         return comparison, f"the output of each run differs in other places (experiment {trial.number})"
     laboratory.wanted = confirmed
     return reject(comparison, confirmed, baseline.num_steps), None
+
+
+def tell_lone_failure(*runs: Path) -> str | None:
+    """Return that one run alone has failed, if so: its error, and what is missing behind it, tell nothing of results."""
+    failed = [folder.name for folder in runs if has_failed(open_trace(folder).header)]
+    return f"what the runs put out was not judged: {failed[0]} alone ended by an error" if len(failed) == 1 else None
 
 
 def repeat_candidate(laboratory: Laboratory, candidate: Path) -> Trial:
