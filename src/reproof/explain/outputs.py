@@ -78,7 +78,7 @@ def settle_output(laboratory: Laboratory, comparison: Comparison, candidate: Pat
 
 
 def tell_lone_failure(*runs: Path) -> str | None:
-    """Return that one run alone has failed, if so: its error, and what is missing behind it, tell nothing of results."""
+    """Return that one run alone has failed, if so: what it printed then, and did not, tells nothing of results."""
     failed = [folder.name for folder in runs if has_failed(open_trace(folder).header)]
     return f"what the runs put out was not judged: {failed[0]} alone ended by an error" if len(failed) == 1 else None
 
