@@ -20,6 +20,7 @@ from reproof.entropy.ledger import read_ledgers, read_seeds
 from reproof.entropy.plan import Plan
 from reproof.errors import TraceError
 from reproof.explain.failures import choose_remedy
+from reproof.explain.laboratory import has_failed
 from reproof.explain.leftovers import collect_leftovers
 from reproof.explain.racy_lines import WORKER, Given, Roles, are_explained
 from reproof.explain.timed_results import find_results
@@ -47,7 +48,7 @@ def settle_output(laboratory: Laboratory, comparison: Comparison, candidate: Pat
 
     Args:
         laboratory: Where the experiment is made; what is then searched for is set in it.
-        comparison: Of runs whose events agree and whose outputs differ.
+        comparison: Of runs whose events agree and whose outputs differ; nothing is judged if one alone has failed.
         candidate: Trace of the candidate.
 
     Returns:
@@ -57,8 +58,9 @@ def settle_output(laboratory: Laboratory, comparison: Comparison, candidate: Pat
     Raises:
         BudgetSpentError: If no more experiments may be made.
     """
-    if comparison.output is None:
-        return comparison, None
+    told = None if comparison.output is None else tell_lone_failure(laboratory.setting.request.trace, candidate)
+    if comparison.output is None or told is not None:
+        return comparison, told
     trial = repeat_candidate(laboratory, candidate)
     if trial.problem is not None or trial.first is not None:
         why = trial.problem or "it diverged from the baseline"
@@ -88,6 +90,12 @@ def judge_surroundings(
         return accept(comparison, output, f"{HARMLESS} (experiment {trial.number})")
     laboratory.wanted = results
     return reject(comparison, results, open_trace(laboratory.setting.request.trace).num_steps)
+
+
+def tell_lone_failure(*runs: Path) -> str | None:
+    """Return that one run alone has failed, if so: what it printed then, and did not, tells nothing of results."""
+    failed = [folder.name for folder in runs if has_failed(open_trace(folder).header)]
+    return f"what the runs put out was not judged: {failed[0]} alone ended by an error" if len(failed) == 1 else None
 
 
 def repeat_candidate(laboratory: Laboratory, candidate: Path) -> Trial:

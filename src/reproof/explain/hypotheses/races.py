@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 STARTED: Final = frozenset({"threading.Thread", "multiprocessing.Process", "random numbers in the tasks of a pool"})
 """What runs beside the main thread, and may race with it."""
 
+COMBINED: Final = frozenset({"loss", "gradient", "update"})
+"""Stages in which what threads have computed has been put together."""
+
 TIMERS: Final = frozenset({"signal.alarm", "signal.setitimer"})
 """Sources that are noted when they interrupt a run."""
 
@@ -46,14 +49,16 @@ class Race(Hypothesis[tuple["Trial", "Trial"]]):
         return (one, two) if two.agrees_through(inquiry.step) else None
 
     def causes(self, inquiry: Inquiry, found: tuple[Trial, Trial]) -> list[Cause]:
-        """Name the line that started the first of them."""
+        """Name the line that waits for what they compute, if it came in another order, or that started the first."""
         one, two = found
         evidence = (
             f"two runs with everything replayed in which threads take turns are identical through step {inquiry.step} "
             f"(experiments {one.number} and {two.number}); with everything replayed but threads running freely they "
             "differ"
         )
-        return [inquiry.name(find_started(inquiry)[0], evidence)]
+        started = find_started(inquiry)[0]
+        awaited = find_awaited(inquiry)
+        return [inquiry.name(started if awaited is None else awaited, evidence)]
 
 
 def find_started(inquiry: Inquiry) -> list[Suspect]:
@@ -67,6 +72,14 @@ def find_started(inquiry: Inquiry) -> list[Suspect]:
                 )
                 found += [suspect] * len(source.values)
     return found
+
+
+def find_awaited(inquiry: Inquiry) -> Suspect | None:
+    """Return the line at which results of threads came in another order; None where data, not results, are read."""
+    if inquiry.first.stage not in COMBINED:
+        return None
+    lines = (one for one in inquiry.suspects if one.kind == "concurrency" and one.source not in STARTED)
+    return min((one for one in lines if one.line is not None), key=lambda one: (one.file, one.line), default=None)
 
 
 def suspect_timers(inquiry: Inquiry) -> list[Cause]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from reproof.explain.hypotheses.races import Race
+from reproof.explain.suspects import Suspect
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,6 +34,19 @@ def test_threads_race_if_taking_turns_takes_the_divergence_away(
     start_threads(tmp_path, 2)
     causes = Race(has_several=True).test(make_inquiry(first, None if is_fixed else first))
     assert [(cause.kind, cause.line, cause.confirmed) for cause in causes] == [("concurrency", 3, True)] * is_fixed
+
+
+@pytest.mark.parametrize(("stage", "line"), [("gradient", 9), ("batch", 3)])
+def test_results_of_threads_are_named_where_they_are_waited_for(
+    tmp_path: Path, first: Difference, make_inquiry: Callable[..., Any], stage: Any, line: int
+) -> None:
+    """If they came in another order, and are put together; the pool may have been made anywhere."""
+    start_threads(tmp_path, 2)
+    source = "multiprocessing.Pool.imap_unordered"
+    awaited = Suspect(key=f"{source}@a.py:9", kind="concurrency", source=source, file="a.py", line=9)
+    parted = replace(first, stage=stage, detail=None)
+    inquiry = replace(make_inquiry(parted, None), first=parted, suspects=(awaited,))
+    assert [(cause.kind, cause.line) for cause in Race(has_several=True).test(inquiry)] == [("concurrency", line)]
 
 
 @pytest.mark.parametrize(("num_threads", "several", "one"), [(0, False, False), (1, False, True), (2, True, False)])
