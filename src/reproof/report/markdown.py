@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from reproof.report.page import printable
+from reproof.report.page import as_sentence, printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -90,18 +90,12 @@ def _render_cause(cause: CauseRow) -> Iterator[str]:
     fix = cause.fix
     if fix is not None and fix.action == "replace":
         yield from _block("diff", [f"@@ {cause.where} @@", f"- {fix.old}", f"+ {fix.new}"])
-        yield from (f"{escape(fix.remark[:1].upper() + fix.remark[1:])}." for _ in fix.remark[:1])
+        yield escape(as_sentence(fix.remark))
     elif cause.fix_text:
         yield from _block("python" if fix is not None and fix.action == "insert" else "", cause.fix_text.splitlines())
     if cause.evidence:
-        yield from (
-            "",
-            "<details><summary>Proof</summary>",
-            "",
-            f"{escape(cause.evidence[:1].upper() + cause.evidence[1:])}.",
-            "",
-            "</details>",
-        )
+        told = escape(as_sentence(cause.evidence))
+        yield from ("", "<details><summary>Proof</summary>", "", told, "", "</details>")
 
 
 def _render_coverage(report: Report) -> Iterator[str]:

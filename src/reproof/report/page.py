@@ -51,6 +51,7 @@ def render_page(report: Report) -> str:
         batch=draw_batch,
         changed=mark_changes,
         sample=draw_sample,
+        sentence=as_sentence,
         spread=draw_spread,
         timeline=draw_timeline,
     )
@@ -83,6 +84,13 @@ def printable(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() or c in "\n\t" else c.encode("unicode_escape").decode("ascii") for c in text)
+
+
+def as_sentence(text: str) -> str:
+    """Return a text with a capital at its start and a full stop; the name of an operation or a file stays as it is."""
+    word = text.partition(" ")[0]
+    start = text[:1].upper() if word.isalpha() else text[:1]
+    return f"{start}{text[1:]}{'' if text.endswith(('.', '?')) else '.'}" if text else ""
 
 
 def as_markup(text: str) -> Any:

@@ -128,6 +128,19 @@ class TestVerdicts:
             "equivalent: 1 event of 1 step agree within 1e-06 (level batches); 1 of them not to the bit",
         )
 
+    def test_both_losses_are_in_one_plot(self, reproof: Any, run: Any, say: Any) -> None:
+        """Once there are enough steps; where they part is marked."""
+        for num_steps, has_plot in ((5, False), (20, True)):
+            losses = [[1 / (i + 1) for i in range(num_steps)] for _ in "ab"]
+            losses[1][3:] = [loss + 0.5 for loss in losses[1][3:]]
+            a, b = (
+                run(f"{name}{num_steps}", *([say.loss(value)] for value in side), level="steps")
+                for name, side in zip("ab", losses, strict=True)
+            )
+            out = reproof("compare", a, b)[1]
+            assert ("█ baseline   • candidate   ▲ they part in step 3" in out) is has_plot
+            assert (out.count("▲") == 2) is has_plot
+
     def test_quiet(self, reproof: Any, pair: Any) -> None:
         """One line, the same code."""
         code, out, _ = reproof("compare", *pair, "-q")

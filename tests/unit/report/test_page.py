@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from reproof.comparison import compare
-from reproof.report.page import render_page
+from reproof.report.page import as_sentence, render_page
 from reproof.report.rows import build_report
 from reproof.schema import Cause, Condition, Fix, Skipped
 from reproof.trace import open_trace
@@ -161,3 +161,9 @@ class TestOnePage:
         page = render_page(make_report(a, b))
         assert len(page.encode()) < 2_000_000
         assert "The runs part in step 5,001, in the loss." in page
+
+
+def test_a_name_at_the_start_of_a_sentence_stays_as_it_is() -> None:
+    """An operation, a file and a function have no capital of ours."""
+    told = [as_sentence(text) for text in ("a fixed seed", "aten::add (backward) differs", "x.py, once.", "")]
+    assert told == ["A fixed seed.", "aten::add (backward) differs.", "x.py, once.", ""]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
+import struct
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +16,7 @@ from reproof.comparison import compare
 from reproof.report.certificates import add_certificate
 from reproof.report.experiments import Experiment
 from reproof.report.page import render_page
+from reproof.report.records import SampleRow, SourceRow
 from reproof.report.rows import build_report
 from reproof.schema import Cause, Difference, Fix
 from reproof.trace import open_trace
@@ -83,6 +86,24 @@ def make_experiments(folder: Path) -> list[Experiment]:
     ]
 
 
+def make_sources(text: str) -> tuple[SourceRow, ...]:
+    """Return a place that was read in each step, and one that was read by workers."""
+    place = SourceRow(
+        where="train.py:3", source=text, function=text, first_step=0, num_baseline=60, num_candidate=60, differs=True
+    )
+    bins = tuple((number, 1 + number % 3, int(number > PART)) for number in range(60))
+    return replace(place, bins=bins), replace(place, differs=False, num_processes=4)
+
+
+def make_samples(text: str, *, height: int) -> tuple[SampleRow, ...]:
+    """Return two samples, images or signals."""
+    sides = [base64.b64encode(struct.pack("<8f", *range(first, first + 8))).decode() for first in (0, 1)]
+    return tuple(
+        SampleRow(place=place, name=text, height=height, width=8 // height, baseline=sides[0], candidate=sides[1])
+        for place in (0, 1)
+    )
+
+
 @pytest.fixture
 def pages(tmp_path: Path, run: Any, say: Any, found: dict[str, Any]) -> Pages:
     """Return the function that writes the page of one kind."""
@@ -107,6 +128,8 @@ def pages(tmp_path: Path, run: Any, say: Any, found: dict[str, Any]) -> Pages:
             was_explained=part is not None,
             folder=tmp_path,
         )
+        height = 4 if kind == "hostile" else 1
+        report = replace(report, sources=make_sources(text), samples=make_samples(text, height=height))
         if kind == "bundle":
             report = add_certificate(report, found, [{"yield": {"r2": 0.81}}], "certificate.json")
         page = tmp_path / "report.html"
@@ -199,7 +222,7 @@ class TestMap:
 def test_no_text_of_a_run_is_an_element(show: Any, pages: Pages) -> None:
     """Names, source and output that are markup are shown as text, by the scripts too."""
     opened = show(pages("hostile"))
-    assert opened.page.locator("img").count() == 0
+    assert opened.page.locator("img").count() == opened.page.locator('img[src^="data:image/png"]').count() == 4
     assert opened.page.locator("svg[onload]").count() == 0
     assert HOSTILE in opened.page.inner_text("#step")
     assert HOSTILE in opened.page.inner_text("#output")
