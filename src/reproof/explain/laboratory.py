@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from reproof.entropy.plan import Plan
     from reproof.launch.processes import FinishedRun, RunProcess
+    from reproof.launch.variations import Surroundings
     from reproof.schema import Difference, OutputDifference, Probes, RunHeader
     from reproof.trace import Trace
 
@@ -206,51 +207,16 @@ class Laboratory:
         Raises:
             BudgetSpentError: If no more experiments may be made, or one of them hung.
         """
-        setting = self.setting
-        if self._has_hung:  # each further one may take as long until it is ended
-            raise BudgetSpentError(f"the search ended with experiment {len(self.trials)}, which hung")
-        if len(self.trials) >= setting.max_runs:
-            told = f"the search ended after {setting.max_runs} experiments; more are made with --max-runs"
-            raise BudgetSpentError(told)
-        if self.focus is not None and self.focus.process is not None:
-            num_steps = None  # the steps of the first process are counted, and the divergence is in another one
+        self._refuse_more()
         number = len(self.trials) + 1
         surroundings = surroundings_of(variations)
-        patience = find_patience(setting.request.trace)
-        request = replace(
-            setting.request,
-            trace=setting.traces / f"experiment{number}",
-            num_steps=num_steps,
-            plan=plan,
-            probes=probes,
-            shows_output=False,
-            patience_seconds=patience,
-        )
+        request = self._request_of(number, plan, num_steps, probes)
         if surroundings.moves_folder:
             request = replace(request, environment={**request.environment, "TMPDIR": str(self._make_temporary())})
-        if not is_hash_seed_of_baseline and setting.candidate_hash_seed is not None:
-            request = replace(request, hash_seed=setting.candidate_hash_seed)
-        place = f"moved-{number}" if surroundings.moves_folder else str(number)
-        work = setting.work / "experiments" / place
-        try:
-            request = place_run(request, setting.clean, work, is_moved=surroundings.moves_folder)
-            if clean_files is not None and setting.overlay is not None:
-                lay_over(setting.overlay, request.folder, clean_files)
-            run = run_all([vary(request, surroundings)], watch=self._watch)[0]
-        finally:
-            remove_work(work)
-        other = compare_with or setting.request.trace
-        try:
-            first, problem, failure = self.compare(other, run.trace), None, None
-            if first is None and (failure := self._find_failure(run.trace, other)) is not None:
-                problem = f"it failed: {failure}"
-        except TraceError as error:  # the run, or the process that diverged, has left nothing or was killed
-            first, failure = None, "; ".join(run.last_lines(1)) or f"exit code {run.exit_code}"
-            problem = f"{error.problem}; {failure}"
-        if run.stall is not None:
-            self._has_hung = run.seconds >= patience
-            failure = f"it was ended since {run.stall}"
-            problem = f"{problem}; {failure}" if problem else failure
+        if not is_hash_seed_of_baseline and self.setting.candidate_hash_seed is not None:
+            request = replace(request, hash_seed=self.setting.candidate_hash_seed)
+        run = self._carry_out(number, request, surroundings, clean_files)
+        first, problem, failure = self._judge(run, compare_with or self.setting.request.trace)
         trial = Trial(
             number=number,
             purpose=purpose,
@@ -262,6 +228,56 @@ class Laboratory:
         )
         self.trials.append(trial)
         return trial
+
+    def _refuse_more(self) -> None:
+        if self._has_hung:  # each further one may take as long until it is ended
+            raise BudgetSpentError(f"the search ended with experiment {len(self.trials)}, which hung")
+        if len(self.trials) >= self.setting.max_runs:
+            told = f"the search ended after {self.setting.max_runs} experiments; more are made with --max-runs"
+            raise BudgetSpentError(told)
+
+    def _request_of(self, number: int, plan: Plan, num_steps: int | None, probes: Probes | None) -> RunRequest:
+        if self.focus is not None and self.focus.process is not None:
+            num_steps = None  # the steps of the first process are counted, and the divergence is in another one
+        return replace(
+            self.setting.request,
+            trace=self.setting.traces / f"experiment{number}",
+            num_steps=num_steps,
+            plan=plan,
+            probes=probes,
+            shows_output=False,
+            patience_seconds=find_patience(self.setting.request.trace),
+        )
+
+    def _carry_out(
+        self, number: int, request: RunRequest, surroundings: Surroundings, clean_files: frozenset[str] | None
+    ) -> FinishedRun:
+        """Run it in a folder of its own, which is removed."""
+        setting = self.setting
+        place = f"moved-{number}" if surroundings.moves_folder else str(number)
+        work = setting.work / "experiments" / place
+        try:
+            request = place_run(request, setting.clean, work, is_moved=surroundings.moves_folder)
+            if clean_files is not None and setting.overlay is not None:
+                lay_over(setting.overlay, request.folder, clean_files)
+            return run_all([vary(request, surroundings)], watch=self._watch)[0]
+        finally:
+            remove_work(work)
+
+    def _judge(self, run: FinishedRun, other: Path) -> tuple[Difference | None, str | None, str | None]:
+        """Return the first divergence from another trace, why they cannot be compared, and by what error it failed."""
+        try:
+            first, problem, failure = self.compare(other, run.trace), None, None
+            if first is None and (failure := self._find_failure(run.trace, other)) is not None:
+                problem = f"it failed: {failure}"
+        except TraceError as error:  # the run, or the process that diverged, has left nothing or was killed
+            first, failure = None, "; ".join(run.last_lines(1)) or f"exit code {run.exit_code}"
+            problem = f"{error.problem}; {failure}"
+        if run.stall is not None:
+            self._has_hung = run.seconds >= find_patience(self.setting.request.trace)
+            failure = f"it was ended since {run.stall}"
+            problem = f"{problem}; {failure}" if problem else failure
+        return first, problem, failure
 
     def compare(self, baseline: Path, trace: Path) -> Difference | None:
         """Return the first divergence of an experiment; None if it agrees with the baseline as far as it goes.
