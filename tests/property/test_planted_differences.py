@@ -123,6 +123,7 @@ def check(folder: Path, cases: list[tuple[str, str, str, str]]) -> None:
     assert not wrong, wrong[:3]
 
 
+@pytest.mark.slow(seconds=84)
 def test_some_planted_differences_are_seen(tmp_path: Path) -> None:
     """One of each kind and place."""
     check(tmp_path, CASES[:: len(CASES) // 18])

@@ -124,7 +124,7 @@ class TestSeveralCandidates:
     ) -> None:
         """One that has diverged by its events already keeps none of the others from its experiment."""
         given = [replace(OPEN, verdict="diverged", first=first) if name == "diverged" else OPEN for name in names]
-        settings: list[Any] = [type("Setting", (), {"max_runs": 12})() for _ in names]
+        settings: list[Any] = [type("Setting", (), {"max_runs": 12, "keeps_samples": False})() for _ in names]
         candidates = list(zip(settings, given, map(Path, names), strict=True))
         judged, found = explain_candidates(candidates)
         assert [comparison.verdict for comparison in judged] == verdicts

@@ -31,7 +31,8 @@ def _here(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def list_all(environment: Mapping[str, Any], code: Mapping[str, Any], *gates: Gate) -> dict[str, Need]:
     """Return what a bundle needs, by what it is."""
-    bundle = SimpleNamespace(environment=environment, code=code, data={"files": {}})
+    manifest = SimpleNamespace(imported=False)
+    bundle = SimpleNamespace(environment=environment, code=code, data={"files": {}}, manifest=manifest)
     job: Any = SimpleNamespace(bundle=bundle, project=Path("/project"), data_files={})
     return {need.what: need for need in list_needs(job, gates)}
 
