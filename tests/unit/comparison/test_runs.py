@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from reproof.comparison import compare, find_newest_runs
+from reproof.comparison import compare, compare_traces, find_newest_runs
 from reproof.errors import TraceError, UsageError
 from reproof.schema import Comparison, Skipped, StageCount
-from reproof.trace import RankTrace
+from reproof.trace import RankTrace, open_trace
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -269,6 +269,20 @@ class TestRanks:
                 frames_writer(tmp_path / name, frames, rank=rank, num_ranks=2)
         comparison = compare(tmp_path / "a", tmp_path / "b")
         assert comparison.structure == ("the baseline has 2 steps on rank 1 and the candidate 3",)
+
+    def test_of_events_that_one_run_lacks_the_earliest_is_named(
+        self, tmp_path: Path, frames_writer: Any, say: Any
+    ) -> None:
+        """Of runs of one program an extra event is a divergence: by step, whichever process has it."""
+        extra_at = {"a": (9, 9), "b": (2, 1)}
+        for name, steps in extra_at.items():
+            for rank, at in enumerate(steps):
+                frames = [(n, 1, [say.data("d"), *([say.label(1)] if n == at else [])]) for n in range(3)]
+                frames_writer(tmp_path / name, frames, rank=rank, num_ranks=2)
+        traces = open_trace(tmp_path / "a"), open_trace(tmp_path / "b")
+        found = compare_traces(*traces, is_same_program=True).first
+        assert found is not None
+        assert (found.step, found.rank, found.baseline) == (1, 1, "absent")
 
 
 class TestTolerance:

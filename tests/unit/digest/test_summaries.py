@@ -12,7 +12,15 @@ import torch
 import xxhash
 from torch.overrides import TorchFunctionMode
 
-from reproof.digest import exact_numbers, exact_scalar, sample_fingerprints, statistics
+from reproof.digest import (
+    digest_tensor,
+    exact_numbers,
+    exact_scalar,
+    find_in_place,
+    read_number,
+    sample_fingerprints,
+    statistics,
+)
 
 
 def unpack(numbers: bytes | None, code: str) -> list[Any]:
@@ -161,6 +169,16 @@ class TestExactScalar:
             assert exact_scalar(tensor.clone().requires_grad_() * 1) == expected
             assert exact_scalar(tensor.numpy().astype(tensor.numpy().dtype.newbyteorder(">"))) == expected
         assert exact_scalar(0.1) == ("d", struct.pack("<d", 0.1))
+
+    @pytest.mark.parametrize("dtype", [torch.float16, torch.float32, torch.float64, torch.bfloat16, torch.int64])
+    def test_a_number_that_was_found_in_place(self, dtype: torch.dtype) -> None:
+        """Its bits are those of the way that looks for it, where `struct` has a code; else that way is left to it."""
+        tensor = torch.tensor([3.0], dtype=dtype)
+        digest_tensor(tensor)  # the first of its type and shape takes a closer look
+        place = find_in_place(tensor)
+        assert place is not None
+        has_code = dtype in {torch.float16, torch.float32, torch.float64}
+        assert read_number(tensor, place) == (exact_scalar(tensor) if has_code else None)
 
     @pytest.mark.parametrize("bits", [0x3F80, 0x8000, 0x0001, 0x7F80, 0x7F81, 0xFFC5])
     def test_bfloat16_is_the_upper_half_of_a_float(self, bits: int) -> None:

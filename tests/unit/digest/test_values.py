@@ -194,6 +194,7 @@ class TestIndices:
         assert plain == digest_tensor(torch.tensor([3, 4, 5])) == digest_indices(torch.tensor([3, 4, 5]))
         others = [(3, 4, 5), range(3, 6), [np.int64(3), np.int32(4), 5], list(torch.arange(3, 6)), np.arange(3, 6)]
         assert {digest_indices(other) for other in others} == {plain}
+        assert digest_indices([torch.tensor(3)]) == digest_indices([3])
         assert digest_indices(7) == digest_indices(torch.tensor(7)) == digest_indices(np.int64(7))
 
     def test_order_and_number_of_indices_count(self) -> None:

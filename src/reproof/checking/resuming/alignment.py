@@ -64,8 +64,9 @@ def find_continuation(whole: StepReader, resumed: StepReader, last: int) -> Cont
 def pair_models(whole: StepReader, resumed: StepReader, last: int) -> dict[str, str]:
     """Return what models of the resumed run are called in the uninterrupted one, where that has made more of a class.
 
-    A fresh start may try several initialisations, or make a model to load another from: then the numbers of the models
-    differ. The state tells which is which: that of a model before some step, all of it.
+    A fresh start may try several initialisations, and each evaluation take a copy of the model: then the numbers of the
+    models differ. The state tells which is which, that of a model before some step, all of it; those that are made
+    later follow in order.
 
     Args:
         whole: The uninterrupted run.
@@ -75,7 +76,7 @@ def pair_models(whole: StepReader, resumed: StepReader, last: int) -> dict[str, 
     initial = {name: seen.digest for name, seen in resumed.named(0, "init").items()}
     ours = _group_by_model(initial)
     theirs = _group_by_model(whole.names_before(last + 1))
-    counts = [Counter(name.partition("#")[0] for name in models) for models in (ours, theirs)]
+    counts = _count_kinds(initial), _count_kinds(whole.names_before(last + 1))
     more = {kind for kind, count in counts[0].items() if counts[1][kind] > count}
     pairs = [
         (model, other)
@@ -85,23 +86,26 @@ def pair_models(whole: StepReader, resumed: StepReader, last: int) -> dict[str, 
         and {name.removeprefix(model) for name in names} <= {name.removeprefix(other) for name in theirs[other]}
     ]
     names = {name for _, other in pairs for name in theirs[other]}
-    best: dict[str, str] = {}
-    for state, _ in _states(whole, names, last) if pairs else ():
+    best, best_step = dict[str, str](), 0
+    for step, (state, _) in enumerate(_states(whole, names, last)) if pairs else ():
         found: dict[str, str] = {}
         for model, other in pairs:
             is_same = all(state.get(other + name.removeprefix(model)) == initial[name] for name in ours[model])
             if is_same and model not in found and other not in found.values():
                 found[model] = other
         if len(found) >= len(best):
-            best = found
-    if all(model == other for model, other in best.items()):
-        return {}
+            best, best_step = found, step
     kinds = {model.partition("#")[0] for model in best}
-    for model in _group_by_model(resumed.names_before(resumed.trace.num_steps)):
+    made = [_count_kinds(reader.names_before(step + 1)) for reader, step in ((whole, best_step), (resumed, 0))]
+    for model in _group_by_model(resumed.names_before(resumed.trace.num_steps + 1)):
         kind, _, number = model.partition("#")
         if kind in kinds and model not in best:  # made later, as copies for an evaluation are
-            best[model] = f"{kind}#{int(number or 1) + counts[1][kind] - counts[0][kind]}"
-    return best
+            best[model] = f"{kind}#{int(number or 1) + made[0][kind] - made[1][kind]}"
+    return {model: other for model, other in best.items() if model != other}
+
+
+def _count_kinds(names: Iterable[str]) -> Counter[str]:
+    return Counter(model.partition("#")[0] for model in _group_by_model(names))
 
 
 def _group_by_model(names: Iterable[str]) -> dict[str, list[str]]:

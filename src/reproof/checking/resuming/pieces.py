@@ -142,8 +142,9 @@ def find_in_schedule(resumption: Resumption) -> Iterator[MissingPiece]:
     follows_loss = resumption.loaded is None or "ReduceLROnPlateau" in schedulers
     if not pairs or (pairs[0].step > before and follows_loss):
         return
-    if pairs[0].step > before and resumption.was_loaded("scheduler"):
-        return  # it follows what differs already
+    is_later = pairs[0].step > before or pairs[0].step >= resumption.first_step("metric")
+    if is_later and resumption.was_loaded("scheduler"):
+        return  # it follows what differs already, such as an evaluation
     is_fresh = any(True for _ in find_in_optimizer(resumption))
     if is_fresh and (resumption.was_loaded("scheduler") or (resumption.loaded is not None and not schedulers)):
         return  # the learning rate is part of the optimizer's own state

@@ -234,7 +234,7 @@ def _compare_step(
         if key not in a and _counts(key, shift, start, known[0]):
             tally.add_extra(Extra(step, seen.event, is_in_baseline=False))
     for names, events in zip(known, (a, b), strict=True):
-        names |= {name for stage, name, _, _ in events if stage in {"init", "update"}}
+        names |= {name for stage, name, _, _ in events if stage == "update"}
 
 
 def _drop_unlike_evaluations(

@@ -329,6 +329,17 @@ class TestMissingPieces:
         _, finding = compare_resumed(whole, resumed, 1, 5, (None, None))
         assert (finding.continues_at, finding.num_restored) == (1, 1)
 
+    @pytest.mark.parametrize(("seen", "expected"), [("e2", []), ("e9", ["ema"])])
+    def test_a_copy_for_each_evaluation(self, write: Any, seen: str, expected: list[str]) -> None:
+        """The first copy of the resumed run is a later one of the other run, and still judged."""
+
+        def evaluate(number: int, content: str) -> list[Word]:
+            return [("init", f"Net#{number}.weight", content), ("metric", f"Net#{number} output", content)]
+
+        whole = write("a", first(0) + step(1), [*evaluate(2, "e1"), *step(2)], [*evaluate(3, "e2"), *step(3)], step(4))
+        resumed = write("b", first(1) + step(2), [*evaluate(2, seen), *step(3)], step(4))
+        assert self.pieces(whole, resumed) == expected
+
     def test_gradients_of_before_the_checkpoint(self, write: Any) -> None:
         """A step that sums more losses than are left after resuming has lost accumulated gradients."""
         more = [("forward", "Net output", "early"), ("loss", "loss", 3.0)]
