@@ -64,7 +64,7 @@ class TestRequest:
         """They are refused before a folder for traces is made."""
         with pytest.raises(LaunchError, match=r"no script nowhere\.py"):
             check("nowhere.py")
-        with pytest.raises(LaunchError, match="no script"):
+        with pytest.raises(LaunchError, match="is a folder"):
             check(str(here))
         with pytest.raises(UsageError, match="-m without a module"):
             check(["-m"])

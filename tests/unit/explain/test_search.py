@@ -124,7 +124,7 @@ class TestSeveralCandidates:
     ) -> None:
         """One that has diverged by its events already keeps none of the others from its experiment."""
         given = [replace(OPEN, verdict="diverged", first=first) if name == "diverged" else OPEN for name in names]
-        settings: list[Any] = [type("Setting", (), {"max_runs": 12})() for _ in names]
+        settings: list[Any] = [type("Setting", (), {"max_runs": 12, "keeps_samples": False})() for _ in names]
         candidates = list(zip(settings, given, map(Path, names), strict=True))
         judged, found = explain_candidates(candidates)
         assert [comparison.verdict for comparison in judged] == verdicts
@@ -133,7 +133,7 @@ class TestSeveralCandidates:
 
     def test_experiments_of_all_count(self, searched: list[str]) -> None:
         """A candidate for which none is left stays open, and that is said."""
-        setting: Any = type("Setting", (), {"max_runs": 1})()
+        setting: Any = type("Setting", (), {"max_runs": 1, "keeps_samples": False})()
         judged, found = explain_candidates([(setting, OPEN, Path("noise1")), (setting, OPEN, Path("noise2"))])
         assert [comparison.verdict for comparison in judged] == ["identical", "inconclusive"]
         assert found.notes == ("no experiment may be made that would tell what the output of noise2 differs by",)
