@@ -16,6 +16,7 @@ order of the way from a suspect to a printed cause:
     hypotheses/   the ways in which two runs may have come to differ, each with its experiments
     laboratory    make one experiment: a run in a copy of the folder, compared with the baseline
     replays       experiments in which chosen sources have the values of the baseline
+    samples       one more run of each, which keeps the samples of the divergent batch
     minimize      the smallest set of suspects that explains, in few experiments
     lines         the line that draws from a global generator
     kinds         the table of the kinds of causes

@@ -13,6 +13,7 @@ in which they are used:
     curves       losses and metrics of both runs, in buckets that lose no extreme
     steps        the events of chosen steps, and the map of steps and stages
     batches      the samples of the batch in which the runs part
+    samples      those of them that differ, as thumbnails and plots
     output       lines of output side by side
     surroundings conditions side by side, and what the runs read from outside
     certificates a reproduced bundle: its metrics, and what had to be the same

@@ -133,7 +133,7 @@ class TestSeveralCandidates:
 
     def test_experiments_of_all_count(self, searched: list[str]) -> None:
         """A candidate for which none is left stays open, and that is said."""
-        setting: Any = type("Setting", (), {"max_runs": 1})()
+        setting: Any = type("Setting", (), {"max_runs": 1, "keeps_samples": False})()
         judged, found = explain_candidates([(setting, OPEN, Path("noise1")), (setting, OPEN, Path("noise2"))])
         assert [comparison.verdict for comparison in judged] == ["identical", "inconclusive"]
         assert found.notes == ("no experiment may be made that would tell what the output of noise2 differs by",)
