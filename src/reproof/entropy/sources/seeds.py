@@ -127,4 +127,7 @@ def change(seed: Any) -> Any:
         return seed + 1.0
     if isinstance(seed, (list, tuple)):
         return type(seed)([*seed, 1]) if all(isinstance(part, int) for part in seed) else None
-    return seed ^ 1 if hasattr(seed, "__index__") and not hasattr(seed, "data_ptr") else None
+    try:  # an integer of Python or NumPy, or an array of them
+        return None if hasattr(seed, "data_ptr") else seed ^ 1
+    except TypeError:
+        return None

@@ -21,7 +21,9 @@ def test_another_seed_is_of_the_same_type(seed: Any) -> None:
     assert repr(other) != repr(seed)
 
 
-@pytest.mark.parametrize("given", [None, np.random.SeedSequence(1), np.random.default_rng(1), "", ["a"]])
+@pytest.mark.parametrize(
+    "given", [None, np.random.SeedSequence(1), np.random.default_rng(1), "", ["a"], np.array([1.5])]
+)
 def test_what_is_no_seed_stays(given: Any) -> None:
     """A generator that is handed on, or nothing."""
     assert change(given) is None
