@@ -338,11 +338,13 @@ class Written:
         path: Where it is, as an absolute path.
         name: As the program has it.
         was_there: Whether there was such a file before.
+        num_earlier: Bytes that it had when it was opened to append to it, else 0.
     """
 
     path: str
     name: str
     was_there: bool
+    num_earlier: int = 0
 
 
 def read_written(folder: Path) -> list[Written]:
@@ -350,7 +352,9 @@ def read_written(folder: Path) -> list[Written]:
     found: dict[str, Written] = {}
     for entry in _read_notes(folder, WRITTEN):
         with contextlib.suppress(KeyError):
-            file = Written(str(entry["path"]), str(entry["name"]), entry["was_there"] is True)
+            size = entry.get("num_earlier")
+            num_earlier = size if type(size) is int and size > 0 else 0
+            file = Written(str(entry["path"]), str(entry["name"]), entry["was_there"] is True, num_earlier)
             known = found.setdefault(file.path, file)
             if known.was_there and not file.was_there:  # another process has made it before
                 found[file.path] = file

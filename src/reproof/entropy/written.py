@@ -42,21 +42,21 @@ class WrittenFiles:
         if event == "open":
             path, mode, flags = arguments
             if not MODES.isdisjoint(mode) if isinstance(mode, str) else (flags or 0) & FLAGS:
-                self.note(path)
+                self.note(path, appends="a" in mode if isinstance(mode, str) else bool((flags or 0) & os.O_APPEND))
         elif event == "os.rename":
             self.note(arguments[1])
         elif event == "sqlite3.connect":
             self.note(arguments[0])
 
-    def note(self, path: Any) -> None:
+    def note(self, path: Any, *, appends: bool = False) -> None:
         """Note a file that is about to be written, unless it is none of the run's output."""
         try:
-            self._note(path)
+            self._note(path, appends=appends)
         except Exception as error:  # noqa: BLE001  # the program is about to open its file
             self._ledger.add_problem(f"a file that was written is not known: {error}")
             let_through(error)
 
-    def _note(self, path: Any) -> None:
+    def _note(self, path: Any, *, appends: bool) -> None:
         if not isinstance(path, (str, bytes, os.PathLike)):
             return
         given = os.fsdecode(path)
@@ -70,7 +70,9 @@ class WrittenFiles:
         self._noted.add(name)
         told = given if os.path.isabs(given) else os.path.normpath(given)  # noqa: PTH117  # as text
         told = name if shown.startswith(self._not_outside[0]) else told
-        self._ledger.note("written", path=name, name=told, was_there=os.path.lexists(name))
+        was_there = os.path.lexists(name)
+        earlier = {"num_earlier": os.path.getsize(name)} if appends and was_there else {}  # noqa: PTH202  # a text
+        self._ledger.note("written", path=name, name=told, was_there=was_there, **earlier)
 
     def _is_other(self, name: str) -> bool:
         parts = Path(os.path.relpath(name, self._folder)).parts

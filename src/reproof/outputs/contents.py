@@ -59,13 +59,14 @@ class Format(NamedTuple):
     reader: Reader
 
 
-def read_contents(path: Path, name: str, surroundings: Surroundings) -> FileOutput:
+def read_contents(path: Path, name: str, surroundings: Surroundings, num_earlier: int = 0) -> FileOutput:
     """Read a file.
 
     Args:
         path: Where it is.
         name: How it is called in what is recorded: relative to the working folder of the run, with ``/``.
         surroundings: What is known of the run, for the masks.
+        num_earlier: Bytes at the beginning that were there before the run, which are no output of a file of lines.
 
     Returns:
         What is in it, or why it is not compared. Errors of the file system are such a reason, and never raised.
@@ -78,7 +79,11 @@ def read_contents(path: Path, name: str, surroundings: Surroundings) -> FileOutp
         if not stat.S_ISREG(mode):  # opening a pipe would wait for its other end
             return FileOutput(name=name, format="unread", not_compared="it is not a regular file")
         with path.open("rb") as stream:
-            return _read_stream(stream, name, surroundings)
+            form = choose_format(stream, name) if num_earlier else None
+            if form is None or form.name != LINES:
+                return _read_stream(stream, name, surroundings)
+            stream.seek(num_earlier)
+            return _read_stream(io.BytesIO(stream.read()), name, surroundings)
     except OSError as error:
         return FileOutput(name=name, format="unread", not_compared=error.strerror or type(error).__name__)
 

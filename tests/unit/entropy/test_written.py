@@ -59,6 +59,14 @@ def test_whatever_is_opened_to_write_is_noted(
     assert hear(event, event) == [Written(str(tmp_path / "out" / "x"), "../out/x", was_there=False)]
 
 
+def test_what_was_there_before_is_known_of_a_log(hear: Callable[..., list[Written]], tmp_path: Path) -> None:
+    """A run is not to blame for the lines of those before it."""
+    path = tmp_path / "out" / "log.txt"
+    path.write_text("earlier\n", encoding="utf-8")
+    expected = Written(str(path), "../out/log.txt", was_there=True, num_earlier=8)
+    assert hear(("open", "../out/log.txt", "a", 0), ("open", "../out/log.txt", "r+", 0)) == [expected]
+
+
 def test_what_a_link_in_the_folder_leads_to_is_elsewhere(hear: Callable[..., list[Written]], tmp_path: Path) -> None:
     """As ``outputs`` on a larger disk; a link within the folder leads to what is found there."""
     (tmp_path / "work" / "inner").mkdir()

@@ -419,3 +419,14 @@ def test_parts_beyond_the_limit_count_in_one(tmp_path: Path) -> None:
     assert len(first.parts) == 20_001
     assert first.parts[:-1] == second.parts[:-1]
     assert first.parts[-1].digest != second.parts[-1].digest
+
+
+def test_lines_of_earlier_runs_are_left_out(tmp_path: Path) -> None:
+    """A log outside of the folder grows from run to run; of a file without lines the whole counts."""
+    (tmp_path / "log.txt").write_text("loss 1\nloss 2\n", encoding="utf-8")
+    (tmp_path / "a.bin").write_bytes(b"\0\1\2\3")
+    known = Surroundings(began_at=1.0, ended_at=2.0)
+    log = read_contents(tmp_path / "log.txt", "../log.txt", known, num_earlier=7)
+    assert [part.text for part in log.parts] == ["loss 2"]
+    whole, rest = (read_contents(tmp_path / "a.bin", "../a.bin", known, num_earlier=n) for n in (0, 2))
+    assert whole == rest

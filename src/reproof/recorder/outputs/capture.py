@@ -168,7 +168,8 @@ class OutputCapture:
             yield FileOutput(name=PurePath(name).as_posix(), format=UNTOUCHED)
         for file in self._outside:
             if os.path.isfile(file.path):  # noqa: PTH113  # neither a pipe nor what was deleted meanwhile
-                yield replace(read_contents(Path(file.path), file.name, known), was_there=file.was_there)
+                found = read_contents(Path(file.path), file.name, known, file.num_earlier)
+                yield replace(found, was_there=file.was_there and not file.num_earlier)
 
 
 def find_process_numbers(own: int) -> tuple[int, int] | None:
