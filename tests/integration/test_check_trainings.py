@@ -95,7 +95,7 @@ def expect_identical(training: Any, checker: Checker) -> None:
     assert finals[0] == finals[1]
 
 
-@pytest.mark.one_of_each(by=lambda training: training.causes[0].kind)
+@pytest.mark.thorough  # `make test` has one of each kind in tests/causes
 @pytest.mark.parametrize("training", FAULTY, ids=lambda training: training.name)
 def test_a_faulty_training_is_located(training: Any, checker: Checker) -> None:
     """The first divergence is in the stage, detail and step that the table gives."""

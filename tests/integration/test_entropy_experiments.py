@@ -111,7 +111,7 @@ DRAWS = {
 
 
 @pytest.mark.parametrize(
-    "case", [case if case != "torch" else pytest.param(case, marks=pytest.mark.slow) for case in DRAWS]
+    "case", [case if case != "torch" else pytest.param(case, marks=pytest.mark.thorough) for case in DRAWS]
 )
 def test_the_draws_of_one_line_are_perturbed_and_nothing_else(
     case: str, tmp_path: Path, run: Callable[..., str], write: Callable[..., None]

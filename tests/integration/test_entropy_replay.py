@@ -799,7 +799,7 @@ def test_a_consumer_that_waits_in_vain_goes_on(tmp_path: Path, run: Run, write: 
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("method", ["fork", "spawn"])
+@pytest.mark.parametrize("method", ["fork", pytest.param("spawn", marks=pytest.mark.thorough)])
 def test_workers_of_a_loader_are_replayed(method: str, tmp_path: Path, run: Run, write: Callable[[str], None]) -> None:
     """Samples that draw and read clocks in persistent workers, delivered in any order, come out the same."""
     write(f"""

@@ -142,6 +142,7 @@ def test_the_same_training_is_identical_in_what_was_kept(certify: Callable[..., 
     assert result["num_trials"] is None
 
 
+@pytest.mark.thorough  # 13 runs; test_reproduce.py has other threads, too
 def test_other_threads_are_rounding_by_experiment(certify: Callable[..., tuple[int, dict[str, Any]]]) -> None:
     """The number of threads that the folder does not tell is found, as it gives every bit that was kept."""
     code, result = certify("--threads", "2")

@@ -329,6 +329,7 @@ def test_a_stranger_needs_data_alone(project: Path, environment: dict[str, str],
     assert {need["what"]: need["state"] for need in result["needs"]}["data points.csv"] == "same"
 
 
+@pytest.mark.thorough  # 14 runs; causes are searched for in tests/causes
 def test_a_training_that_is_not_stable_is_explained(
     project: Path, reproduce: Callable[..., tuple[int, dict[str, Any]]], environment: dict[str, str]
 ) -> None:

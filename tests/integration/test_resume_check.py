@@ -122,7 +122,7 @@ FORGOTTEN = [
     Forgotten(RINGS, "position", "sampler-position", "batch", 12, "that of step 8 again"),
     Forgotten(RINGS, "buffers", "buffers", "init", 12, "running_mean"),
     Forgotten(RINGS, "model", "model", "init", 12, "Sequential.0.weight"),
-    Forgotten(RINGS, "counter", "counter", "batch", 12, "8 steps more than were left"),
+    Forgotten(RINGS, "counter", "counter", "batch", 12, "that of step 4 again"),
     Forgotten(DENOISE, "scaler", "scaler", "loss", 8, "0.25 times as large"),
     Forgotten(DENOISE, "optimizer", "optimizer", "update", 8, "equals the gradient"),
     Forgotten(DENOISE, "generator", "loader-generator", "batch", 8, "loader0(48)"),

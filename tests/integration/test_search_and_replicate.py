@@ -166,7 +166,7 @@ def test_a_search_that_cannot_begin_leaves_nothing(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("reaches_all", [True, False], ids=["Ctrl-C in a terminal", "interrupt of the command alone"])
-def test_an_interrupted_search_ends_without_a_word(
+def test_an_interrupted_search_ends_with_one_line(
     reproof: Command, tmp_path: Path, environment: dict[str, str], *, reaches_all: bool
 ) -> None:
     """No process is left, nor what its trial had prepared; started again, it runs that trial at once."""
@@ -187,7 +187,7 @@ def test_an_interrupted_search_ends_without_a_word(
             time.sleep(0.05)
         (os.killpg if reaches_all else os.kill)(process.pid, signal.SIGINT)
         out, err = process.communicate(timeout=60)
-        assert (process.returncode, out, err.strip()) == (130, b"", b"")
+        assert (process.returncode, out, err.strip()) == (130, b"", b"reproof: interrupted")
         with pytest.raises(ProcessLookupError):
             os.killpg(process.pid, 0)
     finally:

@@ -80,7 +80,7 @@ def main(arguments: list[str] | None = None) -> None:
     except click.ClickException as error:
         fail(error.format_message())
     except (click.Abort, KeyboardInterrupt):
-        click.echo("reproof: interrupted, no result", err=True)
+        click.echo("reproof: interrupted", err=True)
         sys.exit(130)
     except BrokenPipeError:
         # The reader (`reproof ... | head`) has what it wanted; Python must not complain while it shuts down.
