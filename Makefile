@@ -94,7 +94,7 @@ demo-search: setup ## search by Optuna, keep the best trial, train it again, cer
 PYTEST = OMP_WAIT_POLICY=passive $(BIN)/pytest --installed --color=no -q -n 2 --dist worksteal
 
 .PHONY: quick
-quick: setup ## run the unit and property tests, in two minutes; ARGS="-k digest" for some
+quick: setup ## run the unit and property tests; ARGS="-k digest" for some
 	@$(PYTEST) --tier quick tests/unit tests/property $(ARGS)
 
 .PHONY: test
