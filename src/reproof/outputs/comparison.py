@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 from reproof.outputs.appending import drop_earlier
 from reproof.outputs.line_comparison import LineDifference, compare_in_order, compare_lines, mask_parts, sort_braces
 from reproof.outputs.masks import mask_name
-from reproof.outputs.pairing import FilePair, find_restated, is_elsewhere, is_ignored, is_outside, pair_files
+from reproof.outputs.pairing import FilePair, find_restated, is_ignored, is_outside, pair_files
 from reproof.outputs.records import BYTES, LINES, UNTOUCHED
 
 if TYPE_CHECKING:
@@ -96,8 +96,7 @@ def compare_outputs(baseline: RunOutput, candidate: RunOutput, ignored: Sequence
     joined: tuple[Surroundings | None, Surroundings | None] = known
     if known[0] is not None and known[1] is not None:  # one may have been given the clock of the other
         joined = known[0].join(known[1]), known[1].join(known[0])
-    cached = _list_cached(baseline, candidate)
-    saved = _SavedComparison(joined, ignored, frozenset(cached))
+    saved = _SavedComparison(joined, ignored)
     found = saved.compare(baseline.saved, candidate.saved)
     lines = compare_lines(baseline.lines, candidate.lines, joined)
     pairs = pair_files(baseline.files, candidate.files, joined, ignored)
@@ -114,7 +113,7 @@ def compare_outputs(baseline: RunOutput, candidate: RunOutput, ignored: Sequence
             *_tell_ignored(baseline, candidate, ignored),
             *(_tell(difference) for difference in lines.told),
             *files.notes,
-            *cached.values(),
+            *saved.notes,
         ),
         not_compared=(*_list_unread(baseline, candidate), *files.not_compared),
         num_saved=saved.num_compared,
@@ -178,39 +177,14 @@ def _show_unkept(unkept: tuple[int, int] | None) -> str | None:
     return None if unkept is None else f"{unkept[0]} lines, digest {unkept[1]:032x}"
 
 
-def _list_cached(baseline: RunOutput, candidate: RunOutput) -> dict[str, str]:
-    """Return the files to which one run alone has saved, since the other found them, with what is told of each.
-
-    What the other has left as it was is there. Elsewhere that is not seen: there, as for files, what the first run
-    alone has made is taken for a cache, unless the second one has saved something else instead.
-    """
-    runs = baseline, candidate
-    saved = [{tensor.file for tensor in run.saved} for run in runs]
-    left = [{file.name for file in run.files if file.format == UNTOUCHED} for run in runs]
-    alone = saved[0] - saved[1], saved[1] - saved[0]
-    found = {
-        name: f"saved {name}: only the {owner} has saved it, the other run has found it and left it"
-        for owner, names, others in (("baseline", alone[0], left[1]), ("candidate", alone[1], left[0]))
-        for name in sorted(names & others)
-    }
-    elsewhere = () if alone[1] else sorted(name for name in alone[0] if is_elsewhere(name, left[1]))
-    told = "only the baseline has saved it, outside of the folder; not judged"
-    return {**found, **{name: f"saved {name}: {told}" for name in elsewhere}}
-
-
 class _SavedComparison:
     """Compares what was saved by step, masked name of the file, path in the object and occurrence."""
 
-    def __init__(
-        self,
-        known: tuple[Surroundings | None, Surroundings | None],
-        ignored: Sequence[str],
-        cached: frozenset[str],
-    ) -> None:
+    def __init__(self, known: tuple[Surroundings | None, Surroundings | None], ignored: Sequence[str]) -> None:
+        self.notes: list[str] = []
         self.num_compared = 0
         self._known = known
         self._ignored = ignored
-        self._cached = cached
 
     def compare(self, baseline: Iterable[SavedTensor], candidate: Iterable[SavedTensor]) -> list[OutputDifference]:
         sides = [self._index(saved, known) for saved, known in zip((baseline, candidate), self._known, strict=True)]
@@ -229,7 +203,7 @@ class _SavedComparison:
         index: dict[tuple[int, str, str, int], SavedTensor] = {}
         counts: Counter[tuple[int, str, str]] = Counter()
         for tensor in saved:
-            if tensor.file in self._cached or is_ignored(tensor.file, self._ignored):
+            if is_ignored(tensor.file, self._ignored):
                 continue
             file = tensor.file if known is None else mask_name(tensor.file, known)
             key = tensor.step, file, tensor.path

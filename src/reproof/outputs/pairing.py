@@ -15,7 +15,7 @@ from reproof.outputs.masks import mask_name
 from reproof.outputs.records import UNTOUCHED
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterable, Sequence
+    from collections.abc import Iterable, Sequence
 
     from reproof.outputs.records import FileOutput
     from reproof.outputs.surroundings import Surroundings
@@ -83,11 +83,6 @@ def find_restated(pairs: Iterable[FilePair]) -> frozenset[str]:
 def is_outside(name: str) -> bool:
     """Whether a file is not below the working folder, by its name."""
     return name.startswith("..") or PurePath(name).is_absolute()
-
-
-def is_elsewhere(name: str, files: Container[str]) -> bool:
-    """Whether a file is not in the working folder: by its name, or as a folder on its path is a link among these."""
-    return is_outside(name) or any(parent.as_posix() in files for parent in PurePath(name).parents)
 
 
 def is_ignored(name: str, patterns: Sequence[str]) -> bool:
