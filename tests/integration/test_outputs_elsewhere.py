@@ -43,3 +43,61 @@ def test_files_elsewhere_are_compared(tmp_path: Path, environment: dict[str, str
     assert (same.differences, same.num_files, same.notes) == ((), 4, ())
     names = sorted(difference.name for difference in other.differences)
     assert names == ["../child.txt line 1", "../main.txt line 1", "../program.txt line 1", "../spawned.pt"]
+
+
+LONE = """
+import glob, os, subprocess, sys
+from pathlib import Path
+import numpy, torch
+OTHER = "../other"
+if sys.argv[1:] == ["lucky"]:  # nothing that a second run could have looked for
+    open("lucky.txt", "w").write("x")
+    open(f"{OTHER}/lucky.txt", "w").write("x")
+    torch.save(1.0, "lucky.pt")
+    open("old.txt", "w").write("new")
+if not os.path.exists("cache.txt"):
+    open("cache.txt", "w").write("x")
+try:
+    open("tried.txt").close()
+except FileNotFoundError:
+    open("tried.txt", "w").write("x")
+try:
+    open("exclusive.txt", "x").write("x")
+except FileExistsError:
+    pass
+if not Path("cache.pt").is_file():
+    torch.save(1.0, "cache.pt")
+for folder in (OTHER, "link"):
+    if not os.path.exists(f"{folder}/{folder[-4:]}.npy"):
+        numpy.save(f"{folder}/{folder[-4:]}.npy", numpy.ones(2))
+found = glob.glob("*.index")  # lists all of the folder
+print("index", [open(name).read() for name in found] or [str(open("a.index", "w").write("1"))])
+code = "import os; os.path.exists('child.txt') or open('child.txt', 'w').write('x')"
+subprocess.run([sys.executable, "-c", code], check=True)
+for folder in ("runs", f"{OTHER}/runs"):
+    number = 1
+    while os.path.exists(f"{folder}/exp{number}"):
+        number += 1
+    os.makedirs(f"{folder}/exp{number}")
+    torch.save(1.0, f"{folder}/exp{number}/last.pt")
+    open(f"{folder}/exp{number}/log.txt", "w").write("loss 1.5")
+"""
+
+
+def test_a_cache_is_told_from_what_a_run_decided_not_to_write(tmp_path: Path, environment: dict[str, str]) -> None:
+    """The second run looks for each cache, and for none of the files that the first alone chose to write."""
+    work = tmp_path / "work"
+    for folder in (work, tmp_path / "other", tmp_path / "linked"):
+        folder.mkdir()
+    (work / "link").symlink_to("../linked")
+    (work / "old.txt").write_text("old", encoding="utf-8")
+    (work / "train.py").write_text(dedent(LONE), encoding="utf-8")
+    for name, arguments in (("a", ["lucky"]), ("b", [])):
+        command = [sys.executable, "-m", "reproof", "run", "-q", "-o", f"../{name}", "train.py", *arguments]
+        subprocess.run(command, cwd=work, env=environment, check=True)
+    for order in ("ab", "ba"):
+        output = compare(*(tmp_path / name for name in order)).output
+        assert output is not None
+        names = {difference.name for difference in output.differences}
+        assert names == {"lucky.txt", "../other/lucky.txt", "saved lucky.pt", "lucky.pt", "old.txt"}
+        assert len(output.notes) == 8 + 4  # caches, and files in numbered folders

@@ -12,7 +12,9 @@ if TYPE_CHECKING:
 
 def output_lines(output: OutputResult | None) -> list[str]:
     """Return the lines of section *Output*; none where no output was recorded."""
-    if output is None or not (output.num_saved or output.num_lines or output.num_files or output.not_compared):
+    if output is None:
+        return []
+    if not (output.num_saved or output.num_lines or output.num_files or output.notes or output.not_compared):
         return []
     lines = [count_line(output)]
     if output.num_masked_lines or output.num_noise:

@@ -11,6 +11,7 @@ One file per process, of JSON lines, written in pieces: what a killed process lo
     {"note": "seed", "value": "torch.manual_seed@train.py:9=17"}         a seed that a generator was given, once
     {"note": "given up", "key": "queue.Queue.get@train.py:40"}           what is replayed did not come
     {"note": "written", "path": "/out/log.txt", "name": "../out/log.txt", "was_there": false}  as `written.py` tells
+    {"note": "found", "path": "/work/cache.npy"}                         as `found.py` tells
     {"note": "problem", "key": "os.urandom@train.py:12", "reason": "..."}  a read whose value is not known
 """
 
@@ -46,6 +47,9 @@ MAX_FIRST_BYTES: Final = 100
 """The first line of a ledger, which tells the number of its process, is shorter."""
 
 WRITTEN: Final = b'"note":"written"'
+FOUND: Final = b'"note":"found"'
+ALL: Final = "*"
+"""Stands for all files of a folder."""
 SEED: Final = b'"note":"seed"'
 STEP_MARK: Final = -1
 
@@ -359,6 +363,15 @@ def read_written(folder: Path) -> list[Written]:
             if known.was_there and not file.was_there:  # another process has made it before
                 found[file.path] = file
     return list(found.values())
+
+
+def read_found(folder: Path) -> dict[str, None]:
+    """Return what the processes of a run looked for or read, as absolute paths.
+
+    Folders that they have listed end with a separator; ``*`` stands for all files of a folder.
+    """
+    entries = _read_notes(folder, FOUND)
+    return {name: None for entry in entries for key in ("path", "name") if isinstance(name := entry.get(key), str)}
 
 
 def read_seeds(folder: Path) -> dict[str, None]:

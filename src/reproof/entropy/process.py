@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 import wrapt
 
 from reproof.entropy.calls.table import CALLS
+from reproof.entropy.found import follow_looks
 from reproof.entropy.interception import Interceptor
 from reproof.entropy.plan import Plan, plan_from_json
 from reproof.entropy.programs import Program, follow_programs
@@ -142,6 +143,7 @@ class Taps:
             {"interceptor": self.interceptor, "generators": self.generators, "workers": workers},
         )
         self.written = follow_writes(self.interceptor)
+        follow_looks(self.interceptor)
         self._follow_children()
 
     @property

@@ -7,17 +7,18 @@ surroundings is for an experiment to decide, not for this room.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from reproof.outputs.appending import drop_earlier
+from reproof.outputs.found import FoundFiles, find_numbered
 from reproof.outputs.line_comparison import LineDifference, compare_in_order, compare_lines, mask_parts, sort_braces
 from reproof.outputs.masks import mask_name
-from reproof.outputs.pairing import FilePair, find_restated, is_ignored, is_outside, pair_files
+from reproof.outputs.pairing import FilePair, is_ignored, pair_files
 from reproof.outputs.records import BYTES, LINES, UNTOUCHED
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from reproof.outputs.records import FileOutput, Part, RunOutput, SavedTensor, UnkeptLines
     from reproof.outputs.surroundings import Surroundings
@@ -96,11 +97,14 @@ def compare_outputs(baseline: RunOutput, candidate: RunOutput, ignored: Sequence
     joined: tuple[Surroundings | None, Surroundings | None] = known
     if known[0] is not None and known[1] is not None:  # one may have been given the clock of the other
         joined = known[0].join(known[1]), known[1].join(known[0])
-    saved = _SavedComparison(joined, ignored)
+    caches = _Caches(baseline, candidate)
+    numbered = find_numbered(baseline, candidate)
+    candidate = _rename(candidate, numbered)
+    saved = _SavedComparison(joined, ignored, caches)
     found = saved.compare(baseline.saved, candidate.saved)
     lines = compare_lines(baseline.lines, candidate.lines, joined)
     pairs = pair_files(baseline.files, candidate.files, joined, ignored)
-    files = _FilesComparison(find_restated(pairs))
+    files = _FilesComparison(caches)
     for pair in pairs:
         files.compare(pair)
     differences = [*(one for one in found if not one.is_noise), *map(_to_difference, lines.differing)]
@@ -113,13 +117,25 @@ def compare_outputs(baseline: RunOutput, candidate: RunOutput, ignored: Sequence
             *_tell_ignored(baseline, candidate, ignored),
             *(_tell(difference) for difference in lines.told),
             *files.notes,
-            *saved.notes,
+            *caches.notes,
+            *(
+                f"{name}: compared with {other} of the baseline, whose number was taken"
+                for name, other in numbered.items()
+            ),
         ),
         not_compared=(*_list_unread(baseline, candidate), *files.not_compared),
         num_saved=saved.num_compared,
         num_lines=lines.num_compared,
         num_masked_lines=lines.num_masked,
         num_files=files.num_compared,
+    )
+
+
+def _rename(run: RunOutput, names: Mapping[str, str]) -> RunOutput:
+    return replace(
+        run,
+        saved=tuple(replace(tensor, file=names.get(tensor.file, tensor.file)) for tensor in run.saved),
+        files=tuple(replace(file, name=names.get(file.name, file.name)) for file in run.files),
     )
 
 
@@ -177,17 +193,51 @@ def _show_unkept(unkept: tuple[int, int] | None) -> str | None:
     return None if unkept is None else f"{unkept[0]} lines, digest {unkept[1]:032x}"
 
 
+class _Caches:
+    """What one run alone has made, as the other has looked for it, found it, and left it as it was."""
+
+    def __init__(self, baseline: RunOutput, candidate: RunOutput) -> None:
+        known = baseline.surroundings, candidate.surroundings
+        self._folders = tuple(None if one is None else one.folder for one in known)
+        self._found = FoundFiles(baseline), FoundFiles(candidate)
+        self._saved = tuple({tensor.file for tensor in run.saved} for run in (baseline, candidate))
+        self._told: dict[str, None] = {}
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """A sentence on each."""
+        return tuple(self._told)
+
+    def hold_file(self, file: FileOutput, owner: int) -> bool:
+        """Whether a file is one of them; the owner is 0 if the baseline alone has it, 1 if the candidate has."""
+        is_one = self._found[1 - owner].holds_file(file, self._folders[owner])
+        return is_one and self._tell(file.name, owner)
+
+    def hold_saved(self, tensor: SavedTensor, owner: int) -> bool:
+        """Whether the file of something that was saved is one of them."""
+        is_alone = tensor.file not in self._saved[1 - owner]
+        is_one = is_alone and self._found[1 - owner].holds(tensor.file, self._folders[owner])
+        return is_one and self._tell(tensor.file, owner)
+
+    def _tell(self, name: str, owner: int) -> bool:
+        makers = ("baseline", "candidate") if owner == 0 else ("candidate", "baseline")
+        self._told[f"{name}: only the {makers[0]} has made it; the {makers[1]} found it and left it as it was"] = None
+        return True
+
+
 class _SavedComparison:
     """Compares what was saved by step, masked name of the file, path in the object and occurrence."""
 
-    def __init__(self, known: tuple[Surroundings | None, Surroundings | None], ignored: Sequence[str]) -> None:
-        self.notes: list[str] = []
+    def __init__(
+        self, known: tuple[Surroundings | None, Surroundings | None], ignored: Sequence[str], caches: _Caches
+    ) -> None:
         self.num_compared = 0
         self._known = known
         self._ignored = ignored
+        self._caches = caches
 
     def compare(self, baseline: Iterable[SavedTensor], candidate: Iterable[SavedTensor]) -> list[OutputDifference]:
-        sides = [self._index(saved, known) for saved, known in zip((baseline, candidate), self._known, strict=True)]
+        sides = [self._index(saved, owner) for owner, saved in enumerate((baseline, candidate))]
         found = []
         for key in dict.fromkeys((*sides[0], *sides[1])):
             pair = sides[0].get(key), sides[1].get(key)
@@ -197,13 +247,12 @@ class _SavedComparison:
                 found.append(difference)
         return sorted(found, key=lambda difference: difference.step or 0)
 
-    def _index(
-        self, saved: Iterable[SavedTensor], known: Surroundings | None
-    ) -> dict[tuple[int, str, str, int], SavedTensor]:
+    def _index(self, saved: Iterable[SavedTensor], owner: int) -> dict[tuple[int, str, str, int], SavedTensor]:
+        known = self._known[owner]
         index: dict[tuple[int, str, str, int], SavedTensor] = {}
         counts: Counter[tuple[int, str, str]] = Counter()
         for tensor in saved:
-            if is_ignored(tensor.file, self._ignored):
+            if is_ignored(tensor.file, self._ignored) or self._caches.hold_saved(tensor, owner):
                 continue
             file = tensor.file if known is None else mask_name(tensor.file, known)
             key = tensor.step, file, tensor.path
@@ -229,8 +278,8 @@ class _SavedComparison:
 class _FilesComparison:
     """Compares the files of two runs, pair by pair."""
 
-    def __init__(self, restated: frozenset[str]) -> None:
-        self._restated = restated
+    def __init__(self, caches: _Caches) -> None:
+        self._caches = caches
         self.differences: list[OutputDifference] = []
         self.notes: list[str] = []
         self.not_compared: list[NotCompared] = []
@@ -243,9 +292,8 @@ class _FilesComparison:
         if reason:
             self.not_compared.append(NotCompared(what=pair.name, why=reason))
         elif first is None or second is None:
-            if is_outside(pair.name) and pair.name not in self._restated:  # a cache is filled by the first run
-                owner = "candidate" if first is None else "baseline"
-                self.notes.append(f"{pair.name}: only the {owner} has written it, outside of the folder; not judged")
+            file = first or second
+            if file is not None and self._caches.hold_file(file, int(first is None)):
                 return
             told = [None if file is None else "a file" for file in pair]
             self.differences.append(OutputDifference(kind="file", name=pair.name, baseline=told[0], candidate=told[1]))

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from fnmatch import fnmatchcase
-from pathlib import PurePath
 from typing import TYPE_CHECKING, NamedTuple
 
 from reproof.outputs.masks import mask_name
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
     from reproof.outputs.surroundings import Surroundings
 
 _COPY = re.compile(r"\d+")
-_DECIMAL = re.compile(r"\d+\.\d+")
 
 
 class FilePair(NamedTuple):
@@ -54,7 +52,6 @@ def pair_files(
         ignored: Patterns of names that are not compared.
     """
     baseline, candidate = list(baseline), list(candidate)
-    left = {file.name for file in (*baseline, *candidate) if file.format == UNTOUCHED}
     groups, others = (
         _group((file for file in files if file.format != UNTOUCHED), known, ignored)
         for files, known in zip((baseline, candidate), surroundings, strict=True)
@@ -65,24 +62,7 @@ def pair_files(
         pairs += (FilePair(*pair) for pair in zip(files, matching, strict=False))
         pairs += (FilePair(file, None) for file in files[len(matching) :])
         pairs += (FilePair(None, file) for file in matching[len(files) :])
-    pairs += (FilePair(None, file) for files in others.values() for file in files)
-    # What one run made, and the other found and left as it was, is the same file.
-    return [pair for pair in pairs if None not in pair or pair.name not in left]
-
-
-def find_restated(pairs: Iterable[FilePair]) -> frozenset[str]:
-    """Return the names of files that one run alone has, where the other has one that states another decimal number.
-
-    ``best_0.91.pt`` and ``best_0.93.pt``: not what one run has cached for the other.
-    """
-    alone = [pair for pair in pairs if None in pair]
-    stated = [{_DECIMAL.sub("#", pair.name) for pair in alone if pair[side] is not None} for side in (0, 1)]
-    return frozenset(pair.name for pair in alone if all(_DECIMAL.sub("#", pair.name) in names for names in stated))
-
-
-def is_outside(name: str) -> bool:
-    """Whether a file is not below the working folder, by its name."""
-    return name.startswith("..") or PurePath(name).is_absolute()
+    return [*pairs, *(FilePair(None, file) for files in others.values() for file in files)]
 
 
 def is_ignored(name: str, patterns: Sequence[str]) -> bool:

@@ -17,7 +17,10 @@ BYTES: Final = "bytes"
 LINES: Final = "lines"
 """Formats of files that are compared in ways of their own."""
 UNTOUCHED: Final = "untouched"
-"""Format of a file that was there before the run and that the run has left as it was."""
+"""Format of a file that was there before the run, and that the run has looked for or read, and left as it was.
+
+So are folders told that it has looked for (``runs/``) or listed (``runs/*``).
+"""
 MAX_SHOWN_CHARACTERS: Final = 400
 """Of a part of a file, so much is kept for showing."""
 
@@ -85,6 +88,7 @@ class FileOutput:
         was_there: Whether it was there before the run.
         not_compared: Why it is not compared; None if it is.
         note: What was remarkable in reading it; None if nothing was.
+        stamp: Size in bytes and time of modification in ns at the end of the run; None if they are not known.
     """
 
     name: str
@@ -93,6 +97,7 @@ class FileOutput:
     was_there: bool = False
     not_compared: str | None = None
     note: str | None = None
+    stamp: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

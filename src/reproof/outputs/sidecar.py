@@ -242,7 +242,7 @@ def _files_to_json(files: Iterable[FileOutput], told: list[str]) -> list[dict[st
         entry: dict[str, Any] = {"file": file.name, "format": file.format}
         if file.was_there:
             entry["was_there"] = True
-        texts = (("not_compared", file.not_compared), ("note", file.note))
+        texts = (("not_compared", file.not_compared), ("note", file.note), ("stamp", file.stamp))
         entries.append(entry | {key: value for key, value in texts if value is not None})
         entries += map(_part_to_json, file.parts)
     if num_left_out:
@@ -350,4 +350,5 @@ def _parse_file(fields: Fields, parts: list[Part]) -> FileOutput:
         was_there="was_there" in fields and fields.flag("was_there"),
         not_compared=_optional(fields, "not_compared"),
         note=_optional(fields, "note"),
+        stamp=_optional(fields, "stamp"),
     )

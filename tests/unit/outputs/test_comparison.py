@@ -84,12 +84,6 @@ def test_a_value_that_one_run_alone_saved_is_a_difference() -> None:
     assert [(one.kind, one.candidate) for one in found.differences] == [("saved", None), ("file", None)]
 
 
-def test_a_file_that_lies_there_does_not_stand_for_what_was_not_saved() -> None:
-    """A run may have decided not to save, and have left the file of the one before as it was."""
-    found = compare(of(saved=(save("1"),)), of(files=(FileOutput(name="a.pt", format="untouched"),)))
-    assert [(one.kind, one.candidate) for one in found.differences] == [("saved", None)]
-
-
 def test_the_same_file_saved_twice_is_compared_twice() -> None:
     """Occurrences are counted."""
     found = compare(of(saved=(save("1"), save("2"))), of(saved=(save("1"), save("3"))))
@@ -166,19 +160,40 @@ def test_lines_beyond_those_kept_are_compared_by_their_digest() -> None:
     assert compare(replace(output, unkept=tuple(unkept)), replace(output, unkept=tuple(swapped[:1]))).first is not None
 
 
-@pytest.mark.parametrize("name", ["../out/x.txt", "/data/x.txt"])
-def test_a_file_elsewhere_that_one_run_alone_wrote_is_told(name: str) -> None:
-    """A cache is filled by the first of two runs; what both wrote is compared."""
-    first, second = of(files=(file(name, "1"),)), of(files=(file(name, "2"),))
-    alone = compare(first, of())
-    assert not alone.differences
-    assert alone.notes == (f"{name}: only the baseline has written it, outside of the folder; not judged",)
-    assert [difference.name for difference in compare(first, second).differences] == [f"{name}[0]"]
+@pytest.mark.parametrize("name", ["x.txt", "../out/x.txt", "/data/x.txt"])
+def test_a_file_that_one_run_alone_wrote(name: str) -> None:
+    """A difference, wherever it is, unless the other has found it: then it is a cache, which the first run fills."""
+    known = replace(KNOWN, folder="/work")
+    wrote = replace(of(files=(file(name, "1"),)), surroundings=known)
+    found = replace(of(files=(FileOutput(name=name.replace("..", ""), format="untouched"),)), surroundings=known)
+    for runs in ((wrote, found), (found, wrote)):
+        both = compare_outputs(*runs)
+        assert not both.differences
+        assert [note.split(":")[0] for note in both.notes] == [name]
+        lone = compare_outputs(*(run if run is wrote else of() for run in runs))
+        assert [difference.name for difference in lone.differences] == [name]
 
 
-def test_files_elsewhere_that_state_other_results_are_judged() -> None:
-    """Their names are all that tells; a numbered folder is none: the first run has made the one before."""
-    pairs = [("../out/best_0.91.pt", "../out/best_0.93.pt", 2), ("/runs/exp1/a.txt", "/runs/exp2/a.txt", 0)]
-    for baseline, candidate, num_differences in pairs:
-        found = compare(of(files=(file(baseline, "1"),)), of(files=(file(candidate, "1"),)))
-        assert (len(found.differences), len(found.notes)) == (num_differences, 2 - num_differences)
+def test_what_one_run_alone_saved_to_a_cache() -> None:
+    """The other has found the file; if it saved there itself, what both saved is compared."""
+    found = FileOutput(name="a.pt", format="untouched")
+    assert compare(of(saved=(save("1"),)), of(files=(found,))).first is None
+    assert compare(of(saved=(save("1"),)), of(files=(found,), saved=(save("2"),))).first is not None
+
+
+def test_what_was_written_over_is_no_cache() -> None:
+    """Neither run has made it: whether the other would have written it over as well is not known."""
+    first = replace(file("x", "1"), was_there=True, stamp="3:20")
+    for stamp, is_same in (("3:20", True), ("3:10", False), (None, False)):
+        found = compare(of(files=(first,)), of(files=(FileOutput(name="x", format="untouched", stamp=stamp),)))
+        assert (found.first is None) is is_same
+
+
+def test_a_numbered_folder_is_compared_with_the_one_that_was_taken() -> None:
+    """By content, of what was saved as well."""
+    first = of(saved=(save("1", file="runs/exp1/a.pt"),), files=(file("runs/exp1/log", "1"),))
+    second = of(
+        saved=(save("1", file="runs/exp2/a.pt"),),
+        files=(file("runs/exp2/log", "2"), FileOutput(name="runs/exp1/", format="untouched")),
+    )
+    assert [difference.name for difference in compare(first, second).differences] == ["runs/exp1/log[0]"]

@@ -7,6 +7,8 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from reproof.entropy.replacing import replace_function
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import FrameType
@@ -58,16 +60,23 @@ def follow_files(look_at: Callable[[Access], None]) -> None:
         elif event in READS:
             tell(event, arguments[0], is_read=True, frame=sys._getframe().f_back)  # noqa: SLF001
 
+    sys.addaudithook(hear)
+    replace_stat(lambda path, frame: tell("os.stat", path, is_read=True, frame=frame))
+
+
+def replace_stat(look: Callable[[Any, FrameType], None]) -> None:
+    """Call a function, with the path and the caller's frame, before each call of `os.stat`.
+
+    Effects: replaces `os.stat` for the life of the process.
+    """
     original = os.stat
 
     def stat(path: Any, *args: Any, **kwargs: Any) -> os.stat_result:
-        tell("os.stat", path, is_read=True, frame=sys._getframe(1))  # noqa: SLF001
+        look(path, sys._getframe(1))  # noqa: SLF001
         return original(path, *args, **kwargs)
 
-    sys.addaudithook(hear)
-    stat.__qualname__ = "stat"
-    share_abilities(original, stat)
-    os.stat = stat
+    replace_function(os, "stat", stat)
+    share_abilities(original, os.stat)
 
 
 def share_abilities(original: Callable[..., Any], replacement: Callable[..., Any]) -> None:

@@ -17,12 +17,12 @@ from dataclasses import replace
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any, Final
 
-from reproof.entropy.ledger import Written, read_ledgers, read_process_numbers, read_written
+from reproof.entropy.ledger import Written, read_found, read_ledgers, read_process_numbers, read_written
 from reproof.outputs.contents import read_contents
-from reproof.outputs.records import UNTOUCHED, FileOutput, SavedTensor
+from reproof.outputs.records import FileOutput, SavedTensor
 from reproof.outputs.sidecar import OutputWriter, read_output
 from reproof.outputs.surroundings import Surroundings
-from reproof.recorder.outputs.changed_files import find_changes, read_stamps
+from reproof.recorder.outputs.changed_files import find_changes, list_untouched, read_stamp, read_stamps, show_stamp
 from reproof.recorder.outputs.printing import PrintedLines
 from reproof.recorder.outputs.saving import BUFFER, digest_array_bytes, read_saved, tap_savers
 
@@ -64,6 +64,7 @@ class OutputCapture:
         self._other: Surroundings | None = None
         self._identifiers: tuple[str, ...] = ()
         self._outside: list[Written] = []
+        self._found: dict[str, None] = {}
         self.note_written: Callable[[str], None] = lambda _: None
         self._numbers: set[int] = set()
         self._writer = OutputWriter(folder, rank)
@@ -126,6 +127,7 @@ class OutputCapture:
         sources = [source for ledger in read_ledgers(trace).values() for source in ledger.values()]
         numbers = [n for source in sources if source.kind == "process-identity" for n in source.values[:MAX_NAMES]]
         self._outside = read_written(trace)
+        self._found = read_found(trace)
         self._numbers |= read_process_numbers(trace) | {number for number in numbers if type(number) is int}
         drawn = [value for source in sources if source.kind == "os-entropy" for value in source.values[:MAX_NAMES]]
         names = [value[:NAME_DIGITS] for value in drawn if isinstance(value, str) and HEXADECIMAL.fullmatch(value)]
@@ -163,13 +165,15 @@ class OutputCapture:
         changes = find_changes(self._before, after)
         for name in changes.changed:
             found = read_contents(self._folder / name, PurePath(name).as_posix(), known)
-            yield replace(found, was_there=name in self._before)
-        for name in changes.untouched:
-            yield FileOutput(name=PurePath(name).as_posix(), format=UNTOUCHED)
+            yield replace(found, was_there=name in self._before, stamp=show_stamp(after[name]))
         for file in self._outside:
-            if os.path.isfile(file.path):  # noqa: PTH113  # neither a pipe nor what was deleted meanwhile
+            stamp = read_stamp(file.path)
+            if stamp is not None:
                 found = read_contents(Path(file.path), file.name, known, file.num_earlier)
-                yield replace(found, was_there=file.was_there and not file.num_earlier)
+                was_there = file.was_there and not file.num_earlier
+                yield replace(found, was_there=was_there, stamp=show_stamp(stamp))
+        untouched = {str(self._folder / name): after[name] for name in changes.untouched}
+        yield from list_untouched(self._folder, untouched, self._found, self._began_at)
 
 
 def find_process_numbers(own: int) -> tuple[int, int] | None:

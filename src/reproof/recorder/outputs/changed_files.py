@@ -6,17 +6,23 @@ Left out: what is in them (`reproof.outputs.contents`), folders of caches and ve
 from __future__ import annotations
 
 import os
+import stat
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from reproof.entropy.ledger import ALL
+from reproof.outputs.found import FOLDER, LISTING
+from reproof.outputs.records import UNTOUCHED, FileOutput
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
+ALL_FILES: Final = f"{os.sep}{ALL}"
 MAX_FILES: Final = 20_000
 """In a folder with more files nothing is compared."""
 
 MAX_UNTOUCHED: Final = 2_000
-"""So many files that were there before are told by name: another run may have made one of them."""
+"""So many files are told that a run has found and left; of folders of which all count, the latest."""
 
 NOT_OUTPUT: Final = frozenset(
     {".git", ".hg", "__pycache__", ".cache", ".ipynb_checkpoints", ".mypy_cache", ".pytest_cache", ".ruff_cache"}
@@ -35,7 +41,7 @@ class Changes(NamedTuple):
 
     Attributes:
         changed: Paths, relative to the folder, of files that are new or other than before, sorted.
-        untouched: Of those that are as they were; empty if they are too many to tell.
+        untouched: Of those that are as they were.
     """
 
     changed: tuple[str, ...]
@@ -60,7 +66,70 @@ def find_changes(before: dict[str, Stamp], after: dict[str, Stamp]) -> Changes:
     """Return what has changed between two looks at a folder."""
     changed = tuple(sorted(name for name in after if after[name] != before.get(name)))
     untouched = tuple(sorted(name for name in after if after[name] == before.get(name)))
-    return Changes(changed, untouched if len(untouched) <= MAX_UNTOUCHED else ())
+    return Changes(changed, untouched)
+
+
+def list_untouched(folder: Path, untouched: dict[str, Stamp], found: Iterable[str], since: float) -> list[FileOutput]:
+    """Return the files and folders that a run has looked for or read, and left as they were.
+
+    Args:
+        folder: Where the run began.
+        untouched: The files below it that are as they were, by absolute paths.
+        found: Absolute paths that the run has looked at, as `read_found` gives them. That it has listed a folder does
+            not mean that it looked for each file in it.
+        since: When the run began, in seconds since 1970; what was written elsewhere later is not as it was.
+    """
+    files: dict[str, Stamp] = {}
+    listed: dict[str, Stamp] = {}
+    folders = []
+    for path in found:
+        if path.endswith(os.sep):
+            folders.append(f"{path.rstrip(os.sep)}{LISTING}")
+        elif path.endswith(ALL_FILES):
+            listed |= _list_stamps(path.removesuffix(ALL_FILES), folder, untouched)
+        elif os.path.isdir(path):  # noqa: PTH112  # a text
+            folders.append(f"{path}{FOLDER}")
+        elif (stamp := _find_stamp(path, folder, untouched)) is not None:
+            files[path] = stamp
+    before = {name: stamp for name, stamp in (files | listed).items() if name in untouched or stamp[1] < since * 1e9}
+    latest = sorted(before.items(), key=lambda item: (item[0] not in files, -item[1][1]))[:MAX_UNTOUCHED]
+    return [
+        FileOutput(name=_name(name, folder), format=UNTOUCHED, stamp=None if stamp is None else show_stamp(stamp))
+        for name, stamp in (*latest, *((name, None) for name in folders))
+    ]
+
+
+def _name(path: str, folder: Path) -> str:
+    inside = f"{folder}{os.sep}"
+    return (f".{LISTING}" if path == f"{folder}{LISTING}" else path.removeprefix(inside)).replace(os.sep, "/")
+
+
+def _list_stamps(path: str, folder: Path, untouched: dict[str, Stamp]) -> dict[str, Stamp]:
+    try:
+        names = [entry.path for entry in os.scandir(path)]
+    except OSError:  # gone, or there never was one
+        return {}
+    return {name: stamp for name in names if (stamp := _find_stamp(name, folder, untouched)) is not None}
+
+
+def _find_stamp(path: str, folder: Path, untouched: dict[str, Stamp]) -> Stamp | None:
+    """Return the stamp of a file; of one below the folder, where links are not followed, if it is as it was."""
+    is_below = os.path.realpath(path).startswith(f"{folder}{os.sep}")
+    return untouched.get(path) if is_below else read_stamp(path)
+
+
+def read_stamp(path: str) -> Stamp | None:
+    """Return what tells whether a file changes; None if there is none, or it is a folder or a pipe."""
+    try:
+        status = os.stat(path)  # noqa: PTH116  # a text
+    except (OSError, ValueError):
+        return None
+    return (status.st_size, status.st_mtime_ns, status.st_ino) if stat.S_ISREG(status.st_mode) else None
+
+
+def show_stamp(stamp: Stamp) -> str:
+    """Return size and time of a file as a text, which a copy of it shares."""
+    return f"{stamp[0]}:{stamp[1]}"
 
 
 def _walk(folder: Path) -> Iterator[os.DirEntry[str]]:

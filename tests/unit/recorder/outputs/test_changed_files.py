@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from reproof.recorder.outputs import changed_files
-from reproof.recorder.outputs.changed_files import find_changes, read_stamps
+from reproof.recorder.outputs.changed_files import find_changes, list_untouched, read_stamps, show_stamp
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,6 +31,27 @@ def test_new_changed_and_untouched_files_are_told_apart(tmp_path: Path) -> None:
     changes = find_changes(before, after)
     assert changes.changed == ("changed", "new/er/file", "rewritten")
     assert changes.untouched == ("kept",)
+
+
+def test_what_was_found_and_left(tmp_path: Path) -> None:
+    """Files by their names, with size and time; where all of a folder count, the latest first; folders too."""
+    work, other = tmp_path / "work", tmp_path / "other"
+    for folder in (work, work / "sub", other):
+        folder.mkdir()
+    (work / "data").symlink_to(other)
+    for n, path in enumerate((work / "named", work / "ignored", work / "sub/listed", work / "sub/late", other / "x")):
+        path.touch()
+        os.utime(path, ns=(n, n))
+    stamps = read_stamps(work)
+    assert stamps is not None
+    untouched = {str(work / name): stamp for name, stamp in stamps.items()}
+    found = [f"{work}/{name}" for name in ("named", "changed", "sub/*", "data/x", "data", "")] + [f"{other}/x"]
+    records = list_untouched(work, untouched, found, since=1.0)
+    names = [record.name for record in records]
+    assert set(names[:3]) == {"named", "data/x", f"{other}/x"}
+    assert names[3:] == ["sub/late", "sub/listed", "data/", "./*"]
+    assert {record.name: record.stamp for record in records}["named"] == show_stamp(untouched[f"{work}/named"])
+    assert list_untouched(work, {}, [f"{other}/x"], since=0.0) == []
 
 
 def test_traces_caches_and_environments_are_no_output(tmp_path: Path) -> None:

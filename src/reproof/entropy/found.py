@@ -1,0 +1,114 @@
+"""Note which files a process looks for or reads: of a file of an earlier run, whether it knew of it.
+
+A cache is made by the run that does not find it, and left alone by the one that does. That tells it from a file which a
+run might have written as well, and did not. Left out: what compiled code and programs of other languages look at, and
+files of the system and of installed packages.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from reproof.entropy.handled import let_through
+from reproof.entropy.ledger import ALL
+from reproof.entropy.sources.file_access import LISTINGS, WRITE_FLAGS, replace_stat
+from reproof.entropy.written import NOT_OUTPUT
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+    from reproof.entropy.interception import Interceptor
+
+MAX_FILES: Final = 64
+"""Files of one folder that are noted by name; with more the folder is noted, and stands for all that is in it."""
+MAX_LOOKS: Final = 100_000
+"""Looks of one process at different files and folders; no more are noted."""
+SEARCHES: Final = ("importlib", "pkg_resources", "reproof.")
+"""Modules that look through folders on nobody's behalf."""
+THROUGH: Final = ("genericpath", "pathlib", "posixpath", "reproof.entropy.")
+"""Modules whose looks are those of their callers."""
+
+
+class FoundFiles:
+    """Hears of each file that Python opens or looks for, and of each folder that it lists."""
+
+    def __init__(self, interceptor: Interceptor) -> None:
+        """Begin with nothing found."""
+        self._interceptor = interceptor
+        self._seen: set[str] = set()
+        self._counts: Counter[str] = Counter()
+        folder = f"{os.path.realpath(Path.cwd())}{os.sep}"
+        own = (os.path.realpath(interceptor.folder), sys.prefix, sys.base_prefix)
+        others = (*NOT_OUTPUT, *(f"{name}{os.sep}" for name in own))
+        self._others = tuple(prefix for prefix in others if not folder.startswith(prefix))
+
+    def hear(self, event: str, arguments: tuple[Any, ...]) -> None:
+        """Take an audit event (https://docs.python.org/3/library/audit_events.html)."""
+        if event == "open":
+            path, mode, flags = arguments
+            # Who opens a file that must not be there yet finds out whether it is.
+            is_look = "w" not in mode and "a" not in mode if isinstance(mode, str) else _reads(flags or 0)
+            if is_look:
+                self.look(path, sys._getframe(1))  # noqa: SLF001
+        elif event in LISTINGS:
+            self.look(arguments[0], sys._getframe(1), is_listing=True)  # noqa: SLF001
+        elif event == "sqlite3.connect":
+            self.look(arguments[0], sys._getframe(1))  # noqa: SLF001
+
+    def look(self, path: Any, frame: FrameType | None, *, is_listing: bool = False) -> None:
+        """Note a file that is looked at, or a folder that is listed, the first time."""
+        if len(self._seen) >= MAX_LOOKS or not isinstance(path, (str, bytes, os.PathLike)):
+            return
+        try:
+            given = os.fsdecode(path)
+            if given.startswith(self._others):
+                return
+            shown = os.path.abspath(given)  # noqa: PTH100  # Path.absolute keeps dots
+            key = f"{shown}{os.sep}" if is_listing else shown
+            if key in self._seen or _is_search(frame):
+                return
+            self._seen.add(key)
+            self._note(shown, is_listing=is_listing)
+        except Exception as error:  # noqa: BLE001  # the program is about to open its file
+            self._interceptor.ledger.add_problem(f"a file that was looked at is not known: {error}")
+            let_through(error)
+
+    def _note(self, shown: str, *, is_listing: bool) -> None:
+        real = os.path.realpath(shown)
+        if real.startswith(self._others):
+            return
+        if is_listing:
+            self._interceptor.ledger.note("found", path=f"{real}{os.sep}")
+            return
+        parent = os.path.dirname(real)  # noqa: PTH120  # a text
+        self._counts[parent] += 1
+        if self._counts[parent] <= MAX_FILES:
+            self._interceptor.ledger.note("found", path=real, **({} if real == shown else {"name": shown}))
+        elif self._counts[parent] == MAX_FILES + 1:
+            self._interceptor.ledger.note("found", path=f"{parent}{os.sep}{ALL}")
+
+
+def _reads(flags: int) -> bool:
+    return not flags & WRITE_FLAGS or bool(flags & os.O_EXCL)
+
+
+def _is_search(frame: FrameType | None) -> bool:
+    """Whether nobody asked for a look: Python searching its path for modules, or we ourselves."""
+    while frame is not None and (module := str(frame.f_globals.get("__name__"))).startswith(THROUGH):
+        frame = frame.f_back
+    return frame is None or module.startswith(SEARCHES)
+
+
+def follow_looks(interceptor: Interceptor) -> None:
+    """Note what this process looks at, and those that it forks.
+
+    Effects: adds an audit hook, which stays for the life of the process (https://peps.python.org/pep-0578/), and
+        replaces `os.stat`, on which `exists` and its like rest.
+    """
+    files = FoundFiles(interceptor)
+    sys.addaudithook(files.hear)
+    replace_stat(files.look)

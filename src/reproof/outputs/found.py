@@ -1,0 +1,117 @@
+"""What a run has looked for or read, and left as it was: why another run may have made what this one has not.
+
+A cache is made by the run that does not find it. A folder ``runs/exp2`` is made by the run that finds ``runs/exp1``.
+Without a look a file that one run alone has made is a difference: the other may have decided not to make it.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Final
+
+from reproof.outputs.masks import mask_name
+from reproof.outputs.records import UNTOUCHED
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from reproof.outputs.records import FileOutput, RunOutput
+
+FOLDER: Final = "/"
+"""Ends the name of a folder that a run has looked for."""
+LISTING: Final = "/*"
+"""Ends the name of a folder that a run has listed."""
+_NUMBER: Final = re.compile(r"\d+")
+
+
+class FoundFiles:
+    """The files and folders that a run has looked for or read, and left as they were."""
+
+    def __init__(self, run: RunOutput) -> None:
+        """Take what a run has put out."""
+        self._stamps = {file.name: file.stamp for file in run.files if file.format == UNTOUCHED}
+
+    def holds(self, name: str, folder: str | None) -> bool:
+        """Whether a file is one of them, by the name that a run has for it which began in a folder."""
+        return self._find(name, folder) is not None
+
+    def holds_file(self, file: FileOutput, folder: str | None) -> bool:
+        """Whether a file is one of them which the other run has made, and not one that it has written over."""
+        name = self._find(file.name, folder)
+        if name is None:
+            return False
+        return not file.was_there or (file.stamp is not None and file.stamp == self._stamps[name])
+
+    def led_to(self, name: str, number: int, folder: str | None) -> bool:
+        """Whether the run has looked for this file or folder and gone on to a number, as it was taken."""
+        known = (name, _complete(name, folder))
+        if any(one in self._stamps or f"{one}{FOLDER}" in self._stamps for one in known):
+            return True
+        parents = (PurePath(one).parent.as_posix() for one in known)
+        listed = any(f"{parent}{LISTING}" in self._stamps for parent in parents)
+        return listed and number == 1 + max(map(int, _NUMBER.findall(PurePath(name).name)[-1:]), default=-1)
+
+    def _find(self, name: str, folder: str | None) -> str | None:
+        return next((known for known in (name, _complete(name, folder)) if known in self._stamps), None)
+
+
+def _complete(name: str, folder: str | None) -> str:
+    return os.path.normpath(PurePath(folder or "", name))
+
+
+def find_numbered(baseline: RunOutput, candidate: RunOutput) -> dict[str, str]:
+    """Return, for names of the candidate's files, those of the baseline's which are the same but for a later number.
+
+    ``runs/exp2/last.pt`` is the ``runs/exp1/last.pt`` of a run that has found ``runs/exp1`` taken. ``epoch_4.pt`` is
+    not the ``epoch_3.pt`` of a run that did not look for it.
+    """
+    runs = baseline, candidate
+    folders = [None if run.surroundings is None else run.surroundings.folder for run in runs]
+    found = [FoundFiles(run) for run in runs]
+    first, second = _list_lone(baseline, candidate)
+    by_shape: dict[str, list[str]] = {}
+    for name in first:
+        by_shape.setdefault(_NUMBER.sub("#", name), []).append(name)
+    numbered = {}
+    for name in second:
+        same = [
+            other
+            for other in by_shape.get(_NUMBER.sub("#", name), ())
+            if _is_next(other, name, found[1], folders[0]) or _is_next(name, other, found[0], folders[1])
+        ]
+        if len(same) == 1:
+            numbered[name] = same[0]
+    return numbered
+
+
+def _is_next(earlier: str, later: str, found: FoundFiles, folder: str | None) -> bool:
+    """Whether two names differ in one number, the later of which a run has come to as it found the earlier taken."""
+    parts = [PurePath(name).parts for name in (earlier, later)]
+    places = [place for place, (one, other) in enumerate(zip(*parts, strict=True)) if one != other]
+    if len(places) != 1:
+        return False
+    taken = parts[0][places[0]]
+    numbers = [_NUMBER.findall(part[places[0]]) for part in parts]
+    differing = [(int(one), int(other)) for one, other in zip(*numbers, strict=True) if one != other]
+    if len(differing) != 1 or differing[0][0] >= differing[0][1]:
+        return False
+    return found.led_to(PurePath(*parts[0][: places[0]], taken).as_posix(), differing[0][1], folder)
+
+
+def _list_lone(baseline: RunOutput, candidate: RunOutput) -> Iterator[list[str]]:
+    """Yield, for each run, the names of what it has written and the other has not."""
+    names = [dict.fromkeys(_list_written(run)) for run in (baseline, candidate)]
+    masked = [
+        {name if run.surroundings is None else mask_name(name, run.surroundings) for name in own}
+        for own, run in zip(names, (baseline, candidate), strict=True)
+    ]
+    for own, others, run in zip(names, reversed(masked), (baseline, candidate), strict=True):
+        known = run.surroundings
+        yield [name for name in own if (name if known is None else mask_name(name, known)) not in others]
+
+
+def _list_written(run: RunOutput) -> Iterable[str]:
+    yield from (file.name for file in run.files if file.format != UNTOUCHED)
+    yield from (tensor.file for tensor in run.saved)
