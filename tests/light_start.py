@@ -1,8 +1,10 @@
-"""Let the processes that tests start train without loading PyTorch's compiler: half of their time.
+"""Let the processes that tests start train without loading PyTorch's compiler and exporter: half of their time.
 
 The first step of any optimizer imports `torch._dynamo`, which takes as long as `import torch` itself, only to ask it
 for `disable` and `graph_break`, which do nothing where nothing is compiled. Here these two are answered without it.
-Whatever else is asked of it loads it for good, so that compiled models are what they are without this.
+`import torch` itself loads `torch.export` and the shapes of operations on no data, a third of its time, for those who
+trace a model. Whatever else is asked of any of them loads it for good, so that compiled and exported models are what
+they are without this.
 
 `make setup` puts this file and `light_start.pth` into the virtual environment, where Python runs it at the start of
 each process in which REPROOF_LIGHT_START is set. `conftest.py` sets it, but for `make thorough`.
@@ -19,11 +21,31 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-NAME: Final = "torch._dynamo"
+COMPILER: Final = "torch._dynamo"
+LATE: Final = ("torch.export", "torch._meta_registrations")
+"""In the order in which `import torch` loads them."""
+TRACING: Final = frozenset({"torch._decomp", "torch._export", "torch._inductor", "torch._prims", "torch._refs"})
+"""Who imports one of these needs what is late."""
 
 
 class LightModule(types.ModuleType):
-    """`torch._dynamo` until somebody asks for more than there is.
+    """A module of PyTorch until somebody asks for something of it."""
+
+    def __getattr__(self, name: str) -> Any:
+        """Load the module: nothing has it but what was loaded."""
+        if name.startswith("__"):
+            raise AttributeError(name)
+        if isinstance(self, LightModule):
+            self.load()
+        return getattr(self, name)
+
+    def load(self) -> None:
+        """Run the real modules in the place of the light ones, in their order."""
+        load_late()
+
+
+class LightCompiler(LightModule):
+    """`torch._dynamo`, which answers two questions by itself.
 
     Attributes:
         asked: What was disabled so far, with the arguments.
@@ -31,18 +53,19 @@ class LightModule(types.ModuleType):
 
     asked: list[tuple[Callable[..., Any], bool]]
 
-    def __getattr__(self, name: str) -> Any:
-        """Load the compiler: nothing has it but what was loaded."""
-        if name.startswith("__"):
-            raise AttributeError(name)
-        if isinstance(self, LightModule):
-            load(self)
-        return getattr(self, name)
+    def load(self) -> None:
+        """Run the real module in the place of the light one, and answer again what was asked before."""
+        load_late()
+        asked = self.__dict__.pop("asked")
+        finder.left.discard(COMPILER)
+        run_real(self)
+        for fn, recursive in asked:
+            fn.__dynamo_disable = self.disable(fn, recursive, wrapping=False)  # type: ignore[attr-defined]
 
     def disable(self, fn: Any = None, recursive: bool = True, *, wrapping: bool = True, **more: Any) -> Any:  # noqa: FBT001, FBT002  # the original's
         """Return a function as it is: nothing compiles it. PyTorch itself, which keeps it, asks without `wrapping`."""
         if wrapping or fn is None:
-            load(self)
+            self.load()
             return self.disable(fn, recursive, wrapping=wrapping, **more)
         self.asked.append((fn, recursive))
         return fn
@@ -51,46 +74,67 @@ class LightModule(types.ModuleType):
         """Do nothing, as outside of what is compiled."""
 
 
-def load(module: LightModule) -> None:
-    """Run the real module in the place of the light one, and answer again what was asked before."""
-    asked = module.__dict__.pop("asked")
-    sys.meta_path[:] = [finder for finder in sys.meta_path if not isinstance(finder, LightFinder)]
+def load_late() -> None:
+    """Run the modules that `import torch` would have loaded, in the place of the light ones."""
+    waiting = [name for name in LATE if name in finder.left]
+    finder.left.difference_update(LATE)
+    for name in waiting:
+        if isinstance(module := sys.modules.get(name), LightModule):
+            run_real(module)
+
+
+def run_real(module: types.ModuleType) -> None:
+    """Run the real module in the place of a light one."""
     module.__class__ = types.ModuleType  # type: ignore[assignment]
     assert module.__spec__ is not None
     assert module.__spec__.loader is not None
     module.__spec__.loader.exec_module(module)
-    for fn, recursive in asked:
-        fn.__dynamo_disable = module.disable(fn, recursive, wrapping=False)  # type: ignore[attr-defined]
 
 
 class LightLoader(importlib.abc.Loader):
-    """Makes the light module."""
+    """Makes a light module."""
 
     def create_module(self, spec: importlib.machinery.ModuleSpec) -> types.ModuleType:
         """Return it without content."""
-        return LightModule(spec.name)
+        return (LightCompiler if spec.name == COMPILER else LightModule)(spec.name)
 
     def exec_module(self, module: types.ModuleType) -> None:
         """Let it look as the real one does from outside."""
-        real = importlib.machinery.PathFinder.find_spec(NAME, sys.modules["torch"].__path__)
+        real = importlib.machinery.PathFinder.find_spec(module.__name__, sys.modules["torch"].__path__)
         assert real is not None
         module.__spec__, module.__loader__, module.__file__ = real, real.loader, real.origin
-        module.__path__ = real.submodule_search_locations or []
-        module.asked = []  # type: ignore[attr-defined]
+        if real.submodule_search_locations is not None:
+            module.__path__ = real.submodule_search_locations
+        if isinstance(module, LightCompiler):
+            module.asked = []
 
 
 class LightFinder(importlib.abc.MetaPathFinder):
-    """Finds the light module, once; a part of the real one loads it."""
+    """Finds the light modules, each once; a part of a real one loads it, and so does who traces models.
+
+    Attributes:
+        left: The names of modules that have not been loaded.
+    """
+
+    def __init__(self) -> None:
+        """Start with none loaded."""
+        self.left = {COMPILER, *LATE}
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: types.ModuleType | None = None
     ) -> importlib.machinery.ModuleSpec | None:
         """Return where a module comes from, or None where that is not for this finder to say."""
-        if fullname == NAME:
+        if fullname in self.left:
             return importlib.machinery.ModuleSpec(fullname, LightLoader(), is_package=True)
-        if fullname.startswith(f"{NAME}.") and isinstance(module := sys.modules.get(NAME), LightModule):
-            load(module)
+        parent = fullname.rpartition(".")[0]
+        if parent in self.left:
+            module = sys.modules.get(parent)
+            if isinstance(module, LightModule):
+                module.load()
+        elif fullname in TRACING:
+            load_late()
         return None
 
 
-sys.meta_path.insert(0, LightFinder())
+finder = LightFinder()
+sys.meta_path.insert(0, finder)

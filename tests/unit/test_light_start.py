@@ -1,4 +1,4 @@
-"""Processes that tests start train without PyTorch's compiler, until something is compiled."""
+"""Processes that tests start train without PyTorch's compiler and exporter, until something asks for them."""
 
 from __future__ import annotations
 
@@ -22,17 +22,30 @@ def step():
     optimizer.step()
 
 step()
-print("torch._dynamo.utils" in sys.modules)
+print([name in sys.modules for name in ("torch._decomp", "torch._dynamo.utils")])
+print(type(torch.export.export(model, (torch.ones(2),))).__name__, "torch._decomp" in sys.modules)
 torch.compile(step, backend="eager")()
 print("torch._dynamo.utils" in sys.modules, torch.compile(torch.sin, backend="eager")(torch.zeros(1)).item())
 """
 
+FAKE = """
+import sys, torch
+from torch._subclasses.fake_tensor import FakeTensorMode
+with FakeTensorMode():
+    print(torch.linalg.svd(torch.empty(3, 3))[0].shape, "torch._decomp" in sys.modules)
+"""
 
-@pytest.mark.slow(seconds=4)
-def test_the_compiler_is_loaded_by_who_needs_it() -> None:
-    """By compiling, not by training."""
+
+@pytest.mark.slow(seconds=8)
+@pytest.mark.parametrize(
+    ("script", "lines"),
+    [(SCRIPT, ["[False, False]", "ExportedProgram True", "True 0.0"]), (FAKE, ["torch.Size([3, 3]) True"])],
+    ids=["export and compile", "no data"],
+)
+def test_the_compiler_is_loaded_by_who_needs_it(script: str, lines: list[str]) -> None:
+    """By exporting and compiling, and by tracing shapes; not by training."""
     # As `make setup` installs it, whatever this process was started with.
-    command = [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(FOLDER)!r}); import light_start\n{SCRIPT}"]
+    command = [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(FOLDER)!r}); import light_start\n{script}"]
     variables = {key: value for key, value in os.environ.items() if key != "REPROOF_LIGHT_START"}
     done = subprocess.run(command, capture_output=True, text=True, check=True, env=variables)
-    assert done.stdout.splitlines() == ["False", "True 0.0"], done.stderr
+    assert done.stdout.splitlines() == lines, done.stderr

@@ -39,6 +39,7 @@ What the hooks record with:
 - `trainings`: what several threads train at the same time, apart from each other
 - `registry`: names of models, modules and parameters
 - `tracing`: whether tensors have data
+- `existing`: objects that were made before the recording
 
 Folders within: `artifacts` (files that a training leaves), `probes` (what only experiments switch on).
 """

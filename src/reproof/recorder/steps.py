@@ -5,7 +5,6 @@ A step ends when an optimizer has stepped. A training without any optimizer of `
 
 from __future__ import annotations
 
-import gc
 import sys
 import weakref
 from typing import TYPE_CHECKING, Any, Final
@@ -19,6 +18,7 @@ from torch.optim.optimizer import (
 )
 
 from reproof.recorder.by_hand import find_leaves
+from reproof.recorder.existing import find_existing
 from reproof.recorder.tracing import is_transformed
 
 if TYPE_CHECKING:
@@ -38,11 +38,10 @@ class StepHooks:
         self._num_inner_steps: dict[int, int] = {}
         # Made before the recording: of this training, or of another that somebody keeps, as a notebook does.
         self._earlier: list[weakref.ref[Optimizer]] = []
-        for thing in gc.get_objects():
-            if issubclass(type(thing), Optimizer):
-                self._earlier.append(weakref.ref(thing))
-                if context.records("steps"):
-                    context.training.state.add_optimizer(thing)
+        for optimizer in find_existing(Optimizer):
+            self._earlier.append(weakref.ref(optimizer))
+            if context.records("steps"):
+                context.training.state.add_optimizer(optimizer)
         patches = context.patches
         patches.replace(Optimizer, "__init__", self._wrap_optimizer_init)
         patches.replace(torch.autograd, "backward", self._wrap_backward)

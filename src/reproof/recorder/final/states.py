@@ -8,7 +8,6 @@ the digests of one such place are compared as a multiset.
 
 from __future__ import annotations
 
-import gc
 import os
 import struct
 import weakref
@@ -22,6 +21,7 @@ from torch.optim.optimizer import Optimizer
 
 from reproof import digest as digests
 from reproof.recorder.evidence import digest_leaf
+from reproof.recorder.existing import find_existing
 from reproof.recorder.final.deaths import observe_deaths
 from reproof.recorder.final.holdings import Held, has_tensors, is_array, list_leaves, list_module, list_optimizer
 
@@ -94,7 +94,7 @@ class FinalStates:
 
         Modules and optimizers that exist before count only if the training uses them.
         """
-        self._older = {id(thing): type(thing) for thing in find_existing()}
+        self._older = {id(thing): type(thing) for thing in find_existing(torch.nn.Module, Optimizer)}
         return observe_deaths(self._on_death)
 
     def _on_death(self, dying: Any) -> None:
@@ -143,7 +143,7 @@ class FinalStates:
     def _find_alive(self, roots: Iterable[torch.nn.Module]) -> list[Any]:
         """Return modules and optimizers that outlive the script, in no particular order."""
         found = {id(part): part for root in roots for part in torch.nn.Module.modules(root)}
-        found |= {id(thing): thing for thing in find_existing()}
+        found |= {id(thing): thing for thing in find_existing(torch.nn.Module, Optimizer)}
         return [thing for thing in found.values() if not self._is_older(thing)]
 
     def _is_older(self, thing: Any) -> bool:
@@ -214,12 +214,6 @@ def find_rate(options: dict[str, Any]) -> tuple[Value, ...]:
     """Return the learning rate of a group, if it is a number."""
     rate = options.get("lr")
     return (("exact", "d", struct.pack("<d", rate)),) if isinstance(rate, float) else ()
-
-
-def find_existing() -> list[Any]:
-    """Return the modules and optimizers of this process, in no particular order."""
-    # Never `isinstance`: it asks `__class__`, which a lazy proxy answers by running code of the user's.
-    return [thing for thing in gc.get_objects() if issubclass(type(thing), (torch.nn.Module, Optimizer))]
 
 
 def has_data(tensor: torch.Tensor) -> bool:
