@@ -137,9 +137,6 @@ def record_target(
     recording.open()
     recording.tap_entropy(plan or Plan())
     children = follow_children(recording)
-    run = functools.partial(run_program, target)
-    if loaded is not None:
-        run = functools.partial(execute, recording.recompile(loaded[0]), loaded[1], target)
     wrapt.when_imported("torch")(lambda _module: _install(recording))
     outcome = Outcome(status="failed", exit_code=1, ended="the run ended in an exit handler")
 
@@ -159,7 +156,7 @@ def record_target(
     call_before_exit(end_at_once)
     if cells is not None:
         cells.enter_folder()
-    outcome = run()
+    outcome = run_program(target) if loaded is None else execute(recording.recompile(loaded[0]), loaded[1], target)
     if cells is not None and cells.failure is not None and outcome.status == "complete":
         outcome = Outcome(status="failed", exit_code=1, ended=cells.failure)
     return outcome
