@@ -47,6 +47,8 @@ MAX_FIRST_BYTES: Final = 100
 
 WRITTEN: Final = b'"note":"written"'
 SEED: Final = b'"note":"seed"'
+PRINTED: Final = b'"note":"printed"'
+PROGRAM: Final = b'"note":"program"'
 STEP_MARK: Final = -1
 
 OF_TASK: Final = "#"
@@ -359,6 +361,38 @@ def read_written(folder: Path) -> list[Written]:
             if known.was_there and not file.was_there:  # another process has made it before
                 found[file.path] = file
     return list(found.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Printed:
+    """Text that a process has printed which the recorded one has started.
+
+    Attributes:
+        stream: Where it was printed.
+        writer: Process and thread.
+        text: The text; it need not end with a line.
+        is_last: Whether what comes after it was not noted.
+    """
+
+    stream: str
+    writer: str
+    text: str
+    is_last: bool
+
+
+def read_printed(folder: Path) -> list[Printed]:
+    """Return what processes have printed that the recorded one has started, of each in its order."""
+    return [
+        Printed(
+            str(entry.get("stream")), str(entry.get("writer")), str(entry.get("text")), entry.get("is_last") is True
+        )
+        for entry in _read_notes(folder, PRINTED)
+    ]
+
+
+def read_programs(folder: Path) -> dict[str, None]:
+    """Return the names of other programs that write where the run itself prints, in the order of their first start."""
+    return {str(entry.get("name")): None for entry in _read_notes(folder, PROGRAM)}
 
 
 def read_seeds(folder: Path) -> dict[str, None]:

@@ -18,7 +18,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
-from reproof.comparison.outputs import ELSEWHERE
+from reproof.outputs.records import ELSEWHERE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

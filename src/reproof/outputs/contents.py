@@ -76,6 +76,8 @@ def read_contents(path: Path, name: str, surroundings: Surroundings, num_earlier
         return FileOutput(name=name, format="unread", not_compared=reason)
     try:
         mode = path.stat().st_mode
+        if stat.S_ISDIR(mode) and path.is_symlink():
+            return FileOutput(name=name, format="link", parts=read_link(path, surroundings))
         if not stat.S_ISREG(mode):  # opening a pipe would wait for its other end
             return FileOutput(name=name, format="unread", not_compared="it is not a regular file")
         with path.open("rb") as stream:
@@ -86,6 +88,13 @@ def read_contents(path: Path, name: str, surroundings: Surroundings, num_earlier
             return _read_stream(io.BytesIO(stream.read()), name, surroundings)
     except OSError as error:
         return FileOutput(name=name, format="unread", not_compared=error.strerror or type(error).__name__)
+
+
+def read_link(path: Path, surroundings: Surroundings) -> tuple[Part, ...]:
+    """Return where a link to a folder leads, as its only part: ``best -> epoch_12``."""
+    parts = PartCollector(surroundings)
+    parts.add_text("target", str(path.readlink()))
+    return parts.finish()
 
 
 def explain_unread(name: str) -> str | None:

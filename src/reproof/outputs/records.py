@@ -18,6 +18,10 @@ LINES: Final = "lines"
 """Formats of files that are compared in ways of their own."""
 UNTOUCHED: Final = "untouched"
 """Format of a file that was there before the run and that the run has left as it was."""
+FOLDER: Final = "folder"
+"""Format of a folder with nothing in it."""
+ELSEWHERE: Final = "another process, or compiled code"
+"""Who has printed a line that the main process has not printed through Python."""
 MAX_SHOWN_CHARACTERS: Final = 400
 """Of a part of a file, so much is kept for showing."""
 

@@ -388,7 +388,10 @@ class TestWhatIsNotCompared:
         assert read_contents(path, name, KNOWN[0]).not_compared is not None
 
     def test_a_pipe_is_not_waited_for(self, tmp_path: Path) -> None:
-        """Only regular files are read."""
+        """Only regular files are read; of a link to a folder, where it leads."""
+        (tmp_path / "best").symlink_to("epoch_12", target_is_directory=True)
+        (tmp_path / "epoch_12").mkdir()
+        assert [part.text for part in read_contents(tmp_path / "best", "best", KNOWN[0]).parts] == ["epoch_12"]
         path = tmp_path / "pipe"
         os.mkfifo(path)
         assert read_contents(path, "pipe", KNOWN[0]).not_compared == "it is not a regular file"
