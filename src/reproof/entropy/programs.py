@@ -16,6 +16,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -144,7 +145,7 @@ def tell_other(executables: Sequence[Any], arguments: Sequence[Any], tell: Calla
     with contextlib.suppress(Exception):  # whatever the arguments are; nothing of ours may reach the program
         words = [os.fsdecode(argument) for argument in arguments]
         if not judge(executables, words):
-            tell(os.path.basename((words[2].split() if words[1:2] == ["-c"] else words)[0]))  # noqa: PTH119  # as text
+            tell(os.path.basename((re.findall(r"[^\s;|&<>()]+", words[2]) if words[1:2] == ["-c"] else words)[0]))  # noqa: PTH119  # as text
 
 
 def prepare(
