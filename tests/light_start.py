@@ -83,6 +83,16 @@ def load_late() -> None:
             run_real(module)
 
 
+def make_generators() -> None:
+    """Do what `torch._prims` does when it is loaded, without which no `torch.Generator` can be made (since 2.13)."""
+    import torch
+
+    if hasattr(torch._C, "_set_generator_metaclass"):
+        from torch._opaque_base import OpaqueBaseMeta
+
+        torch._C._set_generator_metaclass(OpaqueBaseMeta)
+
+
 def run_real(module: types.ModuleType) -> None:
     """Run the real module in the place of a light one."""
     module.__class__ = types.ModuleType  # type: ignore[assignment]
@@ -107,6 +117,25 @@ class LightLoader(importlib.abc.Loader):
             module.__path__ = real.submodule_search_locations
         if isinstance(module, LightCompiler):
             module.asked = []
+        if module.__name__ == LATE[-1]:
+            make_generators()
+
+
+class LoadedLoader(importlib.abc.Loader):
+    """Hands out a module that was loaded while it was being looked for."""
+
+    def __init__(self, name: str) -> None:
+        """Take it from the modules: whatever is there would be run again."""
+        self._module = sys.modules.pop(name)
+        self._spec = self._module.__spec__
+
+    def create_module(self, spec: importlib.machinery.ModuleSpec) -> types.ModuleType:
+        """Return the module."""
+        return self._module
+
+    def exec_module(self, module: types.ModuleType) -> None:
+        """Do nothing: it was run."""
+        module.__spec__ = self._spec
 
 
 class LightFinder(importlib.abc.MetaPathFinder):
@@ -133,7 +162,8 @@ class LightFinder(importlib.abc.MetaPathFinder):
                 module.load()
         elif fullname in TRACING:
             load_late()
-        return None
+        is_loaded = fullname in sys.modules
+        return importlib.machinery.ModuleSpec(fullname, LoadedLoader(fullname)) if is_loaded else None
 
 
 finder = LightFinder()

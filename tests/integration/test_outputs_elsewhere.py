@@ -18,9 +18,13 @@ def main(value):
     open("../main.txt", "w").write(f"accuracy {value}")
     if os.fork() == 0:
         open("../child.txt", "w").write(f"accuracy {value}")
+        print(f"child's accuracy {value}", flush=True)
         os._exit(0)
     os.wait()
-    subprocess.run([sys.executable, "-c", f"open('../program.txt', 'w').write('accuracy {value}')"])
+    program = f"open('../program.txt', 'w').write('accuracy {value}'); print('program {value}')"
+    subprocess.run([sys.executable, "-c", program])
+    subprocess.run([sys.executable, "-c", "print('read by the script', id(object()))"], stdout=subprocess.PIPE)
+    subprocess.run(["sh", "-c", f"echo accuracy {value} > ../shell.txt; echo {value}"])
     child = multiprocessing.get_context("spawn").Process(target=torch.save, args=(float(value), "../spawned.pt"))
     child.start()
     child.join()
@@ -29,8 +33,8 @@ if __name__ == "__main__":
 """
 
 
-def test_files_elsewhere_are_compared(tmp_path: Path, environment: dict[str, str]) -> None:
-    """Equal ones are equal, and each that differs is named."""
+def test_what_is_put_out_elsewhere_is_compared(tmp_path: Path, environment: dict[str, str]) -> None:
+    """Files and lines: equal ones are equal, each that differs is named, and what is not known is told."""
     work = tmp_path / "work"
     work.mkdir()
     (work / "train.py").write_text(dedent(SCRIPT), encoding="utf-8")
@@ -40,9 +44,15 @@ def test_files_elsewhere_are_compared(tmp_path: Path, environment: dict[str, str
     same, other = (compare(tmp_path / "a", tmp_path / name).output for name in ("b", "c"))
     assert same is not None
     assert other is not None
-    assert (same.differences, same.num_files, same.notes) == ((), 4, ())
-    names = sorted(difference.name for difference in other.differences)
-    assert names == ["../child.txt line 1", "../main.txt line 1", "../program.txt line 1", "../spawned.pt"]
+    assert (same.differences, same.num_files, same.num_lines, same.notes) == ((), 5, 2, ())
+    assert [one.why for one in same.not_compared] == [
+        "lines that other programs print (echo) are seen by `reproof check` alone"
+    ]
+    files = {difference.name.removesuffix(" line 1") for difference in other.differences if difference.kind == "file"}
+    elsewhere = {"../child.txt", "../main.txt", "../program.txt", "../spawned.pt"}
+    assert files == {*elsewhere, str(tmp_path / "shell.txt")}
+    lines = [difference.baseline for difference in other.differences if difference.kind == "line"]
+    assert lines == ["child's accuracy 0.5", "program 0.5"]
 
 
 LONE = """

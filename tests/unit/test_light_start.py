@@ -30,17 +30,29 @@ print("torch._dynamo.utils" in sys.modules, torch.compile(torch.sin, backend="ea
 
 FAKE = """
 import sys, torch
+torch.Generator().manual_seed(1)
 from torch._subclasses.fake_tensor import FakeTensorMode
 with FakeTensorMode():
     print(torch.linalg.svd(torch.empty(3, 3))[0].shape, "torch._decomp" in sys.modules)
+torch.Generator().manual_seed(1)
+"""
+
+PRIMS = """
+import sys, torch
+import torch._prims.rng_prims
+print(torch._prims is sys.modules["torch._prims"], torch._prims.__spec__.name)
 """
 
 
 @pytest.mark.slow(seconds=8)
 @pytest.mark.parametrize(
     ("script", "lines"),
-    [(SCRIPT, ["[False, False]", "ExportedProgram True", "True 0.0"]), (FAKE, ["torch.Size([3, 3]) True"])],
-    ids=["export and compile", "no data"],
+    [
+        (SCRIPT, ["[False, False]", "ExportedProgram True", "True 0.0"]),
+        (FAKE, ["torch.Size([3, 3]) True"]),
+        (PRIMS, ["True torch._prims"]),
+    ],
+    ids=["export and compile", "no data", "operations"],
 )
 def test_the_compiler_is_loaded_by_who_needs_it(script: str, lines: list[str]) -> None:
     """By exporting and compiling, and by tracing shapes; not by training."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from reproof.outputs.comparison import compare_outputs
 from reproof.outputs.lines import make_line, split_lines
+from reproof.outputs.records import ELSEWHERE
 from reproof.outputs.sidecar import read_output
 from reproof.schema import Difference, OutputDifference, OutputResult, Skipped, Verdict
 
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 STREAM_FILES: Final = {"stdout": ".output.txt", "stderr": ".errors.txt"}
 """Where a process that was started by reproof wrote each stream: beside its trace, under its name and this ending."""
 
-ELSEWHERE: Final = "another process, or compiled code"
 OWN: Final = "reproof: "
 """How the lines begin that `reproof run` writes itself."""
 

@@ -11,6 +11,7 @@ The core, from what a caller sees to what everything rests on:
 - `sites`: the user's line that a call comes from
 - `written`: note which files outside of the working folder it writes
 - `found`: note which files it looks for or reads
+- `writers`: hear of those that compiled code writes for it
 - `replacing`: put something in the place of a function, also of a compiled type
 - `handled`: tell errors of the program's signal handlers from ours
 - `untapped`: clocks and the like for our own use

@@ -56,7 +56,7 @@ class FoundFiles:
                 self.look(path, sys._getframe(1))  # noqa: SLF001
         elif event in LISTINGS:
             self.look(arguments[0], sys._getframe(1), is_listing=True)  # noqa: SLF001
-        elif event == "sqlite3.connect":
+        elif event in {"os.mkdir", "sqlite3.connect"}:  # who makes a folder finds out whether it is there
             self.look(arguments[0], sys._getframe(1))  # noqa: SLF001
 
     def look(self, path: Any, frame: FrameType | None, *, is_listing: bool = False) -> None:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 INFRASTRUCTURE: Final = frozenset({"torch", "numpy", "wrapt", "xxhash", "_pytest"})
 """Packages whose own reads do not reach the training: time stamps of profilers, identities of processes."""
 
-MEASURING: Final = ("torch.utils.benchmark",)
+MEASURING: Final = ("torch.utils.benchmark", "torch.autograd.profiler_util")
 """Parts of these packages that read the clock for whoever calls them."""
 
 IMPORTING: Final = "<frozen importlib"

@@ -51,6 +51,8 @@ FOUND: Final = b'"note":"found"'
 ALL: Final = "*"
 """Stands for all files of a folder."""
 SEED: Final = b'"note":"seed"'
+PRINTED: Final = b'"note":"printed"'
+PROGRAM: Final = b'"note":"program"'
 STEP_MARK: Final = -1
 
 OF_TASK: Final = "#"
@@ -372,6 +374,38 @@ def read_found(folder: Path) -> dict[str, None]:
     """
     entries = _read_notes(folder, FOUND)
     return {name: None for entry in entries for key in ("path", "name") if isinstance(name := entry.get(key), str)}
+
+
+@dataclass(frozen=True, slots=True)
+class Printed:
+    """Text that a process has printed which the recorded one has started.
+
+    Attributes:
+        stream: Where it was printed.
+        writer: Process and thread.
+        text: The text; it need not end with a line.
+        is_last: Whether what comes after it was not noted.
+    """
+
+    stream: str
+    writer: str
+    text: str
+    is_last: bool
+
+
+def read_printed(folder: Path) -> list[Printed]:
+    """Return what processes have printed that the recorded one has started, of each in its order."""
+    return [
+        Printed(
+            str(entry.get("stream")), str(entry.get("writer")), str(entry.get("text")), entry.get("is_last") is True
+        )
+        for entry in _read_notes(folder, PRINTED)
+    ]
+
+
+def read_programs(folder: Path) -> dict[str, None]:
+    """Return the names of other programs that write where the run itself prints, in the order of their first start."""
+    return {str(entry.get("name")): None for entry in _read_notes(folder, PROGRAM)}
 
 
 def read_seeds(folder: Path) -> dict[str, None]:

@@ -105,6 +105,9 @@ class Follower(Protocol):
     def leave(self, status: int) -> None:
         """End in a process that ends at once, by `os._exit` with this status."""
 
+    def started(self, program: str) -> None:
+        """Hear of a program that is about to be started, no Python of ours, and writes where this process does."""
+
     def spawned(self, origin: Origin, *, is_worker: bool) -> tuple[str, dict[str, Any]]:
         """Return a module, whose `enter_spawned` a spawned child calls, and what it is given besides what ours is."""
 
@@ -179,13 +182,14 @@ class Taps:
         leave = os._exit  # documented, in spite of its name
 
         def leave_written(status: int) -> None:
+            self.written.finish()
             self.interceptor.flush()
             if self.follower is not None:
                 self.follower.leave(status)
             leave(status)
 
         replace_function(os, "_exit", leave_written)
-        follow_programs(self._describe_program)
+        follow_programs(self._describe_program, self._tell_program)
         self._follow_spawned(multiprocessing.spawn)
         for copy in LOKY:
             wrapt.when_imported(copy)(self._follow_spawned)
@@ -225,6 +229,10 @@ class Taps:
         entry = self._make_entry("" if is_direct else ".run0")
         folder = str(self.interceptor.folder / PROCESSES)
         return Program(label=entry.process, text=entry.program, folder=folder)
+
+    def _tell_program(self, name: str) -> None:
+        if self.follower is not None:
+            self.follower.started(name)
 
     def _make_entry(self, more_label: str = "") -> Entry:
         """Return what taps the child that this thread is about to spawn.

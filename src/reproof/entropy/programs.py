@@ -16,6 +16,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -43,7 +44,9 @@ ASKING: Final = frozenset({"-V", "-VV", "--version", "-h", "--help", "-?"})
 """Options with which Python only prints something."""
 
 ENVIRONMENT: Final = 5
-"""Position of the environment among the arguments of `_posixsubprocess.fork_exec` (Python 3.10 to 3.14)."""
+STDOUT: Final = 9
+"""Positions of the environment and of what standard output is to be, or -1, among the arguments of
+`_posixsubprocess.fork_exec` (Python 3.10 to 3.14)."""
 
 
 class Program(NamedTuple):
@@ -60,23 +63,24 @@ class Program(NamedTuple):
     folder: str
 
 
-def follow_programs(describe: Callable[[bool], Program]) -> None:
+def follow_programs(describe: Callable[[bool], Program], tell: Callable[[str], None]) -> None:
     """Have the Python programs tapped that this process starts.
 
     Args:
         describe: Returns what a program is told that is about to be started, given whether it is surely our
             interpreter.
+        tell: Called with the name of any other program that is about to be started and prints where this process does.
 
     Effects: replaces `fork_exec` of `subprocess`, `os.posix_spawn`, `os.posix_spawnp` and `os.system`.
     """
-    follow_subprocess(describe)
+    follow_subprocess(describe, tell)
     for name in ("posix_spawn", "posix_spawnp"):
         if hasattr(os, name):
             follow_spawn(name, describe)
-    follow_system(describe)
+    follow_system(describe, tell)
 
 
-def follow_subprocess(describe: Callable[[bool], Program]) -> None:
+def follow_subprocess(describe: Callable[[bool], Program], tell: Callable[[str], None]) -> None:
     """Follow what `subprocess` starts; `multiprocessing` calls the same function and follows by itself."""
     try:
         import _posixsubprocess
@@ -90,6 +94,8 @@ def follow_subprocess(describe: Callable[[bool], Program]) -> None:
             given = args[ENVIRONMENT]
             environment = dict(os.environb) if given is None else dict(entry.split(b"=", 1) for entry in given)
             added = prepare(args[1], args[0], environment.get(os.fsencode(PATH)), describe)
+            if len(args) > STDOUT and args[STDOUT] == -1:
+                tell_other(args[1], args[0], tell)
             if added is not None:
                 environment.update({os.fsencode(name): os.fsencode(value) for name, value in added.items()})
                 listed = [name + b"=" + value for name, value in environment.items()]
@@ -113,12 +119,13 @@ def follow_spawn(name: str, describe: Callable[[bool], Program]) -> None:
     replace_function(os, name, spawn_followed)
 
 
-def follow_system(describe: Callable[[bool], Program]) -> None:
+def follow_system(describe: Callable[[bool], Program], tell: Callable[[str], None]) -> None:
     """Follow what `os.system` starts: it passes on what the C library has, which `os.environ` need not know."""
     system = os.system
 
     def system_followed(command: Any) -> int:
         before = os.environ.get(PATH)
+        tell_other(["/bin/sh"], ["sh", "-c", command], tell)
         added = prepare(["/bin/sh"], ["sh"], None if before is None else os.fsencode(before), describe)
         if added is None:
             return system(command)
@@ -131,6 +138,14 @@ def follow_system(describe: Callable[[bool], Program]) -> None:
             os.unsetenv(PATH) if before is None else os.putenv(PATH, before)
 
     replace_function(os, "system", system_followed)
+
+
+def tell_other(executables: Sequence[Any], arguments: Sequence[Any], tell: Callable[[str], None]) -> None:
+    """Tell the name of a program, unless it is surely our interpreter; of a shell, the first that it is to run."""
+    with contextlib.suppress(Exception):  # whatever the arguments are; nothing of ours may reach the program
+        words = [os.fsdecode(argument) for argument in arguments]
+        if not judge(executables, words):
+            tell(os.path.basename((re.findall(r"[^\s;|&<>()]+", words[2]) if words[1:2] == ["-c"] else words)[0]))  # noqa: PTH119  # as text
 
 
 def prepare(

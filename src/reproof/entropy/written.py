@@ -1,17 +1,22 @@
 """Note which files outside of the working folder a process writes: what it puts out is to be compared, wherever it is.
 
-Files in the folder are found by looking through it. Left out: files that compiled code opens, those of the system, of
-installed packages and of caches, of which two runs never have the same.
+Files in the folder are found by looking through it. Of other programs it is known which files their commands name.
+Left out: whatever else compiled code opens (`writers`), files of the system, of installed packages and of caches, of
+which two runs never have the same.
 """
 
 from __future__ import annotations
 
+import atexit
 import os
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import unquote, urlsplit
 
 from reproof.entropy.handled import let_through
+from reproof.entropy.writers import follow_writers
 
 if TYPE_CHECKING:
     from reproof.entropy.interception import Interceptor
@@ -23,6 +28,12 @@ CACHES: Final = (".", "__pycache__", "torchinductor_")
 """How the names of files and folders begin that hold no output."""
 MAX_WRITTEN: Final = 200
 """Files of one process that are noted."""
+COMMANDS: Final = {"subprocess.Popen": 1, "os.posix_spawn": 1, "os.system": 0}
+"""Audit events of who starts a program, with the argument that holds its command."""
+WORDS: Final = re.compile(r"""[^\s;|&<>'"=]+""")
+
+Stamp = tuple[int, int, int]
+"""Size, time of modification and inode of a file."""
 
 
 class WrittenFiles:
@@ -33,6 +44,7 @@ class WrittenFiles:
         self._interceptor = interceptor
         self._ledger = interceptor.ledger
         self._noted: set[str] = set()
+        self._named: dict[str, Stamp | None] = {}
         self._folder = Path.cwd()
         own = (self._folder, interceptor.folder, sys.prefix)
         self._not_outside = tuple(f"{os.path.realpath(folder)}{os.sep}" for folder in own)
@@ -46,17 +58,43 @@ class WrittenFiles:
         elif event == "os.rename":
             self.note(arguments[1])
         elif event == "sqlite3.connect":
-            self.note(arguments[0])
+            self.note(_read_address(arguments[0]))
+        elif event in COMMANDS:
+            self._hear_command(arguments[COMMANDS[event]])
 
-    def note(self, path: Any, *, appends: bool = False) -> None:
-        """Note a file that is about to be written, unless it is none of the run's output."""
+    def _hear_command(self, command: Any) -> None:
+        """Keep how the files are that a command names: those that it has written are known by it."""
         try:
-            self._note(path, appends=appends)
+            given = [command] if isinstance(command, (str, bytes, os.PathLike)) else command
+            for word in WORDS.findall("\n".join(os.fsdecode(part) for part in given)):
+                name = os.path.realpath(word)
+                if len(self._named) < MAX_WRITTEN and name not in self._named and not self._is_other(name):
+                    self._named[name] = _read_stamp(name)
+        except Exception as error:  # noqa: BLE001  # the program is about to start another
+            let_through(error)
+
+    def finish(self) -> None:
+        """Note the files that other programs have written."""
+        named, self._named = self._named, {}
+        for name, before in named.items():
+            if os.path.isfile(name) and _read_stamp(name) != before:  # noqa: PTH113  # as text
+                self.note(name, was_there=before is not None)
+
+    def note(self, path: Any, *, appends: bool = False, was_there: bool | None = None) -> None:
+        """Note a file that is about to be written, unless it is none of the run's output.
+
+        Args:
+            path: The file.
+            appends: Whether it is opened to append to it.
+            was_there: Whether it was there before; None if it is still as it was.
+        """
+        try:
+            self._note(path, appends=appends, was_there=was_there)
         except Exception as error:  # noqa: BLE001  # the program is about to open its file
             self._ledger.add_problem(f"a file that was written is not known: {error}")
             let_through(error)
 
-    def _note(self, path: Any, *, appends: bool) -> None:
+    def _note(self, path: Any, *, appends: bool, was_there: bool | None) -> None:
         if not isinstance(path, (str, bytes, os.PathLike)):
             return
         given = os.fsdecode(path)
@@ -70,7 +108,7 @@ class WrittenFiles:
         self._noted.add(name)
         told = given if os.path.isabs(given) else os.path.normpath(given)  # noqa: PTH117  # as text
         told = name if shown.startswith(self._not_outside[0]) else told
-        was_there = os.path.lexists(name)
+        was_there = os.path.lexists(name) if was_there is None else was_there
         earlier = {"num_earlier": os.path.getsize(name)} if appends and was_there else {}  # noqa: PTH202  # a text
         self._ledger.note("written", path=name, name=told, was_there=was_there, **earlier)
 
@@ -81,6 +119,20 @@ class WrittenFiles:
         )
 
 
+def _read_stamp(name: str) -> Stamp | None:
+    try:
+        status = os.stat(name)  # noqa: PTH116  # as text
+    except OSError:
+        return None
+    return status.st_size, status.st_mtime_ns, status.st_ino
+
+
+def _read_address(database: Any) -> Any:
+    """Return the path of a database that is given by a URI (https://www.sqlite.org/uri.html)."""
+    text = os.fsdecode(database) if isinstance(database, (str, bytes, os.PathLike)) else ""
+    return unquote(urlsplit(text).path) if text.startswith("file:") and "mode=memory" not in text else database
+
+
 def follow_writes(interceptor: Interceptor) -> WrittenFiles:
     """Note the files that this process writes, and those that it forks.
 
@@ -88,4 +140,7 @@ def follow_writes(interceptor: Interceptor) -> WrittenFiles:
     """
     files = WrittenFiles(interceptor)
     sys.addaudithook(files.hear)
+    follow_writers(files.note)
+    interceptor.on_close.append(files.finish)
+    atexit.register(files.finish)  # of a process that closes nothing
     return files

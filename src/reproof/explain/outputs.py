@@ -10,6 +10,7 @@ a divergence, and its cause is searched for as that of any other event.
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -25,9 +26,10 @@ from reproof.explain.leftovers import collect_leftovers
 from reproof.explain.racy_lines import WORKER, Given, Roles, are_explained
 from reproof.explain.timed_results import find_results
 from reproof.outputs.sidecar import read_output
-from reproof.schema import Probes
+from reproof.schema import PROCESSES, Probes
 from reproof.trace import open_trace
 from reproof.trace.probes import read_given
+from reproof.trace.reader import list_processes
 
 if TYPE_CHECKING:
     from reproof.explain.laboratory import Laboratory, Trial
@@ -135,10 +137,11 @@ def _repeat(
 def read_roles(trace: Path) -> Roles | None:
     """Return what the numbers of a run's lines are; None if it is not known which of them tensors gave."""
     output = read_output(trace, 0)
-    try:
-        return None if output is None else Roles(output.lines, Given(read_given(trace, 0)))
-    except TraceError:  # PyTorch was imported in other processes alone, or this one was killed
-        return None
+    given: list[frozenset[int | float]] = []
+    for folder in (trace, *(trace / PROCESSES / label for label in list_processes(trace))):
+        with contextlib.suppress(TraceError):  # PyTorch was not imported there, or the process was killed
+            given.append(read_given(folder, 0))
+    return Roles(output.lines, Given(frozenset().union(*given))) if output is not None and given else None
 
 
 def has_read_leftovers(laboratory: Laboratory, candidate: Path) -> bool:

@@ -18,7 +18,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
-from reproof.comparison.outputs import ELSEWHERE
+from reproof.outputs.records import ELSEWHERE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -84,10 +84,15 @@ class Given:
 
 
 class Roles:
-    """What the numbers of lines are, by the words around them."""
+    """What the numbers of lines are, by the words around them.
+
+    Attributes:
+        given: The numbers that tensors gave.
+    """
 
     def __init__(self, lines: Iterable[Line], given: Given) -> None:
         """Learn from the lines of a run and the numbers that tensors gave in it."""
+        self.given = given
         forms: defaultdict[str, list[Form]] = defaultdict(list)
         for line in lines:
             if not line.digest:  # else it is only a beginning

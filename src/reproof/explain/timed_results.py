@@ -5,9 +5,10 @@ of another run it gives that run's, as times do. Two things are no times:
 
 - a matrix of floating-point numbers that was saved, by both runs under one name in one step;
 - a number that a tensor gave, in a line of the same words and counts in both runs: one that a word of a result labels,
-  or with so many digits that it is no time by chance.
+  or with so many digits that it is no time by chance;
+- the same of a value, row or line of a file, if all counts in the file are equal: else it is of another moment.
 
-Left out: values in files, which may be written at any moment, and numbers that Python or NumPy computes.
+Left out: numbers that Python or NumPy computes.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from reproof.explain.racy_lines import NUMBER, Roles, form_of
+from reproof.explain.racy_lines import NUMBER, Given, Roles, form_of
 from reproof.outputs.vocabulary import find_result_words
 
 if TYPE_CHECKING:
@@ -29,6 +30,11 @@ MATRIX: Final = re.compile(r"(?:torch\.b?float\d+|float(?:16|32)) \[\d+, \d+")
 NUM_DIGITS: Final = 6
 """A time of so many digits is not by chance one of a thousand numbers that tensors gave."""
 
+KEY: Final = re.compile(r"\['([^']*)'\]$")
+"""How a value of a file is called, at the end of its name."""
+DIGEST: Final = re.compile(r", digest [0-9a-f]+$")
+"""What stands after a value of a file that is shown."""
+
 
 def find_results(differences: Iterable[OutputDifference], roles: Roles | None) -> tuple[OutputDifference, ...]:
     """Return the differences that are results.
@@ -37,7 +43,13 @@ def find_results(differences: Iterable[OutputDifference], roles: Roles | None) -
         differences: Between two runs that differ by their clocks alone.
         roles: What the numbers of lines are, from a run with the clock of the baseline; None if that is not known.
     """
-    return tuple(one for one in differences if _is_matrix(one) or (roles is not None and _is_result(one, roles)))
+    differences = tuple(differences)
+    if roles is None:
+        return tuple(filter(_is_matrix, differences))
+    undated = {_file_of(one) for one in differences if one.kind == "file" and _has_count(one)}
+    return tuple(
+        one for one in differences if _is_matrix(one) or _is_result(one, roles) or _is_filed(one, roles.given, undated)
+    )
 
 
 def _is_matrix(difference: OutputDifference) -> bool:
@@ -59,10 +71,54 @@ def _is_result(difference: OutputDifference, roles: Roles) -> bool:
     labelled = find_result_words(text).labelled
     starts = [match.start() for match in NUMBER.finditer(text)]
     return any(
-        role == "result" and first != second and not first.lstrip("+-").isdecimal()
+        role == "result" and first != second and not _is_whole(first)
         for (role, first, second), start in zip(pairs, starts, strict=True)
         if start in labelled or _count_digits(first) >= NUM_DIGITS
     )
+
+
+def _is_filed(difference: OutputDifference, given: Given, undated: set[str]) -> bool:
+    """Whether a value, row or line of a file differs in a number that a tensor gave."""
+    if difference.kind != "file" or _file_of(difference) in undated:
+        return False
+    text, numbers, others = _read_numbers(difference)
+    labelled = find_result_words(text).labelled
+    return any(
+        number != other
+        and not _is_whole(number)
+        and given.holds(number)
+        and (start in labelled or _count_digits(number) >= NUM_DIGITS)
+        for (start, number), (_, other) in zip(numbers, others, strict=True)
+    )
+
+
+def _file_of(difference: OutputDifference) -> str:
+    """Return the name of the file, or its beginning if there are blanks or brackets in it."""
+    return re.split(r"[ \[]", difference.name)[0]
+
+
+def _has_count(difference: OutputDifference) -> bool:
+    """Whether a part of a file differs in more than decimal numbers, or is in one run alone."""
+    if difference.baseline is None or difference.candidate is None:
+        return True
+    texts = [DIGEST.sub("", side) for side in (difference.baseline, difference.candidate)]
+    if form_of(texts[0]).words != form_of(texts[1]).words:
+        return True
+    _, numbers, others = _read_numbers(difference)
+    return any(first != second and _is_whole(first) for (_, first), (_, second) in zip(numbers, others, strict=True))
+
+
+def _read_numbers(difference: OutputDifference) -> tuple[str, list[tuple[int, str]], list[tuple[int, str]]]:
+    """Return what the baseline has, after its name, and the numbers of both with where they stand."""
+    key = KEY.search(difference.name)
+    label = f"{key[1]}: " if key is not None else ""
+    texts = [f"{label}{DIGEST.sub('', side or '')}" for side in (difference.baseline, difference.candidate)]
+    numbers = [[(match.start(), match.group()) for match in NUMBER.finditer(text)] for text in texts]
+    return texts[0], numbers[0], numbers[1]
+
+
+def _is_whole(number: str) -> bool:
+    return number.lstrip("+-").isdecimal()
 
 
 def _count_digits(number: str) -> int:

@@ -6,11 +6,13 @@ surroundings is for an experiment to decide, not for this room.
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from reproof.outputs.appending import drop_earlier
+from reproof.outputs.formats.parts import PartCollector
 from reproof.outputs.found import FoundFiles, find_numbered
 from reproof.outputs.line_comparison import LineDifference, compare_in_order, compare_lines, mask_parts, sort_braces
 from reproof.outputs.masks import mask_name
@@ -24,6 +26,10 @@ if TYPE_CHECKING:
     from reproof.outputs.surroundings import Surroundings
 
 Kind = Literal["saved", "line", "file"]
+_KEY: Final = re.compile(r"[A-Za-z_][\w-]*|\[\d+\]$")
+"""The names that lead to a saved value, and the number at the end."""
+_SHAPE: Final = re.compile(r"\[[\d, ]*\]$")
+"""How the text of a tensor ends, which tells nothing of its numbers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -260,8 +266,7 @@ class _SavedComparison:
             counts[key] += 1
         return index
 
-    @staticmethod
-    def _compare_pair(first: SavedTensor | None, second: SavedTensor | None) -> OutputDifference | None:
+    def _compare_pair(self, first: SavedTensor | None, second: SavedTensor | None) -> OutputDifference | None:
         tensor = first or second
         if tensor is None or (first is not None and second is not None and first.digest == second.digest):
             return None
@@ -271,8 +276,25 @@ class _SavedComparison:
             baseline=None if first is None else _show(first.text, first.digest),
             candidate=None if second is None else _show(second.text, second.digest),
             step=tensor.step,
-            is_noise=first is not None and second is not None and first.masked == second.masked,
+            is_noise=first is not None and second is not None and self._is_noise(first, second),
         )
+
+    def _is_noise(self, first: SavedTensor, second: SavedTensor) -> bool:
+        """Whether two values differ in known noise only.
+
+        What a run is named after is not known when it saves, only when it ends: values are masked once more.
+        """
+        if first.masked == second.masked:
+            return True
+        texts = [value.text for value in (first, second)]
+        if texts[0] == texts[1] or any(text.endswith("…") or _SHAPE.search(text) for text in texts):
+            return False
+        keys = tuple("" if key.startswith("[") else key for key in _KEY.findall(first.path))
+        masked = [
+            None if known is None else PartCollector(known).mask_value(text, keys)
+            for text, known in zip(texts, self._known, strict=True)
+        ]
+        return masked[0] is not None and masked[0] == masked[1]
 
 
 class _FilesComparison:

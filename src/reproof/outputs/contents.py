@@ -7,6 +7,7 @@ Left out: which files a run has created or changed (the recorder).
 from __future__ import annotations
 
 import io
+import re
 import stat
 import zipfile
 from pathlib import PurePath
@@ -52,6 +53,14 @@ UNREAD_FILES: Final = {
 """The same by a folder on the way and the name."""
 
 
+PROFILE: Final = re.compile(rb'\s*\{\s*"(?:traceEvents"|schemaVersion"[^\0]{0,400}"(?:deviceProperties|traceEvents)")')
+"""How a profiler's trace for Chrome's viewer begins: that of PyTorch and of others."""
+
+
+class UnreadError(Exception):
+    """A file is not compared, for the reason that this tells."""
+
+
 class Format(NamedTuple):
     """A format and its reader."""
 
@@ -76,6 +85,8 @@ def read_contents(path: Path, name: str, surroundings: Surroundings, num_earlier
         return FileOutput(name=name, format="unread", not_compared=reason)
     try:
         mode = path.stat().st_mode
+        if stat.S_ISDIR(mode) and path.is_symlink():
+            return FileOutput(name=name, format="link", parts=read_link(path, surroundings))
         if not stat.S_ISREG(mode):  # opening a pipe would wait for its other end
             return FileOutput(name=name, format="unread", not_compared="it is not a regular file")
         with path.open("rb") as stream:
@@ -86,6 +97,13 @@ def read_contents(path: Path, name: str, surroundings: Surroundings, num_earlier
             return _read_stream(io.BytesIO(stream.read()), name, surroundings)
     except OSError as error:
         return FileOutput(name=name, format="unread", not_compared=error.strerror or type(error).__name__)
+
+
+def read_link(path: Path, surroundings: Surroundings) -> tuple[Part, ...]:
+    """Return where a link to a folder leads, as its only part: ``best -> epoch_12``."""
+    parts = PartCollector(surroundings)
+    parts.add_text("target", str(path.readlink()))
+    return parts.finish()
 
 
 def explain_unread(name: str) -> str | None:
@@ -104,6 +122,8 @@ def _read_stream(stream: BinaryIO, name: str, surroundings: Surroundings) -> Fil
         parts = PartCollector(surroundings)
         try:
             form.reader(stream, parts)
+        except UnreadError as error:
+            return FileOutput(name=name, format="unread", not_compared=str(error))
         except Exception as error:  # noqa: BLE001  # whatever a damaged file makes a reader raise
             note = f"compared by its bytes: not read as {form.name} ({_explain(error)})"
         else:
@@ -126,6 +146,8 @@ def choose_format(stream: BinaryIO, name: str, depth: int = 0) -> Format | None:
     """
     start = stream.read(START_BYTES)
     stream.seek(0)
+    if PROFILE.match(start):
+        return Format("profile", refuse_profile)
     by_content = _choose_by_content(start, stream, depth)
     if by_content is not None:
         return by_content
@@ -159,6 +181,15 @@ _BY_SUFFIX: Final = {
 _PICKLE_STARTS: Final = tuple(bytes((0x80, protocol)) for protocol in range(2, 6))
 _COMPRESSED: Final = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ\0", *ZLIB_STARTS)
 _ZIP: Final = b"PK\x03\x04"
+
+
+def refuse_profile(_stream: BinaryIO, _parts: PartCollector) -> None:
+    """Refuse a profiler's trace.
+
+    Raises:
+        UnreadError: Always.
+    """
+    raise UnreadError("the trace of a profiler is full of times")
 
 
 def _choose_by_content(start: bytes, stream: BinaryIO, depth: int) -> Format | None:

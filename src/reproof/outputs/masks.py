@@ -166,6 +166,9 @@ ALONE: Final = re.compile(r"(?<![\w.,:+-])(?P<number>\d{4,20})(?![\w/%]|[.,:]\d)
 """A number that stands by itself, as loggers write it. That a result is by chance the very number of a process of the
 run is rare, and it would have to be so in both runs."""
 
+PROCESS_THREAD: Final = re.compile(r"(?<![\d.])(?P<number>\d{2,20}):(?P<thread>\d{2,20})(?![\d.:])")
+"""Process and thread as loggers in C++ write them: ``4242:4250 file.cpp:52]``, ``node17:4242:4250 [0] NCCL INFO``."""
+
 DIGITS: Final = re.compile(r"(?<!\d)(?P<number>\d{2,20})(?!\d)")
 PIECES: Final = (re.compile(r"[\w.+-]{1,255}"), re.compile(r"[\w.]{1,255}"), re.compile(r"\w{1,255}"))
 """Parts of a text that may be a temporary name as a whole."""
@@ -270,11 +273,19 @@ def find_names(text: str, surroundings: Surroundings, *, in_name: bool = False) 
         if name is not None and name.strip("/"):
             yield from _find_literally(text, name, kind)
     yield from _find_identifiers(text, surroundings)
+    yield from _find_processes(text, surroundings, in_name=in_name)
+
+
+def _find_processes(text: str, surroundings: Surroundings, *, in_name: bool) -> Iterator[Span]:
+    """Yield numbers of processes and threads."""
     for match in TOLD_PROCESS.finditer(text):
         if surroundings.holds_process(int(match["number"])):
             yield Span(*match.span("number"), "process")
     if not any(number in text for number in surroundings.process_numbers):
         return
+    for match in PROCESS_THREAD.finditer(text):
+        if match["number"] in surroundings.process_numbers and surroundings.holds_process(int(match["thread"])):
+            yield Span(*match.span(), "process")
     for pattern in (PROCESS, DIGITS) if in_name else (PROCESS, ALONE):
         for match in pattern.finditer(text):
             if match["number"] in surroundings.process_numbers:

@@ -21,6 +21,10 @@ UNTOUCHED: Final = "untouched"
 
 So are folders told that it has looked for (``runs/``) or listed (``runs/*``).
 """
+FOLDER: Final = "folder"
+"""Format of a folder with nothing in it."""
+ELSEWHERE: Final = "another process, or compiled code"
+"""Who has printed a line that the main process has not printed through Python."""
 MAX_SHOWN_CHARACTERS: Final = 400
 """Of a part of a file, so much is kept for showing."""
 

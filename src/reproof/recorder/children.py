@@ -24,6 +24,7 @@ from reproof.entropy.handled import let_through
 from reproof.entropy.process import POOL
 from reproof.entropy.process import enter_spawned as tap_spawned
 from reproof.recorder.options import Options, options_from_plain
+from reproof.recorder.outputs.printing import NotedText, PrintedLines, find_places
 from reproof.recorder.outputs.saving import BUFFER, tap_savers
 from reproof.recorder.problems import describe_error
 from reproof.recorder.session import Recording, is_clean_exit
@@ -45,20 +46,28 @@ class Children:
         recording: The recording of this process, if another has started it and it has trained; else None.
     """
 
-    def __init__(self, taps: Taps, options: Options) -> None:
+    def __init__(self, taps: Taps, options: Options, printed: PrintedLines | None = None) -> None:
         """Follow this process.
+
+        Args:
+            taps: Its taps.
+            options: How it is recorded.
+            printed: Sees what this process and those that it forks print; None if nobody does.
 
         Effects: registers what closes the recording of a child, for the life of the process.
         """
         self.recording: Recording | None = None
         self._taps = taps
         self._options = options
+        self._printed = printed
+        self._noted: NotedText | None = None
         self._origin: Origin | None = None
         self._worker: Origin | None = None
         self._lock = threading.Lock()
         self._triggers: Triggers | None = None
         taps.follower = self
         taps.interceptor.on_task.append(self.enter_task)
+        taps.interceptor.on_flush.append(self._finish_noted)
         # Children of `multiprocessing` end by `os._exit` after their finalizers, all others by their exit handlers.
         multiprocessing.util.register_after_fork(self, Children._close_at_exit)
         atexit.register(self.close)
@@ -73,8 +82,20 @@ class Children:
         if self._triggers is not None:
             self._triggers.disarm()
             self._triggers = None
+        if self._printed is not None and self._options.places is not None:
+            self._noted = NotedText(self._options.places, self._taps.interceptor.ledger.note)
+            self._printed.elsewhere = self._noted.write
         if not is_worker:
             wrapt.when_imported("torch")(lambda _module: self._arm())  # at once, if it is
+
+    def _finish_noted(self) -> None:
+        if self._noted is not None:
+            self._noted.finish()
+
+    def started(self, program: str) -> None:
+        """Hear of a program that is about to be started, no Python of ours, and writes where this process does."""
+        if self._options.places is not None and find_places()["stdout"] == self._options.places["stdout"]:
+            self._taps.interceptor.ledger.note("program", name=program)
 
     def enter_task(self, name: str | None) -> None:
         """Begin a trace of its own for a task of a pool, of which this process is a worker; None after it.
@@ -187,7 +208,7 @@ class Children:
 
 def follow_children(recording: Recording) -> Children | None:
     """Have the processes record themselves that this one starts; None if nothing is known of them without taps."""
-    return None if recording.taps is None else Children(recording.taps, recording.options)
+    return None if recording.taps is None else Children(recording.taps, recording.options, recording.printed)
 
 
 def name_pool(label: str) -> str | None:
@@ -216,4 +237,8 @@ def enter_spawned(folder: str, process: str, base: str, plan: dict[str, Any], ch
     taps = tap_spawned(folder, process, base, plan)
     # Compiled code opens the files of `torch.save`: those outside of the working folder are known by its calls alone.
     tap_savers(lambda target, _value: None if target == BUFFER else taps.written.note(target))
-    Children(taps, options_from_plain(child["options"])).enter(Origin(**child["origin"]), is_worker=child["is_worker"])
+    options = options_from_plain(child["options"])
+    printed = None if options.places is None else PrintedLines(is_own=False)
+    if printed is not None:
+        printed.watch()
+    Children(taps, options, printed).enter(Origin(**child["origin"]), is_worker=child["is_worker"])

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from reproof.schema import Probes
 
 if TYPE_CHECKING:
+    from reproof.outputs.records import Stream
     from reproof.schema import Level
 
 
@@ -23,6 +24,7 @@ class Options:
         num_steps: Step after which those end that train together, or None: they would wait for each other.
         command: The command line of the run.
         probes: What is looked into beyond the level.
+        places: Where standard output and error of the run lead, if what is printed is recorded: device and inode.
     """
 
     folder: str
@@ -32,8 +34,11 @@ class Options:
     statistics: bool
     command: tuple[str, ...]
     probes: Probes
+    places: dict[Stream, tuple[int, int] | None] | None = None
 
 
 def options_from_plain(entries: dict[str, Any]) -> Options:
     """Return the options that `dataclasses.asdict` made into plain values."""
-    return Options(**{**entries, "probes": Probes(**entries["probes"])})
+    places = entries["places"]  # JSON has no tuples
+    known = None if places is None else {stream: place and tuple(place) for stream, place in places.items()}
+    return Options(**{**entries, "probes": Probes(**entries["probes"]), "places": known})

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 
     from reproof.entropy.plan import Plan
     from reproof.recorder.context import Context
+    from reproof.recorder.outputs.printing import PrintedLines
     from reproof.schema import Level, Origin
 
 
@@ -201,7 +202,13 @@ class Recording:
             statistics=self._statistics,
             command=self._command,
             probes=self._probes,
+            places=None if self._outputs is None else self._outputs.places,
         )
+
+    @property
+    def printed(self) -> PrintedLines | None:
+        """What the script prints, if that is recorded."""
+        return None if self._outputs is None else self._outputs.printed
 
     def recompile(self, code: CodeType) -> CodeType:
         """Return the code of the script as an experiment wants it; as it is, in all other runs."""

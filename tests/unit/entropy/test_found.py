@@ -48,6 +48,7 @@ def hear(interceptor: Any, tmp_path: Path) -> Callable[..., list[str]]:
         (("open", "../out/x", None, os.O_RDONLY), "out/x"),
         (("open", b"x", None, os.O_WRONLY | os.O_CREAT | os.O_EXCL), "work/x"),
         (("sqlite3.connect", Path("x")), "work/x"),
+        (("os.mkdir", "x", 511, -1), "work/x"),
         (("os.listdir", "../out"), "out/"),
         (("os.scandir", "."), "work/"),
     ],

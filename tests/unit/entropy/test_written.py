@@ -27,9 +27,14 @@ def interceptor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 @pytest.fixture
-def hear(interceptor: Any) -> Callable[..., list[Written]]:
+def files(interceptor: Any) -> WrittenFiles:
+    """Return what hears of files."""
+    return WrittenFiles(interceptor)
+
+
+@pytest.fixture
+def hear(interceptor: Any, files: WrittenFiles) -> Callable[..., list[Written]]:
     """Return a function that takes audit events, and returns what is noted."""
-    files = WrittenFiles(interceptor)
 
     def hear(*events: tuple[Any, ...]) -> list[Written]:
         for event, *arguments in events:
@@ -49,6 +54,7 @@ def hear(interceptor: Any) -> Callable[..., list[Written]]:
         ("open", Path("../out/x"), None, os.O_RDWR),
         ("os.rename", "y", "../out/x", -1, -1),
         ("sqlite3.connect", "../out/x"),
+        ("sqlite3.connect", "file:../out/x?mode=rwc"),
     ],
     ids=str,
 )
@@ -90,6 +96,7 @@ def test_what_a_link_in_the_folder_leads_to_is_elsewhere(hear: Callable[..., lis
         ("open", "/dev/null", "w", 0),
         ("open", f"{sys.prefix}/x", "w", 0),
         ("sqlite3.connect", ":memory:"),
+        ("sqlite3.connect", "file:../out/x?mode=memory&cache=shared"),
         ("os.remove", "../out/x", -1),
     ],
     ids=str,
@@ -125,3 +132,33 @@ def test_bounded_and_never_an_error(interceptor: Any, hear: Callable[..., list[W
 
     hear(("open", Broken(), "w", 0))
     assert interceptor.ledger.problems == ["a file that was written is not known: no path"]
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        ("os.system", "tool --quiet ../out/read > ../out/made 2>../out/same"),
+        ("subprocess.Popen", "tool", ["tool", "../out/read", "--to=../out/made", Path("../out/same")], None, None),
+        ("subprocess.Popen", "sh", ["sh", "-c", "tool <../out/read >'../out/made'; cat ../out/same"], None, None),
+        ("os.posix_spawn", "tool", [b"tool", b"../out/read", b"../out/made", b"../out/same"], None),
+    ],
+    ids=["system", "Popen", "shell", "spawn"],
+)
+def test_what_a_program_writes_is_known_by_its_command(
+    event: tuple[Any, ...], hear: Callable[..., list[Written]], files: WrittenFiles, tmp_path: Path
+) -> None:
+    """Of the files that the command names, those that are new or other at the end; not those that it reads."""
+    for name in ("read", "same"):
+        (tmp_path / "out" / name).write_text("0.5", encoding="utf-8")
+    assert hear(event) == []
+    (tmp_path / "out" / "made").write_text("0.5", encoding="utf-8")
+    (tmp_path / "out" / "same").write_text("0.51", encoding="utf-8")
+    files.finish()
+    found = read_written(tmp_path / "trace")
+    assert sorted((Path(file.path).name, file.was_there) for file in found) == [("made", False), ("same", True)]
+
+
+def test_a_command_of_any_kind_is_no_error(hear: Callable[..., list[Written]], interceptor: Any) -> None:
+    """The program gets its own error, not ours."""
+    assert hear(("subprocess.Popen", "x", [1, None], None, None), ("os.system", 3)) == []
+    assert interceptor.ledger.problems == []

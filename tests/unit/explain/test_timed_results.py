@@ -57,3 +57,39 @@ def test_a_saved_matrix_is_a_result(baseline: str, candidate: str | None, is_one
     """Nobody keeps times in one that has the type of weights."""
     saved = OutputDifference(kind="saved", name="saved m.pt[0]", baseline=baseline, candidate=candidate, step=3)
     assert bool(find_results([saved], None)) is is_one
+
+
+@pytest.mark.parametrize(
+    ("name", "baseline", "candidate", "is_one"),
+    [
+        ("m.json['accuracy']", "0.8123, digest 1a", "0.8001, digest 2b", True),
+        ("m.json['best'][1]", "0.03713245, digest 1a", "0.03713999, digest 2b", True),
+        ("m.json['best']", "0.8123, digest 1a", "0.8001, digest 2b", False),  # which no word labels
+        ("m.json['seconds']", "0.941122, digest 1a", "0.950211, digest 2b", False),  # no tensor gave it
+        ("m.csv row 3", "4, 0.03713245, 1.25, digest 1a", "4, 0.03713999, 1.31, digest 2b", True),
+        ("m.csv row 3", "4, 0.03713245, digest 1a", "5, 0.03713999, digest 2b", False),  # of another moment
+        ("m.csv row 3", "4, 0.03713245, digest 1a", None, False),
+        ("log.txt line 2", "accuracy so far 0.8123", "accuracy so far 0.8001", True),
+        ("log.txt line 2", "accuracy so far 0.8123", "no accuracy", False),
+    ],
+)
+def test_a_number_of_a_tensor_in_a_file_is_a_result(
+    name: str,
+    baseline: str,
+    candidate: str | None,
+    is_one: bool,  # noqa: FBT001
+) -> None:
+    """As in a line that is printed."""
+    part = OutputDifference(kind="file", name=name, baseline=baseline, candidate=candidate)
+    assert bool(find_results([part], ROLES)) is is_one
+    assert not find_results([part], None)
+
+
+def test_a_file_of_another_moment_holds_no_results() -> None:
+    """Its counts are others: a state that is written now and then, as the clock has it."""
+    value = OutputDifference(
+        kind="file", name="m.json['loss']", baseline="0.8123, digest 1a", candidate="0.8001, digest 2b"
+    )
+    step = OutputDifference(kind="file", name="m.json['step']", baseline="17, digest 1a", candidate="19, digest 2b")
+    assert find_results([value], ROLES) == (value,)
+    assert find_results([value, step], ROLES) == ()

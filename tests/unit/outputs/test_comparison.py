@@ -67,6 +67,25 @@ def test_differences_come_in_order() -> None:
     assert found.first.baseline.startswith("1, digest ")
 
 
+def test_a_name_that_was_drawn_is_known_after_saving() -> None:
+    """A checkpoint states the random digits of its run; they are known when the run ends."""
+    for value, other, path, is_noise in (
+        ("3fa9c1d2", "77be01aa", "['run_id']", True),
+        ("3fa9c1d2 at 0.91", "77be01aa at 0.93", "['run_id']", False),
+        ("3fa9c1d2", "77be01ab", "['run_id']", False),
+        ("float32 [2, 3]", "float32 [2, 3]", "['w']", False),
+    ):
+        runs = [
+            RunOutput(
+                surroundings=replace(KNOWN, identifiers=(drawn,)),
+                saved=(replace(save(text, path=path, masked=digest), digest=digest),),
+            )
+            for digest, text, drawn in (("1", value, "3fa9c1d2"), ("2", other, "77be01aa"))
+        ]
+        found = compare_outputs(*runs)
+        assert (found.first is None, len(found.noise)) == (is_noise, int(is_noise))
+
+
 def test_noise_is_told_apart() -> None:
     """What differs in known noise only is no difference."""
     masked = digest_text("<date>")

@@ -387,8 +387,29 @@ class TestWhatIsNotCompared:
         path.write_bytes(b"\0")
         assert read_contents(path, name, KNOWN[0]).not_compared is not None
 
+    @pytest.mark.parametrize("name", ["trace.json", "trace.json.gz"])
+    @pytest.mark.parametrize(
+        "start",
+        [
+            '{"traceEvents": [',
+            '  {\n  "schemaVersion": 1,\n "deviceProperties": [],\n "trace_id": "A1", "traceEvents": [',
+        ],
+        ids=["Chrome", "PyTorch"],
+    )
+    def test_a_trace_of_a_profiler_is_named(self, tmp_path: Path, start: str, name: str) -> None:
+        """It is full of times that compiled code has measured, packed or not."""
+        data = (start + '{"ts": 1.5}]}').encode()
+        path = tmp_path / name
+        path.write_bytes(gzip.compress(data) if name.endswith(".gz") else data)
+        assert read_contents(path, name, KNOWN[0]).not_compared == "the trace of a profiler is full of times"
+        path.write_text('{"schemaVersion": 1, "loss": 0.5}', encoding="utf-8")
+        assert read_contents(path, name, KNOWN[0]).format == "JSON" or name.endswith(".gz")
+
     def test_a_pipe_is_not_waited_for(self, tmp_path: Path) -> None:
-        """Only regular files are read."""
+        """Only regular files are read; of a link to a folder, where it leads."""
+        (tmp_path / "best").symlink_to("epoch_12", target_is_directory=True)
+        (tmp_path / "epoch_12").mkdir()
+        assert [part.text for part in read_contents(tmp_path / "best", "best", KNOWN[0]).parts] == ["epoch_12"]
         path = tmp_path / "pipe"
         os.mkfifo(path)
         assert read_contents(path, "pipe", KNOWN[0]).not_compared == "it is not a regular file"

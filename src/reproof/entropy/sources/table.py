@@ -30,6 +30,7 @@ SOURCES: Final = (
     Row(install=generators.add_numpy, needs=("generators",), after="numpy.random"),
     Row(install=generators.add_torch, needs=("generators",), after="torch"),
     Row(install=clocks.install),
+    Row(install=clocks.tap_profiler, after="torch.autograd.profiler_util"),
     Row(install=surroundings.install),
     Row(install=machine.install),
     Row(install=machine.tap_psutil, after="psutil"),

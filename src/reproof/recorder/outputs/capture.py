@@ -17,13 +17,22 @@ from dataclasses import replace
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any, Final
 
-from reproof.entropy.ledger import Written, read_found, read_ledgers, read_process_numbers, read_written
+from reproof.entropy.ledger import (
+    Printed,
+    Written,
+    read_found,
+    read_ledgers,
+    read_printed,
+    read_process_numbers,
+    read_programs,
+    read_written,
+)
 from reproof.outputs.contents import read_contents
-from reproof.outputs.records import FileOutput, SavedTensor
+from reproof.outputs.records import FOLDER, FileOutput, SavedTensor
 from reproof.outputs.sidecar import OutputWriter, read_output
 from reproof.outputs.surroundings import Surroundings
 from reproof.recorder.outputs.changed_files import find_changes, list_untouched, read_stamp, read_stamps, show_stamp
-from reproof.recorder.outputs.printing import PrintedLines
+from reproof.recorder.outputs.printing import PrintedLines, collect_noted, find_places
 from reproof.recorder.outputs.saving import BUFFER, digest_array_bytes, read_saved, tap_savers
 
 if TYPE_CHECKING:
@@ -34,6 +43,9 @@ if TYPE_CHECKING:
 
 
 MAX_NAMES: Final = 100
+MAX_SHOWN: Final = 3
+KEPT: Final = ".output.txt"
+"""How the name of the file ends, after that of the trace, into which a run prints that reproof has started."""
 NAME_DIGITS: Final = 6
 """Of a UUID the first digits are those of the bytes it is made of; later ones tell its version."""
 HEXADECIMAL: Final = re.compile(r"[0-9a-f]{6,64}")
@@ -65,14 +77,18 @@ class OutputCapture:
         self._identifiers: tuple[str, ...] = ()
         self._outside: list[Written] = []
         self._found: dict[str, None] = {}
+        self._elsewhere: list[Printed] = []
+        self._programs: dict[str, None] = {}
         self.note_written: Callable[[str], None] = lambda _: None
         self._numbers: set[int] = set()
         self._writer = OutputWriter(folder, rank)
         self._is_first = rank == 0  # one process looks at what all have left
         self._before: dict[str, Stamp] | None = read_stamps(self._folder) if self._is_first else None
-        self._printed = PrintedLines()
+        self.printed = PrintedLines()
+        self.places = find_places()
+        self._keeps_all = self.places["stdout"] == _find_kept(folder)
         self._undo = [tap_savers(self._note_saved), watch_temporary(self._temporary)]
-        self._printed.watch()
+        self.printed.watch()
 
     def _surroundings(self) -> Surroundings:
         """Return what is known of the run by now."""
@@ -128,6 +144,7 @@ class OutputCapture:
         numbers = [n for source in sources if source.kind == "process-identity" for n in source.values[:MAX_NAMES]]
         self._outside = read_written(trace)
         self._found = read_found(trace)
+        self._elsewhere, self._programs = read_printed(trace), read_programs(trace)
         self._numbers |= read_process_numbers(trace) | {number for number in numbers if type(number) is int}
         drawn = [value for source in sources if source.kind == "os-entropy" for value in source.values[:MAX_NAMES]]
         names = [value[:NAME_DIGITS] for value in drawn if isinstance(value, str) and HEXADECIMAL.fullmatch(value)]
@@ -135,7 +152,8 @@ class OutputCapture:
 
     def stop(self) -> None:
         """End capturing: what is printed and saved from now on is not the run's."""
-        self._printed.stop()
+        self._replaced = self.printed.list_replaced()
+        self.printed.stop()
         while self._undo:
             self._undo.pop()()
 
@@ -149,13 +167,24 @@ class OutputCapture:
         if not is_whole:
             self._writer.close()
             return
-        lines, unkept = self._printed.finish()
+        lines, unkept = self.printed.finish()
+        lines += collect_noted(self._elsewhere)
         known = self._surroundings()
-        notes: list[str] = []
+        notes = [] if self._keeps_all else list(self._list_unseen())
         files = list(self._read_files(known, notes)) if self._is_first else []
         self._writer.finish(
-            known, lines=lines, unkept=unkept, files=files, notes=notes, printed=self._printed.num_characters
+            known, lines=lines, unkept=unkept, files=files, notes=notes, printed=self.printed.num_characters
         )
+
+    def _list_unseen(self) -> Iterator[str]:
+        """Yield what may have been printed and is not known: only a run that reproof has started has a file of it."""
+        if self._programs:
+            names = ", ".join(list(self._programs)[:MAX_SHOWN])
+            yield f"lines that other programs print ({names}) are seen by `reproof check` alone"
+        for stream in self._replaced:
+            yield f"lines that the script prints past the sys.{stream} it began with are seen by `reproof check` alone"
+        if any(piece.is_last for piece in self._elsewhere):
+            yield "a process that the script starts has printed more than is kept of it"
 
     def _read_files(self, known: Surroundings, notes: list[str]) -> Iterator[FileOutput]:
         after = None if self._before is None else read_stamps(self._folder)
@@ -164,6 +193,9 @@ class OutputCapture:
             return
         changes = find_changes(self._before, after)
         for name in changes.changed:
+            if name.endswith(os.sep):
+                yield FileOutput(name=f"{PurePath(name).as_posix()}/", format=FOLDER)
+                continue
             found = read_contents(self._folder / name, PurePath(name).as_posix(), known)
             yield replace(found, was_there=name in self._before, stamp=show_stamp(after[name]))
         for file in self._outside:
@@ -172,8 +204,16 @@ class OutputCapture:
                 found = read_contents(Path(file.path), file.name, known, file.num_earlier)
                 was_there = file.was_there and not file.num_earlier
                 yield replace(found, was_there=was_there, stamp=show_stamp(stamp))
-        untouched = {str(self._folder / name): after[name] for name in changes.untouched}
+        untouched = {str(self._folder / name): after[name] for name in changes.untouched if name[-1] != os.sep}
         yield from list_untouched(self._folder, untouched, self._found, self._began_at)
+
+
+def _find_kept(trace: Path) -> tuple[int, int] | None:
+    try:
+        status = trace.with_name(trace.name + KEPT).stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
 
 
 def find_process_numbers(own: int) -> tuple[int, int] | None:

@@ -49,7 +49,10 @@ class Changes(NamedTuple):
 
 
 def read_stamps(folder: Path) -> dict[str, Stamp] | None:
-    """Return the files below a folder with what tells whether they change; None if there are too many."""
+    """Return the files below a folder with what tells whether they change; None if there are too many.
+
+    A folder with nothing in it is one of them, by a name that ends with a separator: the name is all it states.
+    """
     found: dict[str, Stamp] = {}
     for entry in _walk(folder):
         if len(found) >= MAX_FILES:
@@ -58,7 +61,11 @@ def read_stamps(folder: Path) -> dict[str, Stamp] | None:
             status = entry.stat(follow_symlinks=False)
         except OSError:
             continue  # deleted meanwhile
-        found[os.path.relpath(entry.path, folder)] = (status.st_size, status.st_mtime_ns, status.st_ino)
+        name = os.path.relpath(entry.path, folder)
+        if entry.is_dir(follow_symlinks=False):
+            found[f"{name}{os.sep}"] = (0, 0, 0)
+        else:
+            found[name] = (status.st_size, status.st_mtime_ns, status.st_ino)
     return found
 
 
@@ -133,19 +140,22 @@ def show_stamp(stamp: Stamp) -> str:
 
 
 def _walk(folder: Path) -> Iterator[os.DirEntry[str]]:
-    """Yield the files below a folder; links are not followed, traces and virtual environments not entered."""
-    waiting = [str(folder)]
+    """Yield files and empty folders below a folder; links are not followed, traces and environments not entered."""
+    waiting: list[Path | os.DirEntry[str]] = [folder]
     while waiting:
+        place = waiting.pop()
         try:
-            entries = list(os.scandir(waiting.pop()))
+            entries = list(os.scandir(place))
         except OSError:
             continue
+        if not entries and isinstance(place, os.DirEntry):
+            yield place
         names = {entry.name for entry in entries}
         if "pyvenv.cfg" in names or {"run.json", "rank0.names"} <= names:
             continue
         for entry in entries:
             if entry.is_dir(follow_symlinks=False):
                 if entry.name not in NOT_OUTPUT:
-                    waiting.append(entry.path)
+                    waiting.append(entry)
             elif not any(entry.name.removesuffix(suffix) in names - {entry.name} for suffix in BESIDE_TRACE):
                 yield entry

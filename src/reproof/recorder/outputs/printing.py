@@ -1,28 +1,41 @@
-"""See what a script prints: the text that is written to `sys.stdout` and `sys.stderr`, and by which thread.
+"""See what a script prints: the text that is written to `sys.stdout`, `sys.stderr` and by `os.write`.
 
-The two objects stay what they are; the ``write`` of each instance passes the text on and then notes it. Left out: what
-is written past them, by file descriptor, by compiled code and by other programs.
+The two objects stay what they are; the ``write`` of each instance passes the text on and then notes it. Python
+processes that the script starts write theirs into their ledgers, for the first one to read. Left out: what is written
+past that, to the buffers of the two objects, by compiled code and by other programs.
 """
 
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import sys
 import threading
 from collections import deque
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
+from reproof.credentials import mask_text
+from reproof.entropy.replacing import replace_function
 from reproof.outputs.lines import LineCollector
+from reproof.outputs.records import ELSEWHERE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Mapping
 
+    from reproof.entropy.ledger import Printed
     from reproof.outputs.records import Line, Stream, UnkeptLines
 
 STREAMS: Final[tuple[Stream, ...]] = ("stdout", "stderr")
+Place = tuple[int, int]
+"""Device and inode of what a stream leads to."""
 MAX_WAITING: Final = 256
 """Pieces of text that wait to be taken into lines."""
+MAX_PIECE: Final = 4_096
+"""Characters of a line that are kept back until it ends."""
+MAX_PRINTED: Final = 200_000
+"""Characters that a process which the script has started notes in its ledger."""
 
 
 class PrintedLines:
@@ -30,24 +43,61 @@ class PrintedLines:
 
     Attributes:
         num_characters: Characters that were written to each stream: what a file of its output has more is another's.
+        elsewhere: Takes what a forked child prints, if anything does.
     """
 
-    def __init__(self) -> None:
-        """Begin with none."""
-        self._process = os.getpid()
+    def __init__(self, *, is_own: bool = True) -> None:
+        """Begin with none.
+
+        Args:
+            is_own: Whether this process keeps its lines; `elsewhere` takes them if not.
+        """
+        self._process = os.getpid() if is_own else None
+        self.elsewhere: Callable[[Stream, str], None] | None = None
         self._lines = LineCollector()
         self._waiting: deque[tuple[Stream, str, str]] = deque()
         self._lock = threading.Lock()
         self.num_characters: dict[Stream, int] = dict.fromkeys(STREAMS, 0)
+        self._watched: dict[Stream, Any] = {}
         self._undo: list[Callable[[], None]] = []
 
     def watch(self) -> None:
         """Begin to note what is printed.
 
-        Effects: `sys.stdout.write` and `sys.stderr.write` are replaced until `stop`.
+        Effects: `sys.stdout.write`, `sys.stderr.write` and `os.write` are replaced until `stop`.
         """
         for stream in STREAMS:
-            self._watch(stream, getattr(sys, stream))
+            self._watched[stream] = file = getattr(sys, stream)
+            self._watch(stream, file)
+        self._watch_descriptors()
+
+    def _watch_descriptors(self) -> None:
+        original = os.write
+
+        def write(fd: int, data: Any, /) -> int:
+            count = original(fd, data)
+            if fd in {1, 2}:
+                self._note(STREAMS[fd - 1], bytes(data)[:count].decode("utf-8", "replace"))
+            return count
+
+        replace_function(os, "write", write)
+        replaced = os.write
+
+        def restore() -> None:
+            if os.write is replaced:
+                os.write = original
+
+        self._undo.append(restore)
+
+    def list_replaced(self) -> list[Stream]:
+        """Return the streams in whose place the script has put another object, which writes past the one watched."""
+        return [
+            stream
+            for number, stream in enumerate(STREAMS, 1)
+            if isinstance(file := getattr(sys, stream), io.TextIOWrapper)
+            and file is not self._watched.get(stream)
+            and _get_descriptor(file) == number
+        ]
 
     def _watch(self, stream: Stream, file: Any) -> None:
         original = getattr(file, "write", None)
@@ -63,9 +113,13 @@ class PrintedLines:
             file.write = write
             self._undo.append(lambda: _restore(file, write))
 
-    def _note(self, stream: Stream, text: str) -> None:
+    def _note(self, stream: Stream, text: Any) -> None:
         """Note a piece of text. A thread that finds the lines in use leaves it to the next one."""
-        if os.getpid() != self._process or not isinstance(text, str):
+        if not isinstance(text, str):
+            return
+        if os.getpid() != self._process:
+            if self.elsewhere is not None:
+                self.elsewhere(stream, text)
             return
         self.num_characters[stream] += len(text)
         thread = threading.current_thread()
@@ -92,6 +146,80 @@ class PrintedLines:
         with self._lock:
             self._take()
             return self._lines.finish()
+
+
+class NotedText:
+    """What a process prints that the recorded one has started, noted in its ledger line by line: it may be killed.
+
+    Left out: what does not go where the run's own output goes, such as into a pipe that the script reads.
+    """
+
+    def __init__(self, places: Mapping[Stream, Place | None], note: Callable[..., None]) -> None:
+        """Begin with nothing.
+
+        Args:
+            places: Where the streams of the run lead, by `find_places`.
+            note: Writes a note into the ledger of this process, as `Ledger.note`.
+        """
+        self._places = places
+        self._note = note
+        self._waiting: dict[tuple[Stream, int], str] = {}
+        self._left = MAX_PRINTED
+
+    def write(self, stream: Stream, text: str) -> None:
+        """Take a piece of text that a thread has printed."""
+        key = stream, threading.get_ident()
+        waiting = self._waiting.get(key, "") + text
+        waiting = waiting[max(0, waiting.rfind("\r", 0, -1)) :] if "\n" not in waiting else waiting  # drawn over
+        if "\n" in text or len(waiting) > MAX_PIECE:
+            self._waiting[key] = ""
+            self._put(key, waiting)
+        else:
+            self._waiting[key] = waiting
+
+    def finish(self) -> None:
+        """Note what has not ended with a line."""
+        waiting, self._waiting = self._waiting, {}
+        for key, text in waiting.items():
+            self._put(key, text)
+
+    def _put(self, key: tuple[Stream, int], text: str) -> None:
+        stream, thread = key
+        if not text or self._left <= 0 or find_places()[stream] != self._places[stream]:
+            return
+        self._left -= len(text)
+        self._note(
+            "printed", stream=stream, writer=f"{os.getpid()} {thread}", text=mask_text(text), is_last=self._left <= 0
+        )
+
+
+def find_places() -> dict[Stream, Place | None]:
+    """Return where standard output and error lead, as device and inode; None for one that is closed."""
+    return {stream: _find_place(number) for number, stream in enumerate(STREAMS, 1)}
+
+
+def _find_place(descriptor: int) -> Place | None:
+    try:
+        status = os.fstat(descriptor)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+def collect_noted(printed: Iterable[Printed]) -> tuple[Line, ...]:
+    """Return the lines that other processes have noted; whoever printed one is called `ELSEWHERE`."""
+    lines = LineCollector()
+    for piece in printed:
+        if piece.stream in STREAMS:
+            lines.write(piece.stream, piece.text, piece.writer)
+    return tuple(replace(line, worker=ELSEWHERE) for line in lines.finish()[0])
+
+
+def _get_descriptor(file: Any) -> int | None:
+    try:
+        return int(file.fileno())
+    except (OSError, ValueError):  # closed, detached, or without one
+        return None
 
 
 def _restore(file: Any, write: Any) -> None:

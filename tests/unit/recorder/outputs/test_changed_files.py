@@ -54,6 +54,19 @@ def test_what_was_found_and_left(tmp_path: Path) -> None:
     assert list_untouched(work, {}, [f"{other}/x"], since=0.0) == []
 
 
+def test_an_empty_folder_is_known_by_its_name(tmp_path: Path) -> None:
+    """``class_12/`` may be all that a run says; once something is in it, that is looked at."""
+    for name in ("kept", "filled", "__pycache__"):
+        (tmp_path / name).mkdir()
+    before = read_stamps(tmp_path)
+    (tmp_path / "filled/file").touch()
+    (tmp_path / "class_12").mkdir()
+    after = read_stamps(tmp_path)
+    assert before is not None
+    assert after is not None
+    assert find_changes(before, after) == (("class_12/", "filled/file"), ("kept/",))
+
+
 def test_traces_caches_and_environments_are_no_output(tmp_path: Path) -> None:
     """Neither a trace in the folder nor what reproof writes beside it."""
     for name in (".git/a", "__pycache__/b", "env/pyvenv.cfg", "env/c", "runs/a/run.json", "runs/a/rank0.names"):

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import io
+import os
 import sys
 import threading
 from typing import TYPE_CHECKING
 
-from reproof.recorder.outputs.printing import PrintedLines
+import pytest
+
+from reproof.entropy.ledger import Ledger, read_printed
+from reproof.outputs.records import ELSEWHERE
+from reproof.recorder.outputs import printing
+from reproof.recorder.outputs.printing import NotedText, PrintedLines, collect_noted, find_places
 
 if TYPE_CHECKING:
-    import pytest
+    from pathlib import Path
 
 
 def watch(monkeypatch: pytest.MonkeyPatch) -> tuple[PrintedLines, io.TextIOWrapper]:
@@ -76,3 +82,75 @@ def test_a_write_of_somebody_else_is_left_alone(monkeypatch: pytest.MonkeyPatch)
     lines.watch()
     assert output.write is own
     lines.stop()
+
+
+def test_what_is_written_by_descriptor_is_noted(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """To standard output and error, as far as it was written; `os.write` is its own again afterwards."""
+    original = os.write
+    lines, _ = watch(monkeypatch)
+    assert os.write(1, b"accuracy 0.5\n") == 13
+    os.write(2, memoryview(b"a warning\n"))
+    lines.stop()
+    assert os.write is original
+    assert texts(lines) == [("", "accuracy 0.5"), ("", "a warning")]
+    assert capfd.readouterr() == ("accuracy 0.5\n", "a warning\n")
+
+
+def test_a_stream_in_the_place_of_the_one_watched_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    """If it writes past it: one that the script has opened anew, not one that passes text on or leads elsewhere."""
+    lines, output = watch(monkeypatch)
+    assert lines.list_replaced() == []
+    for descriptor, expected in ((1, ["stdout"]), (2, [])):
+        with open(os.dup(descriptor), "w", encoding="utf-8") as other:  # noqa: PTH123  # a descriptor
+            monkeypatch.setattr(other, "fileno", lambda number=descriptor: number, raising=False)
+            monkeypatch.setattr(sys, "stdout", other)
+            assert lines.list_replaced() == expected
+    monkeypatch.setattr(sys, "stdout", output)
+    lines.stop()
+
+
+class TestNotedText:
+    """What a process prints that the recorded one has started."""
+
+    @pytest.fixture
+    def ledger(self, tmp_path: Path) -> Ledger:
+        """Return the ledger of such a process."""
+        return Ledger(tmp_path, "0.1")
+
+    @staticmethod
+    def read(tmp_path: Path) -> list[tuple[str, str, str]]:
+        """Return stream, worker and text of the lines."""
+        return [(line.stream, line.worker, line.text) for line in collect_noted(read_printed(tmp_path))]
+
+    def test_lines_are_noted_as_they_end(self, ledger: Ledger, tmp_path: Path) -> None:
+        """The process may be killed; what has not ended is noted at the end."""
+        text = NotedText(find_places(), ledger.note)
+        for piece in ("accuracy", " ", "0.5", "\n", "rest"):
+            text.write("stdout", piece)
+        text.write("stderr", "1%\r2%")
+        assert self.read(tmp_path) == [("stdout", ELSEWHERE, "accuracy 0.5")]
+        text.finish()
+        assert self.read(tmp_path) == [
+            ("stdout", ELSEWHERE, "accuracy 0.5"),
+            ("stdout", ELSEWHERE, "rest"),
+            ("stderr", ELSEWHERE, "2%"),
+        ]
+
+    def test_what_goes_elsewhere_is_not(self, ledger: Ledger, tmp_path: Path) -> None:
+        """Into a pipe that the script reads, as a child with ``stdout=PIPE``."""
+        NotedText({**find_places(), "stdout": (0, 0)}, ledger.note).write("stdout", "a\n")
+        assert self.read(tmp_path) == []
+
+    def test_bounded_and_without_credentials(
+        self, ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The last piece says that there may be more."""
+        monkeypatch.setattr(printing, "MAX_PRINTED", 20)
+        text = NotedText(find_places(), ledger.note)
+        for piece in ("password=abcdefgh1234\n", "more\n"):
+            text.write("stdout", piece)
+        (noted,) = read_printed(tmp_path)
+        assert noted.is_last
+        assert "abcdefgh1234" not in noted.text
