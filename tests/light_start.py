@@ -134,8 +134,8 @@ class LoadedLoader(importlib.abc.Loader):
         return self._module
 
     def exec_module(self, module: types.ModuleType) -> None:
-        """Do nothing: it was run."""
-        module.__spec__ = self._spec
+        """Do nothing: it was run. Some modules have attributes of their own alone."""
+        types.ModuleType.__setattr__(module, "__spec__", self._spec)
 
 
 class LightFinder(importlib.abc.MetaPathFinder):
