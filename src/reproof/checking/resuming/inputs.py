@@ -41,7 +41,7 @@ def find_in_rng(resumption: Resumption) -> Iterator[MissingPiece]:
 
 
 def find_overwritten_rng(resumption: Resumption) -> Iterator[MissingPiece]:
-    """Find generators that were set from a checkpoint, and drawn from or seeded before the training went on."""
+    """Find generators that are elsewhere: set, and drawn from or seeded before the training went on, for instance."""
     whole, start = resumption.whole, resumption.start
     names = [
         name_generator(source)
@@ -49,10 +49,9 @@ def find_overwritten_rng(resumption: Resumption) -> Iterator[MissingPiece]:
         if moves(whole, source, start)
     ]
     if names:
-        why = (
-            f"after step {start} the state of {list_names(tuple(names))} is not the same, although it was set:"
-            " something draws between, as a new pass over the data does"
-        )
+        is_set = any(resumption.was_loaded("rng", "cuda" if name.startswith("cuda") else name) for name in names)
+        told = ", although it was set: something draws between, as a new pass over the data does" if is_set else ""
+        why = f"after step {start} the state of {list_names(tuple(names))} is not the same{told}"
         yield resumption.make("rng", why, tuple(names))
 
 
@@ -70,9 +69,9 @@ def differing_rng(a: dict[int, int], b: dict[int, int]) -> set[int]:
 def enters(resumption: Resumption, source: int) -> bool:
     """Whether what a training draws from a generator may be why it parts from the uninterrupted one where it does.
 
-    Each pass of a `DataLoader` draws a number that it seeds workers with, whether it has any or shuffles. So a state that
-    moves there alone explains batches that are not as they were, unless they are those of an earlier step; what else
-    differs it explains if it moves within passes, too.
+    Each pass of a `DataLoader` draws a number that it seeds workers with, whether it has any or shuffles. So a state
+    that moves there alone explains batches that are not as they were, unless they are those of an earlier step; what
+    else differs it explains if it moves within passes, too.
     """
     first = resumption.tally.first
     if first is None or not moves(resumption.whole, source, resumption.start):

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 OF_ITERABLE: Final = "save what the dataset counts, buffers and draws from, as a state_dict() of it, and set that again"
 
 SAME_RATIO: Final = 1e-5
-"""Ratios of losses that are closer than this have the same factor: rounding, and what a few steps make of it, is less."""
+"""Ratios of losses that are closer than this have the same factor: what rounding makes of it in a few steps is less."""
 
 NUM_RATIOS: Final = 3
 """Steps whose losses are looked at: a factor that follows a count may change in one of them."""

@@ -305,7 +305,7 @@ class TestMissingPieces:
         assert self.pieces(whole, write("b", first(1) + steps[0], *steps[1:]), notes) == [expected]
 
     def test_a_generator_that_only_a_new_pass_draws_from(self, write: Any) -> None:
-        """A loader draws a number for its workers even if it has none: that explains other batches, nothing else."""
+        """A loader draws a number for its workers even if it has none: that explains other batches first of all."""
         orders = [(0, 1), (2, 3), (1, 3), (0, 2), (3, 0), (1, 2)]
 
         def steps(begin: int, *, shift: int = 0, **other: Any) -> list[list[Word]]:
@@ -318,7 +318,7 @@ class TestMissingPieces:
         whole = write("a", *steps(0), rng=[5, 5, 6, 6, 7, 7])
         fresh = [1, 1, 2, 2]
         for number, (other, expected) in enumerate(
-            [({"loss": 3.0}, "counter"), ({"gradient": "h"}, "other"), ({"output": "p"}, "other")]
+            [({"loss": 3.0}, "counter"), ({"gradient": "h"}, "other"), ({"output": "p"}, "rng")]
         ):
             resumed = write(f"b{number}", *steps(2, **other), rng=fresh)
             assert compare_resumed(whole, resumed, 2, 5, (None, None))[1].missing[0].piece == expected
@@ -344,8 +344,7 @@ class TestMissingPieces:
             return [("init", f"{names[0]}.weight", net), ("init", f"{names[1]}.weight", target)]
 
         def one(weight: int, name: str, **more: Any) -> list[Word]:
-            renamed = [(stage, word.replace("Net", name, 1), content) for stage, word, content in step(weight, **more)]
-            return renamed
+            return [(stage, word.replace("Net", name, 1), content) for stage, word, content in step(weight, **more)]
 
         ways = ("Net#2", "Net"), ("Net", "Net#2")
         sync: Word = ("update", "Net.weight", 2)
