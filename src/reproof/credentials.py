@@ -103,6 +103,18 @@ def mask_values(value: Any, name: str = "") -> Any:
     return value
 
 
+def is_credential(name: str, value: Any) -> bool:
+    """Whether a value looks like a credential by its form, or by the name of its key.
+
+    A name such as ``pad_token`` announces a word of a vocabulary as well: there only letters with digits count.
+    """
+    if not isinstance(value, str) or not value:
+        return False
+    is_password = re.search(r"passw|passphrase|pwd", name, re.IGNORECASE) is not None
+    is_key = re.fullmatch(r"(?=.*\d)(?=.*[A-Za-z])[\w+/=.~-]{8,}", value) is not None
+    return mask_text(value) != value or (is_secret_name(name) and (is_password or is_key))
+
+
 def is_secret_name(name: str) -> bool:
     """Whether an option or a key announces a credential: ``--db-password`` does, ``--max-tokens`` does not."""
     words = [word.lower() for word in _WORDS.findall(name)]

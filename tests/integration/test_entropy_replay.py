@@ -50,7 +50,8 @@ def run(tmp_path: Path, reproof: Command) -> Run:
 
     def start(name: str, plan: Plan | None = None, *arguments: str, script: str = "script.py") -> str:
         experiment = tmp_path / f"{name}.json"
-        experiment.write_text(json.dumps({"plan": (plan or Plan()).to_json(), "probes": None}))
+        plan = plan or Plan(keeps_printed=True)
+        experiment.write_text(json.dumps({"plan": plan.to_json(), "probes": None}))
         done = reproof("run", "-o", name, "--experiment", experiment.name, script, *arguments)
         assert done.code == 0, done.err
         assert "Traceback" not in done.err, done.err

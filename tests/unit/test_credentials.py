@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from reproof.credentials import find_in_code, is_secret_name, mask_command, mask_text, mask_values
+from reproof.credentials import find_in_code, is_credential, is_secret_name, mask_command, mask_text, mask_values
 
 
 @pytest.mark.parametrize(
@@ -85,6 +85,25 @@ def test_values_are_masked_by_their_keys() -> None:
         "db": [{"dbPassword": "***", "lr": 0.1}],
         "url": "a://b:***@d",
     }
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("db_password", "x", True),
+        ("password", "", False),
+        ("wandb_api_key", "cfgsecret98765", True),
+        ("url", "postgresql://me:pw@db/x", True),
+        ("note", "hf_AbCdEfGhIjKlMnOpQrSt", True),
+        ("pad_token", "<pad>", False),
+        ("token", "whitespace", False),
+        ("sort_key", "name2", False),
+        ("max_tokens", 512, False),
+    ],
+)
+def test_values_of_a_configuration(name: str, value: object, *, expected: bool) -> None:
+    """By their form or by their name; words of a vocabulary are none."""
+    assert is_credential(name, value) == expected
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final
 
+from reproof.credentials import is_credential
 from reproof.errors import BundleError, UsageError
 
 if TYPE_CHECKING:
@@ -52,6 +53,14 @@ def refuse_code(config: Mapping[str, Any], source: str) -> None:
                 "resolve it before it is written",
                 slug="bundle-config",
             )
+
+
+def tell_credentials(config: Mapping[str, Any]) -> str:
+    """Say which values of a configuration look like credentials; empty if none does."""
+    found = [path for path, key, value in _walk(config, "") if is_credential(str(key), value)]
+    more = f" and {len(found) - 1} more" if len(found) > 1 else ""
+    told = f"config.yaml holds what looks like a credential, {found[0]:.80}{more}" if found else ""
+    return told and f"{told}: read it in the training from elsewhere before the bundle is shared"
 
 
 def read_seed(config: Mapping[str, Any], seed_key: str) -> int:

@@ -13,6 +13,7 @@ from reproof.checking.workflow import DEFAULT_MAX_RUNS, name_in_cache
 from reproof.checking.workplace import keep_folder
 from reproof.comparison import compare_traces
 from reproof.credentials import MASK
+from reproof.entropy.printed import forget_printed
 from reproof.errors import UsageError
 from reproof.explain.edits import find_added_draw
 from reproof.explain.laboratory import BudgetSpentError, Laboratory, Setting
@@ -85,7 +86,10 @@ def explain_runs(
         setting = replace(make_setting(*traces, work, max_runs), ignored=ignored)
         setting = replace(setting, request=replace(setting.request, stdin=stdin))
         trace = traces[1].folder.absolute()
-        return explain_comparison(setting, comparison, trace, watch, until_identical=until_identical)
+        try:
+            return explain_comparison(setting, comparison, trace, watch, until_identical=until_identical)
+        finally:
+            forget_printed(setting.traces)
     finally:
         remove_work(work)
 
@@ -174,6 +178,7 @@ def explain_edit(
             causes = []
             notes.append(str(spent))
         finally:
+            forget_printed(setting.traces)
             remove_work(work)
         trials += laboratory.trials
         if causes:

@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from reproof.checking.workplace import Workplace
 from reproof.comparison import compare_traces
+from reproof.entropy.plan import Plan
+from reproof.entropy.printed import forget_printed
 from reproof.errors import LaunchError, TraceError, UsageError
 from reproof.explain.search import Explanation, explain_candidates
 from reproof.launch.command import name_command, refuse_missing, settle_command
@@ -187,10 +189,15 @@ def run_check(request: CheckRequest, watch: Callable[[list[RunProcess]], None] =
     refuse_missing(request.command)
     folder = make_folder(request)
     requests = [make_run(request, folder, number) for number in range(request.num_runs)]
-    with Workplace(is_shared=not request.is_isolated and request.num_jobs == 1, keeps=request.explains) as workplace:
-        runs = workplace.run(requests, variations=request.variations, num_jobs=request.num_jobs, watch=watch)
-        result = judge(request, runs)
-        return explain(request, workplace, result, watch) if request.explains else result
+    try:
+        with Workplace(
+            is_shared=not request.is_isolated and request.num_jobs == 1, keeps=request.explains
+        ) as workplace:
+            runs = workplace.run(requests, variations=request.variations, num_jobs=request.num_jobs, watch=watch)
+            result = judge(request, runs)
+            return explain(request, workplace, result, watch) if request.explains else result
+    finally:
+        forget_printed(folder)
 
 
 def explain(
@@ -255,6 +262,7 @@ def make_run(request: CheckRequest, folder: Path, number: int) -> RunRequest:
         hash_seed=draw_hash_seed(),
         shows_output=request.shows_output,
         stdin=request.stdin,
+        plan=Plan(keeps_printed=True) if request.explains else None,
     )
 
 

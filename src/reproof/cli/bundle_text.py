@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from reproof.bundle.config import tell_credentials
 from reproof.bundle.records import CHOSEN
 from reproof.cli.lines import plural, printable, section
 
@@ -37,12 +38,14 @@ def draw(bundle: Bundle) -> list[str]:
         else f"{plural(len(reference.replicates), 'fresh seed')}, "
         f"{plural(len(reference.perturbations), 'one-ulp perturbation')}"
     )
+    given_away = tell_credentials(bundle.config)
     lines = [
         f"{name_trial(bundle)}: {trial.value!r}",
         f"training {manifest.entry or 'not named'}, seed {bundle.seed}, written {manifest.created}",
         *section("Parameters", [f"{name}: {value}" for name, value in list(trial.params.items())[:MAX_SHOWN]]),
         *section("Metrics", metrics[:MAX_SHOWN]),
         *section("Weights, by content", [f"{name}: {digest}" for name, digest in sorted(manifest.weights.items())]),
+        *section("Not to be shared", [given_away] if given_away else []),
         *section("Evidence", [f"trace: {'yes' if bundle.has_trace else 'no'}", f"reference: {told}"]),
     ]
     return [printable(line) for line in lines]

@@ -8,6 +8,7 @@ The core, from what a caller sees to what everything rests on:
 - `interception`: a tap stands in the place of a function, notes what it returns, or returns what it did earlier
 - `plan`: what a run does with its sources, as an experiment hands it to a fresh process
 - `ledger`: the file of all reads, its writer and its reader
+- `printed`: what programs have printed, as a ledger has it: its digest, unless it may have to be replayed
 - `sites`: the user's line that a call comes from
 - `written`: note which files outside of the working folder it writes
 - `found`: note which files it looks for or reads

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from reproof.entropy.handled import let_through
 from reproof.entropy.ledger import OF_TASK, Ledger, Ledgers, Place, Source, read_ledgers
+from reproof.entropy.printed import is_digest
 from reproof.entropy.sites import LIBRARY, OURS, PYTHON, USER, Site, find_user_frame, owner_of, site_of
 
 if TYPE_CHECKING:
@@ -333,7 +334,7 @@ class Interceptor:
         source = ledgers.get(self.process, {}).get(key)
         if source is None and key.endswith(START):
             source = find_fellow(ledgers, self.process, key)
-        return None if source is None else source.values
+        return None if source is None or any(map(is_digest, source.values)) else source.values
 
     def flush(self) -> None:
         """Write what was read by this process."""

@@ -6,6 +6,7 @@ One file per process, of JSON lines, written in pieces: what a killed process lo
     {"place": 3, "key": "os.urandom@train.py:12", "kind": "os-entropy", "source": "os.urandom", "file": "train.py",
      "line": 12, "function": "main", "through": null}                    once per place, before its first read
     [[3, "a1b2"], [3, "c3d4"], [-1, 7]]                                  reads; -1 tells that step 7 begins
+    [[4, {"printed_sha256": "9f86d0818..."}]]                            a value of which the digest alone is kept
     {"note": "unused", "key": "random@start"}                            what else is known of a source
     {"note": "first draw", "key": "random@train.py:9", "num_events": 4}  as `draws.py` tells
     {"note": "seed", "value": "torch.manual_seed@train.py:9=17"}         a seed that a generator was given, once

@@ -33,6 +33,7 @@ class Plan:
         earlier: Files that an earlier run of the same check wrote, relative to the working folder.
         since: Time from which on a file outside of the working folder is an earlier run's, or None not to look.
         hides: Such files that are as if they were not there, with their absolute paths.
+        keeps_printed: Whether what programs print is kept as it is, to be replayed, rather than its digest.
         origin: Folder of which the working folder is a copy among links, or None if files have their own names.
         writable: Folders below which alone the run may write, if it has to see to that itself; none otherwise.
     """
@@ -59,6 +60,7 @@ class Plan:
     earlier: tuple[str, ...] = ()
     since: float | None = None
     hides: tuple[str, ...] = ()
+    keeps_printed: bool = False
     origin: str | None = None
     writable: tuple[str, ...] = ()
 

@@ -243,7 +243,7 @@ class Laboratory:
             self.setting.request,
             trace=self.setting.traces / f"experiment{number}",
             num_steps=num_steps,
-            plan=plan,
+            plan=replace(plan, keeps_printed=True),
             probes=probes,
             shows_output=False,
             patience_seconds=find_patience(self.setting.request.trace),

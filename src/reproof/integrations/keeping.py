@@ -5,11 +5,12 @@ Left out: which trials are kept (`reproof.integrations.optuna`, `reproof.integra
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, get_args
 
 from reproof.bundle.code import find_withheld
-from reproof.bundle.config import DEFAULT_SEED_KEY
+from reproof.bundle.config import DEFAULT_SEED_KEY, tell_credentials
 from reproof.bundle.records import DEFAULT_ALPHA, JOBLIB_SCALER, Direction, Metrics, TrialInfo
 from reproof.bundle.writer import BundleContents, write_bundle
 from reproof.errors import UsageError
@@ -80,8 +81,10 @@ def write_trial(
 ) -> None:
     """Write a trained trial as a bundle into a folder that holds its trace already.
 
-    Effects: creates files.
+    Effects: creates files; warns of what looks like a credential in the configuration, which is kept as it is.
     """
+    if told := tell_credentials(config):
+        warnings.warn(told, UserWarning, stacklevel=2)
     contents = BundleContents(
         entry=entry,
         seed_key=options.seed_key,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from reproof.bundle.config import plain_config, refuse_code, with_seed
+from reproof.bundle.config import plain_config, refuse_code, tell_credentials, with_seed
 from reproof.errors import BundleError
 
 
@@ -30,3 +30,11 @@ def test_a_seed_is_replaced_in_a_copy() -> None:
     config = {"training": {"seed": 1, "lr": 0.1}, "x": 2}
     assert with_seed(config, "training.seed", 5) == {"training": {"seed": 5, "lr": 0.1}, "x": 2}
     assert config["training"] == {"seed": 1, "lr": 0.1}
+
+
+def test_what_looks_like_a_credential_is_told() -> None:
+    """The configuration is kept as it is, so whoever shares the bundle has to know; the value is not repeated."""
+    told = tell_credentials({"a": 1, "log": [{"api_key": "abcdef123456"}], "db": "mysql://me:hunter2@db/x"})
+    assert told.startswith("config.yaml holds what looks like a credential, log.0.api_key and 1 more: ")
+    assert "hunter2" not in told
+    assert not tell_credentials({"model": {"pad_token": "<pad>"}, "key": "value"})

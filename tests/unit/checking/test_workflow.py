@@ -22,10 +22,11 @@ from reproof.checking.workflow import (
 from reproof.cli.check_progress import describe
 from reproof.cli.check_text import describe_changes, describe_failures, describe_search
 from reproof.cli.suggestions import suggest
+from reproof.entropy.plan import Plan
 from reproof.errors import LaunchError, UsageError
 from reproof.explain.search import Explanation
 from reproof.launch.folders import FolderChange
-from reproof.launch.processes import FinishedRun
+from reproof.launch.processes import FinishedRun, RunRequest
 from reproof.schema import Comparison, Difference
 
 
@@ -83,6 +84,24 @@ class TestRequest:
         pair = dataclasses.replace(request, num_runs=2, tolerance=None, artifacts=())
         assert make_run(pair, here, 1).trace.name == "candidate"
         assert make_run(pair, here, 1).options == ("--quiet",)
+
+    def test_what_programs_printed_is_forgotten_however_a_check_ends(
+        self, here: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """It is kept for experiments alone: one that is interrupted leaves none."""
+        line = '{"place":0,"key":"os.popen@a.py:4","kind":"os-entropy","source":"os.popen"}\n[[0,"hunter2"]]\n'
+
+        def run(_workplace: object, requests: list[RunRequest], **_options: object) -> None:
+            assert [request.plan for request in requests] == [Plan(keeps_printed=True)] * 2
+            requests[0].trace.mkdir()
+            (requests[0].trace / "rank0.entropy").write_text(line, encoding="utf-8")
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(workflow.Workplace, "run", run)
+        with pytest.raises(KeyboardInterrupt):
+            check("train.py", keep=here / "traces")
+        assert "hunter2" not in (here / "traces" / "baseline" / "rank0.entropy").read_text(encoding="utf-8")
+        assert make_run(CheckRequest(command=("train.py",), explains=False), here, 0).plan is None
 
 
 class TestTraceFolders:

@@ -62,11 +62,11 @@ def find_continuation(whole: StepReader, resumed: StepReader, last: int) -> Cont
 
 
 def pair_models(whole: StepReader, resumed: StepReader, last: int) -> dict[str, str]:
-    """Return what models of the resumed run are called in the uninterrupted one, where that has made more of a class.
+    """Return what models of the resumed run are called in the uninterrupted one, where a class has several.
 
-    A fresh start may try several initialisations, and each evaluation take a copy of the model: then the numbers of the
-    models differ. The state tells which is which, that of a model before some step, all of it; those that are made
-    later follow in order.
+    A fresh start may try several initialisations, and each evaluation take a copy of the model; a resumed run may call
+    them in another order: then the numbers of the models differ. The state tells which is which, that of a model before
+    some step, all of it, and whether it is trained; those that are made later follow in order.
 
     Args:
         whole: The uninterrupted run.
@@ -77,12 +77,17 @@ def pair_models(whole: StepReader, resumed: StepReader, last: int) -> dict[str, 
     ours = _group_by_model(initial)
     theirs = _group_by_model(whole.names_before(last + 1))
     counts = _count_kinds(initial), _count_kinds(whole.names_before(last + 1))
-    more = {kind for kind, count in counts[0].items() if counts[1][kind] > count}
+    several = {kind for kind, count in counts[0].items() if counts[1][kind] >= max(count, 2)}
+    trained = [
+        {match[0] for e in reader.trace.events if e.stage == "gradient" and (match := MODEL.match(e.name))}
+        for reader in (resumed, whole)
+    ]
     pairs = [
         (model, other)
         for model, names in ours.items()
         for other in theirs
-        if model.partition("#")[0] == other.partition("#")[0] in more
+        if model.partition("#")[0] == other.partition("#")[0] in several
+        and (model in trained[0]) == (other in trained[1])
         and {name.removeprefix(model) for name in names} <= {name.removeprefix(other) for name in theirs[other]}
     ]
     names = {name for _, other in pairs for name in theirs[other]}
@@ -95,11 +100,16 @@ def pair_models(whole: StepReader, resumed: StepReader, last: int) -> dict[str, 
                 found[model] = other
         if len(found) >= len(best):
             best, best_step = found, step
+    for model in ours:  # lost, or seen in the state after the update: where as many are made, one is left for it
+        kind, _, number = model.partition("#")
+        if model not in best and counts[0][kind] == counts[1][kind]:
+            left = [other for other in theirs if other.partition("#")[0] == kind and other not in best.values()]
+            best[model] = model if model in left else left[0]
     kinds = {model.partition("#")[0] for model in best}
     made = [_count_kinds(reader.names_before(step + 1)) for reader, step in ((whole, best_step), (resumed, 0))]
     for model in _group_by_model(resumed.names_before(resumed.trace.num_steps + 1)):
         kind, _, number = model.partition("#")
-        if kind in kinds and model not in best:  # made later, as copies for an evaluation are
+        if kind in kinds and model not in best and counts[0][kind] < counts[1][kind]:  # made later, as copies are
             best[model] = f"{kind}#{int(number or 1) + made[0][kind] - made[1][kind]}"
     return {model: other for model, other in best.items() if model != other}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING
 
 from reproof.checking.resuming.evidence import list_names
@@ -31,7 +32,7 @@ def find_in_rng(resumption: Resumption) -> Iterator[MissingPiece]:
     for source in sorted(differing):
         name = name_generator(source)
         is_set = resumption.was_loaded("rng", "cuda" if name.startswith("cuda") else name)
-        if moves(whole, source, start) and not is_set and not (name == "torch" and draws_by_new_pass(resumption)):
+        if enters(resumption, source) and not is_set and not (name == "torch" and draws_by_new_pass(resumption)):
             names.append(name)
     if names and resumption.tally.first is not None:
         known = "" if resumption.loaded is None else ", and it was not set from a checkpoint"
@@ -40,7 +41,7 @@ def find_in_rng(resumption: Resumption) -> Iterator[MissingPiece]:
 
 
 def find_overwritten_rng(resumption: Resumption) -> Iterator[MissingPiece]:
-    """Find generators that were set from a checkpoint, and drawn from or seeded before the training went on."""
+    """Find generators that are elsewhere: set, and drawn from or seeded before the training went on, for instance."""
     whole, start = resumption.whole, resumption.start
     names = [
         name_generator(source)
@@ -48,10 +49,9 @@ def find_overwritten_rng(resumption: Resumption) -> Iterator[MissingPiece]:
         if moves(whole, source, start)
     ]
     if names:
-        why = (
-            f"after step {start} the state of {list_names(tuple(names))} is not the same, although it was set:"
-            " something draws between, as a new pass over the data does"
-        )
+        is_set = any(resumption.was_loaded("rng", "cuda" if name.startswith("cuda") else name) for name in names)
+        told = ", although it was set: something draws between, as a new pass over the data does" if is_set else ""
+        why = f"after step {start} the state of {list_names(tuple(names))} is not the same{told}"
         yield resumption.make("rng", why, tuple(names))
 
 
@@ -64,6 +64,24 @@ def draws_by_new_pass(resumption: Resumption) -> bool:
 def differing_rng(a: dict[int, int], b: dict[int, int]) -> set[int]:
     """Return the global generators whose states differ; those of loaders are read when a pass over the data begins."""
     return {source for source in a.keys() & b.keys() if a[source] != b[source] and source < RNG_LOADER}
+
+
+def enters(resumption: Resumption, source: int) -> bool:
+    """Whether what a training draws from a generator may be why it parts from the uninterrupted one where it does.
+
+    Each pass of a `DataLoader` draws a number that it seeds workers with, whether it has any or shuffles. So a state
+    that moves there alone explains batches that are not as they were, unless they are those of an earlier step; what
+    else differs it explains if it moves within passes, too.
+    """
+    first = resumption.tally.first
+    if first is None or not moves(resumption.whole, source, resumption.start):
+        return False
+    position = resumption.position
+    if resumption.first_step("batch") <= first.step and (position is None or position.repeated_step is None):
+        return True
+    states = [resumption.whole.rng(step).get(source) for step in range(first.step - 2, first.step + 2)]
+    moved = [a is not None and b is not None and a != b for a, b in itertools.pairwise(states)]
+    return moved[1] and (moved[0] or moved[2] or resumption.whole.trace.num_steps <= first.step + 1)
 
 
 def moves(whole: StepReader, source: int, start: int) -> bool:

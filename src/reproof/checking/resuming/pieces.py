@@ -8,6 +8,7 @@ tells apart pieces that the digests alone cannot.
 
 from __future__ import annotations
 
+import itertools
 import math
 from typing import TYPE_CHECKING, Final
 
@@ -16,12 +17,21 @@ from reproof.checking.resuming.evidence import list_names
 from reproof.checking.resuming.inputs import find_in_data, find_in_rng, find_overwritten_rng
 from reproof.checking.resuming.steps import is_beside
 from reproof.comparison.details import PairReader
+from reproof.comparison.growth import read_loss
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from reproof.checking.resuming.evidence import MissingPiece, Resumption
     from reproof.comparison.tally import Pair
+
+OF_ITERABLE: Final = "save what the dataset counts, buffers and draws from, as a state_dict() of it, and set that again"
+
+SAME_RATIO: Final = 1e-5
+"""Ratios of losses that are closer than this have the same factor: what rounding makes of it in a few steps is less."""
+
+NUM_RATIOS: Final = 3
+"""Steps whose losses are looked at: a factor that follows a count may change in one of them."""
 
 
 def find_missing(resumption: Resumption) -> tuple[MissingPiece, ...]:
@@ -67,12 +77,30 @@ def find_in_loss(resumption: Resumption) -> Iterator[MissingPiece]:
     ratio = find_ratio(resumption, pair)
     equal = f"in step {pair.step} batch and outputs are the same, the loss is"
     is_power = ratio is not None and ratio > 0 and math.frexp(ratio)[0] == 0.5  # noqa: PLR2004  # the mantissa of a power of two
-    if ratio is not None and (resumption.classes("scaler") if resumption.loaded is not None else is_power):
+    is_known = resumption.classes("scaler") if resumption.loaded is not None else is_power
+    if ratio is not None and (is_known or scales(resumption, pair.step)):
         is_harmless = resumption.first_step("update", "model") == math.inf
         told = "; the parameters stay the same, as factors that are powers of two allow" if is_harmless else ""
-        yield resumption.make("scaler", f"{equal} {ratio:g} times as large: it is scaled by another factor{told}")
+        by_hand = None if is_known else "save the factor that the loss is multiplied by, and what it follows"
+        why = f"{equal} {ratio:g} times as large: it is scaled by another factor{told}"
+        yield resumption.make("scaler", why, fix=by_hand)
     elif not any(find_in_rng(resumption)):  # random numbers may enter the loss
-        yield resumption.make("counter", f"{equal} not: what else enters it, such as a weight that follows the epoch?")
+        why = f"{equal} not: what else enters it, such as a weight that follows the epoch, or a running average?"
+        yield resumption.make("counter", why)
+
+
+def scales(resumption: Resumption, step: int) -> bool:
+    """Whether the loss is that of the other run but for a factor that the gradients do not have.
+
+    Then the parameters are the same but for rounding, and in one of the next steps the losses have the same ratio. A
+    weight in the loss changes what is learned.
+    """
+    whole, resumed = resumption.whole.trace, resumption.resumed.trace
+    last = min(step + NUM_RATIOS, whole.num_steps, resumption.start + resumed.num_steps)
+    pairs = [(read_loss(whole, n), read_loss(resumed, n - resumption.start)) for n in range(step, last)]
+    ratios = [b / a for a, b in pairs if a and b and math.isfinite(b / a)]
+    others = [ratio for ratio in ratios if not math.isclose(ratio, 1, rel_tol=SAME_RATIO)]
+    return any(math.isclose(a, b, rel_tol=SAME_RATIO) for a, b in itertools.pairwise(others))
 
 
 def find_ratio(resumption: Resumption, pair: Pair) -> float | None:
@@ -207,6 +235,9 @@ def find_unexplained(resumption: Resumption) -> Iterator[MissingPiece]:
         yield from found
     elif pair.event.detail == "order" and resumption.position is not None:
         yield from find_in_order(resumption)
+    elif pair.event.stage == "batch" and "(iterable)" in pair.event.name:
+        why = f"what an iterable dataset yields differs in step {pair.step}: its place, its buffer or its own generator"
+        yield resumption.make("sampler-position", why, fix=OF_ITERABLE)
     else:
         where = f"{pair.event.stage} {pair.event.name} in step {pair.step}"
         yield resumption.make("other", f"{where} differs, and all state that was recorded before it is the same")

@@ -7,6 +7,7 @@ Seen is what `subprocess` collects (`run`, `check_output`, `getoutput`, `Popen.c
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -14,6 +15,7 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Final
 
 from reproof.entropy.interception import Tap
+from reproof.entropy.printed import PRINTING, digest_printed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
     from reproof.schema import CauseKind
 
 MAX_CHARACTERS: Final = 1 << 20
-"""More than that is not kept, and cannot be replayed."""
+"""Of more than that the digest alone is kept, and it cannot be replayed."""
 
 ASKING: Final = frozenset({"subprocess", "os"})
 KINDS: Final[dict[CauseKind, tuple[str, ...]]] = {
@@ -59,6 +61,7 @@ def install(interceptor: Interceptor) -> None:
 def tap_communicate(interceptor: Interceptor) -> None:
     """Tap the method by which `subprocess` collects output."""
     original = subprocess.Popen.communicate
+    keep = keep_whole if interceptor.plan.keeps_printed else digest_printed
 
     def communicate(process: Any, *args: Any, **kwargs: Any) -> Any:
         return original(process, *args, **kwargs)
@@ -69,11 +72,11 @@ def tap_communicate(interceptor: Interceptor) -> None:
 
     def make(kind: CauseKind) -> Callable[..., Any]:
         tap = Tap(
-            source="subprocess",
+            source=PRINTING[0],
             kind=kind,
             python=ASKING,
             applies=lambda process, *_args, **_kwargs: bool(process.stdout or process.stderr),
-            encode=lambda found: [to_json(one) for one in found],
+            encode=lambda found: keep([to_json(one) for one in found]),
             decode=decode,
             stands_in=True,
         )
@@ -94,14 +97,13 @@ def tap_communicate(interceptor: Interceptor) -> None:
 
 
 def to_json(output: Any) -> Any:
-    """Return output as JSON has it: text as it is, bytes in a list.
-
-    Raises:
-        ValueError: If it is too long.
-    """
-    if output is not None and len(output) > MAX_CHARACTERS:
-        raise ValueError(f"{len(output)} characters of output")
+    """Return output as JSON has it: text as it is, bytes in a list."""
     return [bytes(output).decode("latin-1")] if isinstance(output, (bytes, bytearray)) else output
+
+
+def keep_whole(value: Any) -> Any:
+    """Return what is written of a value that may be replayed: itself, or its digest if it is too long."""
+    return value if len(json.dumps(value)) <= MAX_CHARACTERS else digest_printed(value)
 
 
 def to_output(recorded: Any) -> Any:
@@ -140,6 +142,7 @@ class Output:
 def tap_popen(interceptor: Interceptor) -> None:
     """Tap what is read from `os.popen`."""
     original = os.popen
+    keep = keep_whole if interceptor.plan.keeps_printed else digest_printed
 
     def popen(cmd: str, mode: str = "r", buffering: int = -1) -> Any:
         stream = original(cmd, mode, buffering)
@@ -151,7 +154,8 @@ def tap_popen(interceptor: Interceptor) -> None:
                 read(*args)
                 return recorded
 
-            made = Tap(source="os.popen", kind=find_kind(cmd), python=ASKING, decode=decode, stands_in=True)
+            kind = find_kind(cmd)
+            made = Tap(source=PRINTING[1], kind=kind, python=ASKING, encode=keep, decode=decode, stands_in=True)
             return interceptor.tap(read, made)
 
         return Output(stream, tap)

@@ -296,6 +296,64 @@ class TestMissingPieces:
         whole = write("a", first(0) + step(1), step(2, loss=8.0), step(3), rng=[5, 6, 7])
         assert self.pieces(whole, write("b", first(1) + step(2, loss=3.0), step(3), rng=[1, 2])) == ["rng"]
 
+    @pytest.mark.parametrize("notes", [(None, None), ((), ())])
+    @pytest.mark.parametrize(("losses", "expected"), [((2.4, 1.5, 3.0), "scaler"), ((2.4, 1.6, 3.1), "counter")])
+    def test_a_loss_scaled_by_hand(self, write: Any, notes: Any, losses: tuple[float, ...], expected: str) -> None:
+        """The loss keeps the ratio, whatever the factor: the training learns the same but for rounding."""
+        whole = write("a", first(0) + step(1), step(2, loss=8.0), step(3, loss=5.0), step(4, loss=10.0))
+        steps = [step(f"{n} rounded", loss=loss) for n, loss in enumerate(losses)]
+        assert self.pieces(whole, write("b", first(1) + steps[0], *steps[1:]), notes) == [expected]
+
+    def test_a_generator_that_only_a_new_pass_draws_from(self, write: Any) -> None:
+        """A loader draws a number for its workers even if it has none: that explains other batches first of all."""
+        orders = [(0, 1), (2, 3), (1, 3), (0, 2), (3, 0), (1, 2)]
+
+        def steps(begin: int, *, shift: int = 0, **other: Any) -> list[list[Word]]:
+            words = [
+                [("batch", "loader0(4) indices", orders[n - shift]), *step(n + 1, **(other if n == begin else {}))]
+                for n in range(begin, 6)
+            ]
+            return [[*first(begin), *words[0]], *words[1:]]
+
+        whole = write("a", *steps(0), rng=[5, 5, 6, 6, 7, 7])
+        fresh = [1, 1, 2, 2]
+        for number, (other, expected) in enumerate(
+            [({"loss": 3.0}, "counter"), ({"gradient": "h"}, "other"), ({"output": "p"}, "rng")]
+        ):
+            resumed = write(f"b{number}", *steps(2, **other), rng=fresh)
+            assert compare_resumed(whole, resumed, 2, 5, (None, None))[1].missing[0].piece == expected
+        earlier = write("c", *steps(2, shift=2), rng=fresh)
+        assert [p.piece for p in compare_resumed(whole, earlier, 2, 5, (None, None))[1].missing] == ["counter"]
+        orders[2:] = [(3, 1), (2, 0), (0, 1), (3, 2)]
+        assert compare_resumed(whole, write("d", *steps(2), rng=fresh), 2, 5, (None, None))[1].missing[0].piece == "rng"
+
+    def test_what_an_iterable_dataset_yields(self, write: Any) -> None:
+        """Nothing that is recorded tells of its place, so it is named where only its batches are others."""
+
+        def brought(content: str, number: int) -> list[Word]:
+            return [("batch", "loader0(iterable)[0]", content), *step(number)]
+
+        whole = write("a", first(0) + brought("a", 1), brought("b", 2), brought("c", 3))
+        resumed = write("b", first(1) + brought("x", 8), brought("y", 9))
+        assert self.pieces(whole, resumed) == ["sampler-position"]
+
+    def test_models_that_are_called_in_another_order(self, write: Any) -> None:
+        """A model is known by its state, and by whether it is trained, not by which of its class is called first."""
+
+        def start(net: object, target: object, names: tuple[str, str]) -> list[Word]:
+            return [("init", f"{names[0]}.weight", net), ("init", f"{names[1]}.weight", target)]
+
+        def one(weight: int, name: str, **more: Any) -> list[Word]:
+            return [(stage, word.replace("Net", name, 1), content) for stage, word, content in step(weight, **more)]
+
+        ways = ("Net#2", "Net"), ("Net", "Net#2")
+        sync: Word = ("update", "Net.weight", 2)
+        whole = write("a", start(0, 0, ways[0]) + one(1, "Net#2"), [*one(2, "Net#2"), sync], one(3, "Net#2"))
+        for number, (target, expected) in enumerate([(2, []), (9, ["ema"])]):
+            resumed = write(f"b{number}", start(2, target, ways[1]) + one(3, "Net"))
+            comparison, finding = compare_resumed(whole, resumed, 2, 5, (None, None))
+            assert [piece.piece for piece in finding.missing] == expected, comparison.first
+
     def test_the_second_of_two_optimizers(self, write: Any) -> None:
         """Its first step comes later, and its counts begin anew there."""
 
