@@ -371,7 +371,7 @@ def test_the_end_of_a_clock_goes_on_from_the_earlier_run(
 def test_children_have_ledgers_of_their_own(
     method: str, tmp_path: Path, run: Run, write: Callable[[str], None]
 ) -> None:
-    """What a child process reads is noted under its number and replayed to the same child; so is what it leaves alone."""
+    """What a child process reads is noted under its number and replayed to it; also what it leaves alone."""
     write("""
         import multiprocessing as mp, os, random, sys, time
         def work(number, pipe):
