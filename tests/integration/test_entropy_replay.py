@@ -283,6 +283,24 @@ def test_what_nobody_seeded_is_noted_where_it_is_read(
     assert not sources(tmp_path)[f"torch.{name}@script.py:5"].values
 
 
+def test_temporary_names_are_replayed_within_a_folder_whose_name_is_taken(
+    tmp_path: Path, run: Run, write: Callable[[str], None]
+) -> None:
+    """The earlier run's folder is still there: the new one gets another name, and its files the names of that run."""
+    write("""
+        import os, tempfile
+        folder = tempfile.mkdtemp(dir=".")
+        print([os.path.basename(tempfile.mkstemp(dir=folder)[1]) for _ in range(3)])
+    """)
+    first = run("a")
+    assert run("b") != first
+    assert run("c", replay(tmp_path)) == first
+    assert {key: source.kind for key, source in sources(tmp_path).items() if "start" not in key} == {
+        "tempfile@script.py:3": "os-entropy",
+        "tempfile@script.py:4": "os-entropy",
+    }
+
+
 def test_torch_generators_are_recorded_and_replayed(tmp_path: Path, run: Run, write: Callable[[str], None]) -> None:
     """The first state of PyTorch's generator, `torch.seed()` and `Generator.seed()` are replayed, and so are draws."""
     write("""
