@@ -284,6 +284,24 @@ def test_what_nobody_seeded_is_noted_where_it_is_read(
     assert not sources(tmp_path)[f"torch.{name}@script.py:5"].values
 
 
+def test_temporary_names_are_replayed_within_a_folder_whose_name_is_taken(
+    tmp_path: Path, run: Run, write: Callable[[str], None]
+) -> None:
+    """The earlier run's folder is still there: the new one gets another name, and its files the names of that run."""
+    write("""
+        import os, tempfile
+        folder = tempfile.mkdtemp(dir=".")
+        print([os.path.basename(tempfile.mkstemp(dir=folder)[1]) for _ in range(3)])
+    """)
+    first = run("a")
+    assert run("b") != first
+    assert run("c", replay(tmp_path)) == first
+    assert {key: source.kind for key, source in sources(tmp_path).items() if "start" not in key} == {
+        "tempfile@script.py:3": "os-entropy",
+        "tempfile@script.py:4": "os-entropy",
+    }
+
+
 def test_torch_generators_are_recorded_and_replayed(tmp_path: Path, run: Run, write: Callable[[str], None]) -> None:
     """The first state of PyTorch's generator, `torch.seed()` and `Generator.seed()` are replayed, and so are draws."""
     write("""
@@ -372,11 +390,12 @@ def test_the_end_of_a_clock_goes_on_from_the_earlier_run(
 def test_children_have_ledgers_of_their_own(
     method: str, tmp_path: Path, run: Run, write: Callable[[str], None]
 ) -> None:
-    """What a child process reads is noted under its number and replayed to the same child."""
+    """What a child process reads is noted under its number and replayed to it; also what it leaves alone."""
     write("""
         import multiprocessing as mp, os, random, sys, time
         def work(number, pipe):
-            pipe.send((number, random.random(), os.urandom(4), time.time(), random.Random().random()))
+            drawn = random.random() if number else None
+            pipe.send((number, drawn, os.urandom(4), time.time(), random.Random().random()))
         if __name__ == "__main__":
             context = mp.get_context(sys.argv[1])
             for number in range(2):
@@ -388,7 +407,9 @@ def test_children_have_ledgers_of_their_own(
     """)
     first = run("a", None, method)
     assert read_ledgers(tmp_path / "a").keys() == {"0", "0.1", "0.2"}
-    assert [len(sources(tmp_path, process)["os.urandom@script.py:4"].values) for process in ("0.1", "0.2")] == [1, 1]
+    assert [len(sources(tmp_path, process)["os.urandom@script.py:5"].values) for process in ("0.1", "0.2")] == [1, 1]
+    states = [sources(tmp_path, process)["random@start"] for process in ("0.1", "0.2")]
+    assert [[note["note"] for note in state.notes] for state in states] == [["unused"], []]
     assert run("b", replay(tmp_path), method) == first
 
 
@@ -406,6 +427,8 @@ def test_a_child_forked_by_hand_keeps_what_it_read(tmp_path: Path, run: Run, wri
     run("a")
     reads = [sources(tmp_path, process)["os.urandom@script.py:6"].values for process in ("0.1", "0.2")]
     assert [len(values) for values in reads] == [20, 20]
+    states = [sources(tmp_path, process)["random@start"] for process in ("0.1", "0.2")]
+    assert [[note["note"] for note in state.notes] for state in states] == [["unused"], ["unused"]]
 
 
 def test_a_killed_run_keeps_its_ledger(

@@ -214,20 +214,24 @@ def note_disorder(command: tuple[str, ...]) -> None:
 
 
 def note_misplaced(context: click.Context, script: str, arguments: Iterable[str]) -> None:
-    """Say on standard error which options of ours come after the script: they are the script's.
+    """Say on standard error which options of ours come after the script: they are the script's."""
+    for name in find_misplaced(context, script, arguments):
+        told = f"{name} comes after {script} and goes to the script; write it before {script} if it is for reproof"
+        click.echo(f"reproof: note: {told}", err=True)
 
-    A script that has an option of that name is meant by it.
+
+def find_misplaced(context: click.Context, script: str, arguments: Iterable[str]) -> list[str]:
+    """Return the names of options of ours among a script's arguments.
+
+    A script that has an option of that name is meant by it; one that cannot be read tells nothing.
     """
     try:
         text = Path(script).read_text(encoding="utf-8", errors="replace")
     except OSError:
-        return
+        return []
     ours = {name for given in context.command.params for name in given.opts if name.startswith("--")}
     names = dict.fromkeys(word.partition("=")[0] for word in arguments)
-    for name in names:
-        if name in ours and name not in text:
-            told = f"{name} comes after {script} and goes to the script; write it before {script} if it is for reproof"
-            click.echo(f"reproof: note: {told}", err=True)
+    return [name for name in names if name in ours and name not in text]
 
 
 def spell_options(context: click.Context, **changes: object) -> list[str]:

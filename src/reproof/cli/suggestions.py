@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 import click
 
 from reproof.cli.lines import printable
+from reproof.cli.options import find_misplaced
 from reproof.entropy.ledger import read_ledgers
 from reproof.launch.command import find_script, own_arguments, spell_plain
 
@@ -22,6 +23,9 @@ FINER_LEVELS: Final[dict[Level, dict[str, Level]]] = {
 """By level and stage of the first divergence, the level that tells more of it: other stages have no parts."""
 
 PARTS: Final[dict[Level, str]] = {"modules": "which module it is", "ops": "which operation it is"}
+
+REFUSED: Final = 2
+"""Exit code of a script that does not know one of its arguments."""
 
 MOVES: Final = ("cwd",)
 """Variations under which the script does not run in the user's folder."""
@@ -76,9 +80,10 @@ def suggest_for_inconclusive(request: CheckRequest, result: CheckResult, spell: 
 
 def suggest_for_failure(request: CheckRequest, result: CheckResult, spell: Speller) -> list[str]:
     """Return what to do where the script failed in some run."""
-    ours = find_misplaced(request.command)
-    if ours is not None:
-        return [f"{ours} stands after the script and was given to it: options of reproof go before the script"]
+    context, script = click.get_current_context(silent=True), find_script(request.command)
+    if context is not None and script is not None and any(run.exit_code == REFUSED for run in result.runs):
+        for ours in find_misplaced(context, script, own_arguments(request.command)):
+            return [f"{ours} stands after the script and was given to it: options of reproof go before the script"]
     if any(line.startswith("EOFError") for run in result.runs for line in run.last_lines(1)):
         return ["the script reads standard input, which a terminal gives to no run: reproof check ... < FILE"]
     moved = [name for name in MOVES if name in request.variations]
@@ -89,15 +94,6 @@ def suggest_for_failure(request: CheckRequest, result: CheckResult, spell: Spell
         left = [name for name in request.variations if name not in moved]
         return [comment(spell(vary=",".join(left) or None), f"it fails only with {', '.join(moved)} varied")]
     return [comment(spell_plain(request.command), "it must come to its end first")]
-
-
-def find_misplaced(command: tuple[str, ...]) -> str | None:
-    """Return an option of `check` among a script's own arguments, or None."""
-    context = click.get_current_context(silent=True)
-    known = {name for option in context.command.params for name in option.opts} if context is not None else set()
-    return next(
-        (word for word in own_arguments(command) if word.startswith("--") and word.partition("=")[0] in known), None
-    )
 
 
 def comment(words: list[str], reason: str) -> str:

@@ -178,7 +178,7 @@ class Taps:
         # exit handlers: so its ledger is closed by a finalizer, and `os._exit` itself writes what is left.
         os.register_at_fork(before=self._count_child, after_in_child=self._enter_child)
         multiprocessing.util.register_after_fork(self, Taps._close_at_exit)
-        atexit.register(self.interceptor.flush)  # a child that is forked by hand may end like its parent
+        atexit.register(self.close)  # a child that was spawned, or forked by hand, may end like its parent
         leave = os._exit  # documented, in spite of its name
 
         def leave_written(status: int) -> None:
@@ -186,6 +186,7 @@ class Taps:
             self.interceptor.flush()
             if self.follower is not None:
                 self.follower.leave(status)
+            self.close()
             leave(status)
 
         replace_function(os, "_exit", leave_written)

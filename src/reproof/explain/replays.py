@@ -58,16 +58,17 @@ class Replays:
             removals.next_files[key] = removals.next_files.get(key, ()) + files
         return any(more.values())
 
-    def is_proven(self, needed: tuple[Suspect, ...]) -> bool:
+    def is_proven(self, needed: tuple[Suspect, ...], *, is_racing: bool = False) -> bool:
         """Whether these alone take the divergence away: that nothing else was seen to differ is no proof.
 
         The hash seed without a line that depends on it must do so twice, and the candidate's must give the candidate
         again: it always differs, so that it is blamed where stray memory or a race has come out the same by chance. The
-        same holds where the rest of the step differs by computing.
+        same holds where the rest of the step differs by computing, and where processes race with each other.
         """
         trial = self.by_choice.get(needed)
         agrees = self.explains(needed) if trial is None else self.inquiry.agrees(trial)
-        is_seen = all(suspect.key != HASH_SEED for suspect in needed) and not self.inquiry.differs_anyway
+        is_seen = all(suspect.key != HASH_SEED for suspect in needed) and not is_racing
+        is_seen = is_seen and not self.inquiry.differs_anyway
         return agrees and (is_seen or (self.explains(needed) and self._gives_candidate()))
 
     def _gives_candidate(self) -> bool:

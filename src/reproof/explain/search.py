@@ -18,7 +18,7 @@ from reproof.explain.hypotheses import (
     FILES_OUTSIDE,
     OF_LATER_EVENT,
     find_causes,
-    suspect_timers,
+    suspect_unrepeatable,
 )
 from reproof.explain.inquiry import Inquiry, Removals, open_inquiry
 from reproof.explain.laboratory import BudgetSpentError, Laboratory, Setting, Trial
@@ -220,6 +220,6 @@ def is_same_event(one: Difference, other: Difference) -> bool:
 
 
 def explain_computing(inquiry: Inquiry) -> list[Cause]:
-    """Return the causes of a divergence that no source in the ledger explains; timers if none of them is confirmed."""
+    """Return the causes of a divergence that no source in the ledger explains; else what cannot be repeated."""
     causes = find_causes((FILES_OUTSIDE, *BY_COMPUTING), inquiry)
-    return causes if any(cause.confirmed for cause in causes) else [*suspect_timers(inquiry), *causes]
+    return causes if any(cause.confirmed for cause in causes) else [*suspect_unrepeatable(inquiry), *causes]

@@ -27,10 +27,13 @@ def drop_earlier(baseline: FileOutput, candidate: FileOutput) -> FileOutput:
     if not candidate.was_there:
         return candidate
     before, after = _group(baseline.parts), _group(candidate.parts)
-    kept: list[Part] = []
-    for series, parts in after.items():
-        kept += _drop_from_series(before.get(series, []), parts, was_there=baseline.was_there)
-    return replace(candidate, parts=tuple(kept))
+    kept = {
+        series: _drop_from_series(before.get(series, []), parts, was_there=baseline.was_there)
+        for series, parts in after.items()
+    }
+    if kept == after:
+        return candidate
+    return replace(candidate, parts=tuple(part for parts in kept.values() for part in parts))
 
 
 def _drop_from_series(before: Sequence[Part], after: Sequence[Part], *, was_there: bool) -> list[Part]:

@@ -124,9 +124,22 @@ class TestFailedRuns:
         (line,) = suggest_for(self.make_failed(0, 1), variations=("cwd", "threads"))
         assert line == "check vary=threads    # it fails only with cwd varied"
 
-    def test_an_option_of_ours_after_the_script_is_told(self) -> None:
-        """It was given to the script, which may not know it."""
-        request = CheckRequest(command=("train.py", "--runs=3"))
+    @pytest.mark.parametrize(
+        ("text", "exit_code", "told"),
+        [
+            ("print(1)", 2, "--runs stands after the script"),
+            ("print(1)", 1, "python "),
+            ("parser.add_argument('--runs')", 2, "python "),
+        ],
+        ids=["refused", "another error", "an option of the script's own"],
+    )
+    def test_an_option_of_ours_after_the_script_is_told(
+        self, text: str, exit_code: int, told: str, tmp_path: Path
+    ) -> None:
+        """It was given to the script, which may not know it; of any other error it is not the reason."""
+        script = tmp_path / "train.py"
+        script.write_text(text, encoding="utf-8")
+        request = CheckRequest(command=(str(script), "--runs=3"))
         with click.Context(check_command):
-            (line,) = suggest(request, self.make_failed(2, 2), spell)
-        assert line.startswith("--runs=3 stands after the script")
+            (line,) = suggest(request, self.make_failed(exit_code, exit_code), spell)
+        assert line.startswith(told)

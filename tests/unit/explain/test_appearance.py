@@ -17,7 +17,7 @@ HARMLESS = [
     (GENERATOR, 'run = f"run-{np.random.default_rng().integers(9)}"'),
     (GENERATOR, "print(np.random.default_rng().integers(9))"),
     ("os-entropy os.urandom", 'name = f"{uuid.uuid4().hex[:4]}"'),
-    ("unseeded-generator random.Random", "with tempfile.TemporaryDirectory() as folder:\n    pass"),
+    ("os-entropy tempfile", "with tempfile.TemporaryDirectory() as folder:\n    pass"),
     ("wall-clock time.time", "log.info('%s', time.time() - start)"),
     (LISTING, "names = sorted(os.listdir(folder))"),
     (LISTING, "counts = {e.name: len(os.listdir(e.path)) for e in entries if e.is_dir()}"),

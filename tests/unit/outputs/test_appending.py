@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from reproof.outputs.appending import drop_earlier
@@ -56,3 +58,10 @@ def test_names_are_those_of_the_baseline() -> None:
     """So that line 3 of a log is held against line 1."""
     found = drop_earlier(file("1", "2", was_there=False), file("1", "2", "3", "4"))
     assert [part.name for part in found.parts] == ["line 1", "line 2"]
+
+
+def test_parts_of_a_file_that_was_written_anew_keep_their_order() -> None:
+    """Series that take turns, as ``layer 1``, ``class``, ``layer 2``, are not put in order by series."""
+    parts = tuple(part for series in ("layer", "class", "layer") for part in file("1", series=series).parts)
+    baseline = FileOutput(name="model.pt", format="torch.save", parts=parts)
+    assert drop_earlier(baseline, replace(baseline, was_there=True)).parts == parts

@@ -3,7 +3,7 @@
 - `table`: the taps of this wing, one row each
 - `turns`: who starts threads, and how experiments have them take turns
 - `queues`, `channels`, `managers`: queues of threads, of processes, and of a `multiprocessing.Manager`
-- `shared_values`: numbers that processes share
+- `shared_values`, `shared_parameters`: numbers, and parameters of models, that processes share
 - `thread_events`: `threading.Event`
 - `event_loops`: what an `asyncio` loop waits for
 - `completion`: futures, pools and loaders that give results as they come

@@ -1,6 +1,6 @@
 """Tap numbers that processes share (`multiprocessing.Value`): whoever reads one learns how far the others have come.
 
-Left out: shared arrays, numbers without a lock and tensors in shared memory, all of which are read without us.
+Left out: shared arrays and numbers without a lock, which are read without us; parameters have a file of their own.
 """
 
 from __future__ import annotations

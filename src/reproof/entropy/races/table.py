@@ -10,6 +10,7 @@ from reproof.entropy.races import (
     managers,
     pools,
     queues,
+    shared_parameters,
     shared_values,
     signals,
     tasks,
@@ -54,4 +55,5 @@ RACES: Final = (
     Row(install=tap_event_loops, after="asyncio"),
     Row(install=managers.install, after="multiprocessing.managers"),
     Row(install=shared_values.install, after="multiprocessing.sharedctypes"),
+    Row(install=shared_parameters.install, after="torch.optim.optimizer"),
 )

@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import os
 import random
+import tempfile
 import threading
 import uuid
 from typing import TYPE_CHECKING, Any, Final
@@ -60,7 +61,23 @@ def install(interceptor: Interceptor, generators: Generators) -> None:
         decode=lambda value, *_args, **_kwargs: uuid.UUID(value),
     )
     uuid.uuid1 = interceptor.tap(uuid.uuid1, uuid1)
+    tap_names(interceptor)
     tap_python_generators(interceptor, generators)
+
+
+def tap_names(interceptor: Interceptor) -> None:
+    """Tap temporary names one by one: where one is taken already, those on other lines stay the baseline's."""
+    module: Any = tempfile
+    seed = random.Random.seed  # without its tap, since the names are what is noted
+
+    def make_generator() -> random.Random:
+        generator = random.Random.__new__(random.Random)
+        seed(generator, int.from_bytes(draw_bytes(NUM_SEED_BYTES), "big"))
+        return generator
+
+    module._Random = make_generator  # noqa: SLF001  # it draws the names
+    names = module._RandomNameSequence  # noqa: SLF001  # behind `mkdtemp`, `mkstemp` and all others
+    names.__next__ = interceptor.tap(names.__next__, Tap(source="tempfile", kind="os-entropy", python=ASKING))
 
 
 def tap_python_generators(interceptor: Interceptor, generators: Generators) -> None:

@@ -21,7 +21,7 @@ from reproof.explain.hypotheses.addresses import Addresses
 from reproof.explain.hypotheses.memory import DecidingMemory, MarkedMemory
 from reproof.explain.hypotheses.operations import ChangedData, PartingOperation, UnstableOperation
 from reproof.explain.hypotheses.outside import FilesOutside
-from reproof.explain.hypotheses.races import Race, suspect_timers
+from reproof.explain.hypotheses.races import Race, suspect_unrepeatable
 from reproof.explain.hypotheses.sources import DifferingSources
 from reproof.explain.hypotheses.unseen import UnseenSource
 from reproof.explain.hypotheses.variations import VariedOperation
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from reproof.explain.inquiry import Inquiry
     from reproof.schema import Cause
 
-__all__ = ["BY_COMPUTING", "BY_READING", "FILES_OUTSIDE", "OF_LATER_EVENT", "find_causes", "suspect_timers"]
+__all__ = ["BY_COMPUTING", "BY_READING", "FILES_OUTSIDE", "OF_LATER_EVENT", "find_causes", "suspect_unrepeatable"]
 
 BY_READING: Final[tuple[Hypothesis[Any], ...]] = (VariedOperation(), DifferingSources())
 """Those where the divergence is gone when everything is replayed."""

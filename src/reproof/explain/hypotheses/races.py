@@ -11,6 +11,8 @@ from reproof.explain.hypotheses.hypothesis import Hypothesis
 from reproof.explain.suspects import Suspect, collect_suspects
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from reproof.explain.inquiry import Inquiry
     from reproof.explain.laboratory import Trial
     from reproof.schema import Cause
@@ -20,6 +22,9 @@ STARTED: Final = frozenset({"threading.Thread", "multiprocessing.Process", "rand
 
 COMBINED: Final = frozenset({"loss", "gradient", "update"})
 """Stages in which what threads have computed has been put together."""
+
+SHARED: Final = "parameters in shared memory"
+"""Source that is noted where an optimizer steps on parameters that other processes may hold."""
 
 TIMERS: Final = frozenset({"signal.alarm", "signal.setitimer"})
 """Sources that are noted when they interrupt a run."""
@@ -49,16 +54,19 @@ class Race(Hypothesis[tuple["Trial", "Trial"]]):
         return (one, two) if two.agrees_through(inquiry.step) else None
 
     def causes(self, inquiry: Inquiry, found: tuple[Trial, Trial]) -> list[Cause]:
-        """Name the line that waits for what they compute, if it came in another order, or that started the first."""
+        """Name the line that waits for what they compute, if it came in another order, or that started the first.
+
+        Between them comes the line that trains what other processes train.
+        """
         one, two = found
         evidence = (
             f"two runs with everything replayed in which threads take turns are identical through step {inquiry.step} "
             f"(experiments {one.number} and {two.number}); with everything replayed but threads running freely they "
             "differ"
         )
-        started = find_started(inquiry)[0]
-        awaited = find_awaited(inquiry)
-        return [inquiry.name(started if awaited is None else awaited, evidence)]
+        shared = find_unrepeatable(inquiry, {SHARED}) if share_parameters(inquiry) else []
+        named = find_awaited(inquiry) or next(iter((*shared, *find_started(inquiry))))
+        return [inquiry.name(named, evidence)]
 
 
 def find_started(inquiry: Inquiry) -> list[Suspect]:
@@ -82,8 +90,28 @@ def find_awaited(inquiry: Inquiry) -> Suspect | None:
     return min((one for one in lines if one.line is not None), key=lambda one: (one.file, one.line), default=None)
 
 
-def suspect_timers(inquiry: Inquiry) -> list[Cause]:
-    """Return the lines that started a timer which has interrupted the run: nothing can replay that."""
-    timers = collect_suspects(read_ledgers(inquiry.candidate), {}, inquiry.step, inquiry.first.label)
-    evidence = "a timer interrupted the run before it diverged; no experiment can have it do so at the same moment"
-    return [inquiry.name(timer, evidence, is_confirmed=False) for timer in timers if timer.source in TIMERS]
+def share_parameters(inquiry: Inquiry) -> bool:
+    """Whether several processes trained parameters in the same memory: then runs agree, or do not, by chance."""
+    num_processes = sum(
+        any(s.source == SHARED for s in one.values()) for one in read_ledgers(inquiry.candidate).values()
+    )
+    return num_processes > 1
+
+
+def find_unrepeatable(inquiry: Inquiry, sources: Collection[str]) -> list[Suspect]:
+    """Return the lines with one of these sources, which are the same in each run."""
+    read = collect_suspects(read_ledgers(inquiry.candidate), {}, inquiry.last_read_step, inquiry.first.label)
+    return [one for one in read if one.source in sources]
+
+
+def suspect_unrepeatable(inquiry: Inquiry) -> list[Cause]:
+    """Return the lines that started a timer which interrupted the run, or that trained what other processes train."""
+    told = dict.fromkeys(
+        TIMERS, "a timer interrupted the run before it diverged; no experiment can have it do so at the same moment"
+    )
+    if share_parameters(inquiry):
+        told[SHARED] = (
+            "several processes changed the same parameters, each when it got there; no experiment can have them do so "
+            "in the same order"
+        )
+    return [inquiry.name(one, told[one.source], is_confirmed=False) for one in find_unrepeatable(inquiry, told)]

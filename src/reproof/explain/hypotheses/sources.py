@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from reproof.explain.appearance import looks_harmless
 from reproof.explain.doors import fold_agents
 from reproof.explain.hypotheses.hypothesis import Hypothesis
+from reproof.explain.hypotheses.races import share_parameters
 from reproof.explain.hypotheses.variations import ARITHMETIC
 from reproof.explain.kinds import KINDS
 from reproof.explain.lines import Located, find_drawing_line, find_lines
@@ -55,8 +56,9 @@ class DifferingSources(Hypothesis[Needed]):
         located = tuple(locate(suspect, inquiry) for suspect in needed)
         if not replays.has_diverged() and replays.explains(()):
             return None  # even the candidate's own values do not bring the divergence back
-        is_doubtful = inquiry.differs_anyway or any(is_unseen(suspect) for suspect in needed)
-        if is_doubtful and not replays.is_proven(needed):
+        is_racing = share_parameters(inquiry)
+        is_doubtful = is_racing or inquiry.differs_anyway or any(is_unseen(suspect) for suspect in needed)
+        if is_doubtful and not replays.is_proven(needed, is_racing=is_racing):
             return None
         inquiry.removals.add(*needed)
         return Needed(suspects=needed, located=located, replays=replays)

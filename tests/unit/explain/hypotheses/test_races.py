@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from reproof.explain.hypotheses.races import Race
+from reproof.explain.hypotheses.races import Race, share_parameters, suspect_unrepeatable
 from reproof.explain.suspects import Suspect
 
 if TYPE_CHECKING:
@@ -57,3 +57,22 @@ def test_one_thread_is_tried_apart_from_several(
     start_threads(tmp_path, num_threads)
     applies = [Race(has_several=has_several).applies(make_inquiry()) for has_several in (True, False)]
     assert applies == [several, one]
+
+
+@pytest.mark.parametrize("num_processes", [1, 2])
+def test_processes_that_train_one_model_are_suspected(
+    num_processes: int, tmp_path: Path, make_inquiry: Callable[..., Any]
+) -> None:
+    """Of a single one nobody else is known to change what it trains."""
+    source = "parameters in shared memory"
+    place = {"place": 0, "key": f"{source}@a.py:7", "kind": "concurrency", "source": source, "file": "a.py", "line": 7}
+    entries = [{**place, "function": "train", "through": None}, [[0, 1]]]
+    for number in range(1, num_processes + 1):
+        (tmp_path / f"rank0.{number}.entropy").write_text("\n".join(map(json.dumps, entries)))
+    inquiry = make_inquiry()
+    assert share_parameters(inquiry) == (num_processes > 1)
+    causes = [(cause.kind, cause.line, cause.confirmed) for cause in suspect_unrepeatable(inquiry)]
+    assert causes == [("concurrency", 7, False)] * (num_processes > 1)
+    start_threads(tmp_path, 2)
+    confirmed = Race(has_several=True).test(make_inquiry(None, None))
+    assert [(cause.line, cause.confirmed) for cause in confirmed] == [(7 if num_processes > 1 else 3, True)]
