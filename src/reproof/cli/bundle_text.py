@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from reproof.bundle.records import CHOSEN
-from reproof.cli.lines import plural, printable, section
+from reproof.cli.lines import printable, section
+from reproof.schema.telling import plural
 
 if TYPE_CHECKING:
     from reproof.bundle import Bundle

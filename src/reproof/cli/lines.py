@@ -68,8 +68,3 @@ def limit(lines: tuple[str, ...]) -> list[str]:
 def printable(text: str) -> str:
     """Return a text with control characters and lone surrogates escaped, so that it cannot steer the terminal."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
-
-
-def plural(number: int, noun: str, nouns: str | None = None) -> str:
-    """Return a number with thousands separated, and its noun; `nouns` is the plural where no ``s`` makes it."""
-    return f"{number:,} {noun if number == 1 else nouns or f'{noun}s'}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import webbrowser
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from reproof.errors import TraceError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from reproof.checking.resuming import ResumeResult
     from reproof.explain.laboratory import Trial
     from reproof.explain.search import Explanation
     from reproof.report.experiments import Experiment
@@ -99,14 +101,17 @@ def write_page(
         UsageError: If `opens` without a page, or it cannot be written.
         TraceError: If a trace cannot be read.
     """
-    if target is None:
-        return
+    if target is not None:
+        _publish(target, make_report(comparison, explanation), opens=opens)
+
+
+def _publish(target: PageFile, report: Report, *, opens: bool) -> None:
     from reproof.report.page import render_page  # takes longer to import than a comparison takes
 
-    target.write(render_page(make_report(comparison, explanation)))
+    target.write(render_page(report))
     click.echo(f"page: {target.path}", err=True)
-    if opens:
-        webbrowser.open(target.path.resolve().as_uri())
+    if opens and not webbrowser.open(target.path.resolve().as_uri()):
+        click.echo("reproof: no browser was found; open the page by hand", err=True)
 
 
 def write_reproduction_page(target: PageFile | None, reproduction: Reproduction, *, opens: bool) -> None:
@@ -119,7 +124,6 @@ def write_reproduction_page(target: PageFile | None, reproduction: Reproduction,
     if target is None:
         return
     from reproof.report.certificates import add_certificate
-    from reproof.report.page import render_page
 
     report = None
     if reproduction.comparison is not None:
@@ -128,10 +132,24 @@ def write_reproduction_page(target: PageFile | None, reproduction: Reproduction,
     reference = reproduction.bundle.reference
     replicates = [] if reference is None else [replicate.metrics for replicate in reference.replicates]
     path = "" if reproduction.certificate is None else str(reproduction.certificate)
-    target.write(render_page(add_certificate(report, reproduction.to_json(), replicates, path)))
-    click.echo(f"page: {target.path}", err=True)
-    if opens:
-        webbrowser.open(target.path.resolve().as_uri())
+    _publish(target, add_certificate(report, reproduction.to_json(), replicates, path), opens=opens)
+
+
+def write_resume_page(target: PageFile | None, result: ResumeResult, command: tuple[str, ...], *, opens: bool) -> None:
+    """Write the page of a resumed training if one was asked for, as `write_page` does that of a comparison.
+
+    Raises:
+        UsageError: If it cannot be written.
+        TraceError: If a trace cannot be read.
+    """
+    if target is None:
+        return
+    from reproof.report.resumes import add_resume
+    from reproof.report.rows import make_empty
+
+    start = result.resume.continues_at
+    report = make_empty(shlex.join(command)) if start is None else make_report(result.comparison, None, start=start)
+    _publish(target, add_resume(report, result.comparison, result.resume.to_json()), opens=opens)
 
 
 def _with_maps(comparison: Comparison, causes: tuple[Cause, ...]) -> Comparison:
@@ -153,8 +171,8 @@ def refuse_opening(target: PageFile | None, *, opens: bool) -> None:
         raise UsageError("--open without a page", "name the page with --html FILE")
 
 
-def make_report(comparison: Comparison, explanation: Explanation | None) -> Report:
-    """Return the rows of a comparison of two traces.
+def make_report(comparison: Comparison, explanation: Explanation | None, *, start: int = 0) -> Report:
+    """Return the rows of a comparison of two traces; the candidate begins at step `start` of the baseline.
 
     Raises:
         UsageError: If it is of pickles of the hand-made check.
@@ -173,6 +191,7 @@ def make_report(comparison: Comparison, explanation: Explanation | None) -> Repo
         experiments=list_experiments(() if explanation is None else explanation.trials),
         notes=() if explanation is None else explanation.notes,
         was_explained=explanation is not None,
+        start=start,
     )
 
 

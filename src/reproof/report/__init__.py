@@ -17,6 +17,7 @@ in which they are used:
     output       lines of output side by side
     surroundings conditions side by side, and what the runs read from outside
     certificates a reproduced bundle: its metrics, and what had to be the same
+    resumes      a resumed training: its verdict, what it lacks, and its steps as those of the uninterrupted run
     page         rows -> one self-contained HTML file
     drawing      bars and lines of the page as SVG
     markdown     rows -> Markdown

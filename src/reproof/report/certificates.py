@@ -6,7 +6,8 @@ import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
-from reproof.report.records import CertificateRow, CoverageRow, MetricRow, Report, Span, SpreadRow, VerdictRow
+from reproof.report.records import CertificateRow, MetricRow, Report, Span, SpreadRow, VerdictRow
+from reproof.report.rows import make_empty
 from reproof.report.verdicts import GLYPHS
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def add_certificate(
     """
     certificate = describe_certificate(found, replicates, path)
     if report is None:
-        report = _make_empty(certificate.name)
+        report = make_empty(certificate.name)
     verdict = found["verdict"]
     rests_on = found["tier"] if verdict == "equivalent" else None
     headline = HEADLINES[verdict] if rests_on is None else f"{HEADLINES[verdict][:-1]}, {rests_on}ly."
@@ -100,27 +101,3 @@ def _describe_metrics(
             if is_finite
             else None,
         )
-
-
-def _make_empty(name: str) -> Report:
-    """Return a report of nothing but its name."""
-    nothing = VerdictRow(verdict="inconclusive", glyph="?", headline="", meaning=(), equal_share=0.0, bar_label="")
-    return Report(
-        command=name,
-        created="",
-        runs=("", ""),
-        verdict=nothing,
-        first=None,
-        causes=(),
-        notes=(),
-        experiments=(),
-        maps=(),
-        steps=(),
-        curves=(),
-        batch=None,
-        output=None,
-        conditions=(),
-        num_packages=0,
-        sources=(),
-        coverage=CoverageRow(num_events=0, num_tensors=0, num_steps=0, stages=(), skipped=(), structure=(), limits=()),
-    )

@@ -18,7 +18,7 @@ from reproof.errors import UsageError
 from reproof.report.drawing import draw_bar, draw_batch, draw_spread, draw_timeline
 from reproof.report.output import mark_changes
 from reproof.report.samples import draw_sample
-from reproof.schema import STAGES
+from reproof.schema.telling import plural
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -50,6 +50,7 @@ def render_page(report: Report) -> str:
         bar=draw_bar,
         batch=draw_batch,
         changed=mark_changes,
+        plural=plural,
         sample=draw_sample,
         sentence=as_sentence,
         spread=draw_spread,
@@ -65,8 +66,8 @@ def render_page(report: Report) -> str:
         rows=as_markup(spell_json(asdict(report))),
         licence=as_markup(f"uPlot {UPLOT}, https://github.com/leeoniya/uPlot, MIT License"),
         version=__version__,
-        stages=STAGES,
         has_runs=report.runs != ("", ""),
+        num_steps=max([one.num_steps for one in report.maps if one.is_main] + [report.coverage.num_steps]),
         num_differing=sum(row.differs for row in report.conditions),
     )
 

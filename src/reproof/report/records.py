@@ -72,11 +72,19 @@ class Excerpt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StageRow:
-    """The events of one stage in the step in which the runs part."""
+    """The events of one stage in the step in which the runs part.
+
+    Attributes:
+        stage: The stage.
+        compared: Those that both runs have, with a digest.
+        differing: Those of them that differ.
+        num_open: The others.
+    """
 
     stage: Stage
     compared: int
     differing: int
+    num_open: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -447,12 +455,49 @@ class CertificateRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MissingRow:
+    """A piece of state that a resumed training lacks.
+
+    Attributes:
+        piece: Its kind.
+        words: The kind in words.
+        why: How that is known.
+        fix: What to write.
+    """
+
+    piece: str
+    words: str
+    why: str
+    fix: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResumeRow:
+    """How a training was interrupted and resumed.
+
+    Attributes:
+        interrupted_at: Steps that the first part took; None if it never ran.
+        continues_at: Step of the uninterrupted run at which the resumed one goes on; None if that is not known.
+        num_restored: Parameters and buffers that were as before that step.
+        missing: What the resumed run lacks.
+    """
+
+    interrupted_at: int | None
+    continues_at: int | None
+    num_restored: int
+    missing: tuple[MissingRow, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
     """All rows.
 
     Attributes:
+        runs: Folders of the two traces; empty texts where there are no two that could be compared, and so no more rows.
         samples: Those of the divergent batch that differ, where they were kept.
-        certificate: Of a reproduced bundle; without two traces that could be compared, nothing else has rows.
+        certificate: Of a reproduced bundle.
+        resume: Of an interrupted and resumed training.
+        sides: What the two runs are called.
     """
 
     command: str
@@ -474,3 +519,5 @@ class Report:
     coverage: CoverageRow
     samples: tuple[SampleRow, ...] = ()
     certificate: CertificateRow | None = None
+    resume: ResumeRow | None = None
+    sides: tuple[str, str] = ("baseline", "candidate")

@@ -51,8 +51,8 @@ def describe_verdict(comparison: Comparison, *, was_explained: bool, command: st
     )
 
 
-def say_verdict(comparison: Comparison) -> str:
-    """Return the verdict as one sentence."""
+def say_verdict(comparison: Comparison, parting: str = "The runs part") -> str:
+    """Return the verdict as one sentence, which begins with `parting` if the runs part."""
     first = comparison.first
     if comparison.verdict == "diverged" and first is not None:
         what = f"the {first.detail} of a batch" if first.stage == "batch" and first.detail else STAGES[first.stage]
@@ -62,7 +62,7 @@ def say_verdict(comparison: Comparison) -> str:
             first.stage, f" in step {first.step:,}"
         )
         comma = "," if where or process else ""
-        return f"The runs part{where}{process}{comma} in {what}."
+        return f"{parting}{where}{process}{comma} in {what}."
     if comparison.verdict == "identical":
         return "Both runs are identical to the bit." if comparison.num_steps else "No training step was recorded."
     if comparison.verdict == "equivalent":
@@ -132,7 +132,8 @@ def _measure(comparison: Comparison) -> tuple[float, str]:
         return 1.0, told
     if first.step == 0:
         return 0.0, "◂ they differ from step 0 on"
-    share = min(1.0, first.step / max(1, comparison.num_steps))
+    num_steps = max((one.num_steps for one in comparison.steps), default=comparison.num_steps)
+    share = min(1.0, first.step / max(1, num_steps))
     told = {"output": "◂ the output differs", "final": "◂ parts after the last step"}.get(
         first.stage, f"◂ parts in step {first.step:,}"
     )
