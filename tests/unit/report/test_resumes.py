@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from reproof.checking.resuming import ResumeFinding
-from reproof.checking.resuming.comparison import compare_resumed
+from reproof.checking.resuming.comparison import compare_resumed, inconclusive
 from reproof.report.page import render_page
 from reproof.report.resumes import add_resume
 from reproof.report.rows import build_report, make_empty
@@ -82,10 +82,7 @@ def test_it_goes_on_to_the_bit(resumed: Callable[..., Report]) -> None:
 
 def test_it_cannot_be_told() -> None:
     """Why, and nothing else: there are no two runs to show."""
-    why = "the first part wrote no file"
-    none = Comparison(
-        verdict="inconclusive", runs=("a", "b"), num_events=0, num_tensors=0, num_steps=0, structure=(why,)
-    )
+    none = inconclusive(("a", "b"), "the first part wrote no file")
     report = add_resume(make_empty("train.py"), none, ResumeFinding(interrupted_at=2).to_json())
     assert report.verdict.meaning_text == "The first part wrote no file."
     assert 'id="coverage"' not in render_page(report)
