@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from reproof._version import __version__
 from reproof.errors import UsageError
 from reproof.report.drawing import draw_bar, draw_batch, draw_spread, draw_timeline
+from reproof.report.experiments import order_as_tree
 from reproof.report.output import mark_changes
 from reproof.report.samples import draw_sample
 from reproof.schema.telling import plural
@@ -49,12 +50,14 @@ def render_page(report: Report) -> str:
         thousands=lambda number: f"{number:,}",
         bar=draw_bar,
         batch=draw_batch,
+        capital=capitalize,
         changed=mark_changes,
         plural=plural,
         sample=draw_sample,
         sentence=as_sentence,
         spread=draw_spread,
         timeline=draw_timeline,
+        tree=order_as_tree,
     )
     style = read_asset("uPlot.min.css") + read_asset("page.css")
     scripts = [read_asset("uPlot.iife.min.js"), read_asset("page.js")]
@@ -88,10 +91,13 @@ def printable(text: str) -> str:
 
 
 def as_sentence(text: str) -> str:
-    """Return a text with a capital at its start and a full stop; the name of an operation or a file stays as it is."""
-    word = text.partition(" ")[0]
-    start = text[:1].upper() if word.isalpha() else text[:1]
-    return f"{start}{text[1:]}{'' if text.endswith(('.', '?')) else '.'}" if text else ""
+    """Return a text with a capital at its start and a full stop."""
+    return f"{capitalize(text)}{'' if text.endswith(('.', '?')) else '.'}" if text else ""
+
+
+def capitalize(text: str) -> str:
+    """Return a text with a capital at its start; the name of an operation or a file stays as it is."""
+    return f"{text[:1].upper()}{text[1:]}" if text.partition(" ")[0].rstrip(",:;").isalpha() else text
 
 
 def as_markup(text: str) -> Any:

@@ -140,8 +140,8 @@ class ExperimentRow:
         result: What came, in words, with what it was compared with.
         meaning: What that shows; may be empty.
         replayed: Keys of the sources that had the values of the baseline; None for all.
-        plan: Where the values came from, in words; may be empty.
         is_proof: Whether a cause rests on it.
+        parent: Number of the experiment that it follows from; None for the first of a tree.
     """
 
     number: int
@@ -153,8 +153,8 @@ class ExperimentRow:
     result: str
     meaning: str = ""
     replayed: tuple[str, ...] | None = None
-    plan: str = ""
     is_proof: bool = False
+    parent: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from reproof.report.kinds import words_of
 from reproof.report.records import Span, VerdictRow
 from reproof.report.steps import name_process
+from reproof.schema.telling import plural
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -75,10 +76,11 @@ def _explain_divergence(comparison: Comparison, first: Difference, was_explained
         yield Span("They part in their very first step. ")
     elif first.num_events:
         yield Span("The ")
-        yield Span(f"{first.num_events:,} events", "strong")
-        yield Span(" before it are equal to the bit. ")
+        yield Span(plural(first.num_events, "event"), "strong")
+        yield Span(f" before it {'is' if first.num_events == 1 else 'are'} equal to the bit. ")
     else:
-        yield Span(f"The {first.step:,} steps before are equal to the bit. ")
+        verb = "is" if first.step == 1 else "are"
+        yield Span(f"The {plural(first.step, 'step')} before {verb} equal to the bit. ")
     causes = comparison.causes
     proved = [cause for cause in causes if cause.confirmed]
     if not causes:
@@ -96,19 +98,22 @@ def _explain_divergence(comparison: Comparison, first: Difference, was_explained
 
 
 def _explain_equality(comparison: Comparison) -> Iterator[Span]:
-    events = f"{comparison.num_events:,} events of {comparison.num_steps:,} steps"
+    events = f"{plural(comparison.num_events, 'event')} of {plural(comparison.num_steps, 'step')}"
     if comparison.verdict == "identical":
-        yield Span("All ")
+        all_of_them, are = ("The ", "is") if comparison.num_events == 1 else ("All ", "are")
+        yield Span(all_of_them)
         yield Span(events, "strong")
+        tensors = plural(comparison.num_tensors, "tensor")
         yield Span(
-            f" are equal, {comparison.num_tensors:,} tensors in all: every batch, output, loss, gradient and update "
+            f" {are} equal, {tensors} in all: every batch, output, loss, gradient and update "
             f"that was recorded at level {comparison.level}. Nothing was left out."
             if comparison.level not in {None, "batches"}
-            else f" are equal, {comparison.num_tensors:,} tensors in all. Nothing else was recorded."
+            else f" {are} equal, {tensors} in all. Nothing else was recorded."
         )
     elif comparison.verdict == "equivalent":
-        yield Span(f"{comparison.num_within_tolerance:,} of {comparison.num_events:,} events", "strong")
-        yield Span(" differ in their bits, none by more than the tolerance that you gave.")
+        yield Span(f"{comparison.num_within_tolerance:,} of {plural(comparison.num_events, 'event')}", "strong")
+        verb = "differs in its" if comparison.num_events == 1 else "differ in their"
+        yield Span(f" {verb} bits, none by more than the tolerance that you gave.")
     else:
         count = len(comparison.skipped) + len(comparison.structure)
         yield Span(f"{events} are equal. ")

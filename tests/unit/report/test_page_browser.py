@@ -75,7 +75,7 @@ def make_experiments(folder: Path) -> list[Experiment]:
     return [
         Experiment(
             number=number,
-            purpose="only set@train.py:3 replayed from the baseline",
+            purpose="only set at train.py:3 replayed from the baseline",
             seconds=9.0,
             trace=folder / f"e{number}",
             window=PART + 1,
