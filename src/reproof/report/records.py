@@ -88,6 +88,19 @@ class StageRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class UlpRow:
+    """How far apart two results of an operation lie, element by element.
+
+    Attributes:
+        told: How many differ, and by how much at most, in one sentence.
+        bars: Smallest and largest distance in units in the last place, and how many elements are so far apart.
+    """
+
+    told: str
+    bars: tuple[tuple[int, int, int], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FirstRow:
     """The first divergence.
 
@@ -106,6 +119,7 @@ class FirstRow:
         became: What became of it, a sentence each.
         rng: States of the random number generators, a sentence each.
         op: The operation at which the runs part, in words; may be empty.
+        ulps: How far apart its results lie, where they were kept.
         excerpt: The code around its line, where one is known.
     """
 
@@ -123,6 +137,7 @@ class FirstRow:
     became: tuple[str, ...] = ()
     rng: tuple[str, ...] = ()
     op: str = ""
+    ulps: UlpRow | None = None
     excerpt: Excerpt | None = None
 
 
@@ -176,6 +191,7 @@ class CauseRow:
         link: Page about causes of this kind.
         excerpt: The line in its code, where it can be read.
         proof: The experiments on which it rests.
+        ulps: How far apart the results of its operation lie, where that was measured.
     """
 
     kind: str
@@ -192,6 +208,7 @@ class CauseRow:
     link: str
     excerpt: Excerpt | None = None
     proof: tuple[ExperimentRow, ...] = ()
+    ulps: UlpRow | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ from reproof.report.batches import describe_batch
 from reproof.report.causes import describe_causes
 from reproof.report.curves import read_curves
 from reproof.report.experiments import Experiment, describe_experiments
+from reproof.report.operations import describe_distances, find_distances
 from reproof.report.output import describe_output
 from reproof.report.records import CoverageRow, CurveRow, FirstRow, Report, StepRow, VerdictRow
 from reproof.report.resumes import ShiftedRank
@@ -80,7 +82,12 @@ def build_report(
         first=None
         if first is None
         else describe_first(comparison, first, steps, curves, _read_line(first, where, digests)),
-        causes=describe_causes(comparison.causes, tried, where, digests),
+        causes=tuple(
+            replace(row, ulps=None if first is None else find_distances(cause, experiments, first))
+            for cause, row in zip(
+                comparison.causes, describe_causes(comparison.causes, tried, where, digests), strict=True
+            )
+        ),
         notes=tuple(notes),
         experiments=tried,
         maps=maps,
@@ -156,6 +163,7 @@ def describe_first(
         became=tuple(_say_what_became(comparison, curves)),
         rng=tuple(_say_rng(comparison.rng)),
         op="" if first.op is None else _say_op(first.op),
+        ulps=describe_distances(first.op),
         excerpt=excerpt,
     )
 
