@@ -40,6 +40,7 @@ from reproof.cli.options import (
     steps_option,
 )
 from reproof.cli.page_file import Html, Open, refuse_opening, write_page
+from reproof.cli.suggestions import COMMENT, suggest
 from reproof.errors import UsageError
 from reproof.launch.variations import NAMES as VARIATIONS
 from reproof.launch.variations import parse_variations
@@ -143,7 +144,9 @@ def command(options: CheckOptions) -> int:
             draw_comparison(result.comparison, quiet=options.quiet)
             if not options.quiet:
                 draw_runs(request, result, spell_check)
-    write_page(options.page_file, result.comparison, result.explanation, opens=options.opens)
+    found = [line.partition(COMMENT)[0] for line in suggest(request, result, spell_check) if COMMENT in line]
+    following = found[0] if found else "" if request.variations else None
+    write_page(options.page_file, result.comparison, result.explanation, opens=options.opens, next_command=following)
     return result.exit_code
 
 

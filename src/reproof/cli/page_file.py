@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import webbrowser
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -93,16 +93,23 @@ Open = Annotated[bool, flag("--open", help="Open the page in the browser.")]
 
 
 def write_page(
-    target: PageFile | None, comparison: Comparison, explanation: Explanation | None, *, opens: bool
+    target: PageFile | None,
+    comparison: Comparison,
+    explanation: Explanation | None,
+    *,
+    opens: bool,
+    next_command: str | None = None,
 ) -> None:
     """Write the page of a comparison if one was asked for, tell where it is, and open it if that was asked for.
+
+    It names the command to run next: `next_command`, or what follows from the verdict alone.
 
     Raises:
         UsageError: If `opens` without a page, or it cannot be written.
         TraceError: If a trace cannot be read.
     """
     if target is not None:
-        _publish(target, make_report(comparison, explanation), opens=opens)
+        _publish(target, make_report(comparison, explanation, next_command=next_command), opens=opens)
 
 
 def _publish(target: PageFile, report: Report, *, opens: bool) -> None:
@@ -154,8 +161,6 @@ def write_resume_page(target: PageFile | None, result: ResumeResult, command: tu
 
 def _with_maps(comparison: Comparison, causes: tuple[Cause, ...]) -> Comparison:
     """Return a comparison made again, with the map of its steps."""
-    from dataclasses import replace
-
     from reproof.comparison import compare
 
     return replace(compare(*comparison.runs, maps_steps=True), causes=causes)
@@ -171,7 +176,9 @@ def refuse_opening(target: PageFile | None, *, opens: bool) -> None:
         raise UsageError("--open without a page", "name the page with --html FILE")
 
 
-def make_report(comparison: Comparison, explanation: Explanation | None, *, start: int = 0) -> Report:
+def make_report(
+    comparison: Comparison, explanation: Explanation | None, *, start: int = 0, next_command: str | None = None
+) -> Report:
     """Return the rows of a comparison of two traces; the candidate begins at step `start` of the baseline.
 
     Raises:
@@ -184,7 +191,7 @@ def make_report(comparison: Comparison, explanation: Explanation | None, *, star
     if any(Path(run).is_file() for run in comparison.runs):
         raise UsageError(f"{comparison.runs[0]} is a file", "a page shows two traces; compare pickles by themselves")
     baseline, candidate = (open_trace(Path(run)) for run in comparison.runs)
-    return build_report(
+    report = build_report(
         comparison,
         baseline,
         candidate,
@@ -193,6 +200,9 @@ def make_report(comparison: Comparison, explanation: Explanation | None, *, star
         was_explained=explanation is not None,
         start=start,
     )
+    if next_command is None:
+        return report
+    return replace(report, verdict=replace(report.verdict, next_command=next_command))
 
 
 def list_experiments(trials: Sequence[Trial]) -> list[Experiment]:

@@ -27,6 +27,9 @@ MOVES: Final = ("cwd",)
 """Variations under which the script does not run in the user's folder."""
 
 
+COMMENT: Final = "    # "
+
+
 class Speller(Protocol):
     """Spells the check under way."""
 
@@ -102,7 +105,7 @@ def find_misplaced(command: tuple[str, ...]) -> str | None:
 
 def comment(words: list[str], reason: str) -> str:
     """Return a command that can be copied, and what it is for."""
-    return f"{spell_words(words)}    # {reason}"
+    return f"{spell_words(words)}{COMMENT}{reason}"
 
 
 def spell_words(words: list[str]) -> str:
