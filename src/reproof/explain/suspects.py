@@ -95,7 +95,7 @@ class Suspect:
         """What was read, and where."""
         if self.file is not None:
             return f"{self.source} at {self.file}:{self.line}"
-        return f"{self.source} as the run began" if self.key.endswith(START) else self.key.removeprefix(VARIATION)
+        return f"the first state of {self.source}" if self.key.endswith(START) else self.key.removeprefix(VARIATION)
 
 
 def collect_suspects(

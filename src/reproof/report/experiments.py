@@ -167,4 +167,4 @@ def _say_meaning(plan: dict[str, Any], *, agreed: bool | None) -> str:
         return (
             "So it is gone by itself." if agreed else "So the divergence is there again without the baseline's values."
         )
-    return "So this alone decides." if agreed else "So this alone does not take the difference away."
+    return "So this decides." if agreed else "So this does not take the difference away."
