@@ -32,8 +32,10 @@ Format = Annotated[
 ]
 
 
-def print_formatted(form: str, comparison: Comparison, explanation: Explanation | None) -> None:
-    """Print a result in one of the formats other than text.
+def print_formatted(
+    form: str, comparison: Comparison, explanation: Explanation | None, next_command: str | None = None
+) -> None:
+    """Print a result in one of the formats other than text, with the command to run next as `write_page` has it.
 
     Effects: with ``github`` the summary is appended to the file that GITHUB_STEP_SUMMARY names.
 
@@ -45,7 +47,7 @@ def print_formatted(form: str, comparison: Comparison, explanation: Explanation 
     from reproof.report.junit import render_junit
     from reproof.report.markdown import render_markdown
 
-    report = make_report(comparison, explanation)
+    report = make_report(comparison, explanation, next_command=next_command)
     render = {"markdown": render_markdown, "github": render_annotations, "junit": render_junit}[form]
     click.echo(render(report), nl=False)
     if form == "github" and os.environ.get(SUMMARY):

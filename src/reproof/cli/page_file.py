@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import webbrowser
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -56,6 +57,10 @@ class PageFile:
             ) from None
 
     def _refuse(self) -> None:
+        if str(self.path) == "-":
+            raise UsageError("a page goes into a file, not to standard output", "name a file, such as report.html")
+        if find_spec("jinja2") is None:
+            raise UsageError("a page needs Jinja2, which is not installed", "pip install 'reproof[report]'")
         try:
             refuse_unwritable(self.path if is_stream(self.path) else self.path.resolve())
             is_free = is_stream(self.path) or is_replaceable_page(self.path)

@@ -79,7 +79,7 @@ def _render_first(first: FirstRow) -> Iterator[str]:
     detail = f" ({first.detail})" if first.detail else ""
     yield from ("", f"**First divergence:** {process}{first.place}, {first.stage}{detail}, {code(first.name)}")
     if first.explanation:
-        yield f"<br>{escape(first.explanation)}"
+        yield f"<br>{escape(as_sentence(first.explanation))}"
     yield from ("", f"- baseline {code(first.baseline)}", f"- candidate {code(first.candidate)}")
     yield from (f"- {escape(told)}" for told in (", ".join(first.became),) if told)
 

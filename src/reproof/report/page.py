@@ -14,7 +14,6 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Final
 
 from reproof._version import __version__
-from reproof.errors import UsageError
 from reproof.report.drawing import draw_bar, draw_batch, draw_spread, draw_timeline
 from reproof.report.experiments import order_as_tree
 from reproof.report.output import mark_changes
@@ -34,15 +33,9 @@ SCRIPT_ENDS: Final = {ord(c): f"\\u{ord(c):04x}" for c in "<>&\u2028\u2029"}
 
 
 def render_page(report: Report) -> str:
-    """Return the page as text.
+    """Return the page as text; this takes Jinja2."""
+    from jinja2 import Environment, StrictUndefined
 
-    Raises:
-        UsageError: If Jinja2 is not installed.
-    """
-    try:
-        from jinja2 import Environment, StrictUndefined
-    except ImportError:
-        raise UsageError("a page needs Jinja2, which is not installed", "pip install 'reproof[report]'") from None
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, finalize=show
     )
