@@ -24,6 +24,8 @@ HEADLINES: Final = {
 }
 """Verdicts on a bundle, as sentences."""
 
+MAX_MEANING: Final = 140
+
 VERDICTS: Final[Mapping[str, Verdict]] = {"not-reproduced": "diverged", "not-comparable": "inconclusive"}
 """Verdicts on a bundle that a comparison of two runs calls by another name."""
 
@@ -46,6 +48,8 @@ def add_certificate(
     rests_on = found["tier"] if verdict == "equivalent" else None
     headline = HEADLINES[verdict] if rests_on is None else f"{HEADLINES[verdict][:-1]}, {rests_on}ly."
     meaning = certificate.reasons[0] if certificate.reasons else ""
+    if len(meaning) > MAX_MEANING:  # the numbers are told below
+        meaning = meaning.partition(": ")[0]
     name: Verdict = VERDICTS.get(verdict, verdict)  # the others have the same name
     row = VerdictRow(
         verdict=name,
@@ -98,6 +102,6 @@ def _describe_metrics(
             reproduced=f"{reproduced:.9g}",
             finding=row["finding"],
             spread=SpreadRow(original=original, reproduced=reproduced, margin=margin, replicates=known)
-            if is_finite
-            else None,
+            if is_finite and (known or margin)
+            else None,  # two values alone have no scale: any difference would look large
         )

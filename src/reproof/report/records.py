@@ -431,7 +431,7 @@ class MetricRow:
         original: Its value in the bundle.
         reproduced: Its value in the run with the same seed.
         finding: What was found of it, in one word.
-        spread: Both among the bundle's replicates; None where one of them is not finite.
+        spread: Both among the replicates; None where one of them is not finite, or nothing tells what is large.
     """
 
     target: str
