@@ -231,8 +231,12 @@ def test_no_text_of_a_run_is_an_element(show: Any, pages: Pages) -> None:
 
 
 def test_it_prints_light(show: Any, pages: Pages) -> None:
-    """From a dark system, too."""
+    """From a dark system, too: text, map and charts."""
     opened = show(pages("diverged"), scheme="dark")
+    read = "document.querySelector('#maps canvas').getContext('2d').getImageData(200, 20, 1, 1).data[2]"
+    dark = opened.page.evaluate(read)
+    opened.page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert opened.page.evaluate(read) > 200 > dark
     opened.page.emulate_media(media="print", color_scheme="dark")
     background = opened.page.evaluate("getComputedStyle(document.body).backgroundColor")
     assert background == "rgb(255, 255, 255)"

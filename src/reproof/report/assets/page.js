@@ -466,10 +466,15 @@
   });
   const section = document.getElementById("curves");
   if (section) resize.observe(section);
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
+  // Canvas and charts have the colours of when they were drawn: paper is light, whatever the screen is.
+  const redraw = () => {
     for (const chart of charts) { chart.plot.destroy(); chart.plot = chart.build(); }
-    draw();
-  });
+    for (const one of drawings) one();
+  };
+  const print = (isPrinting) => () => { document.documentElement.classList.toggle("printing", isPrinting); redraw(); };
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
+  addEventListener("beforeprint", print(true));
+  addEventListener("afterprint", print(false));
   for (const link of document.querySelectorAll("a[data-step]")) link.addEventListener("click", () => choose(Number(link.dataset.step)));
   const batch = document.querySelector("svg.batch rect.differs");
   if (batch) { const box = batch.closest(".scroll"); box.scrollLeft = Math.max(0, Number(batch.getAttribute("x")) - 60); }
