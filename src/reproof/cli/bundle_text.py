@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from reproof.bundle.records import CHOSEN
-from reproof.cli.lines import printable, section
-from reproof.schema.telling import plural
+from reproof.cli.lines import section
+from reproof.schema.telling import plural, printable
 
 if TYPE_CHECKING:
     from reproof.bundle import Bundle

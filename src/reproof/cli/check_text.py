@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from reproof.cli.lines import echo_lines, limit, printable, section
+from reproof.cli.lines import echo_lines, limit, section
 from reproof.cli.suggestions import suggest
 from reproof.launch.variations import find_unvaried
-from reproof.schema.telling import plural
+from reproof.schema.telling import plural, printable
 
 if TYPE_CHECKING:
     from reproof.checking import CheckRequest, CheckResult

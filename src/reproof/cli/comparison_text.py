@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 import click
 
 from reproof.cli.cause_text import cause_lines
-from reproof.cli.lines import echo_lines, limit, printable, section
+from reproof.cli.lines import echo_lines, limit, section
 from reproof.cli.loss_plot import draw_losses
 from reproof.cli.output_text import output_lines
 from reproof.cli.screen import find_screen
 from reproof.cli.step_map import draw_map
 from reproof.schema import relative_to_here
-from reproof.schema.telling import plural
+from reproof.schema.telling import plural, printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

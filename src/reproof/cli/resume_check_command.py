@@ -14,7 +14,7 @@ from reproof.cli.check_progress import RunProgress
 from reproof.cli.check_text import describe_changes, describe_failures
 from reproof.cli.comparison_text import COLOURS, body
 from reproof.cli.json_output import COMPARISON, JsonFile, json_option, write_json
-from reproof.cli.lines import limit, printable, section
+from reproof.cli.lines import limit, section
 from reproof.cli.options import (
     POSITIVE,
     MaxDifferences,
@@ -33,7 +33,7 @@ from reproof.cli.options import (
 from reproof.cli.page_file import Html, Open, refuse_opening, write_resume_page
 from reproof.errors import UsageError
 from reproof.schema import LEVELS, Level
-from reproof.schema.telling import plural
+from reproof.schema.telling import plural, printable
 
 if TYPE_CHECKING:
     from reproof.schema import Comparison

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 import click
 
-from reproof.cli.lines import printable
 from reproof.entropy.ledger import read_ledgers
 from reproof.launch.command import find_script, own_arguments, spell_plain
+from reproof.schema.telling import printable
 
 if TYPE_CHECKING:
     from reproof.checking import CheckRequest, CheckResult

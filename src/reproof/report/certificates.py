@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from reproof.report.records import CertificateRow, MetricRow, Report, Span, SpreadRow, VerdictRow
 from reproof.report.rows import make_empty
 from reproof.report.verdicts import GLYPHS
+from reproof.schema.telling import as_sentence
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -55,7 +56,7 @@ def add_certificate(
         verdict=name,
         glyph=GLYPHS[name],
         headline=headline,
-        meaning=(Span(f"{meaning[:1].upper()}{meaning[1:]}."),) if meaning else (),
+        meaning=(Span(as_sentence(meaning)),) if meaning else (),
         equal_share=report.verdict.equal_share,
         bar_label=report.verdict.bar_label,
     )

@@ -18,7 +18,7 @@ from reproof.report.drawing import draw_bar, draw_batch, draw_spread, draw_timel
 from reproof.report.experiments import order_as_tree
 from reproof.report.output import mark_changes
 from reproof.report.samples import draw_sample
-from reproof.schema.telling import plural
+from reproof.schema.telling import as_sentence, capitalize, plural, printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -73,24 +73,7 @@ UPLOT: Final = "1.6.32"
 
 def show(value: Any) -> Any:
     """Return a value as it is put into the page: control characters visible, nothing longer than is read."""
-    return printable(value[:MAX_SHOWN]) if type(value) is str else value
-
-
-def printable(text: str) -> str:
-    """Return a text with control characters and lone surrogates escaped; line ends and tabs stay."""
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() or c in "\n\t" else c.encode("unicode_escape").decode("ascii") for c in text)
-
-
-def as_sentence(text: str) -> str:
-    """Return a text with a capital at its start and a full stop."""
-    return f"{capitalize(text)}{'' if text.endswith(('.', '?')) else '.'}" if text else ""
-
-
-def capitalize(text: str) -> str:
-    """Return a text with a capital at its start; the name of an operation or a file stays as it is."""
-    return f"{text[:1].upper()}{text[1:]}" if text.partition(" ")[0].rstrip(",:;").isalpha() else text
+    return printable(value[:MAX_SHOWN], keeps="\n\t") if type(value) is str else value
 
 
 def as_markup(text: str) -> Any:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from reproof.report.records import MissingRow, ResumeRow, Span, VerdictRow
 from reproof.report.verdicts import GLYPHS, say_verdict
+from reproof.schema.telling import as_sentence, plural
 from reproof.trace.rank import RankTrace
 
 if TYPE_CHECKING:
@@ -105,14 +106,13 @@ def _say_headline(comparison: Comparison, row: ResumeRow) -> str:
 
 def _explain(comparison: Comparison, row: ResumeRow) -> Iterator[Span]:
     if row.continues_at is None:
-        told = "; ".join(comparison.structure)
-        yield Span(f"{told[:1].upper()}{told[1:]}.")
+        yield Span(as_sentence("; ".join(comparison.structure)))
         return
-    steps = "step" if row.interrupted_at == 1 else "steps"
-    yield Span(f"Interrupted after {row.interrupted_at:,} {steps}, resumed at step {row.continues_at:,}. ")
+    after = plural(row.interrupted_at or 0, "step")
+    yield Span(f"Interrupted after {after}, resumed at step {row.continues_at:,}. ")
     if comparison.first is not None:
         yield Span("What is missing is not known." if not row.missing else "Missing: ")
         yield Span(", ".join(one.words for one in row.missing) + "." if row.missing else "", "strong")
     else:
-        yield Span(f"{comparison.num_events:,} events of {comparison.num_steps:,} steps", "strong")
-        yield Span(f" from there on are equal, {comparison.num_tensors:,} tensors in all.")
+        yield Span(f"{plural(comparison.num_events, 'event')} of {plural(comparison.num_steps, 'step')}", "strong")
+        yield Span(f" from there on are equal, {plural(comparison.num_tensors, 'tensor')} in all.")

@@ -159,7 +159,9 @@ def describe_first(
         baseline=first.baseline,
         candidate=first.candidate,
         largest=largest,
-        stages=count_stages(next((row for row in steps if row.step == first.step), None)),
+        stages=()
+        if first.stage == "output"
+        else count_stages(next((row for row in steps if row.step == first.step), None)),
         became=tuple(_say_what_became(comparison, curves)),
         rng=tuple(_say_rng(comparison.rng)),
         op="" if first.op is None else _say_op(first.op),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from reproof.report.kinds import words_of
 from reproof.report.records import Span, VerdictRow
 from reproof.report.steps import name_process
-from reproof.schema.telling import plural
+from reproof.schema.telling import capitalize, plural
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from reproof.schema import Comparison, Difference
 
 GLYPHS: Final = {"identical": "=", "equivalent": "≈", "diverged": "≠", "inconclusive": "?"}
+
+NOTHING: Final = "Nothing could be compared."
 
 STAGES: Final = {
     "init": "the initial state of the model",
@@ -25,7 +27,7 @@ STAGES: Final = {
     "update": "an update",
     "metric": "a metric",
     "final": "what the training leaves",
-    "output": "what was put out",
+    "output": "their output",
 }
 """Where runs part, in words."""
 
@@ -68,11 +70,15 @@ def say_verdict(comparison: Comparison, parting: str = "The runs part") -> str:
         return "Both runs are identical to the bit." if comparison.num_steps else "No training step was recorded."
     if comparison.verdict == "equivalent":
         return f"The runs agree within {comparison.tolerance:g}, not to the bit."
-    return "No difference was found, but not everything was compared."
+    return "No difference was found, but not everything was compared." if comparison.num_events else NOTHING
 
 
 def _explain_divergence(comparison: Comparison, first: Difference, was_explained: bool) -> Iterator[Span]:  # noqa: FBT001
-    if first.step == 0:
+    if first.stage == "output":
+        yield Span("All ")
+        yield Span(f"{plural(comparison.num_events, 'event')} of {plural(comparison.num_steps, 'step')}", "strong")
+        yield Span(" are equal to the bit. ")
+    elif first.step == 0:
         yield Span("They part in their very first step. ")
     elif first.num_events:
         yield Span("The ")
@@ -114,6 +120,10 @@ def _explain_equality(comparison: Comparison) -> Iterator[Span]:
         yield Span(f"{comparison.num_within_tolerance:,} of {plural(comparison.num_events, 'event')}", "strong")
         verb = "differs in its" if comparison.num_events == 1 else "differ in their"
         yield Span(f" {verb} bits, none by more than the tolerance that you gave.")
+    elif not comparison.num_events:
+        reasons = (*comparison.structure, *dict.fromkeys(one.why for one in comparison.skipped))
+        yield Span(f"{capitalize('; '.join(reasons[:3]))}. " if reasons else "")
+        yield Span("What is recorded is what a DataLoader, a model, backward() and an optimizer do.")
     else:
         count = len(comparison.skipped) + len(comparison.structure)
         yield Span(f"{events} are equal. ")
@@ -135,14 +145,13 @@ def _measure(comparison: Comparison) -> tuple[float, str]:
             "equivalent": "equal within the tolerance throughout",
         }.get(comparison.verdict, "equal as far as it was compared")
         return 1.0, told
+    if not first.is_within_steps:
+        return 0.985, "the output differs ▸" if first.stage == "output" else "parts after the last step ▸"
     if first.step == 0:
         return 0.0, "◂ they differ from step 0 on"
     num_steps = max((one.num_steps for one in comparison.steps), default=comparison.num_steps)
     share = min(1.0, first.step / max(1, num_steps))
-    told = {"output": "◂ the output differs", "final": "◂ parts after the last step"}.get(
-        first.stage, f"◂ parts in step {first.step:,}"
-    )
-    return share, told
+    return share, f"◂ parts in step {first.step:,}"
 
 
 def _say_next(comparison: Comparison, command: str, *, was_explained: bool) -> str:

@@ -85,6 +85,24 @@ class TestOtherVerdicts:
         assert report.verdict.meaning_text.endswith("So this is no proof.")
         assert report.coverage.structure == ("the baseline has 2 steps and the candidate 1",)
 
+    def test_output_alone_does_not_differ_from_the_first_step_on(self, parted: tuple[Path, Path]) -> None:
+        """What was saved in some step is put out after it: the training itself is equal."""
+        comparison = compare(parted[0], parted[0], maps_steps=True)
+        saved = Difference(rank=0, step=0, stage="output", detail=None, name="saved x", baseline="1", candidate="2")
+        apart = replace(comparison, verdict="diverged", first=saved)
+        report = build_report(apart, *map(open_trace, parted))
+        assert report.verdict.headline == "The runs part in their output."
+        assert report.verdict.meaning_text.startswith("All 36 events of 12 steps are equal to the bit. ")
+        assert (report.verdict.bar_label, report.verdict.equal_share > 0.9) == ("the output differs ▸", True)
+        assert report.first is not None
+        assert report.first.stages == ()
+
+    def test_nothing_in_common_is_no_equality(self, make_report: Any, run: Any, say: Any) -> None:
+        """No event was compared: nothing is called equal, and no bar is drawn."""
+        report = make_report(run("a"), run("b"))
+        assert report.verdict.headline == "Nothing could be compared."
+        assert report.verdict.meaning_text.startswith("The two runs have no event in common. What is recorded is ")
+
     def test_a_run_without_steps_is_not_called_identical(self, make_report: Any, run: Any, say: Any) -> None:
         """The first line says that nothing was trained."""
         frames = [run(name, [say.loss(1)]) for name in "ab"]

@@ -7,7 +7,7 @@
   const WORDS = { [NONE]: "no event", [EQUAL]: "equal", [NOT_COMPARED]: "not compared", [DIFFERENT]: "differs" };
   const SIGNS = { [NONE]: "", [EQUAL]: "= ", [NOT_COMPARED]: "? ", [DIFFERENT]: "≠ " };
   const BLOCK = 256, ROW = 20, GAP = 2, TOP = 14, AXIS = 22;
-  const first = rows.first ? Math.max(0, rows.first.step) : null;
+  const first = rows.first && rows.first.stage !== "output" ? rows.first.step : null;  // output has no column
   const kept = new Map(rows.steps.map((row) => [row.step, row]));
   const thousands = (n) => n.toLocaleString("en-US");
   const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue("--" + name).trim();
