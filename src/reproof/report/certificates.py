@@ -25,6 +25,7 @@ HEADLINES: Final = {
 }
 """Verdicts on a bundle, as sentences."""
 
+SIDES: Final = ("bundle", "reproduced")
 MAX_MEANING: Final = 140
 
 VERDICTS: Final[Mapping[str, Verdict]] = {"not-reproduced": "diverged", "not-comparable": "inconclusive"}
@@ -60,7 +61,7 @@ def add_certificate(
         equal_share=report.verdict.equal_share,
         bar_label=report.verdict.bar_label,
     )
-    return replace(report, verdict=row, certificate=certificate)
+    return replace(report, verdict=row, certificate=certificate, sides=SIDES)
 
 
 def describe_certificate(

@@ -113,5 +113,6 @@ def _spell(one: OutputDifference) -> tuple[str, str]:
 
 def _tell_result(result: OutputResult) -> str:
     count = len(result.differences)
-    compared = f"{result.num_lines:,} lines, {result.num_files:,} files and {result.num_saved:,} saved values"
-    return f"{count} differences in {compared}." if count else f"{compared[0].upper()}{compared[1:]} agree."
+    compared = [(result.num_lines, "line"), (result.num_files, "file"), (result.num_saved, "saved value")]
+    told = ", ".join(plural(number, noun) for number, noun in compared)
+    return f"{plural(count, 'difference')}: {told}." if count else f"All agree: {told}."
