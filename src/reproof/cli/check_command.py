@@ -159,6 +159,7 @@ def spell_check(**changes: object) -> list[str]:
         "keep": None,
         "json_file": None,
         "page_file": None,
+        "form": None,
         "keeps_samples": None,
         "opens": None,
     }  # --keep wants a new folder
