@@ -11,6 +11,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from reproof.schema import STATISTICS, Numbers
+from reproof.schema.telling import plural
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -108,24 +109,24 @@ def _ordinal(x: float, typecode: str) -> int:
 def explain_order(a: Sequence[Number], b: Sequence[Number]) -> str:
     """Say how the indices of two batches differ."""
     if have_same_bits(a, b):
-        return f"the same {count(len(a), 'sample')}, drawn in another form"
+        return f"the same {plural(len(a), 'sample')}, drawn in another form"
     if are_reordered(a, b):
-        return f"the same {count(len(a), 'sample')} in another order"
+        return f"the same {plural(len(a), 'sample')} in another order"
     if len(a) != len(b):
-        return f"{count(len(a), 'sample')} drawn against {len(b)}"
+        return f"{plural(len(a), 'sample')} drawn against {len(b)}"
     others = sum((Counter(b) - Counter(a)).values())
-    return f"{others} of {count(len(a), 'sample')} {'is another' if others == 1 else 'are others'}"
+    return f"{others} of {plural(len(a), 'sample')} {'is another' if others == 1 else 'are others'}"
 
 
 def explain_samples(a: Sequence[Number], b: Sequence[Number], indices: Sequence[Number]) -> str | None:
     """Say which samples of a batch differ, from a fingerprint of each."""
     if len(a) != len(b):
-        return f"{count(len(a), 'sample')} against {len(b)}"
+        return f"{plural(len(a), 'sample')} against {len(b)}"
     rows = [i for i, (x, y) in enumerate(zip(a, b, strict=True)) if x != y]
     if not rows:
         return None
     if Counter(a) == Counter(b):
-        return f"the same {count(len(a), 'sample')} in another order"
+        return f"the same {plural(len(a), 'sample')} in another order"
     if len(rows) == len(a) > 1:
         return f"all {len(a)} samples have other content"
     named = [f"{i} (index {indices[i]})" if len(indices) == len(a) else str(i) for i in rows[:MAX_NAMED]]
@@ -137,15 +138,15 @@ def explain_samples(a: Sequence[Number], b: Sequence[Number], indices: Sequence[
 def explain_exact(a: Sequence[Number], b: Sequence[Number], measured: Measured | None) -> str:
     """Say how two sequences of numbers differ."""
     if measured is None:
-        return f"{count(len(a), 'value')} against {len(b)}"
+        return f"{plural(len(a), 'value')} against {len(b)}"
     if measured.num_differing == 0:
         return "the same values in another shape or data type"
     if are_reordered(a, b):
-        return f"the same {count(len(a), 'value')} in another order"
+        return f"the same {plural(len(a), 'value')} in another order"
     if measured.num_elements == 1:
         return "its value differs"
     verb = "differs" if measured.num_differing == 1 else "differ"
-    return f"{measured.num_differing} of {count(measured.num_elements, 'value')} {verb}"
+    return f"{measured.num_differing} of {plural(measured.num_elements, 'value')} {verb}"
 
 
 def explain_statistics(a: Numbers, b: Numbers) -> str | None:
@@ -160,11 +161,6 @@ def show_values(values: Sequence[Number]) -> str:
         return repr(values[0])
     shown = ", ".join(repr(v) for v in values[: MAX_NAMED + 3])
     return f"[{shown}{', …' if len(values) > MAX_NAMED + 3 else ''}]"
-
-
-def count(number: int, noun: str) -> str:
-    """Return a number with its noun, e.g. ``1 sample`` or ``64 samples``."""
-    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def agree_within(numbers: tuple[Numbers, Numbers], tolerance: float) -> bool:

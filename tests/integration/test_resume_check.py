@@ -224,11 +224,13 @@ def test_the_folder_stays_as_it_is(find: Any, tmp_path: Path) -> None:
 
 
 def test_the_report(reproof: Command, tmp_path: Path) -> None:
-    """The verdict says where the training was resumed; what is missing comes with its remedy; exit code 1."""
+    """Verdict and page say where the training was resumed; what is missing comes with its remedy; exit code 1."""
     shutil.copy(TRAININGS / DENOISE.script, tmp_path)
     cache = {"XDG_CACHE_HOME": str(tmp_path / "cache")}
     done = reproof(
-        "resume-check", "--steps", "12", "--interrupt-at", "6", DENOISE.script, "--forget", "scaler", **cache
+        *("resume-check", "--steps", "12", "--interrupt-at", "6", "--html", "page.html"),
+        *(DENOISE.script, "--forget", "scaler"),
+        **cache,
     )
     assert done.code == 1
     lines = done.out.splitlines()
@@ -241,6 +243,9 @@ def test_the_report(reproof: Command, tmp_path: Path) -> None:
         "  scaler: in step 4 batch and outputs are the same, the loss is 0.5 times as large"
     )
     assert lines[at + 2].startswith("    fix: ")
+    page = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert "Resumed, the training parts from the uninterrupted one in step 4, in the loss." in page
+    assert "Missing after resuming: the state of the gradient scaler" in page
 
 
 @pytest.mark.parametrize(

@@ -9,9 +9,10 @@ import click
 from reproof.bundle import open_bundle
 from reproof.cli.bundle_text import draw
 from reproof.cli.from_study_command import command as from_study
-from reproof.cli.lines import plural, printable, section
+from reproof.cli.lines import section
 from reproof.cli.options import PATH, entry_option
 from reproof.cli.table import Column, draw_table
+from reproof.schema.telling import plural, printable
 
 if TYPE_CHECKING:
     from pathlib import Path

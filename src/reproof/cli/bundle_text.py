@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from reproof.bundle.config import tell_credentials
 from reproof.bundle.records import CHOSEN
-from reproof.cli.lines import plural, printable, section
+from reproof.cli.lines import section
+from reproof.schema.telling import plural, printable
 
 if TYPE_CHECKING:
     from reproof.bundle import Bundle

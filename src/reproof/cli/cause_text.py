@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from reproof.cli.lines import find_width, printable
+from reproof.cli.lines import find_width
+from reproof.schema.telling import printable
 
 if TYPE_CHECKING:
     from reproof.schema import Cause

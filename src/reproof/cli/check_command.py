@@ -40,6 +40,7 @@ from reproof.cli.options import (
     steps_option,
 )
 from reproof.cli.page_file import Html, Open, refuse_opening, write_page
+from reproof.cli.suggestions import COMMENT, suggest
 from reproof.errors import UsageError
 from reproof.launch.variations import NAMES as VARIATIONS
 from reproof.launch.variations import parse_variations
@@ -136,14 +137,16 @@ def command(options: CheckOptions) -> int:
         note_disorder(request.command)
     with RunProgress(is_shown=not options.quiet and not options.show_output) as progress:
         result = run_check(request, progress.watch)
+    found = [line.partition(COMMENT)[0] for line in suggest(request, result, spell_check) if COMMENT in line]
+    following = found[0] if found else "" if request.variations else None
     if write_json(result.to_json(), options.json_file):
         if options.form != "text":
-            print_formatted(options.form, result.comparison, result.explanation)
+            print_formatted(options.form, result.comparison, result.explanation, following)
         else:
             draw_comparison(result.comparison, quiet=options.quiet)
             if not options.quiet:
                 draw_runs(request, result, spell_check)
-    write_page(options.page_file, result.comparison, result.explanation, opens=options.opens)
+    write_page(options.page_file, result.comparison, result.explanation, opens=options.opens, next_command=following)
     return result.exit_code
 
 
@@ -156,6 +159,7 @@ def spell_check(**changes: object) -> list[str]:
         "keep": None,
         "json_file": None,
         "page_file": None,
+        "form": None,
         "keeps_samples": None,
         "opens": None,
     }  # --keep wants a new folder

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from reproof.cli.lines import echo_lines, limit, printable, section
+from reproof.cli.lines import echo_lines, limit, section
 from reproof.cli.suggestions import suggest
 from reproof.launch.variations import find_unvaried
+from reproof.schema.telling import plural, printable
 
 if TYPE_CHECKING:
     from reproof.checking import CheckRequest, CheckResult
@@ -38,7 +39,7 @@ def describe_search(request: CheckRequest, result: CheckResult) -> list[str]:
     if explanation is None:
         return []
     count = len(explanation.trials)
-    lines = [f"{count} experiment{'' if count == 1 else 's'}"] if count else []
+    lines = [plural(count, "experiment")] if count else []
     if explanation.is_whole is not None:
         told = "is identical to its end" if explanation.is_whole else "still differs"
         lines.append(f"with the causes replayed from the baseline the run {told}")

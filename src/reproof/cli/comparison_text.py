@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING
 import click
 
 from reproof.cli.cause_text import cause_lines
-from reproof.cli.lines import echo_lines, limit, plural, printable, section
+from reproof.cli.lines import echo_lines, limit, section
 from reproof.cli.loss_plot import draw_losses
 from reproof.cli.output_text import output_lines
 from reproof.cli.screen import find_screen
 from reproof.cli.step_map import draw_map
 from reproof.schema import relative_to_here
+from reproof.schema.telling import plural, printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -97,8 +98,7 @@ def tell_parting(comparison: Comparison, first: Difference) -> str:
 def tell_amount(comparison: Comparison) -> str:
     """Say how much was compared."""
     if comparison.is_verified is None:  # records of the hand-made check
-        batches = f"{comparison.num_steps:,} batch{'' if comparison.num_steps == 1 else 'es'}"
-        return f"{plural(comparison.num_events, 'field')} of {batches}"
+        return f"{plural(comparison.num_events, 'field')} of {plural(comparison.num_steps, 'batch', 'batches')}"
     told = plural(comparison.num_events, "event")
     if comparison.num_steps:
         told += f" of {plural(comparison.num_steps, 'step')}"

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from reproof.cli.lines import plural
 from reproof.cli.screen import find_screen
+from reproof.schema.telling import plural
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -12,7 +12,7 @@ from reproof.checking.workflow import DEFAULT_MAX_RUNS
 from reproof.cli.check_progress import RunProgress
 from reproof.cli.comparison_text import draw_comparison
 from reproof.cli.json_output import COMPARISON, JsonFile, json_option, write_json
-from reproof.cli.lines import echo_lines, printable, section
+from reproof.cli.lines import echo_lines, section
 from reproof.cli.options import (
     POSITIVE,
     Ignore,
@@ -25,6 +25,7 @@ from reproof.cli.options import (
     prepare_runs,
 )
 from reproof.cli.page_file import Html, Open, refuse_opening, write_page
+from reproof.schema.telling import printable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

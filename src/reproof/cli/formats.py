@@ -20,6 +20,9 @@ FORMATS: Final = ("text", "markdown", "github", "junit")
 SUMMARY: Final = "GITHUB_STEP_SUMMARY"
 """Variable by which GitHub Actions names the file of a step's summary."""
 
+ROOT: Final = "GITHUB_WORKSPACE"
+"""Variable by which it names the root of the repository."""
+
 Format = Annotated[
     str,
     option(
@@ -32,8 +35,10 @@ Format = Annotated[
 ]
 
 
-def print_formatted(form: str, comparison: Comparison, explanation: Explanation | None) -> None:
-    """Print a result in one of the formats other than text.
+def print_formatted(
+    form: str, comparison: Comparison, explanation: Explanation | None, next_command: str | None = None
+) -> None:
+    """Print a result in one of the formats other than text, with the command to run next as `write_page` has it.
 
     Effects: with ``github`` the summary is appended to the file that GITHUB_STEP_SUMMARY names.
 
@@ -45,9 +50,12 @@ def print_formatted(form: str, comparison: Comparison, explanation: Explanation 
     from reproof.report.junit import render_junit
     from reproof.report.markdown import render_markdown
 
-    report = make_report(comparison, explanation)
-    render = {"markdown": render_markdown, "github": render_annotations, "junit": render_junit}[form]
-    click.echo(render(report), nl=False)
+    report = make_report(comparison, explanation, next_command=next_command)
+    if form == "github":
+        text = render_annotations(report, find_in_repository())
+    else:
+        text = render_markdown(report) if form == "markdown" else render_junit(report)
+    click.echo(text, nl=False)
     if form == "github" and os.environ.get(SUMMARY):
         path = Path(os.environ[SUMMARY])
         try:
@@ -55,3 +63,10 @@ def print_formatted(form: str, comparison: Comparison, explanation: Explanation 
                 file.write(render_markdown(report))
         except OSError as error:
             raise UsageError(f"cannot write {path}: {error.strerror}", f"unset {SUMMARY}") from None
+
+
+def find_in_repository() -> Path:
+    """Return the current folder from the root of the repository that GitHub Actions has checked out, if below it."""
+    root = os.environ.get(ROOT)
+    here = Path.cwd()
+    return here.relative_to(Path(root).resolve()) if root and here.is_relative_to(Path(root).resolve()) else Path()

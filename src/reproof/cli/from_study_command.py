@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import click
 
 from reproof.cli.json_output import FROM_STUDY, JsonFile, json_option, write_json
-from reproof.cli.lines import printable, section
+from reproof.cli.lines import section
 from reproof.cli.options import (
     COUNT,
     PATH,
@@ -24,6 +24,7 @@ from reproof.cli.options import (
 )
 from reproof.cli.reproduce_command import METRIC_COLUMNS, draw_verdict, tell
 from reproof.cli.table import draw_table
+from reproof.schema.telling import printable
 
 if TYPE_CHECKING:
     from reproof.integrations.from_study import FromStudy, FromStudyRequest

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from reproof.cli.lines import limit, plural, printable
+from reproof.cli.lines import limit
+from reproof.schema.telling import plural, printable
 
 if TYPE_CHECKING:
     from reproof.schema import OutputDifference, OutputResult

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shlex
 import webbrowser
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -16,6 +18,7 @@ from reproof.errors import TraceError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from reproof.checking.resuming import ResumeResult
     from reproof.explain.laboratory import Trial
     from reproof.explain.search import Explanation
     from reproof.report.experiments import Experiment
@@ -54,6 +57,10 @@ class PageFile:
             ) from None
 
     def _refuse(self) -> None:
+        if str(self.path) == "-":
+            raise UsageError("a page goes into a file, not to standard output", "name a file, such as report.html")
+        if find_spec("jinja2") is None:
+            raise UsageError("a page needs Jinja2, which is not installed", "pip install 'reproof[report]'")
         try:
             refuse_unwritable(self.path if is_stream(self.path) else self.path.resolve())
             is_free = is_stream(self.path) or is_replaceable_page(self.path)
@@ -91,22 +98,32 @@ Open = Annotated[bool, flag("--open", help="Open the page in the browser.")]
 
 
 def write_page(
-    target: PageFile | None, comparison: Comparison, explanation: Explanation | None, *, opens: bool
+    target: PageFile | None,
+    comparison: Comparison,
+    explanation: Explanation | None,
+    *,
+    opens: bool,
+    next_command: str | None = None,
 ) -> None:
     """Write the page of a comparison if one was asked for, tell where it is, and open it if that was asked for.
+
+    It names the command to run next: `next_command`, or what follows from the verdict alone.
 
     Raises:
         UsageError: If `opens` without a page, or it cannot be written.
         TraceError: If a trace cannot be read.
     """
-    if target is None:
-        return
+    if target is not None:
+        _publish(target, make_report(comparison, explanation, next_command=next_command), opens=opens)
+
+
+def _publish(target: PageFile, report: Report, *, opens: bool) -> None:
     from reproof.report.page import render_page  # takes longer to import than a comparison takes
 
-    target.write(render_page(make_report(comparison, explanation)))
+    target.write(render_page(report))
     click.echo(f"page: {target.path}", err=True)
-    if opens:
-        webbrowser.open(target.path.resolve().as_uri())
+    if opens and not webbrowser.open(target.path.resolve().as_uri()):
+        click.echo("reproof: no browser was found; open the page by hand", err=True)
 
 
 def write_reproduction_page(target: PageFile | None, reproduction: Reproduction, *, opens: bool) -> None:
@@ -119,7 +136,6 @@ def write_reproduction_page(target: PageFile | None, reproduction: Reproduction,
     if target is None:
         return
     from reproof.report.certificates import add_certificate
-    from reproof.report.page import render_page
 
     report = None
     if reproduction.comparison is not None:
@@ -128,16 +144,28 @@ def write_reproduction_page(target: PageFile | None, reproduction: Reproduction,
     reference = reproduction.bundle.reference
     replicates = [] if reference is None else [replicate.metrics for replicate in reference.replicates]
     path = "" if reproduction.certificate is None else str(reproduction.certificate)
-    target.write(render_page(add_certificate(report, reproduction.to_json(), replicates, path)))
-    click.echo(f"page: {target.path}", err=True)
-    if opens:
-        webbrowser.open(target.path.resolve().as_uri())
+    _publish(target, add_certificate(report, reproduction.to_json(), replicates, path), opens=opens)
+
+
+def write_resume_page(target: PageFile | None, result: ResumeResult, command: tuple[str, ...], *, opens: bool) -> None:
+    """Write the page of a resumed training if one was asked for, as `write_page` does that of a comparison.
+
+    Raises:
+        UsageError: If it cannot be written.
+        TraceError: If a trace cannot be read.
+    """
+    if target is None:
+        return
+    from reproof.report.resumes import add_resume
+    from reproof.report.rows import make_empty
+
+    start = result.resume.continues_at
+    report = make_empty(shlex.join(command)) if start is None else make_report(result.comparison, None, start=start)
+    _publish(target, add_resume(report, result.comparison, result.resume.to_json()), opens=opens)
 
 
 def _with_maps(comparison: Comparison, causes: tuple[Cause, ...]) -> Comparison:
     """Return a comparison made again, with the map of its steps."""
-    from dataclasses import replace
-
     from reproof.comparison import compare
 
     return replace(compare(*comparison.runs, maps_steps=True), causes=causes)
@@ -153,8 +181,10 @@ def refuse_opening(target: PageFile | None, *, opens: bool) -> None:
         raise UsageError("--open without a page", "name the page with --html FILE")
 
 
-def make_report(comparison: Comparison, explanation: Explanation | None) -> Report:
-    """Return the rows of a comparison of two traces.
+def make_report(
+    comparison: Comparison, explanation: Explanation | None, *, start: int = 0, next_command: str | None = None
+) -> Report:
+    """Return the rows of a comparison of two traces; the candidate begins at step `start` of the baseline.
 
     Raises:
         UsageError: If it is of pickles of the hand-made check.
@@ -166,14 +196,18 @@ def make_report(comparison: Comparison, explanation: Explanation | None) -> Repo
     if any(Path(run).is_file() for run in comparison.runs):
         raise UsageError(f"{comparison.runs[0]} is a file", "a page shows two traces; compare pickles by themselves")
     baseline, candidate = (open_trace(Path(run)) for run in comparison.runs)
-    return build_report(
+    report = build_report(
         comparison,
         baseline,
         candidate,
         experiments=list_experiments(() if explanation is None else explanation.trials),
         notes=() if explanation is None else explanation.notes,
         was_explained=explanation is not None,
+        start=start,
     )
+    if next_command is None:
+        return report
+    return replace(report, verdict=replace(report.verdict, next_command=next_command))
 
 
 def list_experiments(trials: Sequence[Trial]) -> list[Experiment]:

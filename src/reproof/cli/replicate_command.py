@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import click
 
-from reproof.cli.lines import plural, printable
 from reproof.cli.options import (
     COUNT,
     POSITIVE,
@@ -23,6 +22,7 @@ from reproof.cli.options import (
     storage_option,
     workers_option,
 )
+from reproof.schema.telling import plural, printable
 
 if TYPE_CHECKING:
     from reproof.bundle.records import Reference

@@ -11,7 +11,7 @@ import click
 from reproof.cli.bundle_text import name_trial
 from reproof.cli.cause_text import cause_lines
 from reproof.cli.json_output import REPRODUCTION, JsonFile, json_option, write_json
-from reproof.cli.lines import printable, section
+from reproof.cli.lines import section
 from reproof.cli.options import (
     COUNT,
     PATH,
@@ -30,6 +30,7 @@ from reproof.cli.page_file import Html, Open, refuse_opening, write_reproduction
 from reproof.cli.table import Column, draw_table
 from reproof.reproducing.job import ReproduceRequest
 from reproof.reproducing.workflow import Reproduction, run_reproduction
+from reproof.schema.telling import printable
 
 if TYPE_CHECKING:
     from reproof.bundle.surroundings import EnvironmentRow

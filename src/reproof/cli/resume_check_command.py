@@ -14,7 +14,7 @@ from reproof.cli.check_progress import RunProgress
 from reproof.cli.check_text import describe_changes, describe_failures
 from reproof.cli.comparison_text import COLOURS, body
 from reproof.cli.json_output import COMPARISON, JsonFile, json_option, write_json
-from reproof.cli.lines import limit, plural, printable, section
+from reproof.cli.lines import limit, section
 from reproof.cli.options import (
     POSITIVE,
     MaxDifferences,
@@ -30,8 +30,10 @@ from reproof.cli.options import (
     prepare_runs,
     steps_option,
 )
+from reproof.cli.page_file import Html, Open, refuse_opening, write_resume_page
 from reproof.errors import UsageError
 from reproof.schema import LEVELS, Level
+from reproof.schema.telling import plural, printable
 
 if TYPE_CHECKING:
     from reproof.schema import Comparison
@@ -72,6 +74,8 @@ class ResumeCheckOptions(ScriptOptions):
     max_differences: MaxDifferences
     keep: Annotated[str | None, keep_option(help="Keep the traces in DIR.  [default: as `reproof check`]")]
     json_file: Annotated[JsonFile | None, json_option(COMPARISON)]
+    page_file: Html
+    opens: Open
     show_output: ShowOutput
     quiet: Quiet
 
@@ -103,6 +107,7 @@ def command(options: ResumeCheckOptions) -> int:
     The runs take place in copies of the current folder. A script that finds its checkpoint by itself needs no --resume.
     Exits with 0 if the resumed training goes on to the bit, 1 if it diverges, 2 if that cannot be told.
     """
+    refuse_opening(options.page_file, opens=options.opens)
     request = options.to_request()
     if not options.quiet:
         note_misplaced(click.get_current_context(), options.script, options.arguments)
@@ -110,6 +115,7 @@ def command(options: ResumeCheckOptions) -> int:
         result = run_resume_check(request, progress.watch)
     if write_json(result.to_json(), options.json_file):
         draw_result(result, quiet=options.quiet)
+    write_resume_page(options.page_file, result, request.command, opens=options.opens)
     return result.exit_code
 
 

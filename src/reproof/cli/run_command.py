@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import click
 
-from reproof.cli.lines import plural
 from reproof.cli.options import (
     PATH,
     POSITIVE,
@@ -44,6 +43,7 @@ from reproof.launch.script import Outcome, Target, is_notebook, record_target, r
 from reproof.recorder import Recording
 from reproof.recorder.restorations import RestorationWatch
 from reproof.schema import LEVELS, Level
+from reproof.schema.telling import plural
 from reproof.trace import list_processes
 
 if TYPE_CHECKING:

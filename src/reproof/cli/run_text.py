@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
-from reproof.cli.lines import limit, plural
+from reproof.cli.lines import limit
 from reproof.cli.plot import draw_bars, draw_curve, format_value, is_logarithmic
 from reproof.cli.table import Column, draw_table
 from reproof.launch.command import describe_command as spell_command
+from reproof.schema.telling import plural
 from reproof.trace.header import created_at
 
 if TYPE_CHECKING:

@@ -8,6 +8,8 @@ import sys
 from dataclasses import dataclass
 from typing import Final
 
+from reproof.schema.telling import printable
+
 MIN_COLUMNS: Final = 60
 MAX_COLUMNS: Final = 100
 COERCED: Final = frozenset({"C.UTF-8", "C.utf8", "UTF-8"})
@@ -33,7 +35,7 @@ class Screen:
 
         Control characters, which could steer the terminal, are spelled out; those of `click.style` must come later.
         """
-        shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)
+        shown = printable(line)
         if not self.is_unicode:
             shown = shown.replace("…", "...")
         return shown.encode(self.encoding, "backslashreplace").decode(self.encoding)

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import click
 
-from reproof.cli.lines import plural, printable
 from reproof.cli.options import (
     COUNT,
     PATH,
@@ -22,6 +21,7 @@ from reproof.cli.options import (
     storage_option,
     workers_option,
 )
+from reproof.schema.telling import plural, printable
 
 if TYPE_CHECKING:
     from reproof.integrations.search import SearchRequest

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import click
 
 from reproof.cli.json_output import OVERVIEW, JsonFile, json_option, write_json
-from reproof.cli.lines import plural
 from reproof.cli.options import COUNT, Options, Run, flag, option, pass_options
 from reproof.cli.run_text import Line, describe_bytes, draw_damage, draw_overview, draw_stage, draw_steps
 from reproof.cli.screen import find_screen
 from reproof.environment.highlights import select_conditions
 from reproof.errors import EXIT_ERROR, EXIT_SAME
 from reproof.schema import STAGES, Stage
+from reproof.schema.telling import plural
 from reproof.trace.views.salvage import salvage_trace
 from reproof.trace.views.steps import read_steps
 from reproof.trace.views.summary import find_rank, list_events, summarise

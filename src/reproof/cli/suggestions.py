@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 import click
 
-from reproof.cli.lines import printable
 from reproof.cli.options import find_misplaced
 from reproof.entropy.ledger import read_ledgers
 from reproof.launch.command import find_script, own_arguments, spell_plain
+from reproof.schema.telling import printable
 
 if TYPE_CHECKING:
     from reproof.checking import CheckRequest, CheckResult
@@ -29,6 +29,9 @@ REFUSED: Final = 2
 
 MOVES: Final = ("cwd",)
 """Variations under which the script does not run in the user's folder."""
+
+
+COMMENT: Final = "    # "
 
 
 class Speller(Protocol):
@@ -98,7 +101,7 @@ def suggest_for_failure(request: CheckRequest, result: CheckResult, spell: Spell
 
 def comment(words: list[str], reason: str) -> str:
     """Return a command that can be copied, and what it is for."""
-    return f"{spell_words(words)}    # {reason}"
+    return f"{spell_words(words)}{COMMENT}{reason}"
 
 
 def spell_words(words: list[str]) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import struct
 from array import array
+from collections import Counter
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from reproof.schema import OpExample
@@ -44,6 +45,7 @@ class Elements(NamedTuple):
         num_elements: All elements.
         max_abs: Largest absolute difference of finite numbers; None if there is no such pair or it is no number type.
         max_ulp: Largest distance of finite floats in units in the last place, for complex ones of either part.
+        ulps: How many of these are 1, 2 to 3, 4 to 7, … units in the last place apart.
         examples: The first elements that differ.
     """
 
@@ -51,6 +53,7 @@ class Elements(NamedTuple):
     num_elements: int
     max_abs: float | None
     max_ulp: int | None
+    ulps: tuple[int, ...]
     examples: tuple[OpExample, ...]
 
 
@@ -77,13 +80,13 @@ def compare_elements(dtype: str, shape: tuple[int, ...], a: memoryview, b: memor
         differing: Sequence[int] = units
     else:
         differing = sorted({unit // num_parts for unit in units})
-    max_abs, max_ulp = measure(part, [(bits(a, i, size), bits(b, i, size)) for i in units])
+    max_abs, max_ulp, ulps = measure(part, [(bits(a, i, size), bits(b, i, size)) for i in units])
     if num_parts > 1:
         max_abs = max(filter(math.isfinite, (distance(dtype, a, b, i) for i in differing)), default=None)
     examples = tuple(
         OpExample(unravel(i, shape), value_of(dtype, a, i), value_of(dtype, b, i)) for i in differing[:MAX_EXAMPLES]
     )
-    return Elements(len(differing), num_elements, max_abs, max_ulp, examples)
+    return Elements(len(differing), num_elements, max_abs, max_ulp, ulps, examples)
 
 
 def find_differing(a: memoryview, b: memoryview, size: int) -> array[int]:
@@ -104,12 +107,13 @@ def bits(data: memoryview, position: int, size: int) -> int:
     return int.from_bytes(data[position * size : (position + 1) * size], "little")
 
 
-def measure(dtype: str, pairs: list[tuple[int, int]]) -> tuple[float | None, int | None]:
-    """Return the largest absolute difference and the largest distance in ulp of elements given by their bits."""
+def measure(dtype: str, pairs: list[tuple[int, int]]) -> tuple[float | None, int | None, tuple[int, ...]]:
+    """Return the largest absolute difference, and the largest and all distances in ulp, of elements given by bits."""
     if dtype in INTEGERS:
         signed = 8 * struct.calcsize(INTEGERS[dtype]) if INTEGERS[dtype].islower() and dtype != "bool" else 0
-        return max((float(abs(as_signed(x, signed) - as_signed(y, signed))) for x, y in pairs), default=None), None
+        return max((float(abs(as_signed(x, signed) - as_signed(y, signed))) for x, y in pairs), default=None), None, ()
     max_abs = max_ulp = None
+    ulps: Counter[int] = Counter()
     for x, y in pairs:
         gap = abs(as_float(dtype, x) - as_float(dtype, y))
         if math.isfinite(gap):
@@ -117,7 +121,8 @@ def measure(dtype: str, pairs: list[tuple[int, int]]) -> tuple[float | None, int
         if is_finite(dtype, x) and is_finite(dtype, y):
             ulp = abs(ordinal(x, FLOATS[dtype]) - ordinal(y, FLOATS[dtype]))
             max_ulp = ulp if max_ulp is None else max(max_ulp, ulp)
-    return max_abs, max_ulp
+            ulps[ulp.bit_length()] += ulp > 0  # both zeros are none apart
+    return max_abs, max_ulp, tuple(ulps[size] for size in range(1, max(ulps, default=0) + 1))
 
 
 def as_signed(x: int, num_bits: int) -> int:

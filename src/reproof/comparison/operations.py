@@ -227,6 +227,7 @@ def describe(source: Source, elements: Elements | None) -> OpDifference:
         num_differing=None if elements is None else elements.num_differing,
         max_abs=None if elements is None else elements.max_abs,
         max_ulp=None if elements is None else elements.max_ulp,
+        ulps=() if elements is None else elements.ulps,
         examples=() if elements is None else elements.examples,
     )
 

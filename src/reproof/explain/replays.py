@@ -35,7 +35,7 @@ class Replays:
         A line that reads an older file of an earlier run once its own is gone is tried again without that one, too.
         """
         inquiry = self.inquiry
-        names = " and ".join(suspect.key for suspect in chosen)
+        names = " and ".join(suspect.words for suspect in chosen)
         told = f"only {names} replayed from the baseline, all else" if names else "everything replayed"
         purpose = f"{told} from the candidate"
         trial = replay(inquiry, chosen, purpose, num_steps=inquiry.num_steps)

@@ -90,6 +90,13 @@ class Suspect:
         """The keys of what is replayed together."""
         return (self.key, *self.tasks, *(read.key for read in self.reads))
 
+    @property
+    def words(self) -> str:
+        """What was read, and where."""
+        if self.file is not None:
+            return f"{self.source} at {self.file}:{self.line}"
+        return f"the first state of {self.source}" if self.key.endswith(START) else self.key.removeprefix(VARIATION)
+
 
 def collect_suspects(
     baseline: Ledgers, candidate: Ledgers, last_step: int, process: str | None = None

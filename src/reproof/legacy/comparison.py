@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from reproof.closeness import agree_within, count, explain_exact, have_same_bits, measure, show_values
+from reproof.closeness import agree_within, explain_exact, have_same_bits, measure, show_values
 from reproof.legacy.records import LegacyValue, read_records
 from reproof.schema import Comparison, Difference, Numbers, StageCount, Verdict
+from reproof.schema.telling import plural
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -86,7 +87,7 @@ def explain_structure(a: tuple[Batch, ...], b: tuple[Batch, ...]) -> tuple[str, 
     if not any(name in fields_b for fields_a, fields_b in zip(a, b, strict=False) for name in fields_a):
         found["the two records have no key in common"] = None
     if len(a) != len(b):
-        amount = count(len(a), "batch").replace("batchs", "batches")
+        amount = plural(len(a), "batch", "batches")
         found[f"the baseline holds {amount} and the candidate {len(b)}"] = None
     return tuple(found)
 

@@ -18,6 +18,7 @@ from reproof.outputs.line_comparison import LineDifference, compare_in_order, co
 from reproof.outputs.masks import mask_name
 from reproof.outputs.pairing import FilePair, is_ignored, pair_files
 from reproof.outputs.records import BYTES, LINES, UNTOUCHED
+from reproof.schema.telling import plural
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -158,7 +159,7 @@ def _tell_ignored(baseline: RunOutput, candidate: RunOutput, ignored: Sequence[s
     names = {file.name for run in (baseline, candidate) for file in run.files if file.format != UNTOUCHED}
     names |= {tensor.file for run in (baseline, candidate) for tensor in run.saved}
     counts = {pattern: sum(is_ignored(name, [pattern]) for name in names) for pattern in ignored}
-    return [f"left out: {count} file{'' if count == 1 else 's'} {pattern}" for pattern, count in counts.items()]
+    return [f"left out: {plural(count, 'file')} {pattern}" for pattern, count in counts.items()]
 
 
 def _list_unread(baseline: RunOutput, candidate: RunOutput) -> list[NotCompared]:

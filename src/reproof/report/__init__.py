@@ -9,6 +9,7 @@ in which they are used:
     kinds        the kinds of causes in words
     causes       causes, each with its line in its code, its proof and its fix
     experiments  what each experiment replayed, how far it ran, whether it agreed
+    operations   how far apart the results of the operation at fault lie
     sources      the text around a line, and the function it is in
     curves       losses and metrics of both runs, in buckets that lose no extreme
     steps        the events of chosen steps, and the map of steps and stages
@@ -17,6 +18,7 @@ in which they are used:
     output       lines of output side by side
     surroundings conditions side by side, and what the runs read from outside
     certificates a reproduced bundle: its metrics, and what had to be the same
+    resumes      a resumed training: its verdict, what it lacks, and its steps as those of the uninterrupted run
     page         rows -> one self-contained HTML file
     drawing      bars and lines of the page as SVG
     markdown     rows -> Markdown

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from reproof.report.records import BatchRow
+from reproof.schema import Event
+from reproof.schema.telling import plural
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -15,13 +17,21 @@ if TYPE_CHECKING:
 MAX_SAMPLES: Final = 512
 
 
-def describe_batch(a: RankTrace, b: RankTrace, first: Difference) -> BatchRow | None:
-    """Return the samples of the divergent batch; None if the runs part elsewhere, or the samples were not kept."""
+def describe_batch(a: RankTrace, b: RankTrace, first: Difference, *, is_plain: bool = False) -> BatchRow | None:
+    """Return the samples of the divergent batch; None if the runs part elsewhere, or the samples were not kept.
+
+    Args:
+        a: A process of the baseline.
+        b: The same of the candidate.
+        first: Where they part.
+        is_plain: Whether both name a batch without its loader.
+    """
     if first.stage != "batch":
         return None
-    loader = first.name.removesuffix(" indices").split("[")[0]
+    name = Event(first.stage, first.name).plain_name if is_plain else first.name
+    loader = name.removesuffix(" indices").split("[")[0]
     orders = [_read(trace, first.step, f"{loader} indices", "exact") for trace in (a, b)]
-    samples = [_read(trace, first.step, first.name, "samples") for trace in (a, b)]
+    samples = [_read(trace, first.step, name, "samples") for trace in (a, b)]
     if orders[0] is None or orders[1] is None:
         if samples[0] is None or samples[1] is None:
             return None
@@ -65,4 +75,7 @@ def _tell(a: list[str], b: list[str], changed: tuple[int, ...], *, has_indices: 
         told = f"The same samples; {moved} of {len(a)} places hold another one."
         return f"{told} A line joins each sample's places. {numbers}"
     shared = len(set(a) & set(b))
-    return f"Of {len(a)} samples {shared} are in both runs; a line joins their places. {numbers}"
+    if not shared:
+        return f"All {len(a)} samples are others. {numbers}"
+    verb, whose = ("is", "its") if shared == 1 else ("are", "their")
+    return f"Of {plural(len(a), 'sample')} {shared} {verb} in both runs; a line joins {whose} places. {numbers}"

@@ -53,5 +53,7 @@ def _describe(
         fix_text=cause.fix,
         link=cause.link,
         excerpt=excerpt,
-        proof=tuple(by_number[number] for number in cause.experiments if number in by_number),
+        proof=tuple(
+            sorted((by_number[n] for n in cause.experiments if n in by_number), key=lambda row: not row.agreed)
+        ),
     )

@@ -6,8 +6,10 @@ import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
-from reproof.report.records import CertificateRow, CoverageRow, MetricRow, Report, Span, SpreadRow, VerdictRow
+from reproof.report.records import CertificateRow, MetricRow, Report, Span, SpreadRow, VerdictRow
+from reproof.report.rows import make_empty
 from reproof.report.verdicts import GLYPHS
+from reproof.schema.telling import as_sentence
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -22,6 +24,9 @@ HEADLINES: Final = {
     "inconclusive": "Whether the result reproduces cannot be told.",
 }
 """Verdicts on a bundle, as sentences."""
+
+SIDES: Final = ("bundle", "reproduced")
+MAX_MEANING: Final = 140
 
 VERDICTS: Final[Mapping[str, Verdict]] = {"not-reproduced": "diverged", "not-comparable": "inconclusive"}
 """Verdicts on a bundle that a comparison of two runs calls by another name."""
@@ -40,21 +45,23 @@ def add_certificate(
     """
     certificate = describe_certificate(found, replicates, path)
     if report is None:
-        report = _make_empty(certificate.name)
+        report = make_empty(certificate.name)
     verdict = found["verdict"]
     rests_on = found["tier"] if verdict == "equivalent" else None
     headline = HEADLINES[verdict] if rests_on is None else f"{HEADLINES[verdict][:-1]}, {rests_on}ly."
     meaning = certificate.reasons[0] if certificate.reasons else ""
+    if len(meaning) > MAX_MEANING:  # the numbers are told below
+        meaning = meaning.partition(": ")[0]
     name: Verdict = VERDICTS.get(verdict, verdict)  # the others have the same name
     row = VerdictRow(
         verdict=name,
         glyph=GLYPHS[name],
         headline=headline,
-        meaning=(Span(f"{meaning[:1].upper()}{meaning[1:]}."),) if meaning else (),
+        meaning=(Span(as_sentence(meaning)),) if meaning else (),
         equal_share=report.verdict.equal_share,
         bar_label=report.verdict.bar_label,
     )
-    return replace(report, verdict=row, certificate=certificate)
+    return replace(report, verdict=row, certificate=certificate, sides=SIDES)
 
 
 def describe_certificate(
@@ -97,30 +104,6 @@ def _describe_metrics(
             reproduced=f"{reproduced:.9g}",
             finding=row["finding"],
             spread=SpreadRow(original=original, reproduced=reproduced, margin=margin, replicates=known)
-            if is_finite
-            else None,
+            if is_finite and (known or margin)
+            else None,  # two values alone have no scale: any difference would look large
         )
-
-
-def _make_empty(name: str) -> Report:
-    """Return a report of nothing but its name."""
-    nothing = VerdictRow(verdict="inconclusive", glyph="?", headline="", meaning=(), equal_share=0.0, bar_label="")
-    return Report(
-        command=name,
-        created="",
-        runs=("", ""),
-        verdict=nothing,
-        first=None,
-        causes=(),
-        notes=(),
-        experiments=(),
-        maps=(),
-        steps=(),
-        curves=(),
-        batch=None,
-        output=None,
-        conditions=(),
-        num_packages=0,
-        sources=(),
-        coverage=CoverageRow(num_events=0, num_tensors=0, num_steps=0, stages=(), skipped=(), structure=(), limits=()),
-    )

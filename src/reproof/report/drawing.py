@@ -16,22 +16,24 @@ CELL: Final = 34
 ROW: Final = 92
 
 
-def draw_bar(share: float, label: str = "", *, is_known: bool = True) -> Markup:
+def draw_bar(share: float, label: str = "", *, is_known: bool = True, is_share: bool = False) -> Markup:
     """Return a bar that is blue as far as runs are equal, and orange from there on.
 
     Args:
         share: From 0 to 1.
         is_known: Whether anything was compared; else the bar has the colour of what was not.
+        is_share: Whether it is orange as far as that, instead, and nothing from there on.
         label: What it shows, for who cannot see it; decoration if there is none.
     """
     from markupsafe import Markup, escape
 
     equal = 1000 if not is_known else round(1000 * max(0.0, min(1.0, share)), 1)
     role = f'role="img" aria-label="{escape(label)}"' if label else 'aria-hidden="true"'
+    states = ("differs", "") if is_share else ("same" if is_known else "unknown", "differs")
     return Markup(  # noqa: S704  # numbers, and an escaped label
         f'<svg class="bar" viewBox="0 0 1000 10" preserveAspectRatio="none" {role}>'
-        f'<rect class="{"same" if is_known else "unknown"}" x="0" y="0" width="{equal}" height="10"/>'
-        f'<rect class="differs" x="{equal}" y="0" width="{1000 - equal}" height="10"/></svg>'
+        f'<rect class="{states[0]}" x="0" y="0" width="{equal}" height="10"/>'
+        f'<rect class="{states[1] or "empty"}" x="{equal}" y="0" width="{1000 - equal}" height="10"/></svg>'
     )
 
 

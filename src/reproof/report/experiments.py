@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from reproof.report.records import ExperimentRow
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection, Iterable, Iterator, Sequence
     from pathlib import Path
 
     from reproof.schema import Difference
@@ -20,6 +20,16 @@ TREATMENTS: Final = (
     *("more_workers", "hides", "poisons", "other_memory"),
 )
 """What an experiment may change besides the values that were read: what it shows is then for its cause to say."""
+
+
+MAX_DEPTH: Final = 4
+
+
+class Node(NamedTuple):
+    """An experiment in the tree of all."""
+
+    depth: int
+    row: ExperimentRow
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +59,35 @@ class Experiment:
 
 def describe_experiments(experiments: Iterable[Experiment], proving: Collection[int]) -> tuple[ExperimentRow, ...]:
     """Return the experiments as rows; `proving` are the numbers of those on which a cause rests."""
-    return tuple(_describe(experiment, is_proof=experiment.number in proving) for experiment in experiments)
+    rows: list[ExperimentRow] = []
+    for experiment in experiments:
+        row = _describe(experiment, is_proof=experiment.number in proving)
+        rows.append(replace(row, parent=_find_parent(row, experiment.reference, rows)))
+    return tuple(rows)
+
+
+def order_as_tree(rows: Sequence[ExperimentRow], parent: int | None = None, depth: int = 0) -> Iterator[Node]:
+    """Yield experiments, each with its depth and behind the one that it follows from."""
+    for row in rows:
+        if row.parent == parent:
+            yield Node(min(depth, MAX_DEPTH), row)
+            yield from order_as_tree(rows, row.number, depth + 1)
+
+
+def _find_parent(row: ExperimentRow, reference: str, earlier: Sequence[ExperimentRow]) -> int | None:
+    """Return the experiment that one follows from.
+
+    That is the one that it was compared with; else, of those that replayed more, the one that replayed least; else the
+    first that replayed the same.
+    """
+    for one in earlier:
+        if reference == f"experiment {one.number}":
+            return one.number
+    own = None if row.replayed is None else set(row.replayed)
+    more = [one for one in earlier if own is not None and (one.replayed is None or own < set(one.replayed))]
+    if more:
+        return min(more, key=lambda one: (one.replayed is None, len(one.replayed or ()), -one.number)).number
+    return next((one.number for one in earlier if one.replayed == row.replayed), None)
 
 
 def _describe(experiment: Experiment, *, is_proof: bool) -> ExperimentRow:
@@ -67,7 +105,6 @@ def _describe(experiment: Experiment, *, is_proof: bool) -> ExperimentRow:
         result=_say_result(experiment, agreed=agreed),
         meaning=_say_meaning(plan, agreed=agreed) if is_plain else "",
         replayed=tuple(map(str, keys)) if isinstance(keys, list) else None,
-        plan=_say_plan(plan),
         is_proof=is_proof,
     )
 
@@ -116,19 +153,6 @@ def _say_result(experiment: Experiment, *, agreed: bool | None) -> str:
     return f"parts {other}{'in ' if first.is_within_steps else ''}{first.place}, {first.stage}"
 
 
-def _say_plan(plan: dict[str, Any]) -> str:
-    """Say in words whose values the sources had."""
-    keys = plan.get("keys")
-    if not plan.get("baseline"):
-        return ""
-    others = "all else from the candidate" if plan.get("candidate") else "all else as it comes"
-    if keys is None:
-        return "What every source read in the baseline"
-    if not keys:
-        return "What every source read in the candidate" if plan.get("candidate") else "Nothing replayed"
-    return f"What {', '.join(map(str, keys[:3]))} read in the baseline, {others}"
-
-
 def _say_meaning(plan: dict[str, Any], *, agreed: bool | None) -> str:
     if agreed is None or not plan.get("baseline"):
         return ""
@@ -143,4 +167,4 @@ def _say_meaning(plan: dict[str, Any], *, agreed: bool | None) -> str:
         return (
             "So it is gone by itself." if agreed else "So the divergence is there again without the baseline's values."
         )
-    return "So this alone decides." if agreed else "So this alone does not take the difference away."
+    return "So this decides." if agreed else "So this does not take the difference away."

@@ -5,6 +5,7 @@ https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-comm
 
 from __future__ import annotations
 
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Final
 
 from reproof.schema import split_cell
@@ -14,12 +15,18 @@ if TYPE_CHECKING:
 
     from reproof.report.records import Report
 
+HERE: Final = PurePath()
 LEVELS: Final = {"identical": "notice", "equivalent": "notice", "diverged": "error", "inconclusive": "warning"}
 
 
-def render_annotations(report: Report) -> str:
-    """Return one line per annotation; GitHub shows them at the lines of the pull request."""
-    return "\n".join(_render(report)) + "\n"
+def render_annotations(report: Report, folder: PurePath = HERE) -> str:
+    """Return one line per annotation; GitHub shows them at the lines of the pull request.
+
+    Args:
+        report: The rows.
+        folder: Working folder of the runs, from the root of the repository.
+    """
+    return "\n".join(_render(report, folder)) + "\n"
 
 
 def escape_data(text: str) -> str:
@@ -32,7 +39,7 @@ def escape_property(text: str) -> str:
     return escape_data(text).replace(":", "%3A").replace(",", "%2C")
 
 
-def _render(report: Report) -> Iterator[str]:
+def _render(report: Report, folder: PurePath) -> Iterator[str]:
     level = LEVELS[report.verdict.verdict]
     told = f"{report.verdict.headline} {report.verdict.meaning_text}"
     placed = [cause for cause in report.causes if cause.excerpt is not None]
@@ -41,7 +48,8 @@ def _render(report: Report) -> Iterator[str]:
             state = "proved by experiment" if cause.confirmed else "suspected, not proved"
             message = f"{report.verdict.headline} Cause ({state}): {cause.words}. {cause.reason} Fix: {cause.fix_text}"
             title = escape_property(f"reproof: {cause.words}")
-            file, line = escape_property(split_cell(cause.excerpt.file)[0]), cause.excerpt.line
+            path = folder / split_cell(cause.excerpt.file)[0]
+            file, line = escape_property(path.as_posix()), cause.excerpt.line
             own = level if cause.confirmed else "warning"
             yield f"::{own} file={file},line={line},title={title}::{escape_data(message)}"
     if not placed:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
-from reproof.report.page import printable
+from reproof.schema.telling import printable
 
 if TYPE_CHECKING:
     from reproof.report.records import Report
@@ -45,7 +45,7 @@ def _add_outcome(case: Element, kind: str, message: str, text: str) -> None:
 
 def _spell(text: str) -> str:
     """Return a text that XML can hold: it has no control characters."""
-    return printable(text)
+    return printable(text, keeps="\n\t")
 
 
 def _describe(report: Report) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from reproof.report.page import as_sentence, printable
+from reproof.schema.telling import as_sentence, printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,7 +45,7 @@ def _one_line(text: str) -> str:
 
 def _block(language: str, lines: list[str]) -> Iterator[str]:
     """Yield a block of code with a fence that none of its lines can end."""
-    shown = [printable(line).replace("\n", " ") for line in lines]
+    shown = [printable(line, keeps="\n\t").replace("\n", " ") for line in lines]
     longest = max((len(ticks) for line in shown for ticks in re.findall("`+", line)), default=0)
     fence = "`" * max(3, longest + 1)
     yield from ("", f"{fence}{language}", *shown, fence, "")
@@ -79,7 +79,7 @@ def _render_first(first: FirstRow) -> Iterator[str]:
     detail = f" ({first.detail})" if first.detail else ""
     yield from ("", f"**First divergence:** {process}{first.place}, {first.stage}{detail}, {code(first.name)}")
     if first.explanation:
-        yield f"<br>{escape(first.explanation)}"
+        yield f"<br>{escape(as_sentence(first.explanation))}"
     yield from ("", f"- baseline {code(first.baseline)}", f"- candidate {code(first.candidate)}")
     yield from (f"- {escape(told)}" for told in (", ".join(first.became),) if told)
 

@@ -7,6 +7,7 @@ from difflib import SequenceMatcher
 from typing import TYPE_CHECKING, Final
 
 from reproof.report.records import LinePair, OutputRow, Span
+from reproof.schema.telling import plural
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -39,9 +40,13 @@ def describe_output(traces: Sequence[Path], result: OutputResult | None) -> Outp
     count = sum(not pair.is_equal for pair in pairs)
     total = max(len(texts[0]), len(texts[1]))
     if texts[0] == texts[1]:
-        told = f"Both runs printed the same {len(texts[0])} lines." if texts[0] else "Neither run printed anything."
+        told = (
+            f"Both runs printed the same: {plural(len(texts[0]), 'line')}."
+            if texts[0]
+            else "Neither run printed anything."
+        )
     else:
-        told = f"{count or 'Some'} of {total} lines differ."
+        told = f"{count or 'Some'} of {plural(total, 'line')} {'differs' if total == 1 else 'differ'}."
     return OutputRow(
         told=told, lines=tuple(pairs[:MAX_SHOWN]), num_left_out=max(0, total - MAX_SHOWN), differing=differing
     )
@@ -108,5 +113,6 @@ def _spell(one: OutputDifference) -> tuple[str, str]:
 
 def _tell_result(result: OutputResult) -> str:
     count = len(result.differences)
-    compared = f"{result.num_lines:,} lines, {result.num_files:,} files and {result.num_saved:,} saved values"
-    return f"{count} differences in {compared}." if count else f"{compared[0].upper()}{compared[1:]} agree."
+    compared = [(result.num_lines, "line"), (result.num_files, "file"), (result.num_saved, "saved value")]
+    told = ", ".join(plural(number, noun) for number, noun in compared)
+    return f"{plural(count, 'difference')}: {told}." if count else f"All agree: {told}."

@@ -14,11 +14,11 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Final
 
 from reproof._version import __version__
-from reproof.errors import UsageError
 from reproof.report.drawing import draw_bar, draw_batch, draw_spread, draw_timeline
+from reproof.report.experiments import order_as_tree
 from reproof.report.output import mark_changes
 from reproof.report.samples import draw_sample
-from reproof.schema import STAGES
+from reproof.schema.telling import as_sentence, capitalize, plural, printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -33,15 +33,9 @@ SCRIPT_ENDS: Final = {ord(c): f"\\u{ord(c):04x}" for c in "<>&\u2028\u2029"}
 
 
 def render_page(report: Report) -> str:
-    """Return the page as text.
+    """Return the page as text; this takes Jinja2."""
+    from jinja2 import Environment, StrictUndefined
 
-    Raises:
-        UsageError: If Jinja2 is not installed.
-    """
-    try:
-        from jinja2 import Environment, StrictUndefined
-    except ImportError:
-        raise UsageError("a page needs Jinja2, which is not installed", "pip install 'reproof[report]'") from None
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, finalize=show
     )
@@ -49,11 +43,14 @@ def render_page(report: Report) -> str:
         thousands=lambda number: f"{number:,}",
         bar=draw_bar,
         batch=draw_batch,
+        capital=capitalize,
         changed=mark_changes,
+        plural=plural,
         sample=draw_sample,
         sentence=as_sentence,
         spread=draw_spread,
         timeline=draw_timeline,
+        tree=order_as_tree,
     )
     style = read_asset("uPlot.min.css") + read_asset("page.css")
     scripts = [read_asset("uPlot.iife.min.js"), read_asset("page.js")]
@@ -65,8 +62,8 @@ def render_page(report: Report) -> str:
         rows=as_markup(spell_json(asdict(report))),
         licence=as_markup(f"uPlot {UPLOT}, https://github.com/leeoniya/uPlot, MIT License"),
         version=__version__,
-        stages=STAGES,
         has_runs=report.runs != ("", ""),
+        num_steps=max([one.num_steps for one in report.maps if one.is_main] + [report.coverage.num_steps]),
         num_differing=sum(row.differs for row in report.conditions),
     )
 
@@ -76,21 +73,7 @@ UPLOT: Final = "1.6.32"
 
 def show(value: Any) -> Any:
     """Return a value as it is put into the page: control characters visible, nothing longer than is read."""
-    return printable(value[:MAX_SHOWN]) if type(value) is str else value
-
-
-def printable(text: str) -> str:
-    """Return a text with control characters and lone surrogates escaped; line ends and tabs stay."""
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() or c in "\n\t" else c.encode("unicode_escape").decode("ascii") for c in text)
-
-
-def as_sentence(text: str) -> str:
-    """Return a text with a capital at its start and a full stop; the name of an operation or a file stays as it is."""
-    word = text.partition(" ")[0]
-    start = text[:1].upper() if word.isalpha() else text[:1]
-    return f"{start}{text[1:]}{'' if text.endswith(('.', '?')) else '.'}" if text else ""
+    return printable(value[:MAX_SHOWN], keeps="\n\t") if type(value) is str else value
 
 
 def as_markup(text: str) -> Any:

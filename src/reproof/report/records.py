@@ -72,11 +72,32 @@ class Excerpt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StageRow:
-    """The events of one stage in the step in which the runs part."""
+    """The events of one stage in the step in which the runs part.
+
+    Attributes:
+        stage: The stage.
+        compared: Those that both runs have, with a digest.
+        differing: Those of them that differ.
+        num_open: The others.
+    """
 
     stage: Stage
     compared: int
     differing: int
+    num_open: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UlpRow:
+    """How far apart two results of an operation lie, element by element.
+
+    Attributes:
+        told: How many differ, and by how much at most, in one sentence.
+        bars: Smallest and largest distance in units in the last place, and how many elements are so far apart.
+    """
+
+    told: str
+    bars: tuple[tuple[int, int, int], ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +119,7 @@ class FirstRow:
         became: What became of it, a sentence each.
         rng: States of the random number generators, a sentence each.
         op: The operation at which the runs part, in words; may be empty.
+        ulps: How far apart its results lie, where they were kept.
         excerpt: The code around its line, where one is known.
     """
 
@@ -115,6 +137,7 @@ class FirstRow:
     became: tuple[str, ...] = ()
     rng: tuple[str, ...] = ()
     op: str = ""
+    ulps: UlpRow | None = None
     excerpt: Excerpt | None = None
 
 
@@ -132,8 +155,8 @@ class ExperimentRow:
         result: What came, in words, with what it was compared with.
         meaning: What that shows; may be empty.
         replayed: Keys of the sources that had the values of the baseline; None for all.
-        plan: Where the values came from, in words; may be empty.
         is_proof: Whether a cause rests on it.
+        parent: Number of the experiment that it follows from; None for the first of a tree.
     """
 
     number: int
@@ -145,8 +168,8 @@ class ExperimentRow:
     result: str
     meaning: str = ""
     replayed: tuple[str, ...] | None = None
-    plan: str = ""
     is_proof: bool = False
+    parent: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,6 +191,7 @@ class CauseRow:
         link: Page about causes of this kind.
         excerpt: The line in its code, where it can be read.
         proof: The experiments on which it rests.
+        ulps: How far apart the results of its operation lie, where that was measured.
     """
 
     kind: str
@@ -184,6 +208,7 @@ class CauseRow:
     link: str
     excerpt: Excerpt | None = None
     proof: tuple[ExperimentRow, ...] = ()
+    ulps: UlpRow | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -406,7 +431,7 @@ class MetricRow:
         original: Its value in the bundle.
         reproduced: Its value in the run with the same seed.
         finding: What was found of it, in one word.
-        spread: Both among the bundle's replicates; None where one of them is not finite.
+        spread: Both among the replicates; None where one of them is not finite, or nothing tells what is large.
     """
 
     target: str
@@ -447,12 +472,49 @@ class CertificateRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MissingRow:
+    """A piece of state that a resumed training lacks.
+
+    Attributes:
+        piece: Its kind.
+        words: The kind in words.
+        why: How that is known.
+        fix: What to write.
+    """
+
+    piece: str
+    words: str
+    why: str
+    fix: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResumeRow:
+    """How a training was interrupted and resumed.
+
+    Attributes:
+        interrupted_at: Steps that the first part took; None if it never ran.
+        continues_at: Step of the uninterrupted run at which the resumed one goes on; None if that is not known.
+        num_restored: Parameters and buffers that were as before that step.
+        missing: What the resumed run lacks.
+    """
+
+    interrupted_at: int | None
+    continues_at: int | None
+    num_restored: int
+    missing: tuple[MissingRow, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
     """All rows.
 
     Attributes:
+        runs: Folders of the two traces; empty texts where there are no two that could be compared, and so no more rows.
         samples: Those of the divergent batch that differ, where they were kept.
-        certificate: Of a reproduced bundle; without two traces that could be compared, nothing else has rows.
+        certificate: Of a reproduced bundle.
+        resume: Of an interrupted and resumed training.
+        sides: What the two runs are called.
     """
 
     command: str
@@ -474,3 +536,5 @@ class Report:
     coverage: CoverageRow
     samples: tuple[SampleRow, ...] = ()
     certificate: CertificateRow | None = None
+    resume: ResumeRow | None = None
+    sides: tuple[str, str] = ("baseline", "candidate")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,8 +11,10 @@ from reproof.report.batches import describe_batch
 from reproof.report.causes import describe_causes
 from reproof.report.curves import read_curves
 from reproof.report.experiments import Experiment, describe_experiments
+from reproof.report.operations import describe_distances, find_distances
 from reproof.report.output import describe_output
-from reproof.report.records import CoverageRow, CurveRow, FirstRow, Report, StepRow
+from reproof.report.records import CoverageRow, CurveRow, FirstRow, Report, StepRow, VerdictRow
+from reproof.report.resumes import ShiftedRank
 from reproof.report.samples import pair_samples, read_pictures
 from reproof.report.sources import read_excerpt
 from reproof.report.steps import count_stages, describe_maps, name_process, read_kept_steps
@@ -38,6 +41,7 @@ def build_report(
     notes: Sequence[str] = (),
     was_explained: bool = False,
     folder: Path | None = None,
+    start: int = 0,
 ) -> Report:
     """Return the rows of a report.
 
@@ -49,6 +53,8 @@ def build_report(
         notes: What else the search has to tell.
         was_explained: Whether causes were searched for.
         folder: Working folder of the runs, where their source is read; None for the current one.
+        start: Step of the baseline with which the candidate begins: not 0 if it was resumed there. What such a run
+            printed and read from outside is that of another part of the training, and has no rows.
 
     Raises:
         TraceError: If a frame that is shown is damaged.
@@ -58,13 +64,15 @@ def build_report(
     proving = {number for cause in comparison.causes for number in cause.experiments}
     tried = describe_experiments(experiments, proving)
     main, pair = _choose_process(comparison, baseline, candidate)
+    if pair is not None and start:
+        pair = ShiftedRank(pair[0]), ShiftedRank(pair[1], start)
     maps = describe_maps(comparison, main)
     columns = next((one.num_columns for one in maps if one.is_main), 0)
-    steps = () if pair is None else read_kept_steps(*pair, comparison, columns)
+    steps = () if pair is None else read_kept_steps(*pair, comparison, columns, start)
     curves = () if pair is None else read_curves(*pair)
     conditions, num_packages = describe_conditions(comparison.conditions, baseline, candidate)
     first = comparison.first
-    batch = None if first is None or pair is None else describe_batch(*pair, first)
+    batch = None if first is None or pair is None else describe_batch(*pair, first, is_plain=start > 0)
     pictures = None if first is None else read_pictures(experiments, first)
     return Report(
         command=shlex.join(baseline.header.command),
@@ -74,7 +82,12 @@ def build_report(
         first=None
         if first is None
         else describe_first(comparison, first, steps, curves, _read_line(first, where, digests)),
-        causes=describe_causes(comparison.causes, tried, where, digests),
+        causes=tuple(
+            replace(row, ulps=None if first is None else find_distances(cause, experiments, first))
+            for cause, row in zip(
+                comparison.causes, describe_causes(comparison.causes, tried, where, digests), strict=True
+            )
+        ),
         notes=tuple(notes),
         experiments=tried,
         maps=maps,
@@ -82,10 +95,12 @@ def build_report(
         curves=curves,
         batch=batch,
         samples=() if pictures is None else tuple(pair_samples(pictures, batch)),
-        output=describe_output((baseline.folder, candidate.folder), comparison.output),
+        output=None if start else describe_output((baseline.folder, candidate.folder), comparison.output),
         conditions=conditions,
         num_packages=num_packages,
-        sources=describe_sources(baseline.folder, candidate.folder, max((one.num_columns for one in maps), default=0)),
+        sources=()
+        if start
+        else describe_sources(baseline.folder, candidate.folder, max((one.num_columns for one in maps), default=0)),
         coverage=describe_coverage(comparison),
     )
 
@@ -144,10 +159,13 @@ def describe_first(
         baseline=first.baseline,
         candidate=first.candidate,
         largest=largest,
-        stages=count_stages(next((row for row in steps if row.step == first.step), None)),
+        stages=()
+        if first.stage == "output"
+        else count_stages(next((row for row in steps if row.step == first.step), None)),
         became=tuple(_say_what_became(comparison, curves)),
         rng=tuple(_say_rng(comparison.rng)),
         op="" if first.op is None else _say_op(first.op),
+        ulps=describe_distances(first.op),
         excerpt=excerpt,
     )
 
@@ -191,4 +209,28 @@ def describe_coverage(comparison: Comparison) -> CoverageRow:
         structure=comparison.structure,
         limits=(*((level,) if level else ()), *comparison.limits),
         beside=tuple(map(str, comparison.beside)),
+    )
+
+
+def make_empty(name: str) -> Report:
+    """Return a report of nothing but its name."""
+    nothing = VerdictRow(verdict="inconclusive", glyph="?", headline="", meaning=(), equal_share=0.0, bar_label="")
+    return Report(
+        command=name,
+        created="",
+        runs=("", ""),
+        verdict=nothing,
+        first=None,
+        causes=(),
+        notes=(),
+        experiments=(),
+        maps=(),
+        steps=(),
+        curves=(),
+        batch=None,
+        output=None,
+        conditions=(),
+        num_packages=0,
+        sources=(),
+        coverage=CoverageRow(num_events=0, num_tensors=0, num_steps=0, stages=(), skipped=(), structure=(), limits=()),
     )

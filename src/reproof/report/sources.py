@@ -46,6 +46,8 @@ def read_excerpt(folder: Path, file: str, line: int, digests: Mapping[str, str],
         return None
     first = max(1, line - NUM_AROUND)
     shown = [text[:MAX_LINE_CHARACTERS] for text in lines[first - 1 : line + NUM_AROUND]]
+    while len(shown) > line - first + 1 and not shown[-1].strip():
+        shown.pop()
     known = digests.get(str(path.resolve()))
     has_changed = known is not None and hashlib.sha256(content).hexdigest() != known
     has_other_line = bool(expected) and lines[line - 1].strip() != expected

@@ -11,7 +11,7 @@ from reproof.schema import DIFFERENT, EQUAL, NOT_COMPARED, STAGES
 from reproof.trace.views.steps import read_step
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from reproof.schema import Comparison, Stage
     from reproof.trace.rank import RankTrace
@@ -57,30 +57,39 @@ def describe_maps(comparison: Comparison, main: Place | None) -> tuple[MapRow, .
     )
 
 
-def choose_steps(num_columns: int, first: int | None) -> list[int]:
-    """Return the steps whose events are kept: first, last, around the divergence, then at doubling distances."""
+def choose_steps(num_columns: int, first: int | None, start: int = 0) -> list[int]:
+    """Return the steps whose events are kept: first, last, around the divergence, then at doubling distances.
+
+    Args:
+        num_columns: Steps, and one more for what came after the last of them.
+        first: In which the runs part; None if they do not.
+        start: The first that both runs took.
+    """
     last = num_columns - 1
-    wanted = {0, 1, last - 1, last}
-    start = first or 0
-    wanted.update(range(start - BEFORE, start + AFTER + 1))
+    wanted = {start, start + 1, last - 1, last}
+    middle = start if first is None else first
+    wanted.update(range(middle - BEFORE, middle + AFTER + 1))
     distance = AFTER + 1
-    while start + distance < last:
-        wanted.add(start + distance)
+    while middle + distance < last:
+        wanted.add(middle + distance)
         distance *= 2
-    return sorted(step for step in wanted if 0 <= step <= last)
+    return sorted(step for step in wanted if start <= step <= last)
 
 
-def read_kept_steps(a: RankTrace, b: RankTrace, comparison: Comparison, num_columns: int) -> tuple[StepRow, ...]:
-    """Return the events of the steps that are kept, of one process."""
+def read_kept_steps(
+    a: RankTrace, b: RankTrace, comparison: Comparison, num_columns: int, start: int = 0
+) -> tuple[StepRow, ...]:
+    """Return the events of the steps that are kept, of one process; `start` is the step with which `b` begins."""
     first = comparison.first
     step = None if first is None else first.step
-    rows = (_read(a, b, number, has_all=number == step) for number in choose_steps(num_columns, step))
+    rows = (_read(a, b, number, start, has_all=number == step) for number in choose_steps(num_columns, step, start))
     return tuple(row for row in rows if row.events)
 
 
-def _read(a: RankTrace, b: RankTrace, step: int, *, has_all: bool) -> StepRow:
+def _read(a: RankTrace, b: RankTrace, step: int, start: int, *, has_all: bool) -> StepRow:
     records = [read_step(trace, step) if trace.find_step(step) else None for trace in (a, b)]
-    events = list(_pair_events(*records))
+    before = read_step(a, step - 1, "update").events if 0 < step == start else ()
+    events = list(_pair_events(records[0], records[1], before))
     limit = MAX_EVENTS if has_all else MAX_EVENTS // 4
     if len(events) > limit:
         keys = sorted(range(len(events)), key=lambda i: -events[i].state)[:limit]
@@ -90,8 +99,12 @@ def _read(a: RankTrace, b: RankTrace, step: int, *, has_all: bool) -> StepRow:
     return StepRow(step=step, events=tuple(kept), num_more=len(events) - len(kept), rng=tuple(_compare_rng(*records)))
 
 
-def _pair_events(a: StepRecord | None, b: StepRecord | None) -> Iterator[EventRow]:
-    """Yield the events of a step in the order of the baseline, then those that only the candidate has."""
+def _pair_events(a: StepRecord | None, b: StepRecord | None, before: Sequence[StepEvent]) -> Iterator[EventRow]:
+    """Yield the events of a step in the order of the baseline, then those that only the candidate has.
+
+    The initial state of a run that begins later stands beside that which the baseline has left `before`.
+    """
+    state = {event.event.name: event for event in before}
     later: dict[tuple[str, str, str | None], list[StepEvent]] = {}
     for event in () if b is None else b.events:
         later.setdefault((event.event.stage, event.event.name, event.event.detail), []).append(event)
@@ -100,11 +113,11 @@ def _pair_events(a: StepRecord | None, b: StepRecord | None) -> Iterator[EventRo
         yield _make_row(event, others.pop(0) if others else None)
     for others in later.values():
         for other in others:
-            yield _make_row(None, other)
+            yield _make_row(state.get(other.event.name) if other.event.stage == "init" else None, other)
 
 
 def _make_row(a: StepEvent | None, b: StepEvent | None) -> EventRow:
-    event = (a or b).event  # type: ignore[union-attr]  # one of them is there
+    event = (b or a).event  # type: ignore[union-attr]  # one of them is there
     state = NOT_COMPARED
     if a is not None and b is not None and a.digest is not None and b.digest is not None:
         state = EQUAL if a.digest == b.digest else DIFFERENT
@@ -145,7 +158,12 @@ def count_stages(row: StepRow | None) -> tuple[StageRow, ...]:
     for event in row.events:
         found.setdefault(event.stage, []).append(event.state)
     return tuple(
-        StageRow(stage=stage, compared=len(found[stage]), differing=found[stage].count(DIFFERENT))
+        StageRow(
+            stage=stage,
+            compared=len(states) - states.count(NOT_COMPARED),
+            differing=states.count(DIFFERENT),
+            num_open=states.count(NOT_COMPARED),
+        )
         for stage in STAGES
-        if stage in found
+        if (states := found.get(stage))
     )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from reproof.report.kinds import words_of
 from reproof.report.records import Span, VerdictRow
 from reproof.report.steps import name_process
+from reproof.schema.telling import capitalize, plural
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from reproof.schema import Comparison, Difference
 
 GLYPHS: Final = {"identical": "=", "equivalent": "≈", "diverged": "≠", "inconclusive": "?"}
+
+NOTHING: Final = "Nothing could be compared."
 
 STAGES: Final = {
     "init": "the initial state of the model",
@@ -24,7 +27,7 @@ STAGES: Final = {
     "update": "an update",
     "metric": "a metric",
     "final": "what the training leaves",
-    "output": "what was put out",
+    "output": "their output",
 }
 """Where runs part, in words."""
 
@@ -51,8 +54,8 @@ def describe_verdict(comparison: Comparison, *, was_explained: bool, command: st
     )
 
 
-def say_verdict(comparison: Comparison) -> str:
-    """Return the verdict as one sentence."""
+def say_verdict(comparison: Comparison, parting: str = "The runs part") -> str:
+    """Return the verdict as one sentence, which begins with `parting` if the runs part."""
     first = comparison.first
     if comparison.verdict == "diverged" and first is not None:
         what = f"the {first.detail} of a batch" if first.stage == "batch" and first.detail else STAGES[first.stage]
@@ -62,23 +65,28 @@ def say_verdict(comparison: Comparison) -> str:
             first.stage, f" in step {first.step:,}"
         )
         comma = "," if where or process else ""
-        return f"The runs part{where}{process}{comma} in {what}."
+        return f"{parting}{where}{process}{comma} in {what}."
     if comparison.verdict == "identical":
         return "Both runs are identical to the bit." if comparison.num_steps else "No training step was recorded."
     if comparison.verdict == "equivalent":
         return f"The runs agree within {comparison.tolerance:g}, not to the bit."
-    return "No difference was found, but not everything was compared."
+    return "No difference was found, but not everything was compared." if comparison.num_events else NOTHING
 
 
 def _explain_divergence(comparison: Comparison, first: Difference, was_explained: bool) -> Iterator[Span]:  # noqa: FBT001
-    if first.step == 0:
+    if first.stage == "output":
+        yield Span("All ")
+        yield Span(f"{plural(comparison.num_events, 'event')} of {plural(comparison.num_steps, 'step')}", "strong")
+        yield Span(" are equal to the bit. ")
+    elif first.step == 0:
         yield Span("They part in their very first step. ")
     elif first.num_events:
         yield Span("The ")
-        yield Span(f"{first.num_events:,} events", "strong")
-        yield Span(" before it are equal to the bit. ")
+        yield Span(plural(first.num_events, "event"), "strong")
+        yield Span(f" before it {'is' if first.num_events == 1 else 'are'} equal to the bit. ")
     else:
-        yield Span(f"The {first.step:,} steps before are equal to the bit. ")
+        verb = "is" if first.step == 1 else "are"
+        yield Span(f"The {plural(first.step, 'step')} before {verb} equal to the bit. ")
     causes = comparison.causes
     proved = [cause for cause in causes if cause.confirmed]
     if not causes:
@@ -96,19 +104,26 @@ def _explain_divergence(comparison: Comparison, first: Difference, was_explained
 
 
 def _explain_equality(comparison: Comparison) -> Iterator[Span]:
-    events = f"{comparison.num_events:,} events of {comparison.num_steps:,} steps"
+    events = f"{plural(comparison.num_events, 'event')} of {plural(comparison.num_steps, 'step')}"
     if comparison.verdict == "identical":
-        yield Span("All ")
+        all_of_them, are = ("The ", "is") if comparison.num_events == 1 else ("All ", "are")
+        yield Span(all_of_them)
         yield Span(events, "strong")
+        tensors = plural(comparison.num_tensors, "tensor")
         yield Span(
-            f" are equal, {comparison.num_tensors:,} tensors in all: every batch, output, loss, gradient and update "
+            f" {are} equal, {tensors} in all: every batch, output, loss, gradient and update "
             f"that was recorded at level {comparison.level}. Nothing was left out."
             if comparison.level not in {None, "batches"}
-            else f" are equal, {comparison.num_tensors:,} tensors in all. Nothing else was recorded."
+            else f" {are} equal, {tensors} in all. Nothing else was recorded."
         )
     elif comparison.verdict == "equivalent":
-        yield Span(f"{comparison.num_within_tolerance:,} of {comparison.num_events:,} events", "strong")
-        yield Span(" differ in their bits, none by more than the tolerance that you gave.")
+        yield Span(f"{comparison.num_within_tolerance:,} of {plural(comparison.num_events, 'event')}", "strong")
+        verb = "differs in its" if comparison.num_events == 1 else "differ in their"
+        yield Span(f" {verb} bits, none by more than the tolerance that you gave.")
+    elif not comparison.num_events:
+        reasons = (*comparison.structure, *dict.fromkeys(one.why for one in comparison.skipped))
+        yield Span(f"{capitalize('; '.join(reasons[:3]))}. " if reasons else "")
+        yield Span("What is recorded is what a DataLoader, a model, backward() and an optimizer do.")
     else:
         count = len(comparison.skipped) + len(comparison.structure)
         yield Span(f"{events} are equal. ")
@@ -130,13 +145,13 @@ def _measure(comparison: Comparison) -> tuple[float, str]:
             "equivalent": "equal within the tolerance throughout",
         }.get(comparison.verdict, "equal as far as it was compared")
         return 1.0, told
+    if not first.is_within_steps:
+        return 0.985, "the output differs ▸" if first.stage == "output" else "parts after the last step ▸"
     if first.step == 0:
         return 0.0, "◂ they differ from step 0 on"
-    share = min(1.0, first.step / max(1, comparison.num_steps))
-    told = {"output": "◂ the output differs", "final": "◂ parts after the last step"}.get(
-        first.stage, f"◂ parts in step {first.step:,}"
-    )
-    return share, told
+    num_steps = max((one.num_steps for one in comparison.steps), default=comparison.num_steps)
+    share = min(1.0, first.step / max(1, num_steps))
+    return share, f"◂ parts in step {first.step:,}"
 
 
 def _say_next(comparison: Comparison, command: str, *, was_explained: bool) -> str:

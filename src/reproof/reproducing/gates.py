@@ -13,6 +13,7 @@ from reproof.bundle.data import compare_data
 from reproof.bundle.scalers import compare_scalers
 from reproof.reproducing.data_files import list_data_files
 from reproof.reproducing.evidence import Gate
+from reproof.schema.telling import plural
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -52,7 +53,7 @@ def _check_data_files(bundle: Bundle, project: Path, data_files: Mapping[str, Pa
         return Gate(name="data files", state="different", detail="; ".join(texts))
     if bundle.manifest.imported:
         return Gate(name="data files", state="unknown", detail=NEVER_KEPT)
-    return Gate(name="data files", state="same", detail=f"{len(rows)} files" if rows else "none were noted")
+    return Gate(name="data files", state="same", detail=plural(len(rows), "file") if rows else "none were noted")
 
 
 def _check_project(bundle: Bundle, project: Path, entry: str | None) -> Gate:
@@ -116,7 +117,7 @@ def _judge_code(known: Mapping[str, Any], here: Mapping[str, Any], project: Path
     if found.changed:
         lines = tuple(_show_lines(found.units, known, project))
         return Gate(name="code", state="different", detail="; ".join([", ".join(found.changed), *told]), lines=lines)
-    told = [f"{len(here)} modules", *told]
+    told = [plural(len(here), "module"), *told]
     told += [f"other comments or spacing in {', '.join(found.reworded)}"] if found.reworded else []
     return Gate(name="code", state="same", detail="; ".join(told))
 
@@ -137,7 +138,7 @@ def _check_arrays(bundle: Bundle, result: WorkerResult) -> Gate:
     differing = compare_data(bundle.data, result.data)
     if differing:
         return Gate(name="data", state="different", detail="; ".join(sorted(differing)))
-    return Gate(name="data", state="same", detail=f"{len(bundle.data.get('arrays', {}))} arrays")
+    return Gate(name="data", state="same", detail=plural(len(bundle.data.get("arrays", {})), "array"))
 
 
 def _check_scaler(bundle: Bundle, result: WorkerResult) -> Gate:

@@ -16,6 +16,7 @@ from reproof.bundle.scalers import compare_scalers
 from reproof.bundle.weights import read_weights
 from reproof.closeness import same_bits
 from reproof.reproducing.margins import list_values
+from reproof.schema.telling import plural
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -201,7 +202,7 @@ def name_never_kept(bundle: Bundle, result: WorkerResult) -> Iterator[str]:
         yield f"data file {name}: sha256 {entry['sha256']}"
     for name, entry in result.data.get("arrays", {}).items():
         yield f"data {name}: {entry['dtype']} of shape {entry['shape']}, sha256 {entry['sha256']}"
-    yield f"code: {len(result.code.get('files', {}))} files of the project"
+    yield f"code: {plural(len(result.code.get('files', {})), 'file')} of the project"
     yield f"environment: {describe_environment(result.environment)}"
 
 

@@ -12,7 +12,7 @@ values of the standard library, so that reading and comparing need neither numpy
     comparison  verdict, first divergence, counts and gaps
     output      what differs in what two runs have saved, printed and left as files
     skipped     evidence that was not compared
-    telling     a verdict as HTML
+    telling     numbers with their nouns, a verdict as HTML
 
 Left out on purpose: how records are stored (`reproof.trace`) and how they are shown (`reproof.cli`).
 """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final, Literal, NamedTuple, get_args
 
 Stage = Literal["init", "batch", "forward", "loss", "gradient", "update", "metric", "final", "output"]
@@ -12,6 +13,10 @@ Detail = Literal["order", "content"]
 DIGEST_BYTES: Final = 16
 NO_DIGEST: Final = bytes(DIGEST_BYTES)
 """What stands in the place of a digest that could not be taken; never compared."""
+
+
+LOADER: Final = re.compile(r"loader\d+\([^)]*\)")
+"""How the name of a batch begins: number of its loader in the order of creation, and size."""
 
 
 class Event(NamedTuple):
@@ -32,6 +37,11 @@ class Event(NamedTuple):
     algorithm: str = "xxh3_128"
     skipped: str | None = None
     num_tensors: int = 0
+
+    @property
+    def plain_name(self) -> str:
+        """Its name; that of a batch without the loader's number and size, which a resumed run may count otherwise."""
+        return LOADER.sub("loader", self.name, count=1) if self.stage == "batch" else self.name
 
 
 class Layout(NamedTuple):

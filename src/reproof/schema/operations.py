@@ -56,6 +56,8 @@ class OpDifference:
         num_differing: How many of them differ, where values were kept.
         max_abs: Largest absolute difference, where values were kept and are finite.
         max_ulp: Largest difference in units in the last place, where values were kept and are finite floats.
+        ulps: Finite floats that differ, by distance: the n-th number counts those 2^n to 2^(n+1) - 1 units in the last
+            place apart.
         examples: The first differing elements, where values were kept.
         explanation: One sentence.
     """
@@ -77,6 +79,7 @@ class OpDifference:
     num_differing: int | None = None
     max_abs: float | None = None
     max_ulp: int | None = None
+    ulps: tuple[int, ...] = ()
     examples: tuple[OpExample, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
@@ -123,6 +126,7 @@ class UnstableOp:
         max_ulp: Largest difference of them in units in the last place; None for integers.
         stable_with: Conditions under which all results were the same: ``one thread``, ``deterministic algorithms``.
         raises_with: Conditions under which it raised an error.
+        ulps: How many of the elements that differ are how far apart, as in `OpDifference`.
     """
 
     step: int
@@ -142,6 +146,7 @@ class UnstableOp:
     max_ulp: int | None
     stable_with: tuple[str, ...]
     raises_with: tuple[str, ...]
+    ulps: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

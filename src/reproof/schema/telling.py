@@ -1,4 +1,4 @@
-"""A verdict as HTML, for who looks at a result in a notebook."""
+"""Numbers with their nouns, sentences, what may be shown; and a verdict as HTML, for who looks at it in a notebook."""
 
 from __future__ import annotations
 
@@ -12,3 +12,30 @@ def draw_html(verdict: str, text: str) -> str:
     """Return a text that begins with a verdict as HTML, the verdict in its colour."""
     rest = html.escape(text.removeprefix(verdict))
     return f'<pre><b style="color:{COLOURS[verdict]}">{verdict}</b>{rest}</pre>'
+
+
+def plural(number: int, noun: str, nouns: str | None = None) -> str:
+    """Return a number with thousands separated, and its noun; `nouns` is the plural where no ``s`` makes it."""
+    return f"{number:,} {noun if number == 1 else nouns or f'{noun}s'}"
+
+
+def as_sentence(text: str) -> str:
+    """Return a text with a capital at its start and a full stop."""
+    return f"{capitalize(text)}{'' if text.endswith(('.', '?')) else '.'}" if text else ""
+
+
+def capitalize(text: str) -> str:
+    """Return a text with a capital at its start; the name of an operation or a file stays as it is."""
+    return f"{text[:1].upper()}{text[1:]}" if text.partition(" ")[0].rstrip(",:;").isalpha() else text
+
+
+def printable(text: str, *, keeps: str = "") -> str:
+    """Return a text with control characters and lone surrogates escaped, so that it cannot steer a terminal.
+
+    Args:
+        text: From anywhere.
+        keeps: Characters that stay as they are.
+    """
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() or c in keeps else c.encode("unicode_escape").decode("ascii") for c in text)

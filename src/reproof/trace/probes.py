@@ -29,6 +29,8 @@ REPETITION: Final = "repetition.jsonl"
 POISON: Final = "poison.json"
 GIVEN: Final = "numbers.json"
 SAMPLES: Final = "samples.json"
+MAX_COUNTS: Final = 64
+MAX_COUNT: Final = 2**63
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,11 +119,20 @@ def parse_unstable(fields: Fields) -> UnstableOp:
         max_ulp=None if fields.is_null("max_ulp") else fields.number("max_ulp"),
         stable_with=fields.texts("stable_with"),
         raises_with=fields.texts("raises_with"),
+        ulps=_parse_counts(fields, "ulps"),
         **fields.plain(
             texts=("name", "overload", "module", "file", "function"),
             numbers=("step", "num_events", "line", "num_results", "num_distinct", "num_elements", "num_differing"),
         ),
     )
+
+
+def _parse_counts(fields: Fields, name: str) -> tuple[int, ...]:
+    """Read numbers of elements; none where an earlier version has written the file."""
+    counts = fields.take(name, list) if name in fields else []
+    if len(counts) > MAX_COUNTS or not all(type(count) is int and 0 <= count < MAX_COUNT for count in counts):
+        raise fields.wrong(name)
+    return tuple(counts)
 
 
 def write_poisoned(

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 from reproof.errors import TraceError
 from reproof.schema import PROCESSES, Origin
+from reproof.schema.telling import plural
 from reproof.trace import format as fmt
 from reproof.trace.files import damaged, list_folder
 from reproof.trace.header import created_at, read_header
@@ -160,7 +161,7 @@ def _open_one(folder: Path) -> Trace:
     if not ranks:
         raise TraceError(f"{folder} holds no recorded process", "record the run again", slug="trace-empty")
     if ranks[-1] >= header.num_ranks:
-        had = f"{header.num_ranks} process{'' if header.num_ranks == 1 else 'es'}"
+        had = plural(header.num_ranks, "process", "processes")
         msg = f"{folder} holds files of rank {ranks[-1]}, and the run had {had}"
         raise TraceError(msg, "record the run again", slug="trace-damaged")
     run_id = bytes.fromhex(header.run_id)

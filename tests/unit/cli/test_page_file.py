@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from reproof.cli import main
+from reproof.cli.formats import find_in_repository
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,6 +45,26 @@ def test_a_file_of_the_user_stays(pair: list[str], tmp_path: Path, capsys: pytes
     assert page.read_text() == "<html>mine</html>"
 
 
+def test_what_cannot_become_a_page_is_refused_before_anything_runs(
+    pair: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Standard output, and any file where the package that draws it is missing."""
+    assert call("report", *pair, "-o", "-") == 2
+    assert "a page goes into a file" in capsys.readouterr().err
+    monkeypatch.setattr("reproof.cli.page_file.find_spec", lambda _: None)
+    assert call("check", "--html", "r.html", "no-such-script.py") == 2
+    assert "pip install 'reproof[report]'" in capsys.readouterr().err
+
+
+def test_no_browser(
+    pair: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The page is there, and that it was not opened is said."""
+    monkeypatch.setattr("webbrowser.open", lambda _: False)
+    assert call("report", *pair, "-o", str(tmp_path / "r.html"), "--open") == 1
+    assert "no browser was found" in capsys.readouterr().err
+
+
 def test_opening_wants_a_page(pair: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     """`--open` alone is an error."""
     assert call("compare", *pair, "--open") == 2
@@ -60,3 +81,15 @@ def test_github_appends_to_the_summary_of_the_step(
     assert call("compare", *pair, "--format", "github") == 1
     assert capsys.readouterr().out.startswith("::error title=")
     assert summary.read_text(encoding="utf-8").startswith("before\n### ≠ The runs part")
+
+
+def test_annotations_are_placed_from_the_root_of_the_repository(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A workflow may run in a folder below it; elsewhere nothing is known of a repository."""
+    (tmp_path / "examples").mkdir()
+    monkeypatch.chdir(tmp_path / "examples")
+    monkeypatch.delenv("GITHUB_WORKSPACE", raising=False)
+    assert find_in_repository().as_posix() == "."
+    monkeypatch.setenv("GITHUB_WORKSPACE", str(tmp_path))
+    assert find_in_repository().as_posix() == "examples"

@@ -52,6 +52,9 @@ def test_values_are_drawn_among_the_replicates_that_are_numbers(found: dict[str,
     assert rmse.spread.replicates == (1.5,)
     assert mape.spread is None
     assert mape.original == "nan"
+    alone = add_certificate(None, found, (), "").certificate
+    assert alone is not None
+    assert [row.spread is None for row in alone.metrics] == [False, True, True]  # the first has a margin
 
 
 def test_the_page_shows_it_without_two_runs(found: dict[str, Any]) -> None:

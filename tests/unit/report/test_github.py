@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 from reproof.report.github import render_annotations
@@ -37,6 +38,7 @@ class TestGitHub:
         (line,) = render_annotations(report).splitlines()
         assert line.startswith("::error file=a%2Cb.py,line=3,title=reproof%3A the time::")
         assert "It%0Ais the time." in line
+        assert "file=examples/a%2Cb.py,line=3," in render_annotations(report, PurePath("examples"))
 
     def test_without_a_line_the_verdict_is_annotated(self, make_report: Any, run: Any, say: Any) -> None:
         """As a notice, where the runs are identical."""

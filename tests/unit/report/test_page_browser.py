@@ -17,6 +17,7 @@ from reproof.report.certificates import add_certificate
 from reproof.report.experiments import Experiment
 from reproof.report.page import render_page
 from reproof.report.records import SampleRow, SourceRow
+from reproof.report.resumes import add_resume
 from reproof.report.rows import build_report
 from reproof.schema import Cause, Difference, Fix
 from reproof.trace import open_trace
@@ -28,7 +29,8 @@ if TYPE_CHECKING:
 
 AXE = Path(__file__).with_name("axe.min.js")
 HOSTILE = "</script><img src=x onerror=alert(1)><svg/onload=alert(2)>"
-KINDS = ("diverged", "identical", "inconclusive", "hostile", "first step", "bundle")
+KINDS = ("diverged", "identical", "inconclusive", "hostile", "first step", "bundle", "resumed")
+OTHER_LOOKS = [pytest.param(look, marks=pytest.mark.thorough) for look in ((1280, "dark"), (360, "light"))]
 NUM_STEPS = 60
 PART = 29
 
@@ -75,7 +77,7 @@ def make_experiments(folder: Path) -> list[Experiment]:
     return [
         Experiment(
             number=number,
-            purpose="only set@train.py:3 replayed from the baseline",
+            purpose="only set at train.py:3 replayed from the baseline",
             seconds=9.0,
             trace=folder / f"e{number}",
             window=PART + 1,
@@ -130,6 +132,10 @@ def pages(tmp_path: Path, run: Any, say: Any, found: dict[str, Any]) -> Pages:
         )
         height = 4 if kind == "hostile" else 1
         report = replace(report, sources=make_sources(text), samples=make_samples(text, height=height))
+        if kind == "resumed":
+            missing = [{"piece": "rng", "why": text, "fix": f"save {text}"}]
+            finding = {"interrupted_at": 30, "continues_at": PART, "restored": 4, "missing": missing}
+            report = add_resume(replace(report, causes=()), comparison, finding)
         if kind == "bundle":
             report = add_certificate(report, found, [{"yield": {"r2": 0.81}}], "certificate.json")
         page = tmp_path / "report.html"
@@ -150,20 +156,19 @@ def see_step(opened: Any) -> str:
 class TestEachKind:
     """Whatever came of the comparison."""
 
-    def test_it_opens_from_disk_and_reaches_nothing(self, show: Any, pages: Pages, kind: str) -> None:
-        """No complaint in the console, no dialog, no request but for the file itself."""
-        path = pages(kind)
-        opened = show(path)
-        assert opened.complaints == []
-        assert [url for url in opened.requests if not url.startswith("data:")] == [path.as_uri()]
-
-    @pytest.mark.parametrize("look", [(width, scheme) for width in (1280, 360) for scheme in ("light", "dark")])
+    @pytest.mark.parametrize("look", [(1280, "light"), (360, "dark"), *OTHER_LOOKS])
     def test_it_fits_and_everyone_can_read_it(
         self, show: Any, pages: Pages, shots: Path, kind: str, look: tuple[int, str]
     ) -> None:
-        """Nothing scrolls sideways, and axe-core (WCAG 2.2 A and AA, best practices) finds no violation."""
+        """It reaches nothing, nothing scrolls sideways, and axe-core (WCAG 2.2 A and AA, best practices) finds nothing.
+
+        No complaint in the console, no dialog, no request but for the file itself.
+        """
         width, scheme = look
-        opened = show(pages(kind), width=width, scheme=scheme)
+        path = pages(kind)
+        opened = show(path, width=width, scheme=scheme)
+        assert opened.complaints == []
+        assert [url for url in opened.requests if not url.startswith("data:")] == [path.as_uri()]
         assert opened.page.evaluate("document.documentElement.scrollWidth") <= width
         opened.page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
         opened.page.screenshot(path=shots / f"{kind.replace(' ', '-')}-{scheme}-{width}.png", full_page=True)
@@ -231,8 +236,12 @@ def test_no_text_of_a_run_is_an_element(show: Any, pages: Pages) -> None:
 
 
 def test_it_prints_light(show: Any, pages: Pages) -> None:
-    """From a dark system, too."""
+    """From a dark system, too: text, map and charts."""
     opened = show(pages("diverged"), scheme="dark")
+    read = "document.querySelector('#maps canvas').getContext('2d').getImageData(200, 20, 1, 1).data[2]"
+    dark = opened.page.evaluate(read)
+    opened.page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert opened.page.evaluate(read) > 200 > dark
     opened.page.emulate_media(media="print", color_scheme="dark")
     background = opened.page.evaluate("getComputedStyle(document.body).backgroundColor")
     assert background == "rgb(255, 255, 255)"

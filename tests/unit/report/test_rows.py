@@ -9,7 +9,7 @@ from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from reproof.comparison import compare
-from reproof.report.experiments import Experiment
+from reproof.report.experiments import Experiment, order_as_tree
 from reproof.report.rows import build_report
 from reproof.schema import DIFFERENT, Cause, Difference, Fix, Origin
 from reproof.trace import open_trace
@@ -67,7 +67,7 @@ class TestOtherVerdicts:
         a, b = (run(name, [say.loss(1)], level="steps") for name in "ab")
         verdict = make_report(a, b).verdict
         assert verdict.headline == "Both runs are identical to the bit."
-        assert "All 1 events of 1 steps are equal" in verdict.meaning_text
+        assert "The 1 event of 1 step is equal, 1 tensor in all" in verdict.meaning_text
         assert (verdict.glyph, verdict.equal_share) == ("=", 1.0)
 
     def test_equivalent(self, make_report: Any, run: Any, say: Any) -> None:
@@ -75,7 +75,7 @@ class TestOtherVerdicts:
         a, b = run("a", [say.loss(1.0)]), run("b", [say.loss(1.0000001)])
         verdict = make_report(a, b, tolerance=1e-3).verdict
         assert verdict.headline == "The runs agree within 0.001, not to the bit."
-        assert verdict.meaning_text.startswith("1 of 1 events differ in their bits")
+        assert verdict.meaning_text.startswith("1 of 1 event differs in its bits")
 
     def test_inconclusive_is_no_proof(self, make_report: Any, run: Any, say: Any) -> None:
         """What was not compared is counted and listed."""
@@ -84,6 +84,24 @@ class TestOtherVerdicts:
         assert report.verdict.glyph == "?"
         assert report.verdict.meaning_text.endswith("So this is no proof.")
         assert report.coverage.structure == ("the baseline has 2 steps and the candidate 1",)
+
+    def test_output_alone_does_not_differ_from_the_first_step_on(self, parted: tuple[Path, Path]) -> None:
+        """What was saved in some step is put out after it: the training itself is equal."""
+        comparison = compare(parted[0], parted[0], maps_steps=True)
+        saved = Difference(rank=0, step=0, stage="output", detail=None, name="saved x", baseline="1", candidate="2")
+        apart = replace(comparison, verdict="diverged", first=saved)
+        report = build_report(apart, *map(open_trace, parted))
+        assert report.verdict.headline == "The runs part in their output."
+        assert report.verdict.meaning_text.startswith("All 36 events of 12 steps are equal to the bit. ")
+        assert (report.verdict.bar_label, report.verdict.equal_share > 0.9) == ("the output differs ▸", True)
+        assert report.first is not None
+        assert report.first.stages == ()
+
+    def test_nothing_in_common_is_no_equality(self, make_report: Any, run: Any, say: Any) -> None:
+        """No event was compared: nothing is called equal, and no bar is drawn."""
+        report = make_report(run("a"), run("b"))
+        assert report.verdict.headline == "Nothing could be compared."
+        assert report.verdict.meaning_text.startswith("The two runs have no event in common. What is recorded is ")
 
     def test_a_run_without_steps_is_not_called_identical(self, make_report: Any, run: Any, say: Any) -> None:
         """The first line says that nothing was trained."""
@@ -193,6 +211,19 @@ class TestExperiments:
             tried = [make_experiment(1, tmp_path, 2)]
             (row,) = build_report(compare(*parted), *map(open_trace, parted), experiments=tried).experiments
             assert row.meaning == told
+
+    def test_each_follows_from_the_one_that_replayed_more(self, parted: tuple[Path, Path], tmp_path: Path) -> None:
+        """A tree: what was replayed is narrowed down, and what was compared with another stands below that."""
+        keys = {1: None, 2: ["a"], 3: ["a", "b", "c"], 4: ["b"], 5: None, 6: None}
+        for number, replayed in keys.items():
+            setting = {"plan": {"baseline": "a", "keys": replayed}}
+            (tmp_path / f"e{number}.experiment.json").write_text(json.dumps(setting))
+        tried = [make_experiment(number, tmp_path, None) for number in keys]
+        tried[5] = replace(tried[5], reference="experiment 4")
+        rows = build_report(compare(*parted), *map(open_trace, parted), experiments=tried).experiments
+        assert [row.parent for row in rows] == [None, 1, 1, 3, 1, 4]
+        drawn = [(node.depth, node.row.number) for node in order_as_tree(rows)]
+        assert drawn == [(0, 1), (1, 2), (1, 3), (2, 4), (3, 6), (1, 5)]
 
 
 class TestProcesses:

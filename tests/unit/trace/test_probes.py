@@ -43,6 +43,7 @@ UNSTABLE = UnstableOp(
     max_ulp=10240,
     stable_with=("one thread",),
     raises_with=(),
+    ulps=(3, 0, 714),
 )
 POISONED = PoisonedEvent(
     stage="init",

@@ -11,6 +11,7 @@ from reproof.checking.resuming.pieces import find_missing
 from reproof.checking.resuming.steps import ShiftedTally, StepReader, compare_shifted
 from reproof.comparison.details import PairReader
 from reproof.comparison.growth import doubling, read_loss, read_rng
+from reproof.comparison.steps import StepStates
 from reproof.comparison.structure import comes_before, describe_extra
 from reproof.comparison.tally import Extra
 from reproof.environment import compare_environments
@@ -19,7 +20,7 @@ from reproof.trace.views.steps import name_generator
 
 if TYPE_CHECKING:
     from reproof.recorder.restorations import Restoration
-    from reproof.trace import Trace
+    from reproof.trace import RankTrace, Trace
 
 Notes = tuple["tuple[Restoration, ...] | None", "tuple[Restoration, ...] | None"]
 """What the first part and the resumed run noted of saving and loading."""
@@ -107,7 +108,8 @@ def compare_resumed(
         continuation = assume_continuation(*readers, interrupted_at)
     surplus = count_surplus(whole, resumed, continuation.step)
     num_steps = count_common_frames(whole, resumed, continuation.step, surplus)
-    tally = compare_shifted(*readers, continuation.step, num_steps)
+    states = make_states(whole.ranks[0], resumed.ranks[0], continuation.step)
+    tally = compare_shifted(*readers, continuation.step, num_steps, states=states)
     missing = find_missing(
         Resumption(
             whole=readers[0],
@@ -127,6 +129,14 @@ def compare_resumed(
         missing=missing if comparison.verdict == "diverged" else (),
     )
     return comparison, finding
+
+
+def make_states(whole: RankTrace, resumed: RankTrace, start: int) -> StepStates:
+    """Return the states of all steps of the uninterrupted run: those before `start` equal the first part's."""
+    ends = [trace.record(len(trace) - 1).step + first for trace, first in ((whole, 0), (resumed, start))]
+    states = StepStates(max(ends) + 1)
+    states.mark_frames(whole, 0, whole.find_step(start).start)
+    return states
 
 
 def assume_continuation(whole: StepReader, resumed: StepReader, interrupted_at: int) -> Continuation:
@@ -194,6 +204,8 @@ def describe(whole: Trace, resumed: Trace, tally: ShiftedTally, *, start: int, s
         conditions=tuple(c for c in conditions if c.name not in OWN_CONDITIONS),
         losses=find_loss_gaps(whole, resumed, tally, start),
         rng=find_rng_gaps(whole, resumed, start) if differences else (),
+        level=whole.header.level,
+        steps=() if tally.states is None else (tally.states.to_map(0, whole.ranks[0].num_steps),),
     )
 
 

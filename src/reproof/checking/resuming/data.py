@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from reproof.checking.resuming.steps import plain_name
-
 if TYPE_CHECKING:
     from reproof.checking.resuming.steps import Seen, StepReader
     from reproof.schema import Event
@@ -115,7 +113,7 @@ def list_batches(reader: StepReader, step: int, event: Event) -> list[Seen]:
     return [
         seen
         for (stage, name, detail, _), seen in reader.events(step).items()
-        if (stage, name, detail) == (event.stage, plain_name(event), event.detail)
+        if (stage, name, detail) == (event.stage, event.plain_name, event.detail)
     ]
 
 

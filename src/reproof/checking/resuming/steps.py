@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from reproof.comparison.growth import read_rng
 from reproof.comparison.snapshots import is_state, members_of
 from reproof.comparison.tally import Extra, Pair, Place, Tally
+from reproof.schema import DIFFERENT, EQUAL, NOT_COMPARED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from reproof.comparison.steps import StepStates
     from reproof.schema import Detail, Event, Stage
     from reproof.trace import RankTrace
 
@@ -25,9 +27,6 @@ Key = tuple["Stage", str, "Detail | None", int]
 The name of a batch is that without the loader: what counts is what the training is given, in order. A resumed training
 may take the rest of an epoch from a loader of its own, or make one fewer than the other run.
 """
-
-LOADER: Final = re.compile(r"loader\d+\([^)]*\)")
-"""How the name of a batch begins: number in the order of creation, and size."""
 
 MODEL: Final = re.compile(r"[^\W\d]\w*(#\d+)?(?=[. ])")
 """How the name of a tensor or of a call begins: class of the model, and its number in the order of the first calls."""
@@ -79,7 +78,7 @@ class StepReader:
         following: Counter[tuple[Stage, str, Detail | None]] = Counter()
         keyed: list[tuple[Key, Seen]] = []
         for seen in reversed(found):
-            name = (seen.event.stage, plain_name(seen.event), seen.event.detail)
+            name = (seen.event.stage, seen.event.plain_name, seen.event.detail)
             keyed.append(((*name, following[name]), seen))
             following[name] += 1
         return dict(reversed(keyed))
@@ -119,11 +118,6 @@ class StepReader:
         return {event.name for layout in layouts for event in layout.events if event.stage in {"init", "update"}}
 
 
-def plain_name(event: Event) -> str:
-    """Return the name that an event is paired by."""
-    return LOADER.sub("loader", event.name, count=1) if event.stage == "batch" else event.name
-
-
 def is_beside(event: Event) -> bool:
     """Whether an event of stage `final` tells of something that the training has neither called nor optimised."""
     return event.name.startswith("other ")
@@ -138,9 +132,9 @@ class ShiftedTally(Tally):
         num_steps: Steps compared.
     """
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, states: StepStates | None = None) -> None:
         """Keep the first `limit` differing events."""
-        super().__init__(limit)
+        super().__init__(limit, states)
         self.firsts: dict[tuple[Stage, str, Detail | None], Pair] = {}
         self.skipped: dict[str, str] = {}
         self.num_steps = 0
@@ -152,7 +146,9 @@ class ShiftedTally(Tally):
             why = "the two runs digested it with different algorithms"
         if why is not None:
             self.skipped[b.name] = why
+            self._mark(b.event.stage, step, NOT_COMPARED)
             return
+        self._mark(b.event.stage, step, EQUAL if a.digest == b.digest else DIFFERENT)
         self.compared[b.event.stage] += 1
         self.num_tensors += b.event.num_tensors
         if a.digest != b.digest:
@@ -160,6 +156,15 @@ class ShiftedTally(Tally):
             self.add_differing(pair)
             if b.event.stage != "final":
                 self.firsts.setdefault((b.event.stage, b.event.name, b.event.detail), pair)
+
+    def add_extra(self, extra: Extra) -> None:
+        """Count an event that only one of the runs has."""
+        super().add_extra(extra)
+        self._mark(extra.event.stage, extra.step, NOT_COMPARED)
+
+    def _mark(self, stage: Stage, step: int, state: int) -> None:
+        if self.states is not None:
+            self.states.mark(stage, step, state)
 
     def judge_left(self, a: RankTrace, b: RankTrace) -> None:
         """Move what differs of the final state to the differing events, unless only one run has left more.
@@ -179,6 +184,8 @@ class ShiftedTally(Tally):
                 self.differing[pair.event.stage] -= 1
         self.left.clear()
         self.differing += Counter()  # drops what is zero
+        if self.states is not None and not self.differing["final"]:
+            self.states.settle("final")
 
     @property
     def first(self) -> Pair | None:
@@ -186,7 +193,15 @@ class ShiftedTally(Tally):
         return self.pairs[0] if self.pairs else None
 
 
-def compare_shifted(whole: StepReader, part: StepReader, start: int, num_steps: int, limit: int = 64) -> ShiftedTally:
+def compare_shifted(
+    whole: StepReader,
+    part: StepReader,
+    start: int,
+    num_steps: int,
+    limit: int = 64,
+    *,
+    states: StepStates | None = None,
+) -> ShiftedTally:
     """Compare steps of a run with those of another that begins where the first was before its step `start`.
 
     In the first step, what a start brings along is no difference: the initial state is compared with the state that
@@ -199,11 +214,12 @@ def compare_shifted(whole: StepReader, part: StepReader, start: int, num_steps: 
         start: Step of `whole` that is step 0 of `part`.
         num_steps: How many steps to compare.
         limit: How many differing events to keep.
+        states: Where the state of each step and stage is noted, by the steps of `whole`.
 
     Raises:
         TraceError: If a frame that is looked at is damaged.
     """
-    tally = ShiftedTally(limit)
+    tally = ShiftedTally(limit, states)
     known = [whole.names_before(start), set()]
     for shift in range(num_steps):
         _compare_step(whole, part, tally, known, start=start, shift=shift)

@@ -20,6 +20,7 @@ from reproof.launch.command import refuse_missing
 from reproof.launch.placing import remove_work
 from reproof.launch.processes import FinishedRun, RunProcess, RunRequest, draw_hash_seed, run_all
 from reproof.recorder.restorations import read_restorations
+from reproof.schema.telling import plural
 from reproof.trace import open_trace
 
 if TYPE_CHECKING:
@@ -203,7 +204,7 @@ class ResumeRuns:
         if stop is not None and stop >= num_steps:
             return (
                 None,
-                f"the uninterrupted run takes {count(num_steps, 'step')}: an interruption must come before its last",
+                f"the uninterrupted run takes {plural(num_steps, 'step')}: an interruption must come before its last",
             )
         first, problem = self._run(replace(self._first, num_steps=stop), "the first part")
         if first is None:
@@ -212,7 +213,7 @@ class ResumeRuns:
         if self._interrupted_at >= num_steps:
             return (
                 None,
-                f"the first part takes {count(self._interrupted_at, 'step')}, the uninterrupted run {num_steps}",
+                f"the first part takes {plural(self._interrupted_at, 'step')}, the uninterrupted run {num_steps}",
             )
         return first, explain_first_part(whole, first, has_own_command=request.first_command is not None)
 
@@ -222,8 +223,3 @@ class ResumeRuns:
 
     def _result(self, comparison: Comparison, finding: ResumeFinding) -> ResumeResult:
         return ResumeResult(comparison=comparison, runs=tuple(self._runs), comparisons=(comparison,), resume=finding)
-
-
-def count(number: int, noun: str) -> str:
-    """Return a number and its noun."""
-    return f"{number} {noun}{'' if number == 1 else 's'}"

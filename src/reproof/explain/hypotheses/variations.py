@@ -41,7 +41,7 @@ class VariedOperation(Hypothesis[Varied]):
         for suspect in inquiry.suspects:
             if suspect.key in ARITHMETIC:
                 trial = inquiry.laboratory.run(
-                    f"everything replayed, under another {suspect.source}",
+                    f"everything replayed, {suspect.source} varied",
                     Plan(baseline=inquiry.baseline),
                     num_steps=inquiry.num_steps,
                     variations=(suspect.source,),
@@ -58,7 +58,7 @@ class VariedOperation(Hypothesis[Varied]):
         suspect, trial = found.suspect, found.trial
         op = trial.first.op if trial.first is not None else None
         told = (
-            f"with everything replayed, another {suspect.source} alone makes the run diverge "
+            f"with everything replayed, {suspect.source} varied, the run diverges "
             f"(experiment {trial.number}), which is identical without it (experiment {inquiry.replica.number})"
         )
         if op is None:

@@ -12,6 +12,7 @@ chooses it from then on, which is done only after an operation was found to be u
 from __future__ import annotations
 
 import time
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import torch
@@ -237,9 +238,10 @@ class Repetition:
                 num_results=num_results,
                 num_distinct=len(found),
                 num_elements=sum(tensor.numel() for tensor in made),
-                num_differing=sum(m[0] for m in measured),
-                max_abs=max((m[1] for m in measured if m[1] is not None), default=None),
-                max_ulp=max((m[2] for m in measured if m[2] is not None), default=None),
+                num_differing=sum(m.num_differing for m in measured),
+                max_abs=max((m.max_abs for m in measured if m.max_abs is not None), default=None),
+                max_ulp=max((m.max_ulp for m in measured if m.max_ulp is not None), default=None),
+                ulps=tuple(map(sum, zip_longest(*(m.ulps for m in measured), fillvalue=0))),
                 stable_with=tuple(stable),
                 raises_with=tuple(raises),
             )
@@ -318,26 +320,40 @@ INTEGER_OF: Final = {
 }
 
 
-def measure(x: torch.Tensor, y: torch.Tensor) -> tuple[int, float | None, int | None]:
-    """Return how many elements of two tensors differ in their bits, the largest absolute and the largest ulp distance.
+class Measured(NamedTuple):
+    """How two tensors differ.
 
-    The distances are those of finite elements, None if there are none that differ; complex numbers are taken as pairs.
+    Attributes:
+        num_differing: Elements whose bits differ.
+        max_abs: Largest absolute difference of finite elements; None if none of them differ.
+        max_ulp: The same in units in the last place; None for integers, too.
+        ulps: How many are 1, 2 to 3, 4 to 7, … units in the last place apart.
     """
+
+    num_differing: int
+    max_abs: float | None = None
+    max_ulp: int | None = None
+    ulps: tuple[int, ...] = ()
+
+
+def measure(x: torch.Tensor, y: torch.Tensor) -> Measured:
+    """Return how two tensors of one type and shape differ; complex numbers are taken as pairs."""
     if x.is_complex():
         x, y = torch.view_as_real(x.resolve_conj()), torch.view_as_real(y.resolve_conj())
     if x.dtype not in INTEGER_OF:
         differing = (x != y).sum().item()
         gap = (x.double() - y.double()).abs().max().item() if differing else None
-        return int(differing), gap, None
+        return Measured(int(differing), gap)
     kind = INTEGER_OF[x.dtype]
     p, q = x.contiguous().view(kind).long(), y.contiguous().view(kind).long()
     num_differing = int((p != q).sum().item())
     finite = (p != q) & x.isfinite() & y.isfinite()
     if not finite.any():
-        return num_differing, None, None
+        return Measured(num_differing)
     gap = (x[finite].double() - y[finite].double()).abs().max().item()
-    ulp = (ordinals(p[finite], kind) - ordinals(q[finite], kind)).abs().max().item()
-    return num_differing, gap, int(ulp)
+    distances = (ordinals(p[finite], kind) - ordinals(q[finite], kind)).abs()
+    sizes = distances[distances > 0].double().log2().long()  # both zeros are none apart
+    return Measured(num_differing, gap, int(distances.max().item()), tuple(torch.bincount(sizes).tolist()))
 
 
 def ordinals(bits: torch.Tensor, kind: torch.dtype) -> torch.Tensor:

@@ -7,7 +7,7 @@
   const WORDS = { [NONE]: "no event", [EQUAL]: "equal", [NOT_COMPARED]: "not compared", [DIFFERENT]: "differs" };
   const SIGNS = { [NONE]: "", [EQUAL]: "= ", [NOT_COMPARED]: "? ", [DIFFERENT]: "≠ " };
   const BLOCK = 256, ROW = 20, GAP = 2, TOP = 14, AXIS = 22;
-  const first = rows.first ? Math.max(0, rows.first.step) : null;
+  const first = rows.first && rows.first.stage !== "output" ? rows.first.step : null;  // output has no column
   const kept = new Map(rows.steps.map((row) => [row.step, row]));
   const thousands = (n) => n.toLocaleString("en-US");
   const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue("--" + name).trim();
@@ -64,7 +64,7 @@
   const nameOf = (step) => maps.length && step >= numSteps ? "After the last step" : `Step ${thousands(step)}`;
 
   const view = { lo: 0, hi: count };
-  let current = first === null ? 0 : Math.min(first, count - 1);
+  let current = Math.min(first ?? rows.resume?.continues_at ?? 0, count - 1);
   const drawings = [];  // functions that draw for a view and a step
   let isDue = false;
 
@@ -311,7 +311,7 @@
   }
 
   function eventTable(events, title) {
-    const head = element("tr", {}, ...["Stage", "Event", "Baseline", "Candidate"].map((text) => element("th", { scope: "col" }, text)));
+    const head = element("tr", {}, ...["Stage", "Event", ...rows.sides.map((side) => side[0].toUpperCase() + side.slice(1))].map((text) => element("th", { scope: "col" }, text)));
     return element("table", { class: "events" }, element("caption", { class: "hidden" }, title), element("thead", {}, head),
       element("tbody", {}, ...events.map(eventRow)));
   }
@@ -328,12 +328,12 @@
       parts.push(element("p", {}, states || "No event."), element("p", { class: "note" }, "Digests of this step are not in the page: ",
         element("code", {}, `reproof show ${rows.runs[0]}${maps.length && maps[0].process ? `/processes/${maps[0].process}` : ""} --step ${current}`)));
     } else {
-      const sorted = [...row.events].filter((event) => event.state !== EQUAL), equal = row.events.filter((event) => event.state === EQUAL);
+      const sorted = row.events.filter((event) => event.state !== EQUAL).sort((a, b) => b.state - a.state), equal = row.events.filter((event) => event.state === EQUAL);
       const shown = sorted.slice(0, 8), rest = [...sorted.slice(8), ...equal];
       if (shown.length) parts.push(eventTable(shown, title));
       if (rest.length || row.rng.length) {
-        const more = sorted.length - shown.length;
-        const told = [more ? `${more} more that differ` : "", equal.length ? `${equal.length} equal events` : "", row.rng.length ? "random states" : ""].filter(Boolean).join(", ");
+        const more = sorted.slice(8).filter((event) => event.state === DIFFERENT).length, open = sorted.length - shown.length - more;
+        const told = [more ? `${more} more that differ` : "", open ? `${open} not compared` : "", equal.length ? `${equal.length} equal ${equal.length > 1 ? "events" : "event"}` : "", row.rng.length ? "random states" : ""].filter(Boolean).join(", ");
         const fold = element("details", {}, element("summary", {}, told), ...(rest.length ? [eventTable(rest, `${title}, the rest`)] : []));
         if (row.rng.length) fold.append(element("p", { class: "note" }, `Random number generators in other states after this step: ${row.rng.join(", ")}`));
         parts.push(fold);
@@ -420,7 +420,7 @@
       const apart = gap[at] === 0 ? "equal" : gap[at] === null ? "not finite" : `${Number(gap[at].toPrecision(3))} apart${ulp}`;
       return `${nameOf(current).toLowerCase()}: ${short(row.baseline[at])} and ${short(row.candidate[at])}, ${apart}`;
     };
-    const key = element("p", { class: "chart-title" }, element("span", { class: "line-base" }), " baseline", element("span", { class: "line-cand" }), " candidate");
+    const key = element("p", { class: "chart-title" }, element("span", { class: "line-base" }), ` ${rows.sides[0]}`, element("span", { class: "line-cand" }), ` ${rows.sides[1]}`);
     parent.append(key);
     const lines = () => [
       { stroke: colour("same"), width: 2, points: { show: row.steps.length < 40, size: 4 } },
@@ -466,10 +466,15 @@
   });
   const section = document.getElementById("curves");
   if (section) resize.observe(section);
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
+  // Canvas and charts have the colours of when they were drawn: paper is light, whatever the screen is.
+  const redraw = () => {
     for (const chart of charts) { chart.plot.destroy(); chart.plot = chart.build(); }
-    draw();
-  });
+    for (const one of drawings) one();
+  };
+  const print = (isPrinting) => () => { document.documentElement.classList.toggle("printing", isPrinting); redraw(); };
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
+  addEventListener("beforeprint", print(true));
+  addEventListener("afterprint", print(false));
   for (const link of document.querySelectorAll("a[data-step]")) link.addEventListener("click", () => choose(Number(link.dataset.step)));
   const batch = document.querySelector("svg.batch rect.differs");
   if (batch) { const box = batch.closest(".scroll"); box.scrollLeft = Math.max(0, Number(batch.getAttribute("x")) - 60); }

@@ -170,12 +170,12 @@ def test_distances_are_counted_in_the_type(dtype: torch.dtype) -> None:
     x = torch.tensor([1.0, 0.0, float("nan"), 5.0], dtype=dtype)
     bits = x.view({2: torch.int16, 4: torch.int32, 8: torch.int64}[dtype.itemsize])
     other = (bits + torch.tensor([1, 3, 1, 0])).to(bits.dtype).view(dtype)
-    num_differing, max_abs, max_ulp = measure(x, other)
-    assert (num_differing, max_ulp) == (3, 3)
+    num_differing, max_abs, max_ulp, ulps = measure(x, other)
+    assert (num_differing, max_ulp, ulps) == (3, 3, (1, 1))
     assert max_abs == float(other[0]) - 1
 
 
 def test_integers_and_complex_numbers_are_measured() -> None:
     """Integers have no ulp, and complex numbers count by their parts."""
-    assert measure(torch.tensor([1, 2]), torch.tensor([1, 5])) == (1, 3.0, None)
-    assert measure(torch.tensor([1 + 1j]), torch.tensor([1 + 2j])) == (1, 1.0, 1 << 23)
+    assert measure(torch.tensor([1, 2]), torch.tensor([1, 5])) == (1, 3.0, None, ())
+    assert measure(torch.tensor([1 + 1j]), torch.tensor([1 + 2j])) == (1, 1.0, 1 << 23, (*[0] * 23, 1))

@@ -1,0 +1,88 @@
+"""The page of a resumed training: its steps are those of the uninterrupted run, and it names what is missing."""
+
+from __future__ import annotations
+
+import base64
+import zlib
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from reproof.checking.resuming import ResumeFinding
+from reproof.checking.resuming.comparison import compare_resumed, inconclusive
+from reproof.report.page import render_page
+from reproof.report.resumes import add_resume
+from reproof.report.rows import build_report, make_empty
+from reproof.schema import DIFFERENT, EQUAL
+from reproof.trace import open_trace
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from reproof.report.records import Report
+
+
+@pytest.fixture
+def resumed(run: Any, say: Any) -> Callable[..., Report]:
+    """Return the function that makes the rows of a run of six steps and one that was resumed at its step 3.
+
+    Each epoch of two steps has a loader of its own, as in the words of many scripts: the resumed run counts them anew.
+    """
+
+    def tell(steps: range, *, shift: int = 0, parts: bool = False) -> list[Any]:
+        told = []
+        for step in steps:
+            what = f"{step}{' other' * (parts and step >= 4)}"
+            batch = [step * 2, step * 2 + 1][:: -1 if parts and step >= 4 else 1]
+            loader = step // 2 - shift
+            init = [say.named("Net.w", f"w{step}", "init")] if step == steps.start else []
+            events = [say.order("", *batch, loader=loader), say.data(what, loader=loader), say.loss(1 / len(what))]
+            told.append([*init, *events, say.named("Net.w", f"w{step + 1}{what[1:]}", "update")])
+        return told
+
+    def make(*, parts: bool) -> Report:
+        settings = {"level": "steps", "command": ("train.py",)}
+        whole = open_trace(run("whole", *tell(range(6)), **settings))
+        later = open_trace(run("later", *tell(range(3, 6), shift=1, parts=parts), **settings))
+        comparison, finding = compare_resumed(whole, later, 4, 5, (None, None))
+        report = build_report(comparison, whole, later, start=finding.continues_at or 0)
+        return add_resume(report, comparison, finding.to_json())
+
+    return make
+
+
+def test_it_parts(resumed: Callable[..., Report]) -> None:
+    """Map, first divergence, events, curve and batch of both runs stand at the steps of the uninterrupted one."""
+    report = resumed(parts=True)
+    assert report.verdict.headline.startswith("Resumed, the training parts from the uninterrupted one in step 4, in ")
+    assert report.verdict.meaning_text.startswith("Interrupted after 4 steps, resumed at step 3. Missing: ")
+    assert (report.verdict.equal_share, report.sides) == (4 / 6, ("uninterrupted", "resumed"))
+    planes = {stage: zlib.decompress(base64.b64decode(text)) for stage, text in report.maps[0].planes}
+    assert planes["batch"] == bytes([EQUAL] * 4 + [DIFFERENT] * 2)
+    assert planes["init"] == bytes([EQUAL, 0, 0, EQUAL, 0, 0])
+    assert [row.step for row in report.steps] == [3, 4, 5]
+    init, *others = report.steps[0].events[-1:] + report.steps[0].events[:-1]
+    assert (init.stage, init.state, init.baseline == init.candidate) == ("init", EQUAL, True)
+    assert {event.state for event in others} == {EQUAL}
+    assert (report.curves[0].steps, report.curves[0].num_differing) == ((3, 4, 5), 2)
+    assert report.batch is not None
+    assert (report.batch.baseline, report.batch.candidate) == (("8", "9"), ("9", "8"))
+    page = render_page(report)
+    assert "Missing after resuming: " in page
+    assert "No cause was searched for" not in page
+
+
+def test_it_goes_on_to_the_bit(resumed: Callable[..., Report]) -> None:
+    """Where it goes on, and how much was compared from there."""
+    report = resumed(parts=False)
+    assert report.verdict.headline == "Resumed, the training goes on to the bit."
+    assert "resumed at step 3. 13 events of 3 steps from there on are equal" in report.verdict.meaning_text
+    assert "Missing after resuming" not in render_page(report)
+
+
+def test_it_cannot_be_told() -> None:
+    """Why, and nothing else: there are no two runs to show."""
+    none = inconclusive(("a", "b"), "the first part wrote no file")
+    report = add_resume(make_empty("train.py"), none, ResumeFinding(interrupted_at=2).to_json())
+    assert report.verdict.meaning_text == "The first part wrote no file."
+    assert 'id="coverage"' not in render_page(report)
