@@ -1,12 +1,13 @@
 """Note which files a process looks for or reads: of a file of an earlier run, whether it knew of it.
 
 A cache is made by the run that does not find it, and left alone by the one that does. That tells it from a file which a
-run might have written as well, and did not. Left out: what compiled code and programs of other languages look at, and
-files of the system and of installed packages.
+run might have written as well, and did not. A program of another language looks for the files that its command names.
+Left out: what else it looks at, what compiled code does, files of the system and of installed packages.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from collections import Counter
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 from reproof.entropy.handled import let_through
 from reproof.entropy.ledger import ALL
 from reproof.entropy.sources.file_access import LISTINGS, WRITE_FLAGS, replace_stat
-from reproof.entropy.written import NOT_OUTPUT
+from reproof.entropy.written import COMMANDS, NOT_OUTPUT, list_words
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -58,6 +59,10 @@ class FoundFiles:
             self.look(arguments[0], sys._getframe(1), is_listing=True)  # noqa: SLF001
         elif event in {"os.mkdir", "sqlite3.connect"}:  # who makes a folder finds out whether it is there
             self.look(arguments[0], sys._getframe(1))  # noqa: SLF001
+        elif event in COMMANDS:  # the program may look for the files that it is given
+            with contextlib.suppress(TypeError):  # a command that is none
+                for word in filter(os.path.lexists, list_words(arguments[COMMANDS[event]])):
+                    self.look(word, sys._getframe(1))  # noqa: SLF001
 
     def look(self, path: Any, frame: FrameType | None, *, is_listing: bool = False) -> None:
         """Note a file that is looked at, or a folder that is listed, the first time."""

@@ -65,8 +65,7 @@ class WrittenFiles:
     def _hear_command(self, command: Any) -> None:
         """Keep how the files are that a command names: those that it has written are known by it."""
         try:
-            given = [command] if isinstance(command, (str, bytes, os.PathLike)) else command
-            for word in WORDS.findall("\n".join(os.fsdecode(part) for part in given)):
+            for word in list_words(command):
                 name = os.path.realpath(word)
                 if len(self._named) < MAX_WRITTEN and name not in self._named and not self._is_other(name):
                     self._named[name] = _read_stamp(name)
@@ -117,6 +116,12 @@ class WrittenFiles:
         return name.startswith((*self._not_outside, *NOT_OUTPUT)) or any(
             part.startswith(CACHES) and part != os.pardir for part in parts
         )
+
+
+def list_words(command: Any) -> list[str]:
+    """Return the words of a command, as it is given to a shell or to a program, among them the files that it names."""
+    given = [command] if isinstance(command, (str, bytes, os.PathLike)) else command
+    return WORDS.findall("\n".join(os.fsdecode(part) for part in given))
 
 
 def _read_stamp(name: str) -> Stamp | None:

@@ -80,6 +80,14 @@ def test_what_is_written_or_of_the_system_is_not(event: tuple[Any, ...], hear: C
     assert hear(event) == []
 
 
+def test_a_program_looks_for_the_files_that_its_command_names(hear: Callable[..., list[str]]) -> None:
+    """If they are there; what else it looks at is not known."""
+    Path("../out/x").touch()
+    Path("y").touch()
+    assert hear(("os.system", b"test -f ../out/x || ./make >../out/z")) == ["out/x"]
+    assert hear(("subprocess.Popen", "/bin/cp", ["cp", Path("y"), "z"], None, None)) == ["out/x", "work/y"]
+
+
 def test_through_a_link_both_names_are_noted(hear: Callable[..., list[str]], tmp_path: Path) -> None:
     """The one that the program has, and where that is."""
     (tmp_path / "work" / "data").symlink_to("../out")
