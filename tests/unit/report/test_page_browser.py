@@ -121,7 +121,7 @@ def pages(tmp_path: Path, run: Any, say: Any, found: dict[str, Any]) -> Pages:
             (tmp_path / f"{name}.output.txt").write_text(f"start\n{text} 0.{number}\n")
         comparison = compare(a, b, maps_steps=True)
         if part is not None:
-            comparison = replace(comparison, causes=(make_cause(text),))
+            comparison = replace(comparison, causes=(make_cause(text), make_cause(text)))
         experiments = [] if part is None else make_experiments(tmp_path)
         report = build_report(
             comparison,
@@ -133,7 +133,7 @@ def pages(tmp_path: Path, run: Any, say: Any, found: dict[str, Any]) -> Pages:
         height = 4 if kind == "hostile" else 1
         report = replace(report, sources=make_sources(text), samples=make_samples(text, height=height))
         if kind == "resumed":
-            missing = [{"piece": "rng", "why": text, "fix": f"save {text}"}]
+            missing = [{"piece": "rng", "why": text, "fix": f"save {text}"}] * 2
             finding = {"interrupted_at": 30, "continues_at": PART, "restored": 4, "missing": missing}
             report = add_resume(replace(report, causes=()), comparison, finding)
         if kind == "bundle":
@@ -187,7 +187,7 @@ class TestFirstScreen:
         assert opened.page.inner_text("h1") == "The runs part in step 29, in the order of a batch."
         for selector in ("h1", "#divergence .path", "#cause .path", "#cause .proof", "#cause .diff"):
             assert opened.page.locator(selector).first.bounding_box()["y"] < 800
-        box = opened.page.locator("#cause .diff").bounding_box()
+        box = opened.page.locator("#cause .diff").first.bounding_box()
         assert box["y"] + box["height"] <= 800
 
 
