@@ -64,7 +64,7 @@ def make_cause(text: str) -> Cause:
         evidence="identical (experiment 1); with the candidate's it diverges (experiment 2)",
         fix=f"head = sorted(names)    # {text}",
         reason="Hashes of strings follow a key that each process draws anew.",
-        link="https://example.org/hash-order.md",
+        link=f"https://example.org/{'docs/causes/' * 6}hash-order.md",
         change=Fix(
             action="replace", file="train.py", line=3, old="head = [int(n) for n in names]", new="head = sorted(names)"
         ),
@@ -169,8 +169,8 @@ class TestEachKind:
         opened = show(path, width=width, scheme=scheme)
         assert opened.complaints == []
         assert [url for url in opened.requests if not url.startswith("data:")] == [path.as_uri()]
-        assert opened.page.evaluate("document.documentElement.scrollWidth") <= width
         opened.page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
+        assert opened.page.evaluate("document.documentElement.scrollWidth") <= width
         opened.page.screenshot(path=shots / f"{kind.replace(' ', '-')}-{scheme}-{width}.png", full_page=True)
         opened.page.evaluate(AXE.read_text(encoding="utf-8"))
         found = opened.page.evaluate("axe.run(document, {resultTypes: ['violations']})")
