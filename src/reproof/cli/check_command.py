@@ -139,14 +139,18 @@ def command(options: CheckOptions) -> int:
         result = run_check(request, progress.watch)
     found = [line.partition(COMMENT)[0] for line in suggest(request, result, spell_check) if COMMENT in line]
     following = found[0] if found else "" if request.variations else None
-    if write_json(result.to_json(), options.json_file):
-        if options.form != "text":
-            print_formatted(options.form, result.comparison, result.explanation, following)
-        else:
-            draw_comparison(result.comparison, quiet=options.quiet)
-            if not options.quiet:
-                draw_runs(request, result, spell_check)
-    write_page(options.page_file, result.comparison, result.explanation, opens=options.opens, next_command=following)
+    try:
+        if write_json(result.to_json(), options.json_file):
+            if options.form != "text":
+                print_formatted(options.form, result.comparison, result.explanation, following)
+            else:
+                draw_comparison(result.comparison, quiet=options.quiet)
+                if not options.quiet:
+                    draw_runs(request, result, spell_check)
+    finally:  # though nobody reads on
+        write_page(
+            options.page_file, result.comparison, result.explanation, opens=options.opens, next_command=following
+        )
     return result.exit_code
 
 

@@ -57,12 +57,14 @@ def command(options: CompareOptions) -> int:
         ignored=options.ignored,
         maps_steps=options.page_file is not None,
     )
-    if write_json(comparison.to_json(), options.json_file):
-        if options.form == "text":
-            draw_comparison(comparison, quiet=options.quiet)
-        else:
-            print_formatted(options.form, comparison, None)
-    write_page(options.page_file, comparison, None, opens=options.opens)
+    try:
+        if write_json(comparison.to_json(), options.json_file):
+            if options.form == "text":
+                draw_comparison(comparison, quiet=options.quiet)
+            else:
+                print_formatted(options.form, comparison, None)
+    finally:  # though nobody reads on
+        write_page(options.page_file, comparison, None, opens=options.opens)
     return comparison.exit_code
 
 

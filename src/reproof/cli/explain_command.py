@@ -65,8 +65,10 @@ def command(options: ExplainOptions) -> int:
         )
     experiments = [] if found is None else [trial.to_json() for trial in found.trials]
     notes = [] if found is None else list(found.notes)
-    if write_json({**comparison.to_json(), "experiments": experiments, "notes": notes}, options.json_file):
-        draw_comparison(comparison, quiet=options.quiet)
-        echo_lines(section("Search for causes", [] if options.quiet else [printable(note) for note in notes]))
-    write_page(options.page_file, comparison, found, opens=options.opens)
+    try:
+        if write_json({**comparison.to_json(), "experiments": experiments, "notes": notes}, options.json_file):
+            draw_comparison(comparison, quiet=options.quiet)
+            echo_lines(section("Search for causes", [] if options.quiet else [printable(note) for note in notes]))
+    finally:  # though nobody reads on
+        write_page(options.page_file, comparison, found, opens=options.opens)
     return comparison.exit_code

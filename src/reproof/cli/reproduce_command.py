@@ -111,10 +111,12 @@ def command(options: ReproduceOptions) -> int:
     refuse_opening(options.page_file, opens=options.opens)
     quiet = (lambda _: None) if options.quiet else None
     reproduction = run_reproduction(options.to_request(), quiet or tell, quiet or show_needs)
-    if write_json(reproduction.to_json(), options.json_file):
-        for line in draw(reproduction, quiet=options.quiet):
-            click.echo(line)
-    write_reproduction_page(options.page_file, reproduction, opens=options.opens)
+    try:
+        if write_json(reproduction.to_json(), options.json_file):
+            for line in draw(reproduction, quiet=options.quiet):
+                click.echo(line)
+    finally:  # though nobody reads on
+        write_reproduction_page(options.page_file, reproduction, opens=options.opens)
     return reproduction.exit_code
 
 

@@ -113,9 +113,11 @@ def command(options: ResumeCheckOptions) -> int:
         note_misplaced(click.get_current_context(), options.script, options.arguments)
     with RunProgress(is_shown=not options.quiet and not options.show_output) as progress:
         result = run_resume_check(request, progress.watch)
-    if write_json(result.to_json(), options.json_file):
-        draw_result(result, quiet=options.quiet)
-    write_resume_page(options.page_file, result, request.command, opens=options.opens)
+    try:
+        if write_json(result.to_json(), options.json_file):
+            draw_result(result, quiet=options.quiet)
+    finally:  # though nobody reads on
+        write_resume_page(options.page_file, result, request.command, opens=options.opens)
     return result.exit_code
 
 

@@ -138,20 +138,6 @@ def find_differing(a: bytes, b: bytes, width: int) -> Iterator[tuple[int, int]]:
             yield divmod(field, width)
 
 
-def count_equal_fields(a: bytes, b: bytes, width: int) -> list[int]:
-    """Count, for each column of two tables of digests, the rows in which they are equal.
-
-    Args:
-        a: Rows of `width` digests of 16 bytes.
-        b: A table of the same size.
-        width: Digests per row.
-
-    Returns:
-        `width` counts.
-    """
-    return count_zero_fields(subtract_tables(a, b), width)
-
-
 def subtract_tables(a: bytes, b: bytes) -> bytes:
     """Return the bits in which two tables differ: as two large integers, the standard library's fastest way."""
     return (int.from_bytes(a, "little") ^ int.from_bytes(b, "little")).to_bytes(len(a), "little")

@@ -50,9 +50,6 @@ if TYPE_CHECKING:
 SUGGEST = "suggest"
 """The function that a script is asked for, to make a configuration of a trial."""
 
-PASSED_ON = ("entry", "suggest", "seed", "seed_key", "device", "threads", "keep_code")
-"""Fields of a request that the process of the training is given."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FromStudyRequest:

@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Final, Literal
 from xxhash import xxh3_128_hexdigest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from reproof.outputs.surroundings import Surroundings
 
 Stream = Literal["stdout", "stderr"]
@@ -148,20 +146,6 @@ class RunOutput:
     printed: tuple[tuple[Stream, int], ...] = ()
     notes: tuple[str, ...] = field(default=())
     is_complete: bool = True
-
-
-def name_saved(parts: Iterable[Part], step: int, file: str) -> list[SavedTensor]:
-    """Return the parts of an object that was saved, as `PartCollector` gives them, as records of saving it.
-
-    Args:
-        parts: The values and tensors of the object.
-        step: 0-based index of the optimizer step within which it was saved.
-        file: Name of the file, or how the function was called.
-    """
-    return [
-        SavedTensor(step=step, file=file, path=part.name, digest=part.digest, masked=part.masked, text=part.text)
-        for part in parts
-    ]
 
 
 def digest_bytes(data: bytes | bytearray | memoryview) -> str:

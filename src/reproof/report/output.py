@@ -114,5 +114,5 @@ def _spell(one: OutputDifference) -> tuple[str, str]:
 def _tell_result(result: OutputResult) -> str:
     count = len(result.differences)
     compared = [(result.num_lines, "line"), (result.num_files, "file"), (result.num_saved, "saved value")]
-    told = ", ".join(plural(number, noun) for number, noun in compared)
+    told = ", ".join(plural(number, noun) for number, noun in compared if number) or "nothing was put out"
     return f"{plural(count, 'difference')}: {told}." if count else f"All agree: {told}."

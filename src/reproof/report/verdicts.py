@@ -96,7 +96,10 @@ def _explain_divergence(comparison: Comparison, first: Difference, was_explained
     cause = (proved or list(causes))[0]
     words = words_of(cause.kind)
     where = f"{cause.file}:{cause.line}" if cause.line is not None else cause.file or cause.source
-    yield Span("The cause is proved: " if proved else "A cause is suspected, not proved: ")
+    if len(proved) > 1:
+        yield Span(f"{len(proved)} causes are proved, the first: ")
+    else:
+        yield Span("The cause is proved: " if proved else "A cause is suspected, not proved: ")
     if where not in words:  # a change of the data has no place but that
         yield Span(where, "code")
         yield Span(", ")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -34,6 +37,17 @@ def test_report_writes_a_page_and_replaces_it(pair: list[str], tmp_path: Path) -
     page = tmp_path / "r.html"
     assert [call("report", *pair, "-o", str(page)) for _ in range(2)] == [1, 1]
     assert "The runs part in step 0, in the loss." in page.read_text(encoding="utf-8")
+
+
+def test_the_page_is_written_though_nobody_reads_the_text(pair: list[str], tmp_path: Path) -> None:
+    """As with ``| head``: what took minutes to find is not lost."""
+    page = tmp_path / "r.html"
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "w") as gone:
+        command = [sys.executable, "-m", "reproof", "compare", *pair, "--html", str(page)]
+        assert subprocess.run(command, stdout=gone, stderr=subprocess.PIPE, check=False).returncode
+    assert "The runs part in step 0" in page.read_text(encoding="utf-8")
 
 
 def test_a_file_of_the_user_stays(pair: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

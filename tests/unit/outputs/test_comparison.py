@@ -10,7 +10,7 @@ import pytest
 from reproof.outputs.comparison import OutputComparison, compare_outputs
 from reproof.outputs.formats.parts import PartCollector
 from reproof.outputs.lines import make_line
-from reproof.outputs.records import FileOutput, Part, RunOutput, SavedTensor, UnkeptLines, digest_text, name_saved
+from reproof.outputs.records import FileOutput, Part, RunOutput, SavedTensor, UnkeptLines, digest_text
 from reproof.outputs.surroundings import Surroundings
 
 KNOWN: Final = Surroundings(began_at=1_795_983_060, ended_at=1_795_983_120)
@@ -158,7 +158,11 @@ def test_an_object_that_is_saved_is_collected_like_a_file() -> None:
         parts = PartCollector(KNOWN)
         parts.add_value("['saved_at']", KNOWN.began_at + number, ("saved_at",))
         parts.add_value("['loss']", loss, ("loss",))
-        outputs.append(of(saved=tuple(name_saved(parts.finish(), 7, "a.pt"))))
+        saved = (
+            SavedTensor(step=7, file="a.pt", path=part.name, digest=part.digest, masked=part.masked, text=part.text)
+            for part in parts.finish()
+        )
+        outputs.append(of(saved=tuple(saved)))
     found = compare(*outputs)
     assert [(one.name, one.step) for one in found.differences] == [("saved a.pt['loss']", 7)]
     assert [one.name for one in found.noise] == ["saved a.pt['saved_at']"]

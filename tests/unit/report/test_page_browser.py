@@ -64,7 +64,7 @@ def make_cause(text: str) -> Cause:
         evidence="identical (experiment 1); with the candidate's it diverges (experiment 2)",
         fix=f"head = sorted(names)    # {text}",
         reason="Hashes of strings follow a key that each process draws anew.",
-        link="https://example.org/hash-order.md",
+        link=f"https://example.org/{'docs/causes/' * 6}hash-order.md",
         change=Fix(
             action="replace", file="train.py", line=3, old="head = [int(n) for n in names]", new="head = sorted(names)"
         ),
@@ -121,7 +121,7 @@ def pages(tmp_path: Path, run: Any, say: Any, found: dict[str, Any]) -> Pages:
             (tmp_path / f"{name}.output.txt").write_text(f"start\n{text} 0.{number}\n")
         comparison = compare(a, b, maps_steps=True)
         if part is not None:
-            comparison = replace(comparison, causes=(make_cause(text),))
+            comparison = replace(comparison, causes=(make_cause(text), make_cause(text)))
         experiments = [] if part is None else make_experiments(tmp_path)
         report = build_report(
             comparison,
@@ -133,7 +133,7 @@ def pages(tmp_path: Path, run: Any, say: Any, found: dict[str, Any]) -> Pages:
         height = 4 if kind == "hostile" else 1
         report = replace(report, sources=make_sources(text), samples=make_samples(text, height=height))
         if kind == "resumed":
-            missing = [{"piece": "rng", "why": text, "fix": f"save {text}"}]
+            missing = [{"piece": "rng", "why": text, "fix": f"save {text}"}] * 2
             finding = {"interrupted_at": 30, "continues_at": PART, "restored": 4, "missing": missing}
             report = add_resume(replace(report, causes=()), comparison, finding)
         if kind == "bundle":
@@ -169,8 +169,8 @@ class TestEachKind:
         opened = show(path, width=width, scheme=scheme)
         assert opened.complaints == []
         assert [url for url in opened.requests if not url.startswith("data:")] == [path.as_uri()]
-        assert opened.page.evaluate("document.documentElement.scrollWidth") <= width
         opened.page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
+        assert opened.page.evaluate("document.documentElement.scrollWidth") <= width
         opened.page.screenshot(path=shots / f"{kind.replace(' ', '-')}-{scheme}-{width}.png", full_page=True)
         opened.page.evaluate(AXE.read_text(encoding="utf-8"))
         found = opened.page.evaluate("axe.run(document, {resultTypes: ['violations']})")
@@ -187,7 +187,7 @@ class TestFirstScreen:
         assert opened.page.inner_text("h1") == "The runs part in step 29, in the order of a batch."
         for selector in ("h1", "#divergence .path", "#cause .path", "#cause .proof", "#cause .diff"):
             assert opened.page.locator(selector).first.bounding_box()["y"] < 800
-        box = opened.page.locator("#cause .diff").bounding_box()
+        box = opened.page.locator("#cause .diff").first.bounding_box()
         assert box["y"] + box["height"] <= 800
 
 
