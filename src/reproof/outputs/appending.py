@@ -7,7 +7,7 @@ with everything that the baseline's holds, to the bit, and what follows is as mu
 from __future__ import annotations
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -30,6 +30,8 @@ def drop_earlier(baseline: FileOutput, candidate: FileOutput) -> FileOutput:
     kept: list[Part] = []
     for series, parts in after.items():
         kept += _drop_from_series(before.get(series, []), parts, was_there=baseline.was_there)
+    if Counter(kept) == Counter(candidate.parts):  # in the order of the file, not of its series
+        return candidate
     return replace(candidate, parts=tuple(kept))
 
 
