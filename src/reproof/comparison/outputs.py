@@ -85,8 +85,8 @@ def _compare_whole(traces: tuple[Path, Path], outputs: Sequence[RunOutput], igno
     untapped = [list(read_untapped(trace, output)) for trace, output in zip(traces, outputs, strict=True)]
 
     def compare(lines: Sequence[Sequence[Line]]) -> OutputResult:
-        whole = (replace(one, lines=(*one.lines, *more)) for one, more in zip(outputs, lines, strict=True))
-        return _to_result(compare_outputs(*whole, ignored))
+        first, second = (replace(one, lines=(*one.lines, *more)) for one, more in zip(outputs, lines, strict=True))
+        return _to_result(compare_outputs(first, second, ignored))
 
     found = compare(untapped)
     programs = [read_programs(trace) for trace in traces]
