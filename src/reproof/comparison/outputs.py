@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from reproof.entropy.ledger import read_programs
+from reproof.entropy.ledger import count_printed, read_printed, read_programs
 from reproof.outputs.comparison import compare_outputs
 from reproof.outputs.lines import make_line, split_lines
 from reproof.outputs.records import ELSEWHERE
@@ -136,7 +136,8 @@ def read_untapped(trace: Path, output: RunOutput) -> Iterator[Line]:
             text = trace.with_name(trace.name + STREAM_FILES[stream]).read_text(encoding="utf-8", errors="replace")
         except OSError:
             continue
-        if len(text) <= written:
+        by_children = count_printed(read_printed(trace), stream)
+        if len(text) <= written or len(text) == written + by_children:
             continue
         seen = Counter(line.text for line in output.lines if line.stream == stream)
         for line in split_lines(text):
