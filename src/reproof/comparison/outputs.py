@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
+from reproof.entropy.ledger import count_printed, read_printed, read_programs
 from reproof.outputs.comparison import compare_outputs
 from reproof.outputs.lines import make_line, split_lines
 from reproof.outputs.records import ELSEWHERE
 from reproof.outputs.sidecar import read_output
+from reproof.outputs.vocabulary import is_result
 from reproof.schema import Difference, OutputDifference, OutputResult, Skipped, Verdict
 
 if TYPE_CHECKING:
@@ -23,6 +26,14 @@ if TYPE_CHECKING:
 STREAM_FILES: Final = {"stdout": ".output.txt", "stderr": ".errors.txt"}
 """Where a process that was started by reproof wrote each stream: beside its trace, under its name and this ending."""
 
+OF_MACHINE: Final = frozenset(
+    {
+        *("date", "df", "free", "hostname", "lscpu", "nproc", "ps", "top", "uname", "uptime", "vmstat", "whoami"),
+        *("nvidia-smi", "rocm-smi", "xpu-smi", "sensors", "lsmem", "lsblk"),
+        *("cd", "chmod", "clear", "cp", "ln", "mkdir", "mv", "rm", "rmdir", "sleep", "sync", "touch", "true"),
+    }
+)
+"""Programs that print what the machine does at the moment, or nothing: no results."""
 OWN: Final = "reproof: "
 """How the lines begin that `reproof run` writes itself."""
 
@@ -63,13 +74,51 @@ def _compare_rank(baseline: Trace, candidate: Trace, rank: int, ignored: Sequenc
     if not (sides[0].is_complete and sides[1].is_complete):  # ended after a number of steps: what was saved until then
         sides = [_cut(side) for side in sides if side is not None]
     elif rank == 0:
-        sides = [
-            replace(side, lines=(*side.lines, *read_untapped(trace.folder, side)))
-            for side, trace in zip(sides, (baseline, candidate), strict=True)
-            if side is not None
-        ]
+        traces = baseline.folder, candidate.folder
+        return _compare_whole(traces, [side for side in sides if side is not None], ignored)
     first, second = sides
     return None if first is None or second is None else _to_result(compare_outputs(first, second, ignored))
+
+
+def _compare_whole(traces: tuple[Path, Path], outputs: Sequence[RunOutput], ignored: Sequence[str]) -> OutputResult:
+    """Compare the outputs of two runs that went to their end, with what was written past Python's streams."""
+    untapped = [list(read_untapped(trace, output)) for trace, output in zip(traces, outputs, strict=True)]
+
+    def compare(lines: Sequence[Sequence[Line]]) -> OutputResult:
+        first, second = (replace(one, lines=(*one.lines, *more)) for one, more in zip(outputs, lines, strict=True))
+        return _to_result(compare_outputs(first, second, ignored))
+
+    found = compare(untapped)
+    programs = [read_programs(trace) for trace in traces]
+    if not (found.is_open and all(programs) and OF_MACHINE.issuperset(programs[0] | programs[1])):
+        return found
+    shared, left_out = keep_shared(*untapped)
+    if not left_out or any(map(_states_result, left_out)):
+        return found
+    names = ", ".join(programs[0] | programs[1])
+    skipped = Skipped(
+        what=f"{len(left_out)} lines of both runs",
+        why=f"other programs tell of the machine there, not of the training ({names})",
+    )
+    found = compare([shared, shared])
+    return replace(found, not_compared=(*found.not_compared, skipped))
+
+
+def keep_shared(baseline: Iterable[Line], candidate: Iterable[Line]) -> tuple[list[Line], list[Line]]:
+    """Return the lines that both runs have, as often as both do, and all others of both."""
+    left = Counter(candidate)
+    shared, others = [], []
+    for line in baseline:
+        if left[line]:
+            left[line] -= 1
+            shared.append(line)
+        else:
+            others.append(line)
+    return shared, [*others, *left.elements()]
+
+
+def _states_result(line: Line) -> bool:
+    return bool(line.digest) or any(map(is_result, re.findall(r"[A-Za-z]+", line.text)))
 
 
 def _cut(output: RunOutput) -> RunOutput:
@@ -87,7 +136,8 @@ def read_untapped(trace: Path, output: RunOutput) -> Iterator[Line]:
             text = trace.with_name(trace.name + STREAM_FILES[stream]).read_text(encoding="utf-8", errors="replace")
         except OSError:
             continue
-        if len(text) <= written:
+        by_children = count_printed(read_printed(trace), stream)
+        if len(text) <= written or len(text) == written + by_children:
             continue
         seen = Counter(line.text for line in output.lines if line.stream == stream)
         for line in split_lines(text):

@@ -30,7 +30,7 @@ from reproof.entropy.handled import let_through
 from reproof.entropy.untapped import read_clock, read_process_number
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
 MAX_BUFFERED: Final = 256
@@ -385,23 +385,37 @@ class Printed:
         stream: Where it was printed.
         writer: Process and thread.
         text: The text; it need not end with a line.
+        total: Characters that the process has written to the stream by then; those of what it has drawn over too.
         is_last: Whether what comes after it was not noted.
     """
 
     stream: str
     writer: str
     text: str
+    total: int
     is_last: bool
 
 
 def read_printed(folder: Path) -> list[Printed]:
     """Return what processes have printed that the recorded one has started, of each in its order."""
-    return [
-        Printed(
-            str(entry.get("stream")), str(entry.get("writer")), str(entry.get("text")), entry.get("is_last") is True
+    found = []
+    for entry in _read_notes(folder, PRINTED):
+        stream, writer, text = (str(entry.get(name)) for name in ("stream", "writer", "text"))
+        total = entry.get("total")
+        found.append(
+            Printed(stream, writer, text, total if type(total) is int else 0, is_last=entry.get("is_last") is True)
         )
-        for entry in _read_notes(folder, PRINTED)
-    ]
+    return found
+
+
+def count_printed(printed: Iterable[Printed], stream: str) -> int:
+    """Return how many characters these processes have written to a stream."""
+    totals: dict[str, int] = {}
+    for piece in printed:
+        if piece.stream == stream:
+            process = piece.writer.partition(" ")[0]
+            totals[process] = max(piece.total, totals.get(process, 0))
+    return sum(totals.values())
 
 
 def read_programs(folder: Path) -> dict[str, None]:

@@ -40,6 +40,9 @@ LAUNCHERS: Final = {
 }
 """Names of programs that start others, which may be Python; `reproof run` adds the one that it is to run."""
 
+FILTERS: Final = frozenset({"cut", "grep", "head", "sort", "tail", "tr", "uniq"})
+"""Programs that choose from what another prints."""
+
 ASKING: Final = frozenset({"-V", "-VV", "--version", "-h", "--help", "-?"})
 """Options with which Python only prints something."""
 
@@ -141,11 +144,24 @@ def follow_system(describe: Callable[[bool], Program], tell: Callable[[str], Non
 
 
 def tell_other(executables: Sequence[Any], arguments: Sequence[Any], tell: Callable[[str], None]) -> None:
-    """Tell the name of a program, unless it is surely our interpreter; of a shell, the first that it is to run."""
+    """Tell the name of a program, unless it is surely our interpreter; of a shell, those that it is to run."""
     with contextlib.suppress(Exception):  # whatever the arguments are; nothing of ours may reach the program
         words = [os.fsdecode(argument) for argument in arguments]
         if not judge(executables, words):
-            tell(os.path.basename((re.findall(r"[^\s;|&<>()]+", words[2]) if words[1:2] == ["-c"] else words)[0]))  # noqa: PTH119  # as text
+            for name in list_commands(words[2]) if words[1:2] == ["-c"] else words[:1]:
+                tell(os.path.basename(name))  # noqa: PTH119  # as text
+
+
+def list_commands(text: str) -> list[str]:
+    """Return the programs that a shell runs for a text; the shell itself is among them if they cannot all be told.
+
+    What another hands its output to, as in ``free | head -2``, is none of them if it only chooses from it.
+    """
+    found = ["sh"] if re.search(r"[$`(){}\\]", text) else []
+    for pipeline in re.split(r"&&|\|\||[;&\n]", text):
+        names = [(command.split() or [""])[0] for command in pipeline.split("|")]
+        found += [name for position, name in enumerate(names) if name and not (position and name in FILTERS)]
+    return found
 
 
 def prepare(

@@ -6,10 +6,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from reproof.comparison.outputs import describe_output, find_again, judge_output
+from reproof.comparison.outputs import _compare_whole, describe_output, find_again, judge_output
+from reproof.entropy.ledger import Ledger
+from reproof.outputs.records import RunOutput
 from reproof.schema import OutputDifference, OutputResult
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from reproof.schema import Verdict
 
 
@@ -51,3 +55,32 @@ def test_a_line_is_found_again_by_its_words() -> None:
     assert find_again(wanted, (other, again)) == again
     assert find_again(wanted, (other,)) is None
     assert find_again((line(3, None, "loss 1"),), (line(9, None, "loss 2"),)) is not None
+
+
+@pytest.mark.parametrize(
+    ("programs", "text", "num_differences"),
+    [
+        (("free", "mkdir"), "Mem: {}", 0),
+        (("free", "eval.sh"), "Mem: {}", 1),
+        ((), "Mem: {}", 1),
+        (("free",), "Mem: {}\naccuracy {}", 2),
+    ],
+    ids=["of the machine", "and another", "none known", "a result among them"],
+)
+def test_what_tools_tell_of_the_machine_is_no_result(
+    programs: tuple[str, ...], text: str, num_differences: int, tmp_path: Path
+) -> None:
+    """It is named and not compared, if nothing else can have printed it and no line states a result."""
+    traces = tmp_path / "a", tmp_path / "b"
+    for number, trace in enumerate(traces, 1):
+        trace.mkdir()
+        ledger = Ledger(trace, "0")
+        for name in programs:
+            ledger.note("program", name=name)
+        (tmp_path / f"{trace.name}.output.txt").write_text(f"total\n{text.format(number, number)}\n", encoding="utf-8")
+    found = _compare_whole(traces, [RunOutput(surroundings=None, printed=(("stdout", 0),))] * 2, ())
+    assert len(found.differences) == num_differences
+    assert [one.why for one in found.not_compared] == (
+        ["other programs tell of the machine there, not of the training (free, mkdir)"] if not num_differences else []
+    )
+    assert found.num_lines == 1 + num_differences

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from reproof.entropy.programs import MAX_CHARACTERS, PATH, STARTUP, VARIABLE, Program, judge, prepare
+from reproof.entropy.programs import MAX_CHARACTERS, PATH, STARTUP, VARIABLE, Program, judge, list_commands, prepare
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -65,3 +65,19 @@ def test_what_does_not_fit_into_a_variable_is_seen_to_be_missing(tmp_path: Path)
     program = Program("0.1", "x" * MAX_CHARACTERS, str(tmp_path))
     assert prepare([sys.executable], ["python"], None, lambda _: program) is None
     assert (tmp_path / "0.1").is_dir()
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("date; free -m | head -2", ["date", "free"]),
+        ("mkdir -p a && nvidia-smi", ["mkdir", "nvidia-smi"]),
+        ("cat log | awk 1 || ./eval.sh &", ["cat", "awk", "./eval.sh"]),
+        ("head -1 results.txt", ["head"]),
+        ("date $(./eval.sh)", ["sh", "date"]),
+        ("", []),
+    ],
+)
+def test_the_programs_that_a_shell_runs(text: str, expected: list[str]) -> None:
+    """Each that may print something; where that cannot be told, the shell itself."""
+    assert list_commands(text) == expected

@@ -54,6 +54,14 @@ def test_a_new_file_has_no_history() -> None:
     assert lines(drop_earlier(file("1", was_there=False), file("1", "2", was_there=False))) == ["1", "2"]
 
 
+def test_a_file_without_history_stays_as_it_is() -> None:
+    """The order of its parts as well: several layers of a model are no several series."""
+    names = ("['0.weight']", "['0.bias']", "['2.weight']", "['2.bias']")
+    parts = tuple(Part(name=name, digest=f"{n:032x}", masked=f"{n:032x}", text="") for n, name in enumerate(names))
+    found = FileOutput(name="m.pt", format="torch.save", parts=parts, was_there=True)
+    assert drop_earlier(found, found) is found
+
+
 def test_names_are_those_of_the_baseline() -> None:
     """So that line 3 of a log is held against line 1."""
     found = drop_earlier(file("1", "2", was_there=False), file("1", "2", "3", "4"))

@@ -164,13 +164,18 @@ class NotedText:
         self._places = places
         self._note = note
         self._waiting: dict[tuple[Stream, int], str] = {}
+        self._written: dict[Stream, int] = dict.fromkeys(STREAMS, 0)
         self._left = MAX_PRINTED
 
     def write(self, stream: Stream, text: str) -> None:
         """Take a piece of text that a thread has printed."""
+        if find_places()[stream] != self._places[stream]:
+            return
+        self._written[stream] += len(text)
         key = stream, threading.get_ident()
         waiting = self._waiting.get(key, "") + text
-        waiting = waiting[max(0, waiting.rfind("\r", 0, -1)) :] if "\n" not in waiting else waiting  # drawn over
+        if not {"\n", "\x1b"} & set(waiting):
+            waiting = waiting[max(0, waiting.rfind("\r", 0, -1)) :]  # what is before is drawn over
         if "\n" in text or len(waiting) > MAX_PIECE:
             self._waiting[key] = ""
             self._put(key, waiting)
@@ -181,15 +186,20 @@ class NotedText:
         """Note what has not ended with a line."""
         waiting, self._waiting = self._waiting, {}
         for key, text in waiting.items():
-            self._put(key, text)
+            self._put(key, text)  # also of nothing: what was drawn over counts
 
     def _put(self, key: tuple[Stream, int], text: str) -> None:
         stream, thread = key
-        if not text or self._left <= 0 or find_places()[stream] != self._places[stream]:
+        if self._left <= 0:
             return
         self._left -= len(text)
         self._note(
-            "printed", stream=stream, writer=f"{os.getpid()} {thread}", text=mask_text(text), is_last=self._left <= 0
+            "printed",
+            stream=stream,
+            writer=f"{os.getpid()} {thread}",
+            text=mask_text(text),
+            total=self._written[stream],
+            is_last=self._left <= 0,
         )
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from reproof.entropy.ledger import Ledger, read_printed
+from reproof.entropy.ledger import Ledger, count_printed, read_printed
 from reproof.outputs.records import ELSEWHERE
 from reproof.recorder.outputs import printing
 from reproof.recorder.outputs.printing import NotedText, PrintedLines, collect_noted, find_places
@@ -137,6 +137,15 @@ class TestNotedText:
             ("stdout", ELSEWHERE, "rest"),
             ("stderr", ELSEWHERE, "2%"),
         ]
+
+    def test_all_that_was_written_is_counted(self, ledger: Ledger, tmp_path: Path) -> None:
+        """What was drawn over, too: what a file of the output has more is of nobody known."""
+        text = NotedText(find_places(), ledger.note)
+        for piece in ("\r1%", "\r2%", "\n", "a\n", "\r"):
+            text.write("stdout", piece)
+        text.finish()
+        assert count_printed(read_printed(tmp_path), "stdout") == 10
+        assert self.read(tmp_path) == [("stdout", ELSEWHERE, "2%"), ("stdout", ELSEWHERE, "a")]
 
     def test_what_goes_elsewhere_is_not(self, ledger: Ledger, tmp_path: Path) -> None:
         """Into a pipe that the script reads, as a child with ``stdout=PIPE``."""
