@@ -28,6 +28,7 @@ MAX_DIFF_BYTES: Final = 256 << 10
 MAX_SOURCE_BYTES: Final = 16 << 20
 
 _OUTSIDE: Final = frozenset({"site-packages", "dist-packages", "__pycache__"})
+_USER_OF_WEB: Final = re.compile(r"^(https?://)[^/]*@")
 _ADDRESS: Final = re.compile(r"(https?|ssh|git)://|[\w.-]+@[\w.-]+:")
 
 
@@ -150,9 +151,13 @@ def _is_private(diff: str) -> bool:
 
 
 def _find_remote(project: Path) -> str | None:
-    """Return the address from which others can get the repository; None for a folder of this machine."""
+    """Return the address from which others can get the repository; None for a folder of this machine.
+
+    Who is named before the ``@`` of a web address is a token as often as a user, and nobody else's business.
+    """
     answer = _ask_git(project, "config", "--get", "remote.origin.url")
     text = "" if answer is None else mask_text(answer.decode("utf-8", "replace").strip())
+    text = _USER_OF_WEB.sub(r"\1", text)
     return text if _ADDRESS.match(text) else None
 
 

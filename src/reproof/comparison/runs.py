@@ -15,7 +15,7 @@ from reproof.comparison.calls import name_calls, split_line
 from reproof.comparison.details import PairReader
 from reproof.comparison.growth import find_loss_gaps, find_rng_gaps
 from reproof.comparison.operations import Target, find_op_difference
-from reproof.comparison.outputs import compare_output, judge_output
+from reproof.comparison.outputs import compare_output
 from reproof.comparison.processes import compare_processes
 from reproof.comparison.snapshots import are_snapshots, find_trained, members_of, owner_of
 from reproof.comparison.structure import comes_before, describe_extra, find_first_extra
@@ -34,7 +34,6 @@ from reproof.schema import (
     Stage,
     StageCount,
     StepMap,
-    Verdict,
 )
 from reproof.trace import Trace, find_newest_traces, open_trace
 from reproof.trace.files import list_folder
@@ -351,14 +350,6 @@ class RunPair:
         ]
         return tuple(dict.fromkeys(name for names in found for name in names)) if all(found) else ()
 
-    def verdict(self, *, has_difference: bool) -> Verdict:
-        """Judge: *identical* only if nothing differs, nothing was skipped and the structure is the same."""
-        if has_difference:
-            return "diverged"
-        if self.skipped or self.structure:
-            return "inconclusive"
-        return "equivalent" if self.num_within else "identical"
-
 
 def compare_traces(
     baseline: Trace,
@@ -418,10 +409,9 @@ def compare_own(  # as `compare_traces`
         differences = tuple(replace(d, process=baseline.header.origin.label) for d in differences)
     compared, differing = pair.counts(differing=False), pair.counts(differing=True)
     output = compare_output(baseline, candidate, ignored)
-    verdict = judge_output(pair.verdict(has_difference=bool(differences)), output)
     conditions = compare_environments(baseline.header.environment, candidate.header.environment)
     return Comparison(
-        verdict=verdict,
+        verdict="inconclusive",  # until all processes of the runs are judged
         runs=(str(baseline.folder), str(candidate.folder)),
         num_events=sum(compared.values()),
         num_tensors=sum(tally.num_tensors for tally in pair.tallies.values()),

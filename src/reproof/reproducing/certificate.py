@@ -7,6 +7,7 @@ in-toto statements can do that.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, Final
 
 from reproof._version import __version__
@@ -15,6 +16,7 @@ from reproof.bundle.records import MANIFEST
 from reproof.reproducing.evidence import plain
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from reproof.bundle.records import Bundle
@@ -54,6 +56,24 @@ def make_statement(bundle: Bundle, predicate: dict[str, Any], started: str) -> d
             "note": HONESTY,
         },
     }
+
+
+def without_folders(value: Any, folders: Mapping[str, str]) -> Any:
+    """Return plain values in which folders of this machine are called otherwise: a certificate is made to be shared.
+
+    Args:
+        value: What JSON has.
+        folders: Absolute path of each, and what stands in its place; an inner one before those that it lies in.
+    """
+    if isinstance(value, dict):
+        return {name: without_folders(item, folders) for name, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [without_folders(item, folders) for item in value]
+    if isinstance(value, str):
+        for folder, name in folders.items():
+            if folder.strip("/"):
+                value = re.sub(rf"(?<![\w.-]){re.escape(folder)}(?![\w.-])", name, value)
+    return value
 
 
 def write_certificate(folder: Path, statement: dict[str, Any]) -> Path:

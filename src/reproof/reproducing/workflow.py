@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from reproof.bundle.surroundings import count_same, describe_surroundings, grade_environment, is_set_by_us
-from reproof.reproducing.certificate import make_statement, write_certificate
+from reproof.reproducing.certificate import make_statement, without_folders, write_certificate
 from reproof.reproducing.diagnosis import diagnose
 from reproof.reproducing.entry import find_entry
 from reproof.reproducing.gates import check_files, check_result
@@ -182,5 +182,6 @@ def _carry_out(job: Job, file_gates: tuple[Gate, ...]) -> Reproduction:
 
 def _certify(job: Job, found: Reproduction) -> Reproduction:
     """Write the certificate into the folder of the reproduction."""
-    statement = make_statement(job.bundle, found.to_json(), found.started)
+    folders = {str(job.out): "OUT", str(job.project): ".", str(Path.home()): "~"}
+    statement = make_statement(job.bundle, without_folders(found.to_json(), folders), found.started)
     return replace(found, certificate=write_certificate(job.out, statement))

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 
+from reproof.bundle import code
 from reproof.bundle.code import compare_code, describe_code, describe_sources, find_differing_lines
 from reproof.bundle.syntax import digest_syntax
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 @pytest.mark.parametrize(
@@ -139,3 +138,20 @@ def test_code_with_a_credential_is_not_kept(tmp_path: Path) -> None:
     assert "text" not in found
     assert found["withheld"].startswith("line ")
     assert "hunter2" not in str(found)
+
+
+@pytest.mark.parametrize(
+    ("url", "told"),
+    [
+        ("https://3kq7unknownform0token@dev.azure.example/org/x.git", "https://dev.azure.example/org/x.git"),
+        ("https://oauth2:glpat-ABCDEFGHIJKLMNOPQRST@git.example/x.git", "https://git.example/x.git"),
+        ("https://git.example/a@b/x.git", "https://git.example/a@b/x.git"),
+        ("git@git.example:me/x.git", "git@git.example:me/x.git"),
+        ("/home/me/x.git", None),
+    ],
+)
+def test_the_address_of_the_repository_has_no_user(url: str, told: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A token stands in the place of a user as often, without a form by which it could be known."""
+    answers = {"rev-parse": b"ab12\n", "config": url.encode()}
+    monkeypatch.setattr(code, "_ask_git", lambda _project, *words: answers.get(words[0]))
+    assert code._describe_git(Path())["remote"] == told  # type: ignore[index]

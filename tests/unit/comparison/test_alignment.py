@@ -274,6 +274,26 @@ class TestAlignment:
         assert (len(tally["pairs"]), tally["differing"]) == (3, {"batch": 20})
         assert (len(tally["extras"]), tally["num_extras"]) == (3, 40)
 
+    @pytest.mark.parametrize("others", [[], [("other c", "e")]])
+    def test_what_is_left_at_the_end_is_kept_beyond_the_limit(self, run: Any, say: Any, others: list[Any]) -> None:
+        """Copies of states are told apart among all of it, so none may be missing."""
+        folders = []
+        for name in "ab":
+            left = [say.named(what, content, stage="final") for what, content in (("other a", "c"), ("other b", name))]
+            more = [say.named(what, f"{content}{name}", stage="final") for what, content in others]
+            folders.append(run(name, *([say.data(f"{name}{i}")] for i in range(4)), [*left, *more]))
+        tally = tally_of((folders[0], folders[1]), 1)
+        assert [pair.event.name for pair in tally["left"]] == ["other b", *(what for what, _ in others)]
+        assert (len(tally["pairs"]), tally["differing"]) == (1, {"batch": 4, "final": 1 + len(others)})
+
+    def test_extras_of_a_step_come_in_their_order(self, run: Any, say: Any) -> None:
+        """Those of the baseline first, in the order in which they happened; what is left after the training, last."""
+        extra = [say.data("p", loader=3), say.named("other x", "l", stage="final"), say.data("q", loader=4)]
+        tally = tally_of((run("a", [say.data("d"), *extra]), run("b", [say.label(5), say.data("d")])))
+        names = [(found.event.name, found.is_in_baseline) for found in tally["extras"]]
+        assert names[:2] == [("loader3(100)[0]", True), ("loader4(100)[0]", True)]
+        assert [name for name, _ in names[2:]] == ["loader0(100)[1]", "other x"]
+
 
 def test_a_comparison_does_not_depend_on_which_run_comes_first(run: Any, say: Any) -> None:
     """Baseline and candidate exchanged: the same verdict, the same place, the same counts."""

@@ -5,9 +5,10 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING
 
+import pytest
 import xxhash
 
-from reproof.comparison.operations import Target, find_op_difference, find_source
+from reproof.comparison.operations import Target, explain, find_op_difference, find_source
 from reproof.trace import op_format
 from reproof.trace.op_format import MUTATED, UNWRITTEN, VIEW, Op, OpPlace, OpTensor, TensorType
 from reproof.trace.op_reader import OpTrace
@@ -90,7 +91,10 @@ def test_random_numbers_are_told_apart() -> None:
 def test_numbers_of_python_are_told_apart() -> None:
     """An operation that was given another number has no other inputs."""
     a = Told().op("mul", "x=1", "y=1", arguments=1)
-    assert find(a, Told().op("mul", "x=1", "y=2", arguments=2)) == ("argument", "mul")
+    source = find_source(a.ops, Told().op("mul", "x=1", "y=2", arguments=2).ops)
+    assert source is not None
+    assert (source.cause, source.tensor) == ("argument", 0)
+    assert explain(source, None) == "aten::mul was given another number by Python code; its tensors agree up to here"
 
 
 def test_a_number_read_from_a_tensor_has_its_difference_from_there() -> None:
@@ -112,6 +116,15 @@ def test_differences_pass_through_changes_in_place() -> None:
     a = Told().op("add_", "w=1 g=1", "w=2", flags=MUTATED).op("mm", "w=2", "y=1")
     b = Told().op("add_", "w=1 g=1", "w=3", flags=MUTATED).op("mm", "w=3", "y=2")
     assert find(a, b) == ("computed", "add_")
+
+
+def test_memory_written_in_whole_differs_from_there() -> None:
+    """Where its size is known as well: only what agrees is forgotten."""
+    runs = [
+        Told().op("empty", "", "w=", flags=UNWRITTEN).op("fft", "", f"w={n}", flags=MUTATED).op("sum", f"w={n}", "s=1")
+        for n in (1, 2)
+    ]
+    assert find(*runs) == ("computed", "fft")
 
 
 def test_memory_that_is_not_written_has_no_content() -> None:
@@ -165,14 +178,35 @@ def test_many_differences_that_lead_nowhere_hide_nothing() -> None:
     assert find(a, b, Target(0, digest("L"))) == ("computed", "mm")
 
 
-def test_what_was_written_again_no_longer_counts() -> None:
+@pytest.mark.parametrize("maker", ["rand", "fft"])
+def test_what_was_written_again_no_longer_counts(maker: str) -> None:
     """Initial numbers that differ, and are replaced as a whole by numbers that agree, have made nothing."""
     runs = []
     for drawn, made in (("1", "1"), ("2", "2")):
-        run = Told().op("empty", "", "w=", flags=UNWRITTEN).op("rand", "", f"w={drawn}", flags=MUTATED)
+        run = Told().op("empty", "", "w=", flags=UNWRITTEN).op(maker, "", f"w={drawn}", flags=MUTATED)
         runs.append(run.op("copy_", "data=1", "w=9", flags=MUTATED).op("mm", "w=9 x=1", f"y={made}"))
     assert find(*runs) == ("computed", "mm")
     assert find(*runs, Target(9, digest("another view"))) == ("computed", "mm")
+
+
+def test_other_memory_is_forgotten_of_an_operation_with_fewer_outputs() -> None:
+    """What one run alone returns, such as one chunk more, has no counterpart; the others are held against theirs."""
+    runs = []
+    for drawn, outputs in (("1", "w=9 v=7"), ("2", "w=9")):
+        run = Told().op("empty", "", "w=", flags=UNWRITTEN).op("fft", "", f"w={drawn}", flags=MUTATED)
+        runs.append(run.op("split", "data=1", outputs, flags=MUTATED).op("mm", "w=9 x=1", f"y={drawn}"))
+    assert find(*runs) == ("computed", "mm")
+
+
+def test_tensors_of_another_shape_differ() -> None:
+    """Whatever their digests say: of one without a digest nothing else is known."""
+    runs = []
+    for shape in ((2,), (3,)):
+        run = Told().op("nonzero", "x=1", "n=1").op("sum", "n=1", "s=1")
+        made = run.ops[0].outputs[0]._replace(kind=TensorType("int64", shape))
+        run.ops[0] = run.ops[0]._replace(outputs=(made,))
+        runs.append(run)
+    assert find(*runs) == ("computed", "nonzero")
 
 
 def test_what_was_written_again_in_part_still_counts() -> None:
@@ -206,7 +240,7 @@ def test_operations_of_one_run_alone_are_passed_over() -> None:
 def test_kept_values_are_compared(tmp_path: Path) -> None:
     """Number of elements, distances and examples come from the values of both runs."""
     traces = []
-    for name, second in (("a", 2.0), ("b", 2.5)):
+    for name, second in (("a", 2.0), ("b", 2.5), ("without", 2.5)):
         (tmp_path / name).mkdir()
         writer = OpWriter(tmp_path / name, 0, "0" * 32)
         place, kind = (
@@ -215,9 +249,16 @@ def test_kept_values_are_compared(tmp_path: Path) -> None:
         )
         packed = op_format.TENSOR.pack(kind, 1, 0, 0, digest(str(second)))
         number = writer.add(7, op_format.OP.pack(place, 0, 0, 0, 1) + packed)
-        writer.add_values(number, 0, kind, struct.pack("<2f", 1.0, second))
+        if name != "without":
+            writer.add_values(number, 0, kind, struct.pack("<2f", 1.0, second))
+        writer.flush()
         writer.close()
         traces.append(OpTrace(tmp_path / name, 0))
+    for pair in ((traces[0], traces[2]), (traces[2], traces[0])):
+        unknown = find_op_difference(*pair, 7)
+        assert unknown is not None
+        assert (unknown.name, unknown.num_differing) == ("aten::mm", None)
+    traces = traces[:2]
     found = find_op_difference(*traces, 7)
     assert found is not None
     assert (found.name, found.line, found.num_differing, found.num_elements) == ("aten::mm", 3, 1, 2)

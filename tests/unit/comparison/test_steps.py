@@ -69,6 +69,14 @@ class TestComparing:
         found = planes_of(compare(a, b, maps_steps=True))
         assert found == {"batch": [EQUAL] * 4, "loss": [EQUAL, EQUAL, DIFFERENT, DIFFERENT]}
 
+    @pytest.mark.parametrize("is_aligned", [False, True])
+    def test_steps_that_agree_again_are_equal(self, run: Any, say: Any, *, is_aligned: bool) -> None:
+        """After the divergence, too: as arrays, and one by one where one run has had an event more."""
+        steps = [[say.loss(i), *([say.data(str(i))] if i > 1 else [])] for i in range(4)]
+        other = [say.loss(-1), *([say.loss(1, stage="metric")] if is_aligned else [])]
+        found = planes_of(compare(run("a", *steps), run("b", other, *steps[1:]), maps_steps=True))
+        assert (found["loss"], found["batch"]) == ([DIFFERENT] + [EQUAL] * 3, [NO_EVENT] * 2 + [EQUAL] * 2)
+
     def test_not_asked_for_there_are_none(self, run: Any, say: Any) -> None:
         """A comparison without a page does not pay for it."""
         a = run("a", [say.loss(1)])

@@ -70,14 +70,17 @@ def enters(resumption: Resumption, source: int) -> bool:
     """Whether what a training draws from a generator may be why it parts from the uninterrupted one where it does.
 
     Each pass of a `DataLoader` draws a number that it seeds workers with, whether it has any or shuffles. So a state
-    that moves there alone explains batches that are not as they were, unless they are those of an earlier step; what
-    else differs it explains if it moves within passes, too.
+    that moves there alone explains batches that are not as they were, unless they are those of an earlier step in
+    which it was elsewhere; what else differs it explains if it moves within passes, too.
     """
     first = resumption.tally.first
     if first is None or not moves(resumption.whole, source, resumption.start):
         return False
     position = resumption.position
-    if resumption.first_step("batch") <= first.step and (position is None or position.repeated_step is None):
+    repeated = None if position is None else position.repeated_step
+    is_there = repeated is not None and resumption.whole.rng(repeated).get(source) == resumption.resumed.rng(0)[source]
+    is_seeded = is_there and resumption.surplus <= 0  # as at the start of the script, from which this pass draws again
+    if resumption.first_step("batch") <= first.step and (repeated is None or is_seeded):
         return True
     states = [resumption.whole.rng(step).get(source) for step in range(first.step - 2, first.step + 2)]
     moved = [a is not None and b is not None and a != b for a, b in itertools.pairwise(states)]

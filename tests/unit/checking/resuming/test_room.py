@@ -324,6 +324,8 @@ class TestMissingPieces:
             assert compare_resumed(whole, resumed, 2, 5, (None, None))[1].missing[0].piece == expected
         earlier = write("c", *steps(2, shift=2), rng=fresh)
         assert [p.piece for p in compare_resumed(whole, earlier, 2, 5, (None, None))[1].missing] == ["counter"]
+        seeded = write("e", *steps(2, shift=2), rng=[5, 5, 6, 6])  # as the script does at its start
+        assert compare_resumed(whole, seeded, 2, 5, (None, None))[1].missing[0].piece == "rng"
         orders[2:] = [(3, 1), (2, 0), (0, 1), (3, 2)]
         assert compare_resumed(whole, write("d", *steps(2), rng=fresh), 2, 5, (None, None))[1].missing[0].piece == "rng"
 
