@@ -75,8 +75,12 @@ try:
     open("exclusive.txt", "x").write("x")
 except FileExistsError:
     pass
-if not Path("cache.pt").is_file():
-    torch.save(1.0, "cache.pt")
+for name in ("cache.pt", ".cache/hidden.pt", "moved.pt"):
+    if not Path(name).is_file():
+        Path(".cache").mkdir(exist_ok=True)
+        torch.save(1.0, f"{name}.{os.getpid()}" if name == "moved.pt" else name)
+        if name == "moved.pt":
+            os.replace(f"{name}.{os.getpid()}", name)
 for folder in (OTHER, "link"):
     if not os.path.exists(f"{folder}/{folder[-4:]}.npy"):
         numpy.save(f"{folder}/{folder[-4:]}.npy", numpy.ones(2))
@@ -111,6 +115,6 @@ def test_a_cache_is_told_from_what_a_run_decided_not_to_write(tmp_path: Path, en
         names = {difference.name for difference in output.differences}
         assert names == {"lucky.txt", "../other/lucky.txt", "saved lucky.pt", "lucky.pt", "old.txt"}
         told = {note.split(": ")[0] for note in output.notes}
-        caches = {"a.index", "cache.pt", "cache.txt", "child.txt", "exclusive.txt", "link/link.npy", "tried.txt"}
-        assert told >= {*caches, "../other/ther.npy"}
+        files = {"a.index", "cache.txt", "child.txt", "exclusive.txt", "tried.txt"}
+        assert told >= {*files, "cache.pt", ".cache/hidden.pt", "moved.pt", "link/link.npy", "../other/ther.npy"}
         assert len([name for name in told if "/exp" in name]) == 4

@@ -19,6 +19,8 @@ from reproof.entropy.handled import let_through
 from reproof.entropy.writers import follow_writers
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from reproof.entropy.interception import Interceptor
 
 MODES: Final = frozenset("wax+")
@@ -37,7 +39,11 @@ Stamp = tuple[int, int, int]
 
 
 class WrittenFiles:
-    """Hears of each file that Python opens to write, or moves to its place."""
+    """Hears of each file that Python opens to write, or moves to its place.
+
+    Attributes:
+        on_move: Called with the absolute paths from and to which a file is about to be moved.
+    """
 
     def __init__(self, interceptor: Interceptor) -> None:
         """Begin in the working folder as it is now."""
@@ -45,6 +51,7 @@ class WrittenFiles:
         self._ledger = interceptor.ledger
         self._noted: set[str] = set()
         self._named: dict[str, Stamp | None] = {}
+        self.on_move: Callable[[str, str], None] = lambda _source, _target: None
         self._folder = Path.cwd()
         own = (self._folder, interceptor.folder, sys.prefix)
         self._not_outside = tuple(f"{os.path.realpath(folder)}{os.sep}" for folder in own)
@@ -56,11 +63,19 @@ class WrittenFiles:
             if not MODES.isdisjoint(mode) if isinstance(mode, str) else (flags or 0) & FLAGS:
                 self.note(path, appends="a" in mode if isinstance(mode, str) else bool((flags or 0) & os.O_APPEND))
         elif event == "os.rename":
-            self.note(arguments[1])
+            self._note_move(*arguments[:2])
         elif event == "sqlite3.connect":
             self.note(_read_address(arguments[0]))
         elif event in COMMANDS:
             self._hear_command(arguments[COMMANDS[event]])
+
+    def _note_move(self, source: Any, target: Any) -> None:
+        self.note(target)
+        if isinstance(source, (str, bytes, os.PathLike)) and isinstance(target, (str, bytes, os.PathLike)):
+            try:
+                self.on_move(*(os.path.abspath(os.fsdecode(path)) for path in (source, target)))  # noqa: PTH100  # text
+            except Exception as error:  # noqa: BLE001  # the program is about to move its file
+                let_through(error)
 
     def _hear_command(self, command: Any) -> None:
         """Keep how the files are that a command names: those that it has written are known by it."""

@@ -208,6 +208,9 @@ class _Caches:
         self._folders = tuple(None if one is None else one.folder for one in known)
         self._found = FoundFiles(baseline), FoundFiles(candidate)
         self._saved = tuple({tensor.file for tensor in run.saved} for run in (baseline, candidate))
+        self._moved = [
+            {file.saved_as: file.name for file in run.files if file.saved_as} for run in (baseline, candidate)
+        ]
         self._told: dict[str, None] = {}
 
     @property
@@ -222,9 +225,10 @@ class _Caches:
 
     def hold_saved(self, tensor: SavedTensor, owner: int) -> bool:
         """Whether the file of something that was saved is one of them."""
-        is_alone = tensor.file not in self._saved[1 - owner]
-        is_one = is_alone and self._found[1 - owner].holds(tensor.file, self._folders[owner])
-        return is_one and self._tell(tensor.file, owner)
+        name = self._moved[owner].get(tensor.file, tensor.file)
+        is_alone = tensor.file not in self._saved[1 - owner] and name not in self._moved[1 - owner].values()
+        is_one = is_alone and self._found[1 - owner].holds(name, self._folders[owner])
+        return is_one and self._tell(name, owner)
 
     def _tell(self, name: str, owner: int) -> bool:
         makers = ("baseline", "candidate") if owner == 0 else ("candidate", "baseline")

@@ -91,6 +91,7 @@ class FileOutput:
         not_compared: Why it is not compared; None if it is.
         note: What was remarkable in reading it; None if nothing was.
         stamp: Size in bytes and time of modification in ns at the end of the run; None if they are not known.
+        saved_as: Name to which it was saved before it was moved to its place; None if it was not.
     """
 
     name: str
@@ -100,6 +101,7 @@ class FileOutput:
     not_compared: str | None = None
     note: str | None = None
     stamp: str | None = None
+    saved_as: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

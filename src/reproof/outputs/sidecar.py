@@ -242,8 +242,8 @@ def _files_to_json(files: Iterable[FileOutput], told: list[str]) -> list[dict[st
         entry: dict[str, Any] = {"file": file.name, "format": file.format}
         if file.was_there:
             entry["was_there"] = True
-        texts = (("not_compared", file.not_compared), ("note", file.note), ("stamp", file.stamp))
-        entries.append(entry | {key: value for key, value in texts if value is not None})
+        texts = {name: getattr(file, name) for name in ("not_compared", "note", "stamp", "saved_as")}
+        entries.append(entry | {key: value for key, value in texts.items() if value is not None})
         entries += map(_part_to_json, file.parts)
     if num_left_out:
         told.append(f"{num_left_out} files beyond {MAX_FILES} files or {MAX_TOTAL_PARTS} parts are not compared")
@@ -351,4 +351,5 @@ def _parse_file(fields: Fields, parts: list[Part]) -> FileOutput:
         not_compared=_optional(fields, "not_compared"),
         note=_optional(fields, "note"),
         stamp=_optional(fields, "stamp"),
+        saved_as=_optional(fields, "saved_as"),
     )

@@ -190,6 +190,7 @@ class Recording:
         self.taps = Taps(self.folder, str(rank_of_process()), plan, lambda: self.frames.num_events)
         if self._outputs is not None:
             self._outputs.note_written = self.taps.written.note
+            self.taps.written.on_move = self._outputs.note_move
 
     @property
     def options(self) -> Options:

@@ -77,6 +77,8 @@ class OutputCapture:
         self._identifiers: tuple[str, ...] = ()
         self._outside: list[Written] = []
         self._found: dict[str, None] = {}
+        self._saved: set[str] = set()
+        self._moved: dict[str, str] = {}
         self._elsewhere: list[Printed] = []
         self._programs: dict[str, None] = {}
         self.note_written: Callable[[str], None] = lambda _: None
@@ -121,6 +123,7 @@ class OutputCapture:
             step = self._current_step() if is_main else 0  # how far the training is meanwhile is a race
             name = self._name(target)
             parts = read_saved(value, self._surroundings(), _choose_digest())
+            self._saved.add(os.path.abspath(name))  # noqa: PTH100  # text
             with self._lock:
                 self._numbers.add(threading.get_native_id())
                 self._writer.add_saved(
@@ -129,6 +132,11 @@ class OutputCapture:
                     )
                     for part in parts
                 )
+
+    def note_move(self, source: str, target: str) -> None:
+        """Note that a file is moved to its place, after something was saved to it."""
+        if source in self._saved:
+            self._moved[os.path.realpath(target)] = self._name(source)
 
     def _name(self, target: str) -> str:
         """Return the name of a file relative to the folder in which the run began, if it is below that."""
@@ -197,15 +205,19 @@ class OutputCapture:
                 yield FileOutput(name=f"{PurePath(name).as_posix()}/", format=FOLDER)
                 continue
             found = read_contents(self._folder / name, PurePath(name).as_posix(), known)
-            yield replace(found, was_there=name in self._before, stamp=show_stamp(after[name]))
+            moved = self._moved.get(str(self._folder / name))
+            yield replace(found, was_there=name in self._before, stamp=show_stamp(after[name]), saved_as=moved)
         for file in self._outside:
             stamp = read_stamp(file.path)
             if stamp is not None:
                 found = read_contents(Path(file.path), file.name, known, file.num_earlier)
                 was_there = file.was_there and not file.num_earlier
-                yield replace(found, was_there=was_there, stamp=show_stamp(stamp))
-        untouched = {str(self._folder / name): after[name] for name in changes.untouched if name[-1] != os.sep}
-        yield from list_untouched(self._folder, untouched, self._found, self._began_at)
+                moved = self._moved.get(file.path)
+                yield replace(found, was_there=was_there, stamp=show_stamp(stamp), saved_as=moved)
+        paths = {str(self._folder / name): name for name in after if name[-1] != os.sep}
+        left = set(changes.untouched)
+        stamps = {path: after[name] if name in left else None for path, name in paths.items()}
+        yield from list_untouched(self._folder, stamps, self._found, self._began_at)
 
 
 def _find_kept(trace: Path) -> tuple[int, int] | None:

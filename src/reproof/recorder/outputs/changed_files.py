@@ -76,12 +76,14 @@ def find_changes(before: dict[str, Stamp], after: dict[str, Stamp]) -> Changes:
     return Changes(changed, untouched)
 
 
-def list_untouched(folder: Path, untouched: dict[str, Stamp], found: Iterable[str], since: float) -> list[FileOutput]:
+def list_untouched(
+    folder: Path, stamps: dict[str, Stamp | None], found: Iterable[str], since: float
+) -> list[FileOutput]:
     """Return the files and folders that a run has looked for or read, and left as they were.
 
     Args:
         folder: Where the run began.
-        untouched: The files below it that are as they were, by absolute paths.
+        stamps: Of the files below it that were looked through, by absolute paths; None if the run has changed it.
         found: Absolute paths that the run has looked at, as `read_found` gives them. That it has listed a folder does
             not mean that it looked for each file in it.
         since: When the run began, in seconds since 1970; what was written elsewhere later is not as it was.
@@ -93,12 +95,12 @@ def list_untouched(folder: Path, untouched: dict[str, Stamp], found: Iterable[st
         if path.endswith(os.sep):
             folders.append(f"{path.rstrip(os.sep)}{LISTING}")
         elif path.endswith(ALL_FILES):
-            listed |= _list_stamps(path.removesuffix(ALL_FILES), folder, untouched)
+            listed |= _list_stamps(path.removesuffix(ALL_FILES), stamps)
         elif os.path.isdir(path):  # noqa: PTH112  # a text
             folders.append(f"{path}{FOLDER}")
-        elif (stamp := _find_stamp(path, folder, untouched)) is not None:
+        elif (stamp := _find_stamp(path, stamps)) is not None:
             files[path] = stamp
-    before = {name: stamp for name, stamp in (files | listed).items() if name in untouched or stamp[1] < since * 1e9}
+    before = {name: stamp for name, stamp in (files | listed).items() if name in stamps or stamp[1] < since * 1e9}
     latest = sorted(before.items(), key=lambda item: (item[0] not in files, -item[1][1]))[:MAX_UNTOUCHED]
     return [
         FileOutput(name=_name(name, folder), format=UNTOUCHED, stamp=None if stamp is None else show_stamp(stamp))
@@ -111,18 +113,18 @@ def _name(path: str, folder: Path) -> str:
     return (f".{LISTING}" if path == f"{folder}{LISTING}" else path.removeprefix(inside)).replace(os.sep, "/")
 
 
-def _list_stamps(path: str, folder: Path, untouched: dict[str, Stamp]) -> dict[str, Stamp]:
+def _list_stamps(path: str, stamps: dict[str, Stamp | None]) -> dict[str, Stamp]:
     try:
         names = [entry.path for entry in os.scandir(path)]
     except OSError:  # gone, or there never was one
         return {}
-    return {name: stamp for name in names if (stamp := _find_stamp(name, folder, untouched)) is not None}
+    return {name: stamp for name in names if (stamp := _find_stamp(name, stamps)) is not None}
 
 
-def _find_stamp(path: str, folder: Path, untouched: dict[str, Stamp]) -> Stamp | None:
-    """Return the stamp of a file; of one below the folder, where links are not followed, if it is as it was."""
-    is_below = os.path.realpath(path).startswith(f"{folder}{os.sep}")
-    return untouched.get(path) if is_below else read_stamp(path)
+def _find_stamp(path: str, stamps: dict[str, Stamp | None]) -> Stamp | None:
+    """Return the stamp of a file; of one that was looked for in the folder, if the run has left it as it was."""
+    real = os.path.realpath(path)
+    return stamps[real] if real in stamps else read_stamp(path)
 
 
 def read_stamp(path: str) -> Stamp | None:

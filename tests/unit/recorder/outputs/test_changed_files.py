@@ -44,13 +44,13 @@ def test_what_was_found_and_left(tmp_path: Path) -> None:
         os.utime(path, ns=(n, n))
     stamps = read_stamps(work)
     assert stamps is not None
-    untouched = {str(work / name): stamp for name, stamp in stamps.items()}
+    untouched = {**{str(work / name): stamp for name, stamp in stamps.items()}, f"{work}/changed": None}
     found = [f"{work}/{name}" for name in ("named", "changed", "sub/*", "data/x", "data", "")] + [f"{other}/x"]
     records = list_untouched(work, untouched, found, since=1.0)
     names = [record.name for record in records]
     assert set(names[:3]) == {"named", "data/x", f"{other}/x"}
     assert names[3:] == ["sub/late", "sub/listed", "data/", "./*"]
-    assert {record.name: record.stamp for record in records}["named"] == show_stamp(untouched[f"{work}/named"])
+    assert {record.name: record.stamp for record in records}["named"] == show_stamp(stamps["named"])
     assert list_untouched(work, {}, [f"{other}/x"], since=0.0) == []
 
 
