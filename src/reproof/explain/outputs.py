@@ -50,7 +50,8 @@ def settle_output(laboratory: Laboratory, comparison: Comparison, candidate: Pat
 
     Args:
         laboratory: Where the experiment is made; what is then searched for is set in it.
-        comparison: Of runs whose events agree and whose outputs differ; nothing is judged if one alone has failed.
+        comparison: Of runs whose events agree and whose outputs differ; nothing is judged if one alone has
+            failed, or both because a process was killed.
         candidate: Trace of the candidate.
 
     Returns:
@@ -60,7 +61,7 @@ def settle_output(laboratory: Laboratory, comparison: Comparison, candidate: Pat
     Raises:
         BudgetSpentError: If no more experiments may be made.
     """
-    told = None if comparison.output is None else tell_lone_failure(laboratory.setting.request.trace, candidate)
+    told = None if comparison.output is None else tell_failure(laboratory.setting.request.trace, candidate)
     if comparison.output is None or told is not None:
         return comparison, told
     trial = repeat_candidate(laboratory, candidate)
@@ -94,10 +95,21 @@ def judge_surroundings(
     return reject(comparison, results, open_trace(laboratory.setting.request.trace).num_steps)
 
 
-def tell_lone_failure(*runs: Path) -> str | None:
-    """Return that one run alone has failed, if so: what it printed then, and did not, tells nothing of results."""
-    failed = [folder.name for folder in runs if has_failed(open_trace(folder).header)]
-    return f"what the runs put out was not judged: {failed[0]} alone ended by an error" if len(failed) == 1 else None
+def tell_failure(*runs: Path) -> str | None:
+    """Return why what runs printed tells nothing of results: one alone failed, or in each a process was killed.
+
+    How far the others came, and what they said of it, before they were ended as well is a race.
+    """
+    traces = [open_trace(folder) for folder in runs]
+    failed = [trace.folder.name for trace in traces if has_failed(trace.header)]
+    if len(failed) == 1:
+        return f"what the runs put out was not judged: {failed[0]} alone ended by an error"
+    killed = [[name for name, child in trace.children.items() if child.header.status == "running"] for trace in traces]
+    if len(failed) == len(traces) and all(killed):
+        return (
+            f"what the runs put out was not judged: each run failed after a process was killed ({', '.join(killed[0])})"
+        )
+    return None
 
 
 def repeat_candidate(laboratory: Laboratory, candidate: Path) -> Trial:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from reproof.explain.outputs import repeat_candidate, settle_output
-from reproof.schema import Comparison, OutputDifference, OutputResult, RunHeader
+from reproof.explain.outputs import repeat_candidate, settle_output, tell_failure
+from reproof.schema import Comparison, Origin, OutputDifference, OutputResult, RunHeader
 from reproof.trace.writer import TraceWriter
 
 if TYPE_CHECKING:
@@ -47,6 +47,17 @@ def test_a_run_that_alone_has_failed_is_not_judged_by_its_output(tmp_path: Path,
     laboratory: Any = SimpleNamespace(setting=SimpleNamespace(request=SimpleNamespace(trace=tmp_path / "a")))
     told = f"what the runs put out was not judged: {failed} alone ended by an error"
     assert settle_output(laboratory, OPEN, tmp_path / "b") == (OPEN, told)
+
+
+@pytest.mark.parametrize("killed", ["ab", "a"])
+def test_runs_that_failed_with_a_killed_process_are_not_judged_by_their_output(tmp_path: Path, killed: str) -> None:
+    """What other ranks print of it depends on when they are ended, too; where one run alone has it, they are judged."""
+    for name in "ab":
+        TraceWriter(tmp_path / name, replace(HEADER, status="failed"), rank=0).close()
+        status, origin = "running" if name in killed else "failed", Origin(label="0.1")
+        TraceWriter(tmp_path / name / "processes/0.1", replace(HEADER, status=status, origin=origin), rank=0).close()
+    told = tell_failure(tmp_path / "a", tmp_path / "b")
+    assert (told is not None and "after a process was killed (0.1)" in told) == (killed == "ab")
 
 
 def write_ledger(trace: Path, *seeds: str) -> Path:

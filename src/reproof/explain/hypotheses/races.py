@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from reproof.entropy.ledger import read_ledgers
 from reproof.entropy.plan import Plan
 from reproof.explain.hypotheses.hypothesis import Hypothesis
+from reproof.explain.remedies import REMARK
 from reproof.explain.suspects import Suspect, collect_suspects
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ STARTED: Final = frozenset({"threading.Thread", "multiprocessing.Process", "rand
 
 COMBINED: Final = frozenset({"loss", "gradient", "update"})
 """Stages in which what threads have computed has been put together."""
+
+RETURN_GRADIENTS: Final = "have each task return its gradients: what it adds to .grad itself has no order"
 
 SHARED: Final = "parameters in shared memory"
 """Source that is noted where an optimizer steps on parameters that other processes may hold."""
@@ -65,8 +68,13 @@ class Race(Hypothesis[tuple["Trial", "Trial"]]):
             "differ"
         )
         shared = find_unrepeatable(inquiry, {SHARED}) if share_parameters(inquiry) else []
-        named = find_awaited(inquiry) or next(iter((*shared, *find_started(inquiry))))
-        return [inquiry.name(named, evidence)]
+        awaited = find_awaited(inquiry)
+        cause = inquiry.name(awaited or next(iter((*shared, *find_started(inquiry)))), evidence)
+        if awaited is None or inquiry.first.stage == "loss" or cause.change is None:
+            return [cause]
+        # Whether the threads add up gradients themselves, or who waits for them does, is not seen.
+        change = replace(cause.change, remark=RETURN_GRADIENTS)
+        return [replace(cause, fix=f"{cause.fix.partition(REMARK)[0]}{REMARK}{RETURN_GRADIENTS}", change=change)]
 
 
 def find_started(inquiry: Inquiry) -> list[Suspect]:

@@ -46,7 +46,9 @@ def test_results_of_threads_are_named_where_they_are_waited_for(
     awaited = Suspect(key=f"{source}@a.py:9", kind="concurrency", source=source, file="a.py", line=9)
     parted = replace(first, stage=stage, detail=None)
     inquiry = replace(make_inquiry(parted, None), first=parted, suspects=(awaited,))
-    assert [(cause.kind, cause.line) for cause in Race(has_several=True).test(inquiry)] == [("concurrency", line)]
+    causes = Race(has_several=True).test(inquiry)
+    assert [(cause.kind, cause.line) for cause in causes] == [("concurrency", line)]
+    assert ("have each task return its gradients" in causes[0].fix) == (stage == "gradient")
 
 
 @pytest.mark.parametrize(("num_threads", "several", "one"), [(0, False, False), (1, False, True), (2, True, False)])
