@@ -101,15 +101,20 @@ def _is_next(earlier: str, later: str, found: FoundFiles, folder: str | None) ->
 
 
 def _list_lone(baseline: RunOutput, candidate: RunOutput) -> Iterator[list[str]]:
-    """Yield, for each run, the names of what it has written and the other has not."""
-    names = [dict.fromkeys(_list_written(run)) for run in (baseline, candidate)]
+    """Yield, for each run, the names of what it has written and the other has not, by masked names too."""
+    runs = baseline, candidate
+    written = [dict.fromkeys(_list_written(run)) for run in runs]
     masked = [
-        {name if run.surroundings is None else mask_name(name, run.surroundings) for name in own}
-        for own, run in zip(names, (baseline, candidate), strict=True)
+        {
+            name: name if run.surroundings is None else mask_name(name, run.surroundings)
+            for name in own
+            if name not in other
+        }
+        for run, own, other in zip(runs, written, reversed(written), strict=True)
     ]
-    for own, others, run in zip(names, reversed(masked), (baseline, candidate), strict=True):
-        known = run.surroundings
-        yield [name for name in own if (name if known is None else mask_name(name, known)) not in others]
+    for own, other in zip(masked, reversed(masked), strict=True):
+        known = set(other.values())
+        yield [name for name, shape in own.items() if shape not in known]
 
 
 def _list_written(run: RunOutput) -> Iterable[str]:
