@@ -176,7 +176,7 @@ class TestVerdicts:
         done = checker.run("--runs", "3", "train.py")
         assert (done.code, done.err) == (1, "")
         assert done.out.startswith("diverged: the runs part in step 2, stage loss\n")
-        assert read_section(done.out, "Candidates") == ["candidate1: diverged", "candidate2: diverged"]
+        assert read_section(done.out, "Candidates") == ["candidate1: identical", "candidate2: diverged"]
         (growth, *generators) = read_section(done.out, "Growth")
         assert re.fullmatch(r"the loss differs by \S+ in step 2, \S+ in step 3, \S+ in step 4, \S+ in step 5", growth)
         assert generators == [f"random number generators after step {step}: python, numpy differ" for step in (1, 2)]

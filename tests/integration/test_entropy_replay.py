@@ -170,7 +170,7 @@ SINGLE = {
     "SystemRandom": ("random.SystemRandom", "os-entropy", "import random\nprint(random.SystemRandom().random())"),
     "uuid4": ("os.urandom", "os-entropy", "import uuid\nprint(uuid.uuid4())"),
     "uuid1": ("uuid.uuid1", "os-entropy", "import uuid\nprint(uuid.uuid1())"),
-    "temporary name": ("random.Random", "unseeded-generator", "import tempfile\nprint(tempfile.mktemp())"),
+    "temporary name": ("tempfile", "os-entropy", "import tempfile\nprint(tempfile.mktemp())"),
     "process": ("os.getpid", "process-identity", "import os\nprint(os.getpid())"),
     "process that is under way": (
         "Process.pid",

@@ -54,15 +54,15 @@ class FoundFiles:
             # Who opens a file that must not be there yet finds out whether it is.
             is_look = "w" not in mode and "a" not in mode if isinstance(mode, str) else _reads(flags or 0)
             if is_look:
-                self.look(path, sys._getframe(1))  # noqa: SLF001
+                self.look(path, sys._getframe().f_back)  # noqa: SLF001
         elif event in LISTINGS:
-            self.look(arguments[0], sys._getframe(1), is_listing=True)  # noqa: SLF001
+            self.look(arguments[0], sys._getframe().f_back, is_listing=True)  # noqa: SLF001
         elif event in {"os.mkdir", "sqlite3.connect"}:  # who makes a folder finds out whether it is there
-            self.look(arguments[0], sys._getframe(1))  # noqa: SLF001
+            self.look(arguments[0], sys._getframe().f_back)  # noqa: SLF001
         elif event in COMMANDS:  # the program may look for the files that it is given
             with contextlib.suppress(TypeError):  # a command that is none
                 for word in filter(os.path.lexists, list_words(arguments[COMMANDS[event]])):
-                    self.look(word, sys._getframe(1))  # noqa: SLF001
+                    self.look(word, sys._getframe().f_back)  # noqa: SLF001
 
     def look(self, path: Any, frame: FrameType | None, *, is_listing: bool = False) -> None:
         """Note a file that is looked at, or a folder that is listed, the first time."""
