@@ -67,10 +67,11 @@ def follow_writers(note: Callable[[Any], None]) -> None:
 
 def _tap(writer: Writer, note: Callable[[Any], None], module: ModuleType) -> None:
     owner: Any = module
-    *outer, name = writer.name.split(".")
-    for part in outer:
-        owner = getattr(owner, part, None)
-    original = getattr(owner, name, None)
+    first, *rest = writer.name.split(".")
+    original = vars(module).get(first)  # a module that is loaded when it is asked for something is not asked
+    name = first
+    for name in rest:
+        owner, original = original, getattr(original, name, None)
     if original is None or not callable(original):
         return
 
