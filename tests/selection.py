@@ -22,7 +22,7 @@ Tier = Literal["quick", "test", "thorough"]
 
 TIERS: Final[tuple[Tier, ...]] = ("quick", "test", "thorough")
 """quick: unit and property tests, but those marked `slow`. test: all but those marked `thorough`, and of a table marked
-`one_of_each` or `a_third` a part. thorough: everything."""
+`one_of_each` or `a_part` a part. thorough: everything."""
 
 QUICK_FOLDERS: Final = ("unit", "property")
 
@@ -39,7 +39,7 @@ def find_left_out(items: Iterable[pytest.Item], tier: Tier) -> Iterator[tuple[py
             yield item, "not quick: `make test` runs it"
         elif item.get_closest_marker("thorough"):
             yield item, "`make thorough` runs it"
-        elif item.get_closest_marker("one_of_each") or item.get_closest_marker("a_third"):
+        elif item.get_closest_marker("one_of_each") or item.get_closest_marker("a_part"):
             tables.setdefault(item.nodeid.partition("[")[0], []).append(item)
     for table in tables.values():
         chosen = _choose_cases(table)
@@ -54,10 +54,10 @@ def choose_one_of_each(kinds: Mapping[str, object]) -> set[str]:
     return set(first.values())
 
 
-def choose_a_third(names: Iterable[str]) -> set[str]:
-    """Return the first third of the names, rounded up."""
+def choose_a_part(names: Iterable[str], one_in: int) -> set[str]:
+    """Return the first of the names, one in so many, rounded up."""
     ordered = _in_order(names)
-    return set(ordered[: -(-len(ordered) // 3)])
+    return set(ordered[: -(-len(ordered) // one_in)])
 
 
 def _is_quick(item: pytest.Item) -> bool:
@@ -70,7 +70,7 @@ def _choose_cases(table: list[pytest.Item]) -> set[str]:
     cases = dict(_case_of(item) for item in table)
     marker = table[0].get_closest_marker("one_of_each")
     if marker is None:
-        return choose_a_third(cases)
+        return choose_a_part(cases, table[0].get_closest_marker("a_part").kwargs["one_in"])  # type: ignore[union-attr]
     return choose_one_of_each({name: marker.kwargs["by"](case) for name, case in cases.items()})
 
 

@@ -52,8 +52,9 @@ class Case:
         stage: Stage of the first divergence, or None where it is not fixed.
         detail: *order* or *content*, for a batch.
         step: Step of the first divergence, or None where it is not fixed.
-        tags: ``race``: two runs may agree by chance; ``metric-only``: the weights agree; ``ordered``: only the first of
-            the causes makes the first divergence.
+        tags: ``dear``: left to `make thorough`, as another of its kind takes less time; ``race``: two runs may agree
+            by chance; ``metric-only``: the weights agree; ``ordered``: only the first of the causes makes the first
+            divergence.
     """
 
     name: str
@@ -401,7 +402,7 @@ CONCURRENCY = (
         "concurrency_pool",
         "batch/content",
         _cause("concurrency", ("train.py", "pool.imap_unordered(relax, cases)")),
-        tags=("race",),
+        tags=("race", "dear"),
     ),
     _faulty(
         "concurrency_queue",
@@ -618,6 +619,7 @@ SURROUNDINGS = (
         "batch/content",
         _cause("environment", ("shards.py", "tempfile.gettempdir()"), ("shards.py", "hashlib.sha256(str(path)")),
         vary="cwd",
+        tags=("dear",),
     ),
     _faulty(
         "environment_timezone",
@@ -632,6 +634,7 @@ UNSEEN_SOURCE = (
         "unseen_database",
         "batch",
         _cause("unseen-source", ("store.py", "ORDER BY random()"), ("store.py", ".fetchall()")),
+        tags=("dear",),
     ),
     _faulty("unseen_buffer", "batch/content", _cause("unseen-source", ("train.py", "libc.getrandom("))),
 )
@@ -642,7 +645,7 @@ SEVERAL = (
         "batch/content",
         _cause("unseeded-rng", ("train.py", "np.random.normal(0, 1e-3, positions.shape)")),
         _cause("nondeterministic-op", ("train.py", "* self.stiffness)[self.bonds]")),
-        tags=("ordered",),
+        tags=("ordered", "dear"),
     ),
     _faulty(
         "two_generators",

@@ -57,4 +57,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         "curable_case": [case for case in tables["CASES"] if case.name in cures],
     }
     for name in cases.keys() & set(metafunc.fixturenames):
-        metafunc.parametrize(name, cases[name], ids=lambda case: case.name)
+        marked = [
+            pytest.param(case, marks=pytest.mark.thorough if "dear" in case.tags else (), id=case.name)
+            for case in cases[name]
+        ]
+        metafunc.parametrize(name, marked)

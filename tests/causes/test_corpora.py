@@ -78,14 +78,14 @@ def score(tmp_path: Path, environment: dict[str, str]) -> Score:
     return Score(tmp_path, environment)
 
 
-@pytest.mark.a_third
+@pytest.mark.a_part(one_in=3)
 @pytest.mark.parametrize("case", find_cases(CORPUS, "cases"), ids=name_of)
 def test_a_case_of_the_corpus_is_judged_right(case: Path, score: Score) -> None:
     """It is detected, located and explained, and no clean case is accused."""
     score.check(case)
 
 
-@pytest.mark.a_third
+@pytest.mark.a_part(one_in=3)
 @pytest.mark.parametrize("case", find_cases(FAILING), ids=name_of)
 def test_a_case_that_was_judged_wrong_once_is_judged_right(case: Path, score: Score) -> None:
     """It is detected, located and explained, and no clean case is accused."""

@@ -40,6 +40,7 @@ def read_rows(page: Path) -> Any:
     return json.loads(found[1])
 
 
+@pytest.mark.thorough  # unit tests of the report have samples
 def test_the_samples_that_differ_are_in_the_page_if_asked_for(reproof: Command, tmp_path: Path) -> None:
     """Of the batch in which the runs part, each from a run that equals the one that it repeats."""
     (tmp_path / "train.py").write_text(SCRIPT)

@@ -70,7 +70,7 @@ def read_finals(found: dict[str, Any]) -> list[str]:
     return [final for output in outputs for final in FINAL.findall(output)]
 
 
-@pytest.mark.a_third
+@pytest.mark.a_part(one_in=8)
 @pytest.mark.parametrize("training", CLEAN, ids=lambda training: training.name)
 def test_a_clean_training_is_identical(training: Any, checker: Checker) -> None:
     """Whole runs are equal to the bit, with nothing left out, and each kind of evidence was there to be compared."""

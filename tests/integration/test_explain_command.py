@@ -151,6 +151,7 @@ class TestExplain:
         cause = user.result()["causes"][0]
         assert (cause["kind"], cause["confirmed"]) == ("code-change", False)
 
+    @pytest.mark.thorough  # the draws of two commands: `hypotheses` are tested alone
     def test_the_draw_is_named_that_only_one_command_makes(self, user: User) -> None:
         """Validation was added, and its loader draws a seed from the generator that shuffles the training."""
         user.script.write_text(dedent(VALIDATED), encoding="utf-8")
@@ -198,6 +199,7 @@ class TestCheck:
         assert not any(cause["confirmed"] for cause in user.result()["causes"])
         assert "reproof check --max-runs 2 train.py --noise    # goes on with the search\n" in finished.out
 
+    @pytest.mark.thorough  # unit tests of the laboratory have experiments that fail
     def test_an_experiment_that_fails_agrees_with_nothing(self, user: User) -> None:
         """Nothing that it recorded differs; both readings of the clock are needed, and both are named."""
         user.script.write_text(dedent(TIMED), encoding="utf-8")

@@ -389,6 +389,7 @@ class TestScript:
         assert set(left) == {("out", "batch_consistency", "plastic_500hz")}
 
     @pytest.mark.slow
+    @pytest.mark.thorough
     def test_menu_checks_and_tells_another_seed(self, tmp_path: Path) -> None:
         """Choice 2 asks for material and frequency, and exits with 1 when the batches differ."""
         options = (*self.TINY, "--workers", 0, "--other-seed", 7)

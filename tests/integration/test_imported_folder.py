@@ -152,7 +152,9 @@ def test_other_threads_are_rounding_by_experiment(certify: Callable[..., tuple[i
     assert "torch.threads.intraop 1 instead of 2" in result["diagnosis"]["confirmed"][0]
 
 
-@pytest.mark.parametrize("fault", ["swapped", pytest.param("data", marks=pytest.mark.thorough), "lr"])
+@pytest.mark.parametrize(
+    "fault", ["swapped", *(pytest.param(fault, marks=pytest.mark.thorough) for fault in ("data", "lr"))]
+)
 def test_what_is_not_from_this_training_is_told(
     fault: str, project: Path, certify: Callable[..., tuple[int, dict[str, Any]]]
 ) -> None:

@@ -97,7 +97,7 @@ print(json.dumps([found, amounts]))
 """
 
 
-@pytest.mark.a_third
+@pytest.mark.a_part(one_in=6)
 @pytest.mark.parametrize("name", OBSERVED)
 def test_a_training_comes_to_the_same_bits_at_every_level(
     name: str, python: Command, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
@@ -198,6 +198,7 @@ for state in (model.state_dict(), optimizer.state_dict(), *generators):
 """
 
 
+@pytest.mark.a_part(one_in=2)
 @pytest.mark.parametrize("level", LEVELS)
 def test_the_command_changes_nothing_either(level: str, python: Command, reproof: Command, tmp_path: Path) -> None:
     """A script prints the same under `reproof run`: losses, and digests of weights, optimizer and generators."""

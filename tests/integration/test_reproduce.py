@@ -114,6 +114,7 @@ def test_the_same_machine_gives_the_same_bits(
     assert statement["predicate"]["verdict"] == "identical"
 
 
+@pytest.mark.thorough  # another instruction set is named in the same way
 def test_other_threads_are_named_and_confirmed(
     project: Path, reproduce: Callable[..., tuple[int, dict[str, Any]]]
 ) -> None:

@@ -87,6 +87,7 @@ AVERAGED = Training(
 )
 
 
+@pytest.mark.a_part(one_in=3)
 @pytest.mark.parametrize("training", [RINGS, DENOISE, AVERAGED], ids=lambda training: training.script)
 def test_a_training_that_resumes_to_the_bit(find: Any, training: Training) -> None:
     """It is identical from the step of its checkpoint to its end, with nothing left out."""
@@ -165,6 +166,7 @@ def test_several_forgotten_pieces_are_all_named(find: Any) -> None:
     assert f"({RINGS.script}:{line})" in missing["optimizer"]["fix"]
 
 
+@pytest.mark.thorough  # unit tests of the room have averages
 def test_averages_kept_outside_of_any_module(find: Any) -> None:
     """Only the evaluation shows them: that is said, although no digest of theirs was ever taken."""
     found = find(*AVERAGED.options, AVERAGED.script, "--average", "dict", "--forget", "ema")

@@ -165,7 +165,11 @@ def test_a_search_that_cannot_begin_leaves_nothing(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("reaches_all", [True, False], ids=["Ctrl-C in a terminal", "interrupt of the command alone"])
+@pytest.mark.parametrize(
+    "reaches_all",
+    [True, pytest.param(False, marks=pytest.mark.thorough)],
+    ids=["Ctrl-C in a terminal", "interrupt of the command alone"],
+)
 def test_an_interrupted_search_ends_with_one_line(
     reproof: Command, tmp_path: Path, environment: dict[str, str], *, reaches_all: bool
 ) -> None:
