@@ -10,6 +10,7 @@ from __future__ import annotations
 import atexit
 import os
 import re
+import stat
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -83,7 +84,7 @@ class WrittenFiles:
             for word in list_words(command):
                 name = os.path.realpath(word)
                 if len(self._named) < MAX_WRITTEN and name not in self._named and not self._is_other(name):
-                    self._named[name] = _read_stamp(name)
+                    self._named[name] = read_stamp(name)
         except Exception as error:  # noqa: BLE001  # the program is about to start another
             let_through(error)
 
@@ -91,7 +92,7 @@ class WrittenFiles:
         """Note the files that other programs have written."""
         named, self._named = self._named, {}
         for name, before in named.items():
-            if os.path.isfile(name) and _read_stamp(name) != before:  # noqa: PTH113  # as text
+            if read_stamp(name) not in {None, before}:
                 self.note(name, was_there=before is not None)
 
     def note(self, path: Any, *, appends: bool = False, was_there: bool | None = None) -> None:
@@ -139,12 +140,13 @@ def list_words(command: Any) -> list[str]:
     return WORDS.findall("\n".join(os.fsdecode(part) for part in given))
 
 
-def _read_stamp(name: str) -> Stamp | None:
+def read_stamp(path: str) -> Stamp | None:
+    """Return what tells whether a file changes; None if there is none, or it is a folder or a pipe."""
     try:
-        status = os.stat(name)  # noqa: PTH116  # as text
-    except OSError:
+        status = os.stat(path)  # noqa: PTH116  # as text
+    except (OSError, ValueError):
         return None
-    return status.st_size, status.st_mtime_ns, status.st_ino
+    return (status.st_size, status.st_mtime_ns, status.st_ino) if stat.S_ISREG(status.st_mode) else None
 
 
 def _read_address(database: Any) -> Any:

@@ -27,18 +27,19 @@ from reproof.entropy.ledger import (
     read_programs,
     read_written,
 )
+from reproof.entropy.written import read_stamp
 from reproof.outputs.contents import read_contents
 from reproof.outputs.records import FOLDER, FileOutput, SavedTensor
 from reproof.outputs.sidecar import OutputWriter, read_output
 from reproof.outputs.surroundings import Surroundings
-from reproof.recorder.outputs.changed_files import find_changes, list_untouched, read_stamp, read_stamps, show_stamp
+from reproof.recorder.outputs.changed_files import find_changes, list_untouched, read_stamps, show_stamp
 from reproof.recorder.outputs.printing import PrintedLines, collect_noted, find_places
 from reproof.recorder.outputs.saving import BUFFER, digest_array_bytes, read_saved, tap_savers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from reproof.recorder.outputs.changed_files import Stamp
+    from reproof.entropy.written import Stamp
     from reproof.recorder.problems import Problems
 
 

@@ -6,10 +6,10 @@ Left out: what is in them (`reproof.outputs.contents`), folders of caches and ve
 from __future__ import annotations
 
 import os
-import stat
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from reproof.entropy.ledger import ALL
+from reproof.entropy.written import Stamp, read_stamp
 from reproof.outputs.found import FOLDER, LISTING
 from reproof.outputs.records import UNTOUCHED, FileOutput
 
@@ -31,9 +31,6 @@ NOT_OUTPUT: Final = frozenset(
 
 BESIDE_TRACE: Final = (".experiment.json", ".output.txt", ".errors.txt")
 """Ends of the names of files that reproof writes beside a trace, after the trace's own name."""
-
-Stamp = tuple[int, int, int]
-"""Size, time of modification and inode of a file."""
 
 
 class Changes(NamedTuple):
@@ -125,15 +122,6 @@ def _find_stamp(path: str, stamps: dict[str, Stamp | None]) -> Stamp | None:
     """Return the stamp of a file; of one that was looked for in the folder, if the run has left it as it was."""
     real = os.path.realpath(path)
     return stamps[real] if real in stamps else read_stamp(path)
-
-
-def read_stamp(path: str) -> Stamp | None:
-    """Return what tells whether a file changes; None if there is none, or it is a folder or a pipe."""
-    try:
-        status = os.stat(path)  # noqa: PTH116  # a text
-    except (OSError, ValueError):
-        return None
-    return (status.st_size, status.st_mtime_ns, status.st_ino) if stat.S_ISREG(status.st_mode) else None
 
 
 def show_stamp(stamp: Stamp) -> str:
