@@ -60,7 +60,7 @@ class LightCompiler(LightModule):
         finder.left.discard(COMPILER)
         run_real(self)
         for fn, recursive in asked:
-            fn.__dynamo_disable = self.disable(fn, recursive, wrapping=False)  # type: ignore[attr-defined]
+            setattr(fn, "__dynamo_disable", self.disable(fn, recursive, wrapping=False))  # a class mangles the name
 
     def disable(self, fn: Any = None, recursive: bool = True, *, wrapping: bool = True, **more: Any) -> Any:  # noqa: FBT001, FBT002  # the original's
         """Return a function as it is: nothing compiles it. PyTorch itself, which keeps it, asks without `wrapping`."""

@@ -21,11 +21,20 @@ def step():
     model(torch.ones(2)).sum().backward()
     optimizer.step()
 
+@torch._disable_dynamo
+def note(x):
+    noted.append(type(x).__name__ == "Tensor" and not torch.compiler.is_compiling())
+
+noted = []
+note(torch.ones(1))
 step()
 print([name in sys.modules for name in ("torch._decomp", "torch._dynamo.utils")])
 print(type(torch.export.export(model, (torch.ones(2),))).__name__, "torch._decomp" in sys.modules)
 torch.compile(step, backend="eager")()
 print("torch._dynamo.utils" in sys.modules, torch.compile(torch.sin, backend="eager")(torch.zeros(1)).item())
+compiled = torch.compile(lambda x: (x * 2, note(x)), backend="eager")
+compiled(torch.ones(1)), compiled(torch.ones(1))
+print(noted)
 """
 
 FAKE = """
@@ -48,7 +57,7 @@ print(torch._prims is sys.modules["torch._prims"], torch._prims.__spec__.name)
 @pytest.mark.parametrize(
     ("script", "lines"),
     [
-        (SCRIPT, ["[False, False]", "ExportedProgram True", "True 0.0"]),
+        (SCRIPT, ["[False, False]", "ExportedProgram True", "True 0.0", "[True, True, True]"]),
         (FAKE, ["torch.Size([3, 3]) True"]),
         (PRIMS, ["True torch._prims"]),
     ],
