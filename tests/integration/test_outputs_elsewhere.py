@@ -65,6 +65,11 @@ if sys.argv[1:] == ["lucky"]:  # nothing that a second run could have looked for
     open(f"{OTHER}/lucky.txt", "w").write("x")
     torch.save(1.0, "lucky.pt")
     open("old.txt", "w").write("new")
+best = float(open("best.txt").read())
+if sys.argv[1:] == ["lucky"]:
+    open("best.txt", "w").write(str(best + 0))
+    torch.save(best, f"{OTHER}/best.pt")
+os.path.exists(f"{OTHER}/best.pt")
 if not os.path.exists("cache.txt"):
     open("cache.txt", "w").write("x")
 try:
@@ -105,6 +110,8 @@ def test_a_cache_is_told_from_what_a_run_decided_not_to_write(tmp_path: Path, en
         folder.mkdir()
     (work / "link").symlink_to("../linked")
     (work / "old.txt").write_text("old", encoding="utf-8")
+    (work / "best.txt").write_text("0.9", encoding="utf-8")
+    (tmp_path / "other" / "best.pt").write_text("", encoding="utf-8")
     (work / "train.py").write_text(dedent(LONE), encoding="utf-8")
     for name, arguments in (("a", ["lucky"]), ("b", [])):
         command = [sys.executable, "-m", "reproof", "run", "-q", "-o", f"../{name}", "train.py", *arguments]
@@ -113,8 +120,16 @@ def test_a_cache_is_told_from_what_a_run_decided_not_to_write(tmp_path: Path, en
         output = compare(*(tmp_path / name for name in order)).output
         assert output is not None
         names = {difference.name for difference in output.differences}
-        assert names == {"lucky.txt", "../other/lucky.txt", "saved lucky.pt", "lucky.pt", "old.txt"}
+        best = {"best.txt", "saved ../other/best.pt"}  # both runs have found them, and one has written over them
+        assert names == {"lucky.txt", "../other/lucky.txt", "saved lucky.pt", "lucky.pt", "old.txt", *best}
         told = {note.split(": ")[0] for note in output.notes}
         files = {"a.index", "cache.txt", "child.txt", "exclusive.txt", "tried.txt"}
-        assert told >= {*files, "cache.pt", ".cache/hidden.pt", "moved.pt", "link/link.npy", "../other/ther.npy"}
+        assert told >= {
+            *files,
+            "cache.pt",
+            ".cache/hidden.pt",
+            "moved.pt",
+            "../other/ther.npy",
+            f"{tmp_path}/linked/link.npy",
+        }
         assert len([name for name in told if "/exp" in name]) == 4

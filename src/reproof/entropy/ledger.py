@@ -12,7 +12,7 @@ One file per process, of JSON lines, written in pieces: what a killed process lo
     {"note": "seed", "value": "torch.manual_seed@train.py:9=17"}         a seed that a generator was given, once
     {"note": "given up", "key": "queue.Queue.get@train.py:40"}           what is replayed did not come
     {"note": "written", "path": "/out/log.txt", "name": "../out/log.txt", "was_there": false}  as `written.py` tells
-    {"note": "found", "path": "/work/cache.npy"}                         as `found.py` tells
+    {"note": "found", "path": "/out/cache.npy"}                          as `found.py` tells
     {"note": "problem", "key": "os.urandom@train.py:12", "reason": "..."}  a read whose value is not known
 """
 

@@ -208,9 +208,7 @@ class _Caches:
         self._folders = tuple(None if one is None else one.folder for one in known)
         self._found = FoundFiles(baseline), FoundFiles(candidate)
         self._saved = tuple({tensor.file for tensor in run.saved} for run in (baseline, candidate))
-        self._moved = [
-            {file.saved_as: file.name for file in run.files if file.saved_as} for run in (baseline, candidate)
-        ]
+        self._made = [{file.saved_as: file for file in run.files if file.saved_as} for run in (baseline, candidate)]
         self._told: dict[str, None] = {}
 
     @property
@@ -220,17 +218,20 @@ class _Caches:
 
     def hold_file(self, file: FileOutput, owner: int) -> bool:
         """Whether a file is one of them; the owner is 0 if the baseline alone has it, 1 if the candidate has."""
-        is_one = self._found[1 - owner].holds_file(file, self._folders[owner])
-        return is_one and self._tell(file.name, owner)
+        return self._hold(file.name, owner, was_there=file.was_there)
 
     def hold_saved(self, tensor: SavedTensor, owner: int) -> bool:
         """Whether the file of something that was saved is one of them."""
-        name = self._moved[owner].get(tensor.file, tensor.file)
-        is_alone = tensor.file not in self._saved[1 - owner] and name not in self._moved[1 - owner].values()
-        is_one = is_alone and self._found[1 - owner].holds(name, self._folders[owner])
-        return is_one and self._tell(name, owner)
+        if tensor.file in self._saved[1 - owner]:
+            return False
+        file = self._made[owner].get(tensor.file)  # what it is called now, if that is known
+        return (
+            self._hold(tensor.file, owner, was_there=tensor.was_there) if file is None else self.hold_file(file, owner)
+        )
 
-    def _tell(self, name: str, owner: int) -> bool:
+    def _hold(self, name: str, owner: int, *, was_there: bool) -> bool:
+        if not self._found[1 - owner].holds(name, self._folders[owner], was_there=was_there):
+            return False
         makers = ("baseline", "candidate") if owner == 0 else ("candidate", "baseline")
         self._told[f"{name}: only the {makers[0]} has made it; the {makers[1]} found it and left it as it was"] = None
         return True

@@ -17,7 +17,7 @@ from reproof.outputs.records import UNTOUCHED
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from reproof.outputs.records import FileOutput, RunOutput
+    from reproof.outputs.records import RunOutput
 
 FOLDER: Final = "/"
 """Ends the name of a folder that a run has looked for."""
@@ -31,30 +31,27 @@ class FoundFiles:
 
     def __init__(self, run: RunOutput) -> None:
         """Take what a run has put out."""
-        self._stamps = {file.name: file.stamp for file in run.files if file.format == UNTOUCHED}
+        self._names = {file.name for file in run.files if file.format == UNTOUCHED}
 
-    def holds(self, name: str, folder: str | None) -> bool:
-        """Whether a file is one of them, by the name that a run has for it which began in a folder."""
-        return self._find(name, folder) is not None
+    def holds(self, name: str, folder: str | None, *, was_there: bool) -> bool:
+        """Whether a file is one of them which another run has made.
 
-    def holds_file(self, file: FileOutput, folder: str | None) -> bool:
-        """Whether a file is one of them which the other run has made, and not one that it has written over."""
-        name = self._find(file.name, folder)
-        if name is None:
-            return False
-        return not file.was_there or (file.stamp is not None and file.stamp == self._stamps[name])
+        Args:
+            name: Its name in the other run.
+            folder: Where that began.
+            was_there: Whether that run has found it as well. Then it is none of them, but written over, and this run
+                may have decided not to.
+        """
+        return not was_there and not self._names.isdisjoint((name, _complete(name, folder)))
 
     def led_to(self, name: str, number: int, folder: str | None) -> bool:
         """Whether the run has looked for this file or folder and gone on to a number, as it was taken."""
         known = (name, _complete(name, folder))
-        if any(one in self._stamps or f"{one}{FOLDER}" in self._stamps for one in known):
+        if any(one in self._names or f"{one}{FOLDER}" in self._names for one in known):
             return True
         parents = (PurePath(one).parent.as_posix() for one in known)
-        listed = any(f"{parent}{LISTING}" in self._stamps for parent in parents)
+        listed = any(f"{parent}{LISTING}" in self._names for parent in parents)
         return listed and number == 1 + max(map(int, _NUMBER.findall(PurePath(name).name)[-1:]), default=-1)
-
-    def _find(self, name: str, folder: str | None) -> str | None:
-        return next((known for known in (name, _complete(name, folder)) if known in self._stamps), None)
 
 
 def _complete(name: str, folder: str | None) -> str:

@@ -90,8 +90,7 @@ class FileOutput:
         was_there: Whether it was there before the run.
         not_compared: Why it is not compared; None if it is.
         note: What was remarkable in reading it; None if nothing was.
-        stamp: Size in bytes and time of modification in ns at the end of the run; None if they are not known.
-        saved_as: Name to which it was saved before it was moved to its place; None if it was not.
+        saved_as: Name by which its content was given to a function that saves; None if it was not.
     """
 
     name: str
@@ -100,7 +99,6 @@ class FileOutput:
     was_there: bool = False
     not_compared: str | None = None
     note: str | None = None
-    stamp: str | None = None
     saved_as: str | None = None
 
 
@@ -115,6 +113,7 @@ class SavedTensor:
         digest: Hexadecimal digest; of a plain value too.
         masked: The same after known noise was masked, for plain values; else equal to `digest`.
         text: What is shown of it.
+        was_there: Whether there was such a file before the run saved to it for the first time.
     """
 
     step: int
@@ -123,6 +122,7 @@ class SavedTensor:
     digest: str
     masked: str
     text: str
+    was_there: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -222,6 +222,7 @@ def _saved_to_json(tensor: SavedTensor) -> dict[str, Any]:
         "digest": tensor.digest,
         "text": mask_text(tensor.text),
     }
+    entry |= {"was_there": True} if tensor.was_there else {}
     return entry if tensor.masked == tensor.digest else {**entry, "masked": tensor.masked}
 
 
@@ -242,7 +243,7 @@ def _files_to_json(files: Iterable[FileOutput], told: list[str]) -> list[dict[st
         entry: dict[str, Any] = {"file": file.name, "format": file.format}
         if file.was_there:
             entry["was_there"] = True
-        texts = {name: getattr(file, name) for name in ("not_compared", "note", "stamp", "saved_as")}
+        texts = {name: getattr(file, name) for name in ("not_compared", "note", "saved_as")}
         entries.append(entry | {key: value for key, value in texts.items() if value is not None})
         entries += map(_part_to_json, file.parts)
     if num_left_out:
@@ -317,6 +318,7 @@ def _parse_saved(fields: Fields) -> SavedTensor:
         digest=_digest(fields),
         masked=_masked(fields),
         text=fields.text("text"),
+        was_there="was_there" in fields and fields.flag("was_there"),
     )
 
 
@@ -350,6 +352,5 @@ def _parse_file(fields: Fields, parts: list[Part]) -> FileOutput:
         was_there="was_there" in fields and fields.flag("was_there"),
         not_compared=_optional(fields, "not_compared"),
         note=_optional(fields, "note"),
-        stamp=_optional(fields, "stamp"),
         saved_as=_optional(fields, "saved_as"),
     )

@@ -205,11 +205,16 @@ def test_what_one_run_alone_saved_to_a_cache() -> None:
 
 
 def test_what_was_written_over_is_no_cache() -> None:
-    """Neither run has made it: whether the other would have written it over as well is not known."""
-    first = replace(file("x", "1"), was_there=True, stamp="3:20")
-    for stamp, is_same in (("3:20", True), ("3:10", False), (None, False)):
-        found = compare(of(files=(first,)), of(files=(FileOutput(name="x", format="untouched", stamp=stamp),)))
-        assert (found.first is None) is is_same
+    """Both runs have found it, as the best result so far, and one has decided not to write it."""
+    found = of(files=(FileOutput(name="a.pt", format="untouched"),))
+    saved, written = replace(save("1"), was_there=True), replace(file("a.pt", "1"), was_there=True)
+    for wrote in (
+        of(files=(written,)),
+        of(saved=(saved,)),
+        of(saved=(save("1"),), files=(replace(written, saved_as="a.pt"),)),
+    ):
+        assert compare(wrote, found).first is not None
+        assert compare(found, wrote).first is not None
 
 
 def test_a_numbered_folder_is_compared_with_the_one_that_was_taken() -> None:

@@ -32,7 +32,7 @@ from reproof.outputs.contents import read_contents
 from reproof.outputs.records import FOLDER, FileOutput, SavedTensor
 from reproof.outputs.sidecar import OutputWriter, read_output
 from reproof.outputs.surroundings import Surroundings
-from reproof.recorder.outputs.changed_files import find_changes, list_untouched, read_stamps, show_stamp
+from reproof.recorder.outputs.changed_files import find_changes, list_untouched, read_stamps
 from reproof.recorder.outputs.printing import PrintedLines, collect_noted, find_places
 from reproof.recorder.outputs.saving import BUFFER, digest_array_bytes, read_saved, tap_savers
 
@@ -78,8 +78,8 @@ class OutputCapture:
         self._identifiers: tuple[str, ...] = ()
         self._outside: list[Written] = []
         self._found: dict[str, None] = {}
-        self._saved: set[str] = set()
-        self._moved: dict[str, str] = {}
+        self._saved: dict[str, str] = {}
+        self._was_there: dict[str, bool] = {}
         self._elsewhere: list[Printed] = []
         self._programs: dict[str, None] = {}
         self.note_written: Callable[[str], None] = lambda _: None
@@ -124,20 +124,28 @@ class OutputCapture:
             step = self._current_step() if is_main else 0  # how far the training is meanwhile is a race
             name = self._name(target)
             parts = read_saved(value, self._surroundings(), _choose_digest())
-            self._saved.add(os.path.abspath(name))  # noqa: PTH100  # text
+            if target != BUFFER:
+                self._saved[os.path.realpath(target)] = name
+                self._was_there.setdefault(name, os.path.lexists(target))
             with self._lock:
                 self._numbers.add(threading.get_native_id())
                 self._writer.add_saved(
                     SavedTensor(
-                        step=step, file=name, path=part.name, digest=part.digest, masked=part.masked, text=part.text
+                        step=step,
+                        file=name,
+                        path=part.name,
+                        digest=part.digest,
+                        masked=part.masked,
+                        text=part.text,
+                        was_there=self._was_there.get(name, False),
                     )
                     for part in parts
                 )
 
     def note_move(self, source: str, target: str) -> None:
         """Note that a file is moved to its place, after something was saved to it."""
-        if source in self._saved:
-            self._moved[os.path.realpath(target)] = self._name(source)
+        if (name := self._saved.get(os.path.realpath(source))) is not None:
+            self._saved[os.path.realpath(target)] = name
 
     def _name(self, target: str) -> str:
         """Return the name of a file relative to the folder in which the run began, if it is below that."""
@@ -206,15 +214,13 @@ class OutputCapture:
                 yield FileOutput(name=f"{PurePath(name).as_posix()}/", format=FOLDER)
                 continue
             found = read_contents(self._folder / name, PurePath(name).as_posix(), known)
-            moved = self._moved.get(str(self._folder / name))
-            yield replace(found, was_there=name in self._before, stamp=show_stamp(after[name]), saved_as=moved)
+            saved_as = self._saved.get(str(self._folder / name))
+            yield replace(found, was_there=name in self._before, saved_as=saved_as)
         for file in self._outside:
-            stamp = read_stamp(file.path)
-            if stamp is not None:
+            if read_stamp(file.path) is not None:
                 found = read_contents(Path(file.path), file.name, known, file.num_earlier)
                 was_there = file.was_there and not file.num_earlier
-                moved = self._moved.get(file.path)
-                yield replace(found, was_there=was_there, stamp=show_stamp(stamp), saved_as=moved)
+                yield replace(found, was_there=was_there, saved_as=self._saved.get(file.path))
         paths = {str(self._folder / name): name for name in after if name[-1] != os.sep}
         left = set(changes.untouched)
         stamps = {path: after[name] if name in left else None for path, name in paths.items()}

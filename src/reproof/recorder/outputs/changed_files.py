@@ -100,8 +100,7 @@ def list_untouched(
     before = {name: stamp for name, stamp in (files | listed).items() if name in stamps or stamp[1] < since * 1e9}
     latest = sorted(before.items(), key=lambda item: (item[0] not in files, -item[1][1]))[:MAX_UNTOUCHED]
     return [
-        FileOutput(name=_name(name, folder), format=UNTOUCHED, stamp=None if stamp is None else show_stamp(stamp))
-        for name, stamp in (*latest, *((name, None) for name in folders))
+        FileOutput(name=_name(name, folder), format=UNTOUCHED) for name in (*(name for name, _ in latest), *folders)
     ]
 
 
@@ -122,11 +121,6 @@ def _find_stamp(path: str, stamps: dict[str, Stamp | None]) -> Stamp | None:
     """Return the stamp of a file; of one that was looked for in the folder, if the run has left it as it was."""
     real = os.path.realpath(path)
     return stamps[real] if real in stamps else read_stamp(path)
-
-
-def show_stamp(stamp: Stamp) -> str:
-    """Return size and time of a file as a text, which a copy of it shares."""
-    return f"{stamp[0]}:{stamp[1]}"
 
 
 def _walk(folder: Path) -> Iterator[os.DirEntry[str]]:
