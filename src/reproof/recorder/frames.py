@@ -320,6 +320,7 @@ class Branch(FrameBuilder):
         """Start without frames; arguments as those of `FrameBuilder.branch`."""
         super().__init__(trunk._writer, trunk._on_full)  # noqa: SLF001  # of the same class
         self._trunk = trunk
+        self._lock = trunk._lock  # noqa: SLF001  # one for all: each asks the other for something, in both directions
         self._on_dropped = on_dropped
         self.generation = 0
         self._kept: list[KeptFrame] = []

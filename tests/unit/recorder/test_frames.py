@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+import threading
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -173,6 +175,35 @@ class TestBranches:
         builder.finish()
         assert paper.told == [("m", 0, False), ("ia", 0, True), ("bc", 1, True), ("z", 2, True)]
         assert (builder.step, builder.num_events) == (2, 5)
+
+    def test_it_goes_over_while_the_thread_is_within(self) -> None:
+        """Who waits for the thread never holds what the thread waits for, and the thread puts in front as it would."""
+        paper = Journal()
+        builder = make_builder(paper)
+        branches, is_within, goes_over = [], threading.Event(), threading.Event()
+
+        def train() -> None:
+            branches.append(builder.branch(lambda: None))
+            builder.add(0, b"a" * 16)
+            with builder.at_front():
+                is_within.set()
+                goes_over.wait(5)
+                time.sleep(0.05)  # the other one has come to where it waits for this one by now
+                builder.add(builder.number_event(EVENT) or 0, b"i" * 16)
+            builder.end_step()
+
+        def take() -> None:
+            is_within.wait(5)
+            goes_over.set()
+            builder.take(branches[0])
+
+        threads = [threading.Thread(target=task, daemon=True) for task in (train, take)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(10)
+            assert not thread.is_alive()
+        assert paper.told == [("ia", 0, True)]
 
     def test_those_that_wait_are_sorted(self) -> None:
         """By generation, then by content; before whatever comes next."""
