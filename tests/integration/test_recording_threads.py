@@ -284,12 +284,13 @@ def test_tasks_that_follow_each_other_keep_their_order(tmp_path: Path, read_even
 def test_a_training_that_goes_on_is_named(tmp_path: Path) -> None:
     """What nobody has waited for is not compared, and no such runs are called identical."""
 
-    def record(folder: Path, _: int) -> None:
+    def record(folder: Path, number: int) -> None:
         begins, is_over = threading.Event(), threading.Event()
+        player = nn.Linear(3, 1)
 
         def play() -> None:
             while not is_over.is_set():
-                fit(nn.Linear(3, 1), 0, 0.0)
+                fit(player, 0, 0.0, scale=1.0 + number)  # what it holds at the end is another in each run
                 begins.set()
 
         thread = threading.Thread(target=play, name="player")

@@ -55,7 +55,7 @@ class FrameBuilder:
         self._values: list[tuple[int, Value]] = []
         self._diverted: dict[int, list[Entry]] = {}
         self._noted: dict[int, tuple[Value, ...]] = {}
-        self._broken = False
+        self._takes_nothing = False
         self._step_is_open = False
         self._thread = threading.local()
         self._has_branches = False
@@ -68,7 +68,7 @@ class FrameBuilder:
     def number_event(self, event: Event) -> int | None:
         """Return the number under which `add` takes digests of this event, or None if nothing is collected any more."""
         with self._lock:
-            if self._broken:
+            if self._takes_nothing:
                 return None
             try:
                 return self._writer.event_id(event)
@@ -90,7 +90,7 @@ class FrameBuilder:
             if self.heir is not None:
                 self.heir.add(event_id, digest, values)
                 return
-            if self._broken:
+            if self._takes_nothing:
                 return
             for value in values:
                 self._values.append((len(self._ids), value))
@@ -113,7 +113,7 @@ class FrameBuilder:
             if self.heir is not None:
                 self.heir.add_all(event_ids, digests, values)
                 return
-            if self._broken:
+            if self._takes_nothing:
                 return
             first = len(self._ids)
             for position, value in values:
@@ -201,6 +201,7 @@ class FrameBuilder:
         with self._lock:
             self.take_waiting()
             self._close_step(fmt.ENDS_STEP | fmt.ENDS_RUN)
+            self._takes_nothing = True  # of threads that go on
 
     @property
     def is_apart(self) -> bool:
@@ -278,7 +279,7 @@ class FrameBuilder:
 
     def _close_step(self, flags: int) -> None:
         """Mark the end of the step, unless nothing was recorded in it."""
-        if (self._ids or self._step_is_open) and not self._broken:
+        if (self._ids or self._step_is_open) and not self._takes_nothing:
             self._flush(flags)
 
     def _flush(self, flags: int) -> None:
@@ -289,7 +290,7 @@ class FrameBuilder:
         self._values.clear()
 
     def _write(self, event_ids: tuple[int, ...], digests: bytes, values: bytes, flags: int) -> None:
-        if self._broken:
+        if self._takes_nothing:
             return
         try:
             self._writer.append_frame(event_ids, digests, values, self.step, flags)
@@ -297,7 +298,7 @@ class FrameBuilder:
             self._give_up(error)
 
     def _give_up(self, error: OSError) -> None:
-        self._broken = True
+        self._takes_nothing = True
         self._on_full(error)
         let_through(error)  # `TimeoutError` is an `OSError`, too, and a frame that it interrupts is not whole
 
@@ -349,7 +350,7 @@ class Branch(FrameBuilder):
         self._num_bytes += 8 * len(event_ids) + len(digests) + len(values)
         self._kept.append((event_ids, digests, values, flags))
         if self._num_bytes > MAX_KEPT_BYTES:
-            self._broken = True
+            self._takes_nothing = True
             self._kept.clear()
             self._on_dropped()
 

@@ -111,9 +111,10 @@ def hook_final_states(context: Context) -> None:
 
     def record() -> None:
         with context.problems.guard("final state"):
-            every = context.trainings.every
-            roots = {id(root): root for training in every for root, _ in training.registry.roots}
-            states.record(roots.values(), [leaf for training in every for leaf in training.by_hand.list_leaves()])
+            ended = [one for one in context.trainings.every if one not in context.trainings.unfinished]
+            roots = {id(root): root for training in ended for root, _ in training.registry.roots}
+            leaves = [leaf for training in ended for leaf in training.by_hand.list_leaves()]
+            states.record(roots.values(), leaves, is_whole=not context.trainings.unfinished)
 
     context.on_complete.append(record)
 

@@ -99,6 +99,7 @@ class Trainings:
     Attributes:
         main: That of the threads in which the recording began.
         every: All of them, the main one first.
+        unfinished: Those that went on when the recording ended, without anybody having waited for them.
         make: Makes another one; set by whoever knows the hooks.
     """
 
@@ -115,6 +116,7 @@ class Trainings:
         """
         self.main = main
         self.every = [main]
+        self.unfinished: list[Training] = []
         self.make: Callable[[], Training] | None = None
         self._frames = frames
         self._thread = thread
@@ -203,6 +205,7 @@ class Trainings:
         for training in rest:
             thread = training.thread
             if thread is not None and thread.is_alive() and not is_in_pool(thread):
+                self.unfinished.append(training)
                 self._on_problem(f"thread {thread.name} trained when the recording ended, and nobody had waited for it")
             else:
                 self._finish(training)

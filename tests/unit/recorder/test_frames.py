@@ -120,6 +120,19 @@ def test_a_long_step_is_written_in_parts(extra: int) -> None:
     assert paper.frames == [part, part, (extra, 0, fmt.ENDS_STEP)]
 
 
+def test_what_a_thread_adds_after_the_end_is_not_written() -> None:
+    """Nor is it told as if the trace could not be written."""
+    paper, complaints = Paper(), []
+    builder = make_builder(paper, complaints)
+    builder.add(0, DIGEST)
+    builder.finish()
+    paper.room = 0
+    assert builder.number_event(EVENT) is None
+    builder.add(0, DIGEST)
+    builder.end_step()
+    assert (len(paper.frames), complaints) == (1, [])
+
+
 def test_a_full_disk_is_told_once_and_nothing_is_kept() -> None:
     """After it no event is collected or counted, and steps go on being counted."""
     paper, complaints = Paper(room=1), list[OSError]()

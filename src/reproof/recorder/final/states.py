@@ -122,15 +122,18 @@ class FinalStates:
             return
         self._readings += self._read_optimizer(dying) if is_optimizer else self._read_module(dying)
 
-    def record(self, roots: Iterable[torch.nn.Module], leaves: Iterable[Held]) -> None:
+    def record(self, roots: Iterable[torch.nn.Module], leaves: Iterable[Held], *, is_whole: bool = True) -> None:
         """Record everything that was read, and what is still there.
 
         Args:
             roots: Models in use: `gc.freeze` may hide them from a search.
             leaves: Tensors that were trained without a module or an optimizer, with their names.
+            is_whole: Whether nothing is trained any more. Else only those models are read: what has died, and all that
+                is found beside them, may belong to the training that goes on, and be another in each run.
         """
-        readings = [self._read_again(reading) for reading in self._readings]
-        for thing in self._find_alive(roots):
+        readings = [self._read_again(reading) for reading in self._readings if is_whole]
+        alive = self._find_alive(roots) if is_whole else [part for root in roots for part in root.modules()]
+        for thing in alive:
             readings += self._read_optimizer(thing) if isinstance(thing, Optimizer) else self._read_module(thing)
         for name, leaf in leaves:
             readings += self._read(name, leaf)
