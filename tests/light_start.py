@@ -3,8 +3,9 @@
 The first step of any optimizer imports `torch._dynamo`, which takes as long as `import torch` itself, only to ask it
 for `disable` and `graph_break`, which do nothing where nothing is compiled. Here these two are answered without it.
 `import torch` itself loads `torch.export` and the shapes of operations on no data, a third of its time, for those who
-trace a model. Whatever else is asked of any of them loads it for good, so that compiled and exported models are what
-they are without this.
+trace a model; and `torch.use_deterministic_algorithms` the back end of the compiler, to set one option of it. Whatever
+else is asked of any of them loads it for good, so that compiled and exported models are what they are without this.
+While `import torch` makes what stays for ever, no garbage is looked for.
 
 `make setup` puts this file and `light_start.pth` into the virtual environment, where Python runs it at the start of
 each process in which REPROOF_LIGHT_START is set. `conftest.py` sets it, but for `make thorough`.
@@ -12,6 +13,8 @@ each process in which REPROOF_LIGHT_START is set. `conftest.py` sets it, but for
 
 from __future__ import annotations
 
+import gc
+import importlib
 import importlib.abc
 import importlib.machinery
 import sys
@@ -24,7 +27,9 @@ if TYPE_CHECKING:
 COMPILER: Final = "torch._dynamo"
 LATE: Final = ("torch.export", "torch._meta_registrations")
 """In the order in which `import torch` loads them."""
-TRACING: Final = frozenset({"torch._decomp", "torch._export", "torch._inductor", "torch._prims", "torch._refs"})
+BACKEND: Final = "torch._inductor"
+OPTIONS: Final = "torch._inductor.config"
+TRACING: Final = frozenset({"torch._decomp", "torch._export", "torch._prims", "torch._refs"})
 """Who imports one of these needs what is late."""
 
 
@@ -74,6 +79,40 @@ class LightCompiler(LightModule):
         """Do nothing, as outside of what is compiled."""
 
 
+class LightBackend(LightModule):
+    """`torch._inductor` or its options, of which one can be set; later it hands on what is asked to the real one."""
+
+    def __getattr__(self, name: str) -> Any:
+        """Ask the real module, but for what the import system wants to know."""
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return getattr(self.load_real(), name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Keep whether algorithms are deterministic, and the options as a part of the package, until all is loaded."""
+        if name.startswith("__") or (BACKEND in finder.left and name in {"config", "deterministic"}):
+            super().__setattr__(name, value)
+        else:
+            setattr(self.load_real(), name, value)
+
+    def load(self) -> None:
+        """Put the real modules in the place of the light ones, with the option that was set."""
+        load_late()
+        finder.left.difference_update((BACKEND, OPTIONS))
+        options = sys.modules.pop(OPTIONS, None)
+        package = sys.modules.pop(BACKEND)
+        package.__dict__.pop("config", None)
+        real = importlib.import_module(OPTIONS)
+        if options is not None and "deterministic" in options.__dict__:
+            real.deterministic = options.__dict__.pop("deterministic")  # type: ignore[attr-defined]
+
+    def load_real(self) -> types.ModuleType:
+        """Return the real module."""
+        if BACKEND in finder.left:
+            self.load()
+        return sys.modules[self.__name__]
+
+
 def load_late() -> None:
     """Run the modules that `import torch` would have loaded, in the place of the light ones."""
     waiting = [name for name in LATE if name in finder.left]
@@ -101,16 +140,20 @@ def run_real(module: types.ModuleType) -> None:
     module.__spec__.loader.exec_module(module)
 
 
+KINDS: Final[dict[str, type[LightModule]]] = {COMPILER: LightCompiler, BACKEND: LightBackend, OPTIONS: LightBackend}
+
+
 class LightLoader(importlib.abc.Loader):
     """Makes a light module."""
 
     def create_module(self, spec: importlib.machinery.ModuleSpec) -> types.ModuleType:
         """Return it without content."""
-        return (LightCompiler if spec.name == COMPILER else LightModule)(spec.name)
+        return KINDS.get(spec.name, LightModule)(spec.name)
 
     def exec_module(self, module: types.ModuleType) -> None:
         """Let it look as the real one does from outside."""
-        real = importlib.machinery.PathFinder.find_spec(module.__name__, sys.modules["torch"].__path__)
+        parent = module.__name__.rpartition(".")[0]
+        real = importlib.machinery.PathFinder.find_spec(module.__name__, sys.modules[parent].__path__)
         assert real is not None
         module.__spec__, module.__loader__, module.__file__ = real, real.loader, real.origin
         if real.submodule_search_locations is not None:
@@ -147,12 +190,14 @@ class LightFinder(importlib.abc.MetaPathFinder):
 
     def __init__(self) -> None:
         """Start with none loaded."""
-        self.left = {COMPILER, *LATE}
+        self.left = {COMPILER, *LATE, BACKEND, OPTIONS}
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: types.ModuleType | None = None
     ) -> importlib.machinery.ModuleSpec | None:
         """Return where a module comes from, or None where that is not for this finder to say."""
+        if fullname == "torch":
+            return find_pytorch(path)
         if fullname in self.left:
             return importlib.machinery.ModuleSpec(fullname, LightLoader(), is_package=True)
         parent = fullname.rpartition(".")[0]
@@ -164,6 +209,23 @@ class LightFinder(importlib.abc.MetaPathFinder):
             load_late()
         is_loaded = fullname in sys.modules
         return importlib.machinery.ModuleSpec(fullname, LoadedLoader(fullname)) if is_loaded else None
+
+
+def find_pytorch(path: Sequence[str] | None) -> importlib.machinery.ModuleSpec | None:
+    """Return where PyTorch is, to be loaded without looking for garbage."""
+    spec = importlib.machinery.PathFinder.find_spec("torch", path)
+    if spec is not None and spec.loader is not None and gc.isenabled():
+        execute = spec.loader.exec_module
+
+        def exec_module(module: types.ModuleType) -> None:
+            gc.disable()
+            try:
+                execute(module)
+            finally:
+                gc.enable()
+
+        spec.loader.exec_module = exec_module  # type: ignore[method-assign]
+    return spec
 
 
 finder = LightFinder()

@@ -46,6 +46,26 @@ with FakeTensorMode():
 torch.Generator().manual_seed(1)
 """
 
+BACKEND = """
+import sys, torch
+torch.use_deterministic_algorithms(True)
+print("torch._inductor.utils" in sys.modules, "torch._decomp" in sys.modules)
+import torch._inductor.config as options
+print(options.deterministic, "torch._inductor.utils" in sys.modules)
+options.max_autotune = True
+print(torch._inductor.config.max_autotune, torch._inductor.config.deterministic, options.deterministic)
+print(torch._inductor.config is sys.modules["torch._inductor.config"], torch._inductor.__spec__.name)
+torch.use_deterministic_algorithms(False)
+print(options.deterministic, torch.compile(torch.sin, backend="eager")(torch.zeros(1)).item())
+"""
+
+PARTS = """
+import sys, torch
+torch.use_deterministic_algorithms(True)
+from torch._inductor import list_options
+print(len(list_options()) > 9, torch._inductor.config.deterministic)
+"""
+
 PRIMS = """
 import sys, torch
 import torch._prims.rng_prims
@@ -53,15 +73,17 @@ print(torch._prims is sys.modules["torch._prims"], torch._prims.__spec__.name)
 """
 
 
-@pytest.mark.slow(seconds=8)
+@pytest.mark.slow(seconds=12)
 @pytest.mark.parametrize(
     ("script", "lines"),
     [
         (SCRIPT, ["[False, False]", "ExportedProgram True", "True 0.0", "[True, True, True]"]),
         (FAKE, ["torch.Size([3, 3]) True"]),
         (PRIMS, ["True torch._prims"]),
+        (BACKEND, ["False False", "True False", "True True True", "True torch._inductor", "False 0.0"]),
+        (PARTS, ["True True"]),
     ],
-    ids=["export and compile", "no data", "operations"],
+    ids=["export and compile", "no data", "operations", "options of the back end", "the back end"],
 )
 def test_the_compiler_is_loaded_by_who_needs_it(script: str, lines: list[str]) -> None:
     """By exporting and compiling, and by tracing shapes; not by training."""
