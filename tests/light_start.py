@@ -17,6 +17,7 @@ import gc
 import importlib
 import importlib.abc
 import importlib.machinery
+import os
 import sys
 import types
 from typing import TYPE_CHECKING, Any, Final
@@ -160,6 +161,8 @@ class LightLoader(importlib.abc.Loader):
             module.__path__ = real.submodule_search_locations
         if isinstance(module, LightCompiler):
             module.asked = []
+        if module.__name__ == OPTIONS:
+            module.deterministic = os.environ.get("TORCHINDUCTOR_DETERMINISTIC") == "1"  # type: ignore[attr-defined]
         if module.__name__ == LATE[-1]:
             make_generators()
 

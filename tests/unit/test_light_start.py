@@ -48,9 +48,10 @@ torch.Generator().manual_seed(1)
 
 BACKEND = """
 import sys, torch
+import torch._inductor.config as options
+print(hasattr(options, "deterministic"), options.deterministic)
 torch.use_deterministic_algorithms(True)
 print("torch._inductor.utils" in sys.modules, "torch._decomp" in sys.modules)
-import torch._inductor.config as options
 print(options.deterministic, "torch._inductor.utils" in sys.modules)
 options.max_autotune = True
 print(torch._inductor.config.max_autotune, torch._inductor.config.deterministic, options.deterministic)
@@ -80,7 +81,7 @@ print(torch._prims is sys.modules["torch._prims"], torch._prims.__spec__.name)
         (SCRIPT, ["[False, False]", "ExportedProgram True", "True 0.0", "[True, True, True]"]),
         (FAKE, ["torch.Size([3, 3]) True"]),
         (PRIMS, ["True torch._prims"]),
-        (BACKEND, ["False False", "True False", "True True True", "True torch._inductor", "False 0.0"]),
+        (BACKEND, ["True False", "False False", "True False", "True True True", "True torch._inductor", "False 0.0"]),
         (PARTS, ["True True"]),
     ],
     ids=["export and compile", "no data", "operations", "options of the back end", "the back end"],
