@@ -6,7 +6,8 @@ from array import array
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
-from reproof.report.records import MissingRow, ResumeRow, Span, VerdictRow
+from reproof.report.records import Span, VerdictRow
+from reproof.report.reruns import MissingRow, ResumeRow
 from reproof.report.verdicts import GLYPHS, say_verdict
 from reproof.schema.telling import as_sentence, plural
 from reproof.trace.rank import RankTrace

@@ -55,8 +55,10 @@ def _read(trace: Path, first: Difference) -> KeptSamples | None:
         return None
 
 
-def pair_samples(pictures: tuple[KeptSamples, KeptSamples], batch: BatchRow | None) -> Iterator[SampleRow]:
-    """Yield the first samples that differ, place by place."""
+def pair_samples(pictures: tuple[KeptSamples, KeptSamples] | None, batch: BatchRow | None) -> Iterator[SampleRow]:
+    """Yield the first samples that differ, place by place; none if they were not kept."""
+    if pictures is None:
+        return
     a, b = pictures
     size = a.height * a.width
     names = [] if batch is None else [batch.baseline, batch.candidate]

@@ -11,7 +11,7 @@ from reproof.schema import DIFFERENT, EQUAL, NOT_COMPARED, STAGES
 from reproof.trace.views.steps import read_step
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from reproof.schema import Comparison, Stage
     from reproof.trace.rank import RankTrace
@@ -77,11 +77,12 @@ def choose_steps(num_columns: int, first: int | None, start: int = 0) -> list[in
 
 
 def read_kept_steps(
-    a: RankTrace, b: RankTrace, comparison: Comparison, num_columns: int, start: int = 0
+    a: RankTrace, b: RankTrace, comparison: Comparison, maps: Iterable[MapRow], start: int = 0
 ) -> tuple[StepRow, ...]:
     """Return the events of the steps that are kept, of one process; `start` is the step with which `b` begins."""
     first = comparison.first
     step = None if first is None else first.step
+    num_columns = next((one.num_columns for one in maps if one.is_main), 0)
     rows = (_read(a, b, number, start, has_all=number == step) for number in choose_steps(num_columns, step, start))
     return tuple(row for row in rows if row.events)
 
