@@ -415,6 +415,7 @@ class Report:
         certificate: Of a reproduced bundle.
         resume: Of an interrupted and resumed training.
         sides: What the two runs are called.
+        seconds: How long both took together, until the last that was recorded.
     """
 
     command: str
@@ -438,3 +439,4 @@ class Report:
     certificate: CertificateRow | None = None
     resume: ResumeRow | None = None
     sides: tuple[str, str] = ("baseline", "candidate")
+    seconds: float = 0.0

@@ -91,7 +91,13 @@ def build_report(
         num_packages=num_packages,
         sources=() if start else describe_sources(baseline.folder, candidate.folder, num_columns),
         coverage=describe_coverage(comparison),
+        seconds=sum(map(_measure_time, (baseline, candidate))),
     )
+
+
+def _measure_time(trace: Trace) -> float:
+    """Return how long a run took until the last that it recorded, in seconds."""
+    return max((rank.frame(len(rank) - 1).elapsed_seconds for rank in trace.ranks.values() if len(rank)), default=0.0)
 
 
 def _measure_causes(

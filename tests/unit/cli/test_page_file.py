@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from reproof.cli import main
-from reproof.cli.formats import find_in_repository
+from reproof.cli.formats import ROOTS, find_in_repository
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -97,13 +97,15 @@ def test_github_appends_to_the_summary_of_the_step(
     assert summary.read_text(encoding="utf-8").startswith("before\n### ≠ The runs part")
 
 
+@pytest.mark.parametrize("service", ROOTS)
 def test_annotations_are_placed_from_the_root_of_the_repository(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    service: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A workflow may run in a folder below it; elsewhere nothing is known of a repository."""
     (tmp_path / "examples").mkdir()
     monkeypatch.chdir(tmp_path / "examples")
-    monkeypatch.delenv("GITHUB_WORKSPACE", raising=False)
+    for name in ROOTS:
+        monkeypatch.delenv(name, raising=False)
     assert find_in_repository().as_posix() == "."
-    monkeypatch.setenv("GITHUB_WORKSPACE", str(tmp_path))
+    monkeypatch.setenv(service, str(tmp_path))
     assert find_in_repository().as_posix() == "examples"
