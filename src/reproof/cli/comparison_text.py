@@ -193,9 +193,7 @@ def op_lines(op: OpDifference) -> list[str]:
     where = f", {relative_to_here(op.file)}:{op.line} in {op.function}" if op.file else ""
     lines = [click.style(printable(f"operation {op.name} ({op.phase}){module}{where}"), bold=True)]
     lines.append(printable(op.explanation))
-    if op.max_abs is not None:
-        ulp = "" if op.max_ulp is None else f", {op.max_ulp} ulp"
-        lines.append(f"largest difference {op.max_abs:g}{ulp}")
+    lines += [f"  {printable(told)}" for told in op.tensors]
     for index, baseline, candidate in op.examples:
         lines.append(f"  [{', '.join(map(str, index))}]  {baseline!s} → {candidate!s}")
     return lines

@@ -13,6 +13,7 @@ from typing import Annotated
 import click
 
 from reproof.cli.options import (
+    COUNT,
     PATH,
     POSITIVE,
     Options,
@@ -75,6 +76,15 @@ class RunOptions(Options):
         bool, flag("--no-output", help="Leave what the script prints and saves, and files, out of the trace.")
     ]
     num_steps: Annotated[int | None, steps_option(help="Stop after N optimizer steps.")]
+    samples_step: Annotated[
+        int | None,
+        option(
+            "--samples",
+            type=COUNT,
+            metavar="STEP",
+            help="Keep the samples of this step's batch: of two runs `report` shows those that differ.",
+        ),
+    ]
     hash_seed: Annotated[
         int | None,
         option(
@@ -106,7 +116,7 @@ class RunOptions(Options):
             num_steps=self.num_steps,
             statistics=self.statistics,
             command=target.command,
-            probes=probes or Probes(),
+            probes=probes or Probes(samples_step=self.samples_step),
         )
         recording = Recording(
             folder, how, artifacts=self.artifacts, force=self.force, captures_output=not self.omits_output

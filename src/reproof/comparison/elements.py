@@ -13,6 +13,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from reproof.schema import OpExample
+from reproof.schema.telling import plural
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -55,6 +56,12 @@ class Elements(NamedTuple):
     max_ulp: int | None
     ulps: tuple[int, ...]
     examples: tuple[OpExample, ...]
+
+    def __str__(self) -> str:
+        """Return how many differ, and by how much at most."""
+        ulp = "" if self.max_ulp is None else f" ({self.max_ulp:,} ulp)"
+        most = "" if self.max_abs is None else f", by {self.max_abs:.2g}{ulp} at most"
+        return f"in {self.num_differing:,} of {plural(self.num_elements, 'element')}{most}"
 
 
 def compare_elements(dtype: str, shape: tuple[int, ...], a: memoryview, b: memoryview) -> Elements | None:

@@ -113,6 +113,7 @@ def _describe_first(first: FirstRow) -> Iterator[str]:
     detail = f" ({first.detail})" if first.detail else ""
     yield from ("", f"First divergence: {process}{first.place}, {first.stage}{detail}: {first.name}")
     yield from (as_sentence(told) for told in (first.explanation, first.op) if told)
+    yield from first.op_tensors
     yield from (f"baseline   {first.baseline}", f"candidate  {first.candidate}")
     if first.largest:
         yield f"largest difference {first.largest}"

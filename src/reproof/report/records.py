@@ -120,6 +120,7 @@ class FirstRow:
         became: What became of it, a sentence each.
         rng: States of the random number generators, a sentence each.
         op: The operation at which the runs part, in words; may be empty.
+        op_tensors: What it reads and makes, a line each.
         ulps: How far apart its results lie, where they were kept.
         excerpt: The code around its line, where one is known.
     """
@@ -138,6 +139,7 @@ class FirstRow:
     became: tuple[str, ...] = ()
     rng: tuple[str, ...] = ()
     op: str = ""
+    op_tensors: tuple[str, ...] = ()
     ulps: UlpRow | None = None
     excerpt: Excerpt | None = None
 

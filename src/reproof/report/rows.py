@@ -59,7 +59,7 @@ def build_report(
     Raises:
         TraceError: If a frame that is shown is damaged.
     """
-    where = folder or Path.cwd()
+    where, folders = folder or Path.cwd(), (baseline.folder, candidate.folder)
     digests = _digests_of(baseline)
     main, pair = _choose_process(comparison, baseline, candidate, start)
     maps = describe_maps(comparison, main)
@@ -85,11 +85,11 @@ def build_report(
         steps=steps,
         curves=curves,
         batch=batch,
-        samples=() if first is None else tuple(pair_samples(read_pictures(experiments, first), batch)),
-        output=None if start else describe_output((baseline.folder, candidate.folder), comparison.output),
+        samples=() if first is None else tuple(pair_samples(read_pictures(experiments, first, folders), batch)),
+        output=None if start else describe_output(folders, comparison.output),
         conditions=conditions,
         num_packages=num_packages,
-        sources=() if start else describe_sources(baseline.folder, candidate.folder, num_columns),
+        sources=() if start else describe_sources(*folders, num_columns),
         coverage=describe_coverage(comparison),
         seconds=sum(map(_measure_time, (baseline, candidate))),
     )
@@ -170,6 +170,7 @@ def describe_first(
         became=tuple(_say_what_became(comparison, curves)),
         rng=tuple(_say_rng(comparison.rng)),
         op="" if first.op is None else _say_op(first.op),
+        op_tensors=() if first.op is None else first.op.tensors,
         ulps=describe_distances(first.op),
         excerpt=excerpt,
     )

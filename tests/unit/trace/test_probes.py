@@ -103,8 +103,9 @@ SAMPLES = KeptSamples(name="loader0(9)[0]", count=2, height=1, width=3, values=a
 def test_samples_are_read_as_written_and_by_their_owner_alone(tmp_path: Path) -> None:
     """They are the user's data."""
     assert read_samples(tmp_path, 0) is None
-    write_samples(tmp_path, 0, SAMPLES)
-    assert read_samples(tmp_path, 0) == SAMPLES
+    for kept in (SAMPLES, replace(SAMPLES, step=3)):
+        write_samples(tmp_path, 0, kept)
+        assert read_samples(tmp_path, 0) == kept
     assert (tmp_path / "rank0.samples.json").stat().st_mode & 0o777 == 0o600
 
 

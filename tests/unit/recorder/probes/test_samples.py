@@ -59,5 +59,6 @@ def test_the_batch_of_one_step_is_kept(tmp_path: Any) -> None:
                 optimizer.step()
     kept = read_samples(tmp_path / "kept", 0)
     assert kept is not None
+    assert kept.step == 1
     assert (kept.count, kept.height, kept.width, kept.values.tolist()) == (2, 1, 9, [2.0] * 9 + [3.0] * 9)
     assert read_samples(tmp_path / "plain", 0) is None
