@@ -14,7 +14,7 @@ from reproof.report.experiments import Experiment, describe_experiments
 from reproof.report.operations import describe_distances, find_distances
 from reproof.report.output import describe_output
 from reproof.report.records import CoverageRow, CurveRow, FirstRow, Report, StepRow, VerdictRow
-from reproof.report.resumes import ShiftedRank
+from reproof.report.resumes import NO_SHIFT, Shift, ShiftedRank
 from reproof.report.samples import pair_samples, read_pictures
 from reproof.report.sources import read_excerpt
 from reproof.report.steps import count_stages, describe_maps, name_process, read_kept_steps
@@ -41,7 +41,7 @@ def build_report(
     notes: Sequence[str] = (),
     was_explained: bool = False,
     folder: Path | None = None,
-    start: int = 0,
+    shift: Shift = NO_SHIFT,
 ) -> Report:
     """Return the rows of a report.
 
@@ -53,22 +53,21 @@ def build_report(
         notes: What else the search has to tell.
         was_explained: Whether causes were searched for.
         folder: Working folder of the runs, where their source is read; None for the current one.
-        start: Step of the baseline at which the candidate begins. If not 0, it was resumed: what it printed
-            and read from outside is of another part of the training, and has no rows.
+        shift: How the candidate stands to the baseline. Of a resumed one, output and sources have no rows.
 
     Raises:
         TraceError: If a frame that is shown is damaged.
     """
     where, folders = folder or Path.cwd(), (baseline.folder, candidate.folder)
     digests = _digests_of(baseline)
-    main, pair = _choose_process(comparison, baseline, candidate, start)
+    main, pair = _choose_process(comparison, baseline, candidate, shift)
     maps = describe_maps(comparison, main)
     num_columns = max((one.num_columns for one in maps), default=0)
-    steps = () if pair is None else read_kept_steps(*pair, comparison, maps, start)
+    steps = () if pair is None else read_kept_steps(*pair, comparison, maps, shift.start)
     curves = () if pair is None else read_curves(*pair)
     conditions, num_packages = describe_conditions(comparison.conditions, baseline, candidate)
     command, first = shlex.join(baseline.header.command), comparison.first
-    batch = None if first is None or pair is None else describe_batch(*pair, first, is_plain=start > 0)
+    batch = None if first is None or pair is None else describe_batch(*pair, first, is_plain=shift.start > 0)
     tried = describe_experiments(experiments, {number for cause in comparison.causes for number in cause.experiments})
     causes = describe_causes(comparison.causes, tried, where, digests)
     code = _read_line(first, where, digests)
@@ -86,10 +85,10 @@ def build_report(
         curves=curves,
         batch=batch,
         samples=() if first is None else tuple(pair_samples(read_pictures(experiments, first, folders), batch)),
-        output=None if start else describe_output(folders, comparison.output),
+        output=None if shift.start else describe_output(folders, comparison.output),
         conditions=conditions,
         num_packages=num_packages,
-        sources=() if start else describe_sources(*folders, num_columns),
+        sources=() if shift.start else describe_sources(*folders, num_columns),
         coverage=describe_coverage(comparison),
         seconds=sum(map(_measure_time, (baseline, candidate))),
     )
@@ -110,7 +109,7 @@ def _measure_causes(
 
 
 def _choose_process(
-    comparison: Comparison, baseline: Trace, candidate: Trace, start: int
+    comparison: Comparison, baseline: Trace, candidate: Trace, shift: Shift
 ) -> tuple[Place | None, tuple[RankTrace, RankTrace] | None]:
     """Return the process that parted first, in both runs; else the first that both have and that trained."""
     first, label = comparison.first, None
@@ -125,7 +124,7 @@ def _choose_process(
     if rank is None or rank not in a.ranks or rank not in b.ranks:
         return None, None
     pair = a.ranks[rank], b.ranks[rank]
-    return (label, rank), (ShiftedRank(pair[0]), ShiftedRank(pair[1], start)) if start else pair
+    return (label, rank), (ShiftedRank(pair[0]), ShiftedRank(pair[1], shift)) if shift.start else pair
 
 
 def _digests_of(trace: Trace) -> dict[str, str]:
