@@ -65,6 +65,7 @@ def render_page(report: Report) -> str:
         has_runs=report.runs != ("", ""),
         num_steps=max([one.num_steps for one in report.maps if one.is_main] + [report.coverage.num_steps]),
         num_differing=sum(row.differs for row in report.conditions),
+        alone=[(row.name, row.baseline, row.candidate) for row in report.conditions if not row.is_known],
     )
 
 

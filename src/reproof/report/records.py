@@ -353,12 +353,21 @@ class OutputRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConditionRow:
-    """A circumstance of both runs."""
+    """A circumstance of both runs.
+
+    Attributes:
+        name: What it is.
+        baseline: Its value in the baseline; ``unknown`` if that does not tell it.
+        candidate: The same of the candidate.
+        differs: Whether both are known and differ.
+        is_known: Whether both are.
+    """
 
     name: str
     baseline: str
     candidate: str
     differs: bool
+    is_known: bool = True
 
 
 NUM_BINS: Final = 96

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from reproof.environment import UNKNOWN
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpreadRow:
@@ -53,7 +55,7 @@ class CertificateRow:
         reasons: Why the verdict, one line each.
         gates: What had to be the same: name, state, detail.
         metrics: One row per target and metric.
-        surroundings: Circumstances that differ: name, in the bundle, here, how grave.
+        surroundings: Circumstances that differ, or are ``unknown`` on one side: name, in the bundle, here, how grave.
         num_same: How many are the same.
         kept: What an imported folder has kept: name, state, detail.
         never_kept: What it has not, as found in the run.
@@ -70,6 +72,16 @@ class CertificateRow:
     kept: tuple[tuple[str, str, str], ...]
     never_kept: tuple[str, ...]
     restored: tuple[str, ...]
+
+    @property
+    def differing(self) -> tuple[tuple[str, str, str, str], ...]:
+        """Surroundings that are known on both sides and differ."""
+        return tuple(row for row in self.surroundings if UNKNOWN not in row[1:3])
+
+    @property
+    def one_sided(self) -> tuple[tuple[str, str, str], ...]:
+        """Those that are known on one side alone: name, in the bundle, here."""
+        return tuple(row[:3] for row in self.surroundings if UNKNOWN in row[1:3])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
