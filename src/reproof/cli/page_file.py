@@ -141,7 +141,7 @@ def write_reproduction_page(target: PageFile | None, reproduction: Reproduction,
     report = None
     if reproduction.comparison is not None:
         causes = () if reproduction.diagnosis is None else reproduction.diagnosis.causes
-        report = make_report(_with_maps(reproduction.comparison, causes), None)
+        report = make_report(compare_with_bundle(reproduction.comparison, causes), None)
     reference = reproduction.bundle.reference
     replicates = [] if reference is None else [replicate.metrics for replicate in reference.replicates]
     path = "" if reproduction.certificate is None else str(reproduction.certificate)
@@ -168,11 +168,15 @@ def write_resume_page(target: PageFile | None, result: ResumeResult, command: tu
     _publish(target, add_resume(report, result.comparison, result.resume.to_json()), opens=opens)
 
 
-def _with_maps(comparison: Comparison, causes: tuple[Cause, ...]) -> Comparison:
-    """Return a comparison made again, with the map of its steps."""
+def compare_with_bundle(comparison: Comparison, causes: tuple[Cause, ...]) -> Comparison:
+    """Return a comparison made again, with the map of its steps, and without conditions that no bundle gives away."""
+    from reproof.bundle.surroundings import strip_private
     from reproof.comparison import compare
+    from reproof.environment import compare_environments
+    from reproof.trace import open_trace
 
-    return replace(compare(*comparison.runs, maps_steps=True), causes=causes)
+    told = (strip_private(open_trace(Path(run)).header.environment) for run in comparison.runs)
+    return replace(compare(*comparison.runs, maps_steps=True), causes=causes, conditions=compare_environments(*told))
 
 
 def refuse_opening(target: PageFile | None, *, opens: bool) -> None:

@@ -68,7 +68,8 @@ def _find(trace: RankTrace, step: int, name: str, kind: str) -> Iterator[Numbers
 def _tell(a: list[str], b: list[str], changed: tuple[int, ...], *, has_indices: bool) -> str:
     numbers = "Numbers are indices into the data set." if has_indices else "Numbers are places in the batch."
     if a == b:
-        what = f"{len(changed)} of {len(a)} have other content" if changed else "their content differs"
+        verb = "has" if len(changed) == 1 else "have"
+        what = f"{len(changed)} of {len(a)} {verb} other content" if changed else "their content differs"
         return f"The same samples in the same order; {what}. {numbers}"
     moved = sum(x != y for x, y in zip(a, b, strict=False))
     if sorted(a) == sorted(b):

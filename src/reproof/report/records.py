@@ -370,6 +370,7 @@ class ConditionRow:
     is_known: bool = True
 
 
+HASH_SEED: Final = "python.hash_seed"
 NUM_BINS: Final = 96
 """Pieces of a run in which what it read from outside is counted."""
 
@@ -451,3 +452,9 @@ class Report:
     resume: ResumeRow | None = None
     sides: tuple[str, str] = ("baseline", "candidate")
     seconds: float = 0.0
+
+    @property
+    def has_free_seed(self) -> bool:
+        """Whether the hash seeds differ as they do on purpose: drawn anew for each run, and not to blame."""
+        names = {row.name for row in self.conditions if row.differs}
+        return HASH_SEED in names and all(cause.kind != "hash-order" for cause in self.causes)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 import zlib
 from collections import Counter
 from typing import TYPE_CHECKING, Final
@@ -26,16 +27,20 @@ AFTER: Final = 7
 MAX_NAME: Final = 200
 
 
+RANKED: Final = re.compile(r"(process \S+) \((rank \d+)(.*)\)")
+"""A process that trains with others."""
+
 Place = tuple[str | None, int]
 """Label of a process that another has started, else None, and rank."""
 
 
 def name_process(comparison: Comparison, place: Place) -> str:
-    """Return what a process is called; empty for the first."""
+    """Return what a process is called, by its rank if it has one; empty for the first."""
     label, rank = place
     if label is None:
         return f"rank {rank}" if rank else ""
-    return next((told for told in comparison.processes if told.split()[1] == label), f"process {label}")
+    told = next((told for told in comparison.processes if told.split()[1] == label), f"process {label}")
+    return RANKED.sub(r"\2 (\1\3)", told)
 
 
 def describe_maps(comparison: Comparison, main: Place | None) -> tuple[MapRow, ...]:

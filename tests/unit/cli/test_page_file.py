@@ -11,6 +11,8 @@ import pytest
 
 from reproof.cli import main
 from reproof.cli.formats import ROOTS, find_in_repository
+from reproof.cli.page_file import compare_with_bundle
+from reproof.comparison import compare
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -95,6 +97,14 @@ def test_github_appends_to_the_summary_of_the_step(
     assert call("compare", *pair, "--format", "github") == 1
     assert capsys.readouterr().out.startswith("::error title=")
     assert summary.read_text(encoding="utf-8").startswith("before\n### ≠ The runs part")
+
+
+def test_what_a_bundle_does_not_give_away_is_no_condition_that_differs(run: Any) -> None:
+    """Paths and hosts are taken out of its trace, and were never said not to be set."""
+    here = {"platform": {"hostname": "x"}, "variables": {"PYTHONPATH": "/home/x", "OMP_NUM_THREADS": "1"}}
+    folders = [run("a", environment={"platform": {}, "variables": {}}), run("b", environment=here)]
+    comparison = compare_with_bundle(compare(*folders), ())
+    assert [one.name for one in comparison.conditions] == ["variables.OMP_NUM_THREADS"]
 
 
 @pytest.mark.parametrize("service", ROOTS)

@@ -45,10 +45,10 @@ def resumed(run: Any, say: Any) -> Callable[..., Report]:
                 told[-1] = [say.data("0"), say.data("1"), *told[-1]]
         return told
 
-    def make(*, parts: bool, models: tuple[str, str] = ("", "")) -> Report:
+    def make(*, parts: bool, models: tuple[str, str] = ("", ""), more: int = 0) -> Report:
         settings = {"level": "steps", "command": ("train.py",)}
         whole = open_trace(run("whole", *tell(range(6), models=models[0]), **settings))
-        told = tell(range(3, 6), shift=1, parts=parts, models=models[1])
+        told = tell(range(3, 6 + more), shift=1, parts=parts, models=models[1])
         later = open_trace(run("later", *told, **settings))
         comparison, finding = compare_resumed(whole, later, 4, 5, (None, None))
         report = build_report(comparison, whole, later, shift=Shift(finding.continues_at or 0, finding.models))
@@ -98,6 +98,12 @@ def test_what_was_compared_stands_beside_each_other(resumed: Callable[..., Repor
     batches = [event.state for event in report.steps[0].events if event.stage == "batch" and event.detail == "content"]
     assert batches == [EQUAL, NOT_COMPARED, NOT_COMPARED]
     assert {event.state for row in report.steps[1:] for event in row.events} == {EQUAL}
+
+
+def test_steps_beyond_those_of_the_uninterrupted_run_are_not_in_the_map(resumed: Callable[..., Report]) -> None:
+    """The resumed one goes on for as many as a whole training."""
+    report = resumed(parts=False, more=4)
+    assert [(row.num_steps, row.num_columns) for row in report.maps] == [(6, 6)]
 
 
 def test_it_cannot_be_told() -> None:

@@ -238,10 +238,10 @@ class TestProcesses:
                 steps = [[say.loss(value)] for value in losses]
                 run(f"{name}/processes/0.{rank + 1}", *steps, origin=Origin(label=f"0.{rank + 1}", rank=rank))
         report = build_report(compare(*folders, maps_steps=True), *map(open_trace, folders))
-        assert report.verdict.headline == "The runs part in step 2 of process 0.2 (rank 1), in the loss."
+        assert report.verdict.headline == "The runs part in step 2 on rank 1 (process 0.2), in the loss."
         assert [(row.name, row.is_main) for row in report.maps] == [
-            ("process 0.2 (rank 1)", True),
-            ("process 0.1 (rank 0)", False),
+            ("rank 1 (process 0.2)", True),
+            ("rank 0 (process 0.1)", False),
         ]
         assert report.first is not None
         assert [row.differing for row in report.first.stages] == [1]

@@ -112,7 +112,7 @@ def compare_resumed(
         continuation = assume_continuation(*readers, interrupted_at)
     surplus = count_surplus(whole, resumed, continuation.step)
     num_steps = count_common_frames(whole, resumed, continuation.step, surplus)
-    states = make_states(whole.ranks[0], resumed.ranks[0], continuation.step)
+    states = make_states(whole.ranks[0], resumed.ranks[0], continuation.step, num_steps)
     tally = compare_shifted(*readers, continuation.step, num_steps, states=states)
     missing = find_missing(
         Resumption(
@@ -136,10 +136,13 @@ def compare_resumed(
     return comparison, finding
 
 
-def make_states(whole: RankTrace, resumed: RankTrace, start: int) -> StepStates:
-    """Return the states of all steps of the uninterrupted run: those before `start` equal the first part's."""
-    ends = [trace.record(len(trace) - 1).step + first for trace, first in ((whole, 0), (resumed, start))]
-    states = StepStates(max(ends) + 1)
+def make_states(whole: RankTrace, resumed: RankTrace, start: int, num_steps: int) -> StepStates:
+    """Return the states of the steps of the uninterrupted run, of which those before `start` equal the first part's.
+
+    What a resumed run does beyond the `num_steps` that are compared has no place in it.
+    """
+    ends = [trace.record(len(trace) - 1).step + 1 for trace in (whole, resumed)]
+    states = StepStates(max(ends[0], start + min(ends[1], num_steps)))
     states.mark_frames(whole, 0, whole.find_step(start).start)
     return states
 
