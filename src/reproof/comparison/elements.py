@@ -13,7 +13,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from reproof.schema import OpExample
-from reproof.schema.telling import plural
+from reproof.schema.telling import tell_distance
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,9 +59,7 @@ class Elements(NamedTuple):
 
     def __str__(self) -> str:
         """Return how many differ, and by how much at most."""
-        ulp = "" if self.max_ulp is None else f" ({self.max_ulp:,} ulp)"
-        most = "" if self.max_abs is None else f", by {self.max_abs:.2g}{ulp} at most"
-        return f"in {self.num_differing:,} of {plural(self.num_elements, 'element')}{most}"
+        return tell_distance(self.num_differing, self.num_elements, self.max_abs, self.max_ulp)
 
 
 def compare_elements(dtype: str, shape: tuple[int, ...], a: memoryview, b: memoryview) -> Elements | None:

@@ -39,3 +39,10 @@ def printable(text: str, *, keeps: str = "") -> str:
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() or c in keeps else c.encode("unicode_escape").decode("ascii") for c in text)
+
+
+def tell_distance(num_differing: int, num_elements: int, max_abs: float | None, max_ulp: int | None) -> str:
+    """Return in how many elements two tensors differ, and by how much at most, where that is known."""
+    ulp = "" if max_ulp is None else f" ({max_ulp:,} ulp)"
+    most = "" if max_abs is None else f", by {max_abs:.2g}{ulp} at most"
+    return f"in {num_differing:,} of {plural(num_elements, 'element')}{most}"

@@ -40,7 +40,7 @@ def test_a_cause_shows_what_repeating_its_operation_has_measured(
     report = build_report(comparison, *map(open_trace, parted), experiments=[tried], folder=tmp_path)
     (row,) = report.causes
     assert row.ulps is not None
-    assert row.ulps.told == "aten::index_put_: 12 of 800 elements differ, by 2e-07 (9 ulp) at most."
+    assert row.ulps.told == "aten::index_put_ differs in 12 of 800 elements, by 2e-07 (9 ulp) at most."
     assert row.ulps.bars == ((1, 1, 8), (2, 3, 3), (4, 7, 0), (8, 15, 1))
     assert "How far apart its results lie" in render_page(report)
 
