@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from reproof.closeness import ulp_distance
 from reproof.report.records import CurveRow
+from reproof.schema.telling import tell_size
 from reproof.trace.views.columns import Column, read_columns
 
 if TYPE_CHECKING:
@@ -140,7 +141,7 @@ def _tell(stage: Stage, steps: Sequence[int], gaps: list[float], equal: list[boo
     first, most = equal.index(False), gaps.index(max(gaps))
     told = f"{what} differs first in step {steps[first]:,}"
     if gaps[first] > 0:
-        told += f", by {gaps[first]:.2g}"
+        told += f", by {tell_size(gaps[first])}"
     if gaps[most] > 0 and most != first:
-        told += f", and most in step {steps[most]:,}, by {gaps[most]:.2g}"
+        told += f", and most in step {steps[most]:,}, by {tell_size(gaps[most])}"
     return f"{told}. It differs in {count:,} of {len(equal):,} places."

@@ -21,6 +21,7 @@ from reproof.report.steps import count_stages, describe_maps, name_process, read
 from reproof.report.surroundings import describe_conditions, describe_sources
 from reproof.report.verdicts import describe_verdict
 from reproof.schema import relative_to_here
+from reproof.schema.telling import tell_size
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -178,9 +179,9 @@ def describe_first(
 def _say_what_became(comparison: Comparison, curves: Sequence[CurveRow]) -> Iterator[str]:
     gaps = comparison.losses
     if gaps:
-        yield f"The loss is {gaps[0].size:.2g} apart in step {gaps[0].step:,}"
+        yield f"The loss is {tell_size(gaps[0].size)} apart in step {gaps[0].step:,}"
         if len(gaps) > 1:
-            yield f"and {gaps[-1].size:.2g} in step {gaps[-1].step:,}, the last."
+            yield f"and {tell_size(gaps[-1].size)} in step {gaps[-1].step:,}, the last."
     elif any(row.stage == "loss" and not row.num_differing for row in curves):
         yield "The loss does not differ in any step."
 
