@@ -128,7 +128,7 @@ def _describe_cause(cause: CauseRow) -> Iterator[str]:
 
 def _tell_coverage(report: Report) -> Iterator[str]:
     coverage = report.coverage
-    yield f"{coverage.num_events:,} events, {coverage.num_tensors:,} tensors, {coverage.num_steps:,} steps compared"
+    yield f"{coverage.amount} compared"
     yield from coverage.limits
     yield from (f"experiment {row.number}: {row.purpose}: {row.result}" for row in report.experiments)
     yield from (f"{row.name}: {row.baseline} → {row.candidate}" for row in report.conditions if row.differs)

@@ -101,7 +101,7 @@ def _render_cause(cause: CauseRow) -> Iterator[str]:
 
 def _render_coverage(report: Report) -> Iterator[str]:
     coverage = report.coverage
-    told = f"{coverage.num_events:,} events, {coverage.num_tensors:,} tensors, {coverage.num_steps:,} steps compared"
+    told = f"{coverage.amount} compared"
     yield from ("", f"<details><summary>{told}</summary>", "", "| stage | compared | differ |", "|---|--:|--:|")
     yield from (f"| {row.stage} | {row.compared:,} | {row.differing:,} |" for row in coverage.stages)
     yield from [""] * bool(coverage.skipped or coverage.structure)

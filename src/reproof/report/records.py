@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
+from reproof.schema.telling import plural
+
 if TYPE_CHECKING:
     from reproof.report.reruns import CertificateRow, ResumeRow
     from reproof.schema import Fix, Stage, StageCount, Verdict
@@ -415,6 +417,12 @@ class CoverageRow:
     structure: tuple[str, ...]
     limits: tuple[str, ...]
     beside: tuple[str, ...] = ()
+
+    @property
+    def amount(self) -> str:
+        """How much was compared, in words."""
+        counts = {"event": self.num_events, "tensor": self.num_tensors, "step": self.num_steps}
+        return ", ".join(plural(count, noun) for noun, count in counts.items())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

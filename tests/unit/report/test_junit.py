@@ -92,7 +92,7 @@ class TestJUnit:
         a, b = (run(name, [say.loss(1)]) for name in "ab")
         suite = read_suite(make_report(a, b))
         assert (suite.get("failures"), suite.get("errors"), suite.get("skipped")) == ("0", "0", "0")
-        assert "1 events" in str(suite.findtext("testcase/system-out"))
+        assert "1 event, 1 tensor, 1 step compared" in str(suite.findtext("testcase/system-out"))
 
     def test_control_characters_are_spelled_out(self, make_report: Any, run: Any, say: Any) -> None:
         """XML cannot hold them."""
