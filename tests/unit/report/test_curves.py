@@ -52,6 +52,15 @@ def test_only_shared_steps_are_paired() -> None:
     assert (row.steps, row.num_differing) == ((1, 2), 0)
 
 
+def test_losses_of_one_step_are_paired_in_their_order() -> None:
+    """As where gradients are accumulated, in a run that begins at a later step."""
+    whole = Column("f", array("Q", [0, 0, 1, 1]), array("d", [4.0, 3.0, 2.0, 1.0]))
+    later = Column("f", array("Q", [1, 1]), array("d", [2.0, 1.0]))
+    row = pair_up("loss", "loss", whole, later)
+    assert row is not None
+    assert (row.steps, row.num_differing, row.told) == ((1, 1), 0, "The loss is equal in all 2 values.")
+
+
 @pytest.mark.parametrize(
     ("size", "told"),
     [(0.0, "0"), (3.14e-9, "3.1e-09"), (12.3, "12"), (123.4, "123"), (12345, "12,345"), (1e9, "1e+09")],
