@@ -71,10 +71,11 @@ def _count(suite: Element, seconds: str) -> None:
 
 
 def _add_case(suite: Element, name: str, report: Report, seconds: str = "0") -> Element:
-    script = report.command.split(" ")[0].removesuffix(".py").replace("/", ".").strip(".")
-    names = {"classname": f"reproof.{script or 'run'}", "name": name}  # a dot parts packages
-    named = {key: _spell(value) for key, value in names.items()}
-    return SubElement(suite, "testcase", {**named, "time": seconds})
+    words = [word for word in report.command.split() if not word.startswith("-")]
+    script = next((word for word in words if word.endswith(".py")), words[0] if words else "run")
+    path = script.removesuffix(".py").replace("/", ".").strip(".")  # a dot parts packages
+    names = {"classname": _spell(f"reproof.{path}"), "name": _spell(name), "time": seconds}
+    return SubElement(suite, "testcase", names)
 
 
 def _add_outcome(case: Element, kind: str, message: str, text: str = "", type_name: str = "") -> None:

@@ -7,6 +7,8 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
 
+import pytest
+
 from reproof.report.junit import render_junit
 from reproof.report.records import CauseRow, Excerpt
 
@@ -93,6 +95,23 @@ class TestJUnit:
         suite = read_suite(make_report(a, b))
         assert (suite.get("failures"), suite.get("errors"), suite.get("skipped")) == ("0", "0", "0")
         assert "1 event, 1 tensor, 1 step compared" in str(suite.findtext("testcase/system-out"))
+
+    @pytest.mark.parametrize(
+        ("command", "name"),
+        [
+            ("train.py --lr 1", "reproof.train"),
+            ("scripts/train.py", "reproof.scripts.train"),
+            ("-m pkg.train", "reproof.pkg.train"),
+            ("-- torchrun --nproc-per-node 2 train.py", "reproof.train"),
+            ("", "reproof.run"),
+        ],
+    )
+    def test_a_case_has_the_class_of_its_script(
+        self, make_report: Any, parted: tuple[Path, Path], command: str, name: str
+    ) -> None:
+        """Servers take a dot for the end of a package: options are no part of it."""
+        suite = read_suite(replace(make_report(*parted), command=command))
+        assert {case.get("classname") for case in suite} == {name}
 
     def test_control_characters_are_spelled_out(self, make_report: Any, run: Any, say: Any) -> None:
         """XML cannot hold them."""
