@@ -97,7 +97,8 @@ def build_report(
 
 def _measure_time(trace: Trace) -> float:
     """Return how long a run took until the last that it recorded, in seconds."""
-    return max((rank.frame(len(rank) - 1).elapsed_seconds for rank in trace.ranks.values() if len(rank)), default=0.0)
+    ranks = [rank for one in (trace, *trace.children.values()) for rank in one.ranks.values() if len(rank)]
+    return max((rank.record(len(rank) - 1).elapsed_ms for rank in ranks), default=0) / 1000
 
 
 def _measure_causes(
