@@ -56,6 +56,17 @@ def test_the_samples_that_differ_are_in_the_page_if_asked_for(reproof: Command, 
     assert all(name.startswith("experiment") for name in kept)
 
 
+@pytest.mark.thorough  # as above
+def test_samples_of_runs_that_the_user_records_are_in_their_report(reproof: Command, tmp_path: Path) -> None:
+    """Of the step that was named; nothing is run again."""
+    (tmp_path / "train.py").write_text(SCRIPT)
+    for name in "ab":
+        assert reproof("run", "--samples", "1", "-o", name, "train.py").code == 0
+    assert reproof("report", "a", "b").code == 1
+    rows = read_rows(tmp_path / "report.html")
+    assert [(row["place"], row["name"]) for row in rows["samples"]] == [(1, "4")]
+
+
 def test_samples_without_a_page_are_refused(reproof: Command, tmp_path: Path) -> None:
     """Nobody would see them."""
     (tmp_path / "train.py").write_text(SCRIPT)

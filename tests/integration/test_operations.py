@@ -84,6 +84,7 @@ def test_the_operation_that_races_is_named(reproof: Command, tmp_path: Path) -> 
 EXPERIMENT = """
 import sys
 from reproof.recorder import Recording
+from reproof.recorder.options import RecordingOptions
 from reproof.schema import Probes
 
 kind, folder = sys.argv[1:]
@@ -92,7 +93,7 @@ probes = {
     "values": Probes(ops_steps=(0, 3), keeps_op_values=True),
     "poison": Probes(poisons=True),
 }[kind]
-with Recording(folder, probes=probes) as recording:
+with Recording(folder, RecordingOptions(probes=probes)) as recording:
     exec(compile(open("train.py").read(), "train.py", "exec"))
 print(recording.problems)
 """

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pytest
 import xxhash
 
-from reproof.schema import NO_DIGEST, Event, RunHeader
+from reproof.schema import NO_DIGEST, Event, RunHeader, UnstableOp
 from reproof.trace import TraceWriter
 from reproof.trace import format as fmt
 
@@ -124,3 +124,28 @@ def run(tmp_path: Path) -> Callable[..., Path]:
         return write_frames(tmp_path / name, frames, **header)
 
     return write
+
+
+@pytest.fixture(scope="session")
+def unstable() -> UnstableOp:
+    """Return an operation that gave other bits when it was repeated."""
+    return UnstableOp(
+        step=3,
+        num_events=40,
+        name="aten::index_put_",
+        overload="default",
+        phase="backward",
+        module="Net",
+        file="train.py",
+        line=12,
+        function="Net.forward",
+        num_results=49,
+        num_distinct=18,
+        num_elements=800,
+        num_differing=12,
+        max_abs=2e-7,
+        max_ulp=9,
+        stable_with=("one thread",),
+        raises_with=(),
+        ulps=(8, 3, 0, 1),
+    )

@@ -17,7 +17,7 @@ from reproof.cli.output_text import output_lines
 from reproof.cli.screen import find_screen
 from reproof.cli.step_map import draw_map
 from reproof.schema import relative_to_here
-from reproof.schema.telling import plural, printable
+from reproof.schema.telling import plural, printable, tell_size
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -157,7 +157,7 @@ def growth_lines(comparison: Comparison) -> list[str]:
     lines = []
     if comparison.losses:
         first, *later = comparison.losses
-        points = [f"{gap.size:.2g} in step {gap.step}" for gap in (first, *later[-3:])]
+        points = [f"{tell_size(gap.size)} in step {gap.step}" for gap in (first, *later[-3:])]
         lines.append(f"the loss differs by {', '.join(points)}")
     elif comparison.first is not None and any(count.stage == "loss" for count in comparison.counts):
         lines.append("the loss does not differ, as far as it was compared")
@@ -193,9 +193,7 @@ def op_lines(op: OpDifference) -> list[str]:
     where = f", {relative_to_here(op.file)}:{op.line} in {op.function}" if op.file else ""
     lines = [click.style(printable(f"operation {op.name} ({op.phase}){module}{where}"), bold=True)]
     lines.append(printable(op.explanation))
-    if op.max_abs is not None:
-        ulp = "" if op.max_ulp is None else f", {op.max_ulp} ulp"
-        lines.append(f"largest difference {op.max_abs:g}{ulp}")
+    lines += [f"  {printable(told)}" for told in op.tensors]
     for index, baseline, candidate in op.examples:
         lines.append(f"  [{', '.join(map(str, index))}]  {baseline!s} → {candidate!s}")
     return lines

@@ -20,8 +20,8 @@ FORMATS: Final = ("text", "markdown", "github", "junit")
 SUMMARY: Final = "GITHUB_STEP_SUMMARY"
 """Variable by which GitHub Actions names the file of a step's summary."""
 
-ROOT: Final = "GITHUB_WORKSPACE"
-"""Variable by which it names the root of the repository."""
+ROOTS: Final = ("GITHUB_WORKSPACE", "CI_PROJECT_DIR", "WORKSPACE")
+"""Variables by which GitHub Actions, GitLab and Jenkins name the root of the repository."""
 
 Format = Annotated[
     str,
@@ -51,10 +51,10 @@ def print_formatted(
     from reproof.report.markdown import render_markdown
 
     report = make_report(comparison, explanation, next_command=next_command)
-    if form == "github":
-        text = render_annotations(report, find_in_repository())
+    if form == "markdown":
+        text = render_markdown(report)
     else:
-        text = render_markdown(report) if form == "markdown" else render_junit(report)
+        text = (render_annotations if form == "github" else render_junit)(report, find_in_repository())
     click.echo(text, nl=False)
     if form == "github" and os.environ.get(SUMMARY):
         path = Path(os.environ[SUMMARY])
@@ -66,7 +66,7 @@ def print_formatted(
 
 
 def find_in_repository() -> Path:
-    """Return the current folder from the root of the repository that GitHub Actions has checked out, if below it."""
-    root = os.environ.get(ROOT)
+    """Return the current folder from the root of the repository that a service has checked out, if below it."""
     here = Path.cwd()
-    return here.relative_to(Path(root).resolve()) if root and here.is_relative_to(Path(root).resolve()) else Path()
+    roots = (Path(os.environ[name]).resolve() for name in ROOTS if os.environ.get(name))
+    return next((here.relative_to(root) for root in roots if here.is_relative_to(root)), Path())

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from reproof.explain.search import Explanation
     from reproof.report.experiments import Experiment
     from reproof.report.records import Report
+    from reproof.report.resumes import Shift
     from reproof.reproducing.workflow import Reproduction
     from reproof.schema import Cause, Comparison
 
@@ -140,7 +141,7 @@ def write_reproduction_page(target: PageFile | None, reproduction: Reproduction,
     report = None
     if reproduction.comparison is not None:
         causes = () if reproduction.diagnosis is None else reproduction.diagnosis.causes
-        report = make_report(_with_maps(reproduction.comparison, causes), None)
+        report = make_report(compare_with_bundle(reproduction.comparison, causes), None)
     reference = reproduction.bundle.reference
     replicates = [] if reference is None else [replicate.metrics for replicate in reference.replicates]
     path = "" if reproduction.certificate is None else str(reproduction.certificate)
@@ -156,19 +157,26 @@ def write_resume_page(target: PageFile | None, result: ResumeResult, command: tu
     """
     if target is None:
         return
-    from reproof.report.resumes import add_resume
+    from reproof.report.resumes import Shift, add_resume
     from reproof.report.rows import make_empty
 
-    start = result.resume.continues_at
-    report = make_empty(shlex.join(command)) if start is None else make_report(result.comparison, None, start=start)
+    start, models = result.resume.continues_at, result.resume.models
+    if start is None:
+        report = make_empty(shlex.join(command))
+    else:
+        report = make_report(result.comparison, None, shift=Shift(start, models))
     _publish(target, add_resume(report, result.comparison, result.resume.to_json()), opens=opens)
 
 
-def _with_maps(comparison: Comparison, causes: tuple[Cause, ...]) -> Comparison:
-    """Return a comparison made again, with the map of its steps."""
+def compare_with_bundle(comparison: Comparison, causes: tuple[Cause, ...]) -> Comparison:
+    """Return a comparison made again, with the map of its steps, and without conditions that no bundle gives away."""
+    from reproof.bundle.surroundings import strip_private
     from reproof.comparison import compare
+    from reproof.environment import compare_environments
+    from reproof.trace import open_trace
 
-    return replace(compare(*comparison.runs, maps_steps=True), causes=causes)
+    told = (strip_private(open_trace(Path(run)).header.environment) for run in comparison.runs)
+    return replace(compare(*comparison.runs, maps_steps=True), causes=causes, conditions=compare_environments(*told))
 
 
 def refuse_opening(target: PageFile | None, *, opens: bool) -> None:
@@ -182,14 +190,19 @@ def refuse_opening(target: PageFile | None, *, opens: bool) -> None:
 
 
 def make_report(
-    comparison: Comparison, explanation: Explanation | None, *, start: int = 0, next_command: str | None = None
+    comparison: Comparison,
+    explanation: Explanation | None,
+    *,
+    shift: Shift | None = None,
+    next_command: str | None = None,
 ) -> Report:
-    """Return the rows of a comparison of two traces; the candidate begins at step `start` of the baseline.
+    """Return the rows of a comparison of two traces; `shift` tells how the candidate stands to the baseline.
 
     Raises:
         UsageError: If it is of pickles of the hand-made check.
         TraceError: If a trace cannot be read.
     """
+    from reproof.report.resumes import NO_SHIFT
     from reproof.report.rows import build_report
     from reproof.trace import open_trace
 
@@ -203,7 +216,7 @@ def make_report(
         experiments=list_experiments(() if explanation is None else explanation.trials),
         notes=() if explanation is None else explanation.notes,
         was_explained=explanation is not None,
-        start=start,
+        shift=shift or NO_SHIFT,
     )
     if next_command is None:
         return report

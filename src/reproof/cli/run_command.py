@@ -8,11 +8,12 @@ import sys
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import click
 
 from reproof.cli.options import (
+    COUNT,
     PATH,
     POSITIVE,
     Options,
@@ -41,13 +42,11 @@ from reproof.launch.notebooks import CellWatch, run_notebook
 from reproof.launch.restart import restart_with_hash_seed
 from reproof.launch.script import Outcome, Target, is_notebook, record_target, reserve_folder, target_of
 from reproof.recorder import Recording
+from reproof.recorder.options import RecordingOptions
 from reproof.recorder.restorations import RestorationWatch
-from reproof.schema import LEVELS, Level
+from reproof.schema import LEVELS, Level, Probes
 from reproof.schema.telling import plural
 from reproof.trace import list_processes
-
-if TYPE_CHECKING:
-    from reproof.schema import Probes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +76,15 @@ class RunOptions(Options):
         bool, flag("--no-output", help="Leave what the script prints and saves, and files, out of the trace.")
     ]
     num_steps: Annotated[int | None, steps_option(help="Stop after N optimizer steps.")]
+    samples_step: Annotated[
+        int | None,
+        option(
+            "--samples",
+            type=COUNT,
+            metavar="STEP",
+            help="Keep the samples of this step's batch: of two runs `report` shows those that differ.",
+        ),
+    ]
     hash_seed: Annotated[
         int | None,
         option(
@@ -102,17 +110,16 @@ class RunOptions(Options):
             RecordingError: If the trace cannot be written.
         """
         folder = Path(self.output) if self.output else reserve_folder(target, datetime.datetime.now().astimezone())
-        recording = Recording(
-            folder,
+        how = RecordingOptions(
             level=self.level,
             num_batches=self.num_batches,
             num_steps=self.num_steps,
             statistics=self.statistics,
-            artifacts=self.artifacts,
-            force=self.force,
             command=target.command,
-            probes=probes,
-            captures_output=not self.omits_output,
+            probes=probes or Probes(samples_step=self.samples_step),
+        )
+        recording = Recording(
+            folder, how, artifacts=self.artifacts, force=self.force, captures_output=not self.omits_output
         )
         if self.restorations is not None:
             RestorationWatch(recording, self.restorations)

@@ -13,6 +13,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from reproof.schema import OpExample
+from reproof.schema.telling import tell_distance
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -55,6 +56,10 @@ class Elements(NamedTuple):
     max_ulp: int | None
     ulps: tuple[int, ...]
     examples: tuple[OpExample, ...]
+
+    def __str__(self) -> str:
+        """Return how many differ, and by how much at most."""
+        return tell_distance(self.num_differing, self.num_elements, self.max_abs, self.max_ulp)
 
 
 def compare_elements(dtype: str, shape: tuple[int, ...], a: memoryview, b: memoryview) -> Elements | None:

@@ -14,16 +14,20 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from reproof.comparison.elements import Elements, compare_elements
 from reproof.comparison.op_alignment import align_ops
 from reproof.schema import OpCause, OpDifference
+from reproof.schema.telling import plural
 from reproof.trace import op_format as fmt
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from reproof.trace.op_format import Op, OpPlace, OpTensor
     from reproof.trace.op_reader import OpTrace
 
 READS_NUMBER: Final = ("aten::_local_scalar_dense", "aten::item", "aten::equal", "aten::is_nonzero", "aten::nonzero")
 """Operations that give Python code numbers: if one of them differs, later numbers may differ because of it."""
+
+MAX_TOLD: Final = 6
+"""Inputs that are told of an operation, and outputs."""
 
 GIVEN: Final = ("argument", "outside")
 """Causes that lie outside of operations: they are named where no operation makes a difference itself."""
@@ -229,7 +233,34 @@ def describe(source: Source, elements: Elements | None) -> OpDifference:
         max_ulp=None if elements is None else elements.max_ulp,
         ulps=() if elements is None else elements.ulps,
         examples=() if elements is None else elements.examples,
+        tensors=tuple(_tell_tensors(source, elements)),
     )
+
+
+def _tell_tensors(source: Source, elements: Elements | None) -> Iterator[str]:
+    """Yield a line for each of the first tensors that an operation reads and makes."""
+    for role, ours, theirs in (
+        ("input", source.a.inputs, source.b.inputs),
+        ("output", source.a.outputs, source.b.outputs),
+    ):
+        pairs = list(zip(ours, theirs, strict=False))
+        for i, pair in enumerate(pairs[:MAX_TOLD]):
+            is_measured = role == "output" and i == source.tensor
+            yield f"{role} {i}: {_tell_pair(*pair, elements if is_measured else None)}"
+        if more := pairs[MAX_TOLD:]:
+            yield f"{plural(len(more), f'more {role}')}, of which {sum(differs(*pair) for pair in more)} differ"
+
+
+def _tell_pair(x: OpTensor, y: OpTensor, elements: Elements | None) -> str:
+    if x.kind != y.kind:
+        return f"{x.kind} in the baseline, {y.kind} in the candidate"
+    if (x.flags | y.flags) & fmt.UNWRITTEN:
+        return f"{x.kind}, memory that nothing has written"
+    if not (x.has_digest and y.has_digest):
+        return f"{x.kind}, not compared by itself" if (x.flags | y.flags) & fmt.VIEW else f"{x.kind}, not readable"
+    if x.digest == y.digest:
+        return f"{x.kind}, equal to the bit"
+    return f"{x.kind}, differs{'' if elements is None else f' {elements}'}"
 
 
 def explain(source: Source, elements: Elements | None) -> str:

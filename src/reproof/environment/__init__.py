@@ -18,13 +18,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from reproof.environment.differences import compare_environments
+from reproof.environment.differences import UNKNOWN, compare_environments
 from reproof.environment.torch_settings import collect_torch_environment
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["collect_environment", "collect_torch_environment", "compare_environments"]
+__all__ = ["UNKNOWN", "collect_environment", "collect_torch_environment", "compare_environments"]
 
 
 def collect_environment(command: Sequence[str] = ()) -> dict[str, Any]:

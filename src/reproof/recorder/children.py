@@ -23,7 +23,7 @@ import wrapt
 from reproof.entropy.handled import let_through
 from reproof.entropy.process import POOL
 from reproof.entropy.process import enter_spawned as tap_spawned
-from reproof.recorder.options import Options, options_from_plain
+from reproof.recorder.options import RecordingOptions, options_from_plain
 from reproof.recorder.outputs.printing import NotedText, PrintedLines, find_places
 from reproof.recorder.outputs.saving import BUFFER, tap_savers
 from reproof.recorder.problems import describe_error
@@ -46,7 +46,7 @@ class Children:
         recording: The recording of this process, if another has started it and it has trained; else None.
     """
 
-    def __init__(self, taps: Taps, options: Options, printed: PrintedLines | None = None) -> None:
+    def __init__(self, taps: Taps, options: RecordingOptions, printed: PrintedLines | None = None) -> None:
         """Follow this process.
 
         Args:
@@ -153,12 +153,7 @@ class Children:
         options, origin = self._options, name_rank(origin)
         recording = Recording(
             Path(options.folder, PROCESSES, origin.label),
-            level=options.level,
-            num_batches=options.num_batches,
-            num_steps=None if origin.rank is None else options.num_steps,
-            statistics=options.statistics,
-            command=options.command,
-            probes=options.probes,
+            options if origin.rank is not None else replace(options, num_steps=None),
             origin=origin,
         )
         recording.open()

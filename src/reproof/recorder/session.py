@@ -26,13 +26,13 @@ from reproof.errors import RecordingError, UsageError
 from reproof.recorder.artifacts.paths import Artifacts
 from reproof.recorder.context import BESIDE
 from reproof.recorder.frames import FrameBuilder
-from reproof.recorder.options import Options
+from reproof.recorder.options import RecordingOptions
 from reproof.recorder.outputs.capture import OutputCapture
 from reproof.recorder.patches import Patches
 from reproof.recorder.problems import Problems, describe_error
 from reproof.recorder.surroundings import name_rank, rank_of_process, require_torch, world_size
 from reproof.recorder.trainings import ThreadState
-from reproof.schema import LEVELS, Probes, RunHeader
+from reproof.schema import LEVELS, RunHeader
 from reproof.trace import TraceWriter
 from reproof.trace.writer import cannot_write
 
@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from reproof.schema import Level, Origin
 
 
+DEFAULTS: Final = RecordingOptions()
 OUTPUT: Final = "output"
 """What a problem with the capture of output is reported as."""
 
@@ -82,9 +83,8 @@ def record(
         Inside the block, functions of `torch.utils.data`, `torch.autograd` and `torch.optim` are hooked. No random
         number is drawn and no result changes.
     """
-    return Recording(
-        folder, level=level, num_batches=num_batches, statistics=statistics, artifacts=artifacts, force=force
-    )
+    options = RecordingOptions(level=level, num_batches=num_batches, statistics=statistics)
+    return Recording(folder, options, artifacts=artifacts, force=force)
 
 
 class Recording:
@@ -101,37 +101,33 @@ class Recording:
     place: Path
     frames: FrameBuilder
 
-    def __init__(  # noqa: PLR0913  # the options of a recording
+    def __init__(
         self,
         folder: str | os.PathLike[str],
+        options: RecordingOptions = DEFAULTS,
         *,
-        level: Level = "steps",
-        num_batches: int | None = None,
-        num_steps: int | None = None,
-        statistics: bool = False,
         artifacts: Sequence[str] = (),
         force: bool = False,
-        command: Sequence[str] = (),
-        probes: Probes | None = None,
         captures_output: bool = False,
         origin: Origin | None = None,
     ) -> None:
-        """Prepare a recording; nothing is created before `open`."""
-        if level not in LEVELS:
-            raise UsageError(f"level {level!r} is unknown", f"choose one of {', '.join(LEVELS)}")
-        if num_batches is not None and num_batches < 1:
-            raise UsageError(f"num_batches is {num_batches}", "give a number of 1 or more, or leave it out for all")
+        """Prepare a recording; nothing is created before `open`.
+
+        Raises:
+            UsageError: If an option cannot be carried out.
+        """
+        if options.level not in LEVELS:
+            raise UsageError(f"level {options.level!r} is unknown", f"choose one of {', '.join(LEVELS)}")
+        if options.num_batches is not None and options.num_batches < 1:
+            raise UsageError(
+                f"num_batches is {options.num_batches}", "give a number of 1 or more, or leave it out for all"
+            )
         self.folder = Path(folder)
         self.context: Context | None = None
-        self._num_batches = num_batches
-        self._num_steps = num_steps
-        self._level: Level = level
-        self._statistics = statistics
+        self._options = options
         self._artifacts = Artifacts(artifacts)
         self._force = force
-        self._command = tuple(command)
-        self._captures_output = captures_output and level != "batches"
-        self._probes = probes or Probes()
+        self._captures_output = captures_output and options.level != "batches"
         self._origin = origin
         self._patches = Patches()
         self._problems = Problems(lambda: self.frames.step)
@@ -149,17 +145,18 @@ class Recording:
         Raises:
             RecordingError: If the folder cannot be used.
         """
+        options = self._options
         header = RunHeader(
             run_id=uuid.uuid4().hex,
             status="running",
-            level=self._level,
-            command=self._command,
-            num_batches=self._num_batches,
-            num_steps=self._num_steps,
-            statistics=self._statistics,
+            level=options.level,
+            command=options.command,
+            num_batches=options.num_batches,
+            num_steps=options.num_steps,
+            statistics=options.statistics,
             created=datetime.datetime.now().astimezone().isoformat(),
             environment=(
-                collect_environment(self._command) if self._origin is None else {"process": {"pid": os.getpid()}}
+                collect_environment(options.command) if self._origin is None else {"process": {"pid": os.getpid()}}
             ),
             num_ranks=world_size() if self._origin is None else 1,
             origin=self._origin,
@@ -193,18 +190,10 @@ class Recording:
             self.taps.written.on_move = self._outputs.note_move
 
     @property
-    def options(self) -> Options:
+    def options(self) -> RecordingOptions:
         """How the processes are recorded that this one starts."""
-        return Options(
-            folder=str(self.place),
-            level=self._level,
-            num_batches=self._num_batches,
-            num_steps=self._num_steps,
-            statistics=self._statistics,
-            command=self._command,
-            probes=self._probes,
-            places=None if self._outputs is None else self._outputs.places,
-        )
+        places = None if self._outputs is None else self._outputs.places
+        return replace(self._options, folder=str(self.place), places=places)
 
     @property
     def printed(self) -> PrintedLines | None:
@@ -237,9 +226,9 @@ class Recording:
 
         context = self.context = make_context(
             folder=writer.folder,
-            levels=frozenset(LEVELS[: LEVELS.index(self._level) + 1]),
-            num_batches=self._num_batches,
-            statistics=self._statistics,
+            levels=frozenset(LEVELS[: LEVELS.index(self._options.level) + 1]),
+            num_batches=self._options.num_batches,
+            statistics=self._options.statistics,
             frames=self.frames,
             patches=self._patches,
             problems=self._problems,
@@ -249,7 +238,7 @@ class Recording:
             context.on_step.append(self.taps.begin_step)
         install_hooks(context)
         self._artifacts.prepare()
-        install_probes(context, self._probes, writer.header.run_id, writer.rank)
+        install_probes(context, self._options.probes, writer.header.run_id, writer.rank)
         context.on_step.append(self._write_findings)
         context.on_step.append(self._stop_after_last)
         context.is_active = True
@@ -384,7 +373,7 @@ class Recording:
     @property
     def _has_all_steps(self) -> bool:
         """Whether the training is ended after the steps that were asked for: what is not waited for is cut off."""
-        return self._num_steps is not None and self.frames.step >= self._num_steps
+        return self._options.num_steps is not None and self.frames.step >= self._options.num_steps
 
     def deactivate_after_fork(self) -> None:
         """Record nothing in a forked child: a worker's batches are seen where the training loop receives them."""
@@ -401,7 +390,7 @@ class Recording:
         else:
             problem = str(cannot_write(self.folder, error))
         self.add_problem(problem)
-        if not self._command:  # `reproof run` says it when the script has ended
+        if not self._options.command:  # `reproof run` says it when the script has ended
             with contextlib.suppress(RuntimeWarning):  # raised where the script makes warnings errors
                 warnings.warn(f"reproof: {problem}; the training goes on", RuntimeWarning, stacklevel=2)
 

@@ -4,6 +4,7 @@ Everything that is told about a comparison is put into plain records first; the 
 in which they are used:
 
     records      the rows: frozen records of plain values
+    reruns       those of a reproduced bundle, and of a resumed training
     rows         a comparison, its two traces and its experiments -> all rows
     verdicts     the verdict as one sentence, and what it means
     kinds        the kinds of causes in words

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from reproof.report.records import BatchRow
 from reproof.schema import Event
 from reproof.schema.telling import plural
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from reproof.schema import Difference, Numbers
     from reproof.trace.rank import RankTrace
 
 MAX_SAMPLES: Final = 512
+
+
+class Found(NamedTuple):
+    """A part of a batch, and the numbers kept with it, by their kind."""
+
+    digest: bytes
+    numbers: Mapping[str, Numbers]
 
 
 def describe_batch(a: RankTrace, b: RankTrace, first: Difference, *, is_plain: bool = False) -> BatchRow | None:
@@ -30,8 +37,9 @@ def describe_batch(a: RankTrace, b: RankTrace, first: Difference, *, is_plain: b
         return None
     name = Event(first.stage, first.name).plain_name if is_plain else first.name
     loader = name.removesuffix(" indices").split("[")[0]
-    orders = [_read(trace, first.step, f"{loader} indices", "exact") for trace in (a, b)]
-    samples = [_read(trace, first.step, name, "samples") for trace in (a, b)]
+    place = _find_parting(*(list(_find(trace, first.step, name)) for trace in (a, b)), from_end=is_plain)
+    orders = [_read(trace, first.step, f"{loader} indices", "exact", place) for trace in (a, b)]
+    samples = [_read(trace, first.step, name, "samples", place) for trace in (a, b)]
     if orders[0] is None or orders[1] is None:
         if samples[0] is None or samples[1] is None:
             return None
@@ -51,24 +59,33 @@ def describe_batch(a: RankTrace, b: RankTrace, first: Difference, *, is_plain: b
     )
 
 
-def _read(trace: RankTrace, step: int, name: str, kind: str) -> Sequence[int | float | str] | None:
-    for numbers in _find(trace, step, name, kind):
-        return numbers.values
-    return None
+def _find_parting(a: Sequence[Found], b: Sequence[Found], *, from_end: bool) -> int:
+    """Return which of the batches of a step parts: its place, from the end for a run that passes over some."""
+    shared = min(len(a), len(b))
+    places = range(-shared, 0) if from_end else range(shared)
+    return next((place for place in places if a[place].digest != b[place].digest), -1 if from_end else 0)
 
 
-def _find(trace: RankTrace, step: int, name: str, kind: str) -> Iterator[Numbers]:
+def _read(trace: RankTrace, step: int, name: str, kind: str, place: int) -> Sequence[int | float | str] | None:
+    found = list(_find(trace, step, name))
+    numbers = found[place].numbers.get(kind) if -len(found) <= place < len(found) else None
+    return None if numbers is None else numbers.values
+
+
+def _find(trace: RankTrace, step: int, name: str) -> Iterator[Found]:
     for index in trace.find_step(step):
-        kept = trace.numbers(index)
-        for position, event in enumerate(trace.frame(index).layout.events):
-            if event.name == name and (position, kind) in kept:
-                yield kept[position, kind]
+        kept, frame = trace.numbers(index), trace.frame(index)
+        for position, event in enumerate(frame.layout.events):
+            if event.name == name:
+                numbers = {kind: value for (at, kind), value in kept.items() if at == position}
+                yield Found(frame.digest(position), numbers)
 
 
 def _tell(a: list[str], b: list[str], changed: tuple[int, ...], *, has_indices: bool) -> str:
     numbers = "Numbers are indices into the data set." if has_indices else "Numbers are places in the batch."
     if a == b:
-        what = f"{len(changed)} of {len(a)} have other content" if changed else "their content differs"
+        verb = "has" if len(changed) == 1 else "have"
+        what = f"{len(changed)} of {len(a)} {verb} other content" if changed else "their content differs"
         return f"The same samples in the same order; {what}. {numbers}"
     moved = sum(x != y for x, y in zip(a, b, strict=False))
     if sorted(a) == sorted(b):

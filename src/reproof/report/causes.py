@@ -53,7 +53,11 @@ def _describe(
         fix_text=cause.fix,
         link=cause.link,
         excerpt=excerpt,
-        proof=tuple(
-            sorted((by_number[n] for n in cause.experiments if n in by_number), key=lambda row: not row.agreed)
-        ),
+        proof=tuple(_order_proof([by_number[n] for n in sorted(cause.experiments) if n in by_number])),
     )
+
+
+def _order_proof(rows: list[ExperimentRow]) -> list[ExperimentRow]:
+    """Return first what equals the baseline; experiments that refer to each other stay in their order."""
+    is_chain = any("experiment " in f"{row.purpose} {row.result}" for row in rows)
+    return rows if is_chain else sorted(rows, key=lambda row: not row.agreed)

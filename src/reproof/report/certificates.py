@@ -6,7 +6,8 @@ import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
-from reproof.report.records import CertificateRow, MetricRow, Report, Span, SpreadRow, VerdictRow
+from reproof.report.records import Report, Span, VerdictRow
+from reproof.report.reruns import CertificateRow, MetricRow, SpreadRow
 from reproof.report.rows import make_empty
 from reproof.report.verdicts import GLYPHS
 from reproof.schema.telling import as_sentence

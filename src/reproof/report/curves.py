@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from reproof.closeness import ulp_distance
 from reproof.report.records import CurveRow
+from reproof.schema.telling import tell_size
 from reproof.trace.views.columns import Column, read_columns
 
 if TYPE_CHECKING:
@@ -80,10 +81,20 @@ def _match(a: Column, b: Column) -> tuple[Sequence[int], Sequence[float], Sequen
     length = min(len(a.steps), len(b.steps))
     if a.steps[:length] == b.steps[:length]:
         return a.steps[:length], a.values[:length], b.values[:length]
-    later = dict(zip(b.steps, b.values, strict=True))
-    shared = [(step, value, later[step]) for step, value in zip(a.steps, a.values, strict=True) if step in later]
+    earlier, later = _number(a), _number(b)
+    shared = [(step, value, later[step, place]) for (step, place), value in earlier.items() if (step, place) in later]
     steps, values_a, values_b = zip(*shared, strict=True) if shared else ((), (), ())
     return steps, values_a, values_b
+
+
+def _number(column: Column) -> dict[tuple[int, int], float]:
+    """Return numbers by step and place within it: where gradients are accumulated a step has several losses."""
+    found: dict[tuple[int, int], float] = {}
+    before, place = -1, 0
+    for step, value in zip(column.steps, column.values, strict=True):
+        before, place = step, place + 1 if step == before else 0
+        found[step, place] = value
+    return found
 
 
 def _choose(a: Sequence[float], b: Sequence[float], equal: list[bool], *, is_finite: bool) -> set[int]:
@@ -135,12 +146,13 @@ def _tell(stage: Stage, steps: Sequence[int], gaps: list[float], equal: list[boo
     """Say where the numbers differ first and most."""
     count = len(equal) - sum(equal)
     what = f"The {stage}"
+    nouns = "steps" if len(set(steps)) == len(steps) else "values"
     if not count:
-        return f"{what} is equal in all {len(equal):,} places."
+        return f"{what} is equal in all {len(equal):,} {nouns}."
     first, most = equal.index(False), gaps.index(max(gaps))
     told = f"{what} differs first in step {steps[first]:,}"
     if gaps[first] > 0:
-        told += f", by {gaps[first]:.2g}"
+        told += f", by {tell_size(gaps[first])}"
     if gaps[most] > 0 and most != first:
-        told += f", and most in step {steps[most]:,}, by {gaps[most]:.2g}"
-    return f"{told}. It differs in {count:,} of {len(equal):,} places."
+        told += f", and most in step {steps[most]:,}, by {tell_size(gaps[most])}"
+    return f"{told}. It differs in {count:,} of {len(equal):,} {nouns}."

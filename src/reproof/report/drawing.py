@@ -9,7 +9,8 @@ from reproof.report.records import NUM_BINS
 if TYPE_CHECKING:
     from markupsafe import Markup
 
-    from reproof.report.records import BatchRow, SourceRow, SpreadRow
+    from reproof.report.records import BatchRow, SourceRow
+    from reproof.report.reruns import SpreadRow
 
 MAX_DRAWN: Final = 48
 CELL: Final = 34

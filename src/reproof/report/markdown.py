@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
+from reproof.report.records import HASH_SEED
 from reproof.schema.telling import as_sentence, printable
 
 if TYPE_CHECKING:
@@ -100,7 +101,7 @@ def _render_cause(cause: CauseRow) -> Iterator[str]:
 
 def _render_coverage(report: Report) -> Iterator[str]:
     coverage = report.coverage
-    told = f"{coverage.num_events:,} events, {coverage.num_tensors:,} tensors, {coverage.num_steps:,} steps compared"
+    told = f"{coverage.amount} compared"
     yield from ("", f"<details><summary>{told}</summary>", "", "| stage | compared | differ |", "|---|--:|--:|")
     yield from (f"| {row.stage} | {row.compared:,} | {row.differing:,} |" for row in coverage.stages)
     yield from [""] * bool(coverage.skipped or coverage.structure)
@@ -112,9 +113,8 @@ def _render_coverage(report: Report) -> Iterator[str]:
 
 
 def _render_conditions(report: Report) -> Iterator[str]:
-    differing = [row for row in report.conditions if row.differs]
-    if all(cause.kind != "hash-order" for cause in report.causes):  # it is drawn anew for each run, on purpose
-        differing = [row for row in differing if row.name != "python.hash_seed"]
+    meant = HASH_SEED if report.has_free_seed else None
+    differing = [row for row in report.conditions if row.differs and row.name != meant]
     if not differing:
         return
     yield from ("", "| condition that differs | baseline | candidate |", "|---|---|---|")

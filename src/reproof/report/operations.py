@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from reproof.errors import TraceError
 from reproof.report.records import UlpRow
-from reproof.schema.telling import plural
+from reproof.schema.telling import tell_distance
 from reproof.trace import open_trace
 from reproof.trace.probes import read_repetitions
 
@@ -40,10 +40,8 @@ def describe_distances(op: OpDifference | UnstableOp | None) -> UlpRow | None:
     """Return how far the results of an operation lie apart; None if no floats that differ were kept."""
     if op is None or not any(op.ulps):
         return None
-    told = f"{op.name}: {op.num_differing or 0:,} of {plural(op.num_elements, 'element')} differ"
-    if op.max_abs is not None and op.max_ulp is not None:
-        told += f", by {op.max_abs:.2g} ({op.max_ulp:,} ulp) at most"
-    return UlpRow(told=f"{told}.", bars=tuple(_merge(op.ulps)))
+    told = tell_distance(op.num_differing or 0, op.num_elements, op.max_abs, op.max_ulp)
+    return UlpRow(told=f"{op.name} differs {told}.", bars=tuple(_merge(op.ulps)))
 
 
 def _read_unstable(experiment: Experiment, first: Difference) -> tuple[UnstableOp, ...]:

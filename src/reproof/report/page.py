@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import re
 from dataclasses import asdict
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Final
@@ -29,6 +30,7 @@ ASSETS: Final = files("reproof.report") / "assets"
 MAX_SHOWN: Final = 4000
 """Characters of a single text in the page."""
 
+DIGEST: Final = re.compile("[0-9a-f]{32}")
 SCRIPT_ENDS: Final = {ord(c): f"\\u{ord(c):04x}" for c in "<>&\u2028\u2029"}
 
 
@@ -52,6 +54,7 @@ def render_page(report: Report) -> str:
         timeline=draw_timeline,
         tree=order_as_tree,
     )
+    environment.tests["digest"] = DIGEST.fullmatch
     style = read_asset("uPlot.min.css") + read_asset("page.css")
     scripts = [read_asset("uPlot.iife.min.js"), read_asset("page.js")]
     return environment.from_string(read_asset("page.html")).render(
@@ -65,6 +68,7 @@ def render_page(report: Report) -> str:
         has_runs=report.runs != ("", ""),
         num_steps=max([one.num_steps for one in report.maps if one.is_main] + [report.coverage.num_steps]),
         num_differing=sum(row.differs for row in report.conditions),
+        alone=[(row.name, row.baseline, row.candidate) for row in report.conditions if not row.is_known],
     )
 
 

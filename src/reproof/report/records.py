@@ -8,7 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
+from reproof.schema.telling import plural
+
 if TYPE_CHECKING:
+    from reproof.report.reruns import CertificateRow, ResumeRow
     from reproof.schema import Fix, Stage, StageCount, Verdict
 
 Style = Literal["", "strong", "code", "changed"]
@@ -119,6 +122,7 @@ class FirstRow:
         became: What became of it, a sentence each.
         rng: States of the random number generators, a sentence each.
         op: The operation at which the runs part, in words; may be empty.
+        op_tensors: What it reads and makes, a line each.
         ulps: How far apart its results lie, where they were kept.
         excerpt: The code around its line, where one is known.
     """
@@ -137,6 +141,7 @@ class FirstRow:
     became: tuple[str, ...] = ()
     rng: tuple[str, ...] = ()
     op: str = ""
+    op_tensors: tuple[str, ...] = ()
     ulps: UlpRow | None = None
     excerpt: Excerpt | None = None
 
@@ -350,14 +355,24 @@ class OutputRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConditionRow:
-    """A circumstance of both runs."""
+    """A circumstance of both runs.
+
+    Attributes:
+        name: What it is.
+        baseline: Its value in the baseline; ``unknown`` if that does not tell it.
+        candidate: The same of the candidate.
+        differs: Whether both are known and differ.
+        is_known: Whether both are.
+    """
 
     name: str
     baseline: str
     candidate: str
     differs: bool
+    is_known: bool = True
 
 
+HASH_SEED: Final = "python.hash_seed"
 NUM_BINS: Final = 96
 """Pieces of a run in which what it read from outside is counted."""
 
@@ -403,106 +418,11 @@ class CoverageRow:
     limits: tuple[str, ...]
     beside: tuple[str, ...] = ()
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SpreadRow:
-    """Where the values of one metric lie, all of them finite.
-
-    Attributes:
-        original: In the bundle.
-        reproduced: In the run with the same seed.
-        margin: Largest shift that does not matter; None if there is none.
-        replicates: In the bundle's runs with fresh seeds.
-    """
-
-    original: float
-    reproduced: float
-    margin: float | None
-    replicates: tuple[float, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MetricRow:
-    """One metric of a bundle, as kept and as it came again.
-
-    Attributes:
-        target: Name of the target.
-        metric: Name of the metric.
-        original: Its value in the bundle.
-        reproduced: Its value in the run with the same seed.
-        finding: What was found of it, in one word.
-        spread: Both among the replicates; None where one of them is not finite, or nothing tells what is large.
-    """
-
-    target: str
-    metric: str
-    original: str
-    reproduced: str
-    finding: str
-    spread: SpreadRow | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CertificateRow:
-    """What a reproduction of a bundle has found.
-
-    Attributes:
-        name: Which bundle.
-        path: Where the certificate is; empty if none was written.
-        reasons: Why the verdict, one line each.
-        gates: What had to be the same: name, state, detail.
-        metrics: One row per target and metric.
-        surroundings: Circumstances that differ: name, in the bundle, here, how grave.
-        num_same: How many are the same.
-        kept: What an imported folder has kept: name, state, detail.
-        never_kept: What it has not, as found in the run.
-        restored: What was found, by experiment, to restore the bits.
-    """
-
-    name: str
-    path: str
-    reasons: tuple[str, ...]
-    gates: tuple[tuple[str, str, str], ...]
-    metrics: tuple[MetricRow, ...]
-    surroundings: tuple[tuple[str, str, str, str], ...]
-    num_same: int
-    kept: tuple[tuple[str, str, str], ...]
-    never_kept: tuple[str, ...]
-    restored: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MissingRow:
-    """A piece of state that a resumed training lacks.
-
-    Attributes:
-        piece: Its kind.
-        words: The kind in words.
-        why: How that is known.
-        fix: What to write.
-    """
-
-    piece: str
-    words: str
-    why: str
-    fix: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ResumeRow:
-    """How a training was interrupted and resumed.
-
-    Attributes:
-        interrupted_at: Steps that the first part took; None if it never ran.
-        continues_at: Step of the uninterrupted run at which the resumed one goes on; None if that is not known.
-        num_restored: Parameters and buffers that were as before that step.
-        missing: What the resumed run lacks.
-    """
-
-    interrupted_at: int | None
-    continues_at: int | None
-    num_restored: int
-    missing: tuple[MissingRow, ...]
+    @property
+    def amount(self) -> str:
+        """How much was compared, in words."""
+        counts = {"event": self.num_events, "tensor": self.num_tensors, "step": self.num_steps}
+        return ", ".join(plural(count, noun) for noun, count in counts.items())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -515,6 +435,7 @@ class Report:
         certificate: Of a reproduced bundle.
         resume: Of an interrupted and resumed training.
         sides: What the two runs are called.
+        seconds: How long both took together, until the last that was recorded.
     """
 
     command: str
@@ -538,3 +459,10 @@ class Report:
     certificate: CertificateRow | None = None
     resume: ResumeRow | None = None
     sides: tuple[str, str] = ("baseline", "candidate")
+    seconds: float = 0.0
+
+    @property
+    def has_free_seed(self) -> bool:
+        """Whether the hash seeds differ as they do on purpose: drawn anew for each run, and not to blame."""
+        names = {row.name for row in self.conditions if row.differs}
+        return HASH_SEED in names and all(cause.kind != "hash-order" for cause in self.causes)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from array import array
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from reproof.report.records import MissingRow, ResumeRow, Span, VerdictRow
+from reproof.report.records import Span, VerdictRow
+from reproof.report.reruns import MissingRow, ResumeRow
 from reproof.report.verdicts import GLYPHS, say_verdict
 from reproof.schema.telling import as_sentence, plural
 from reproof.trace.rank import RankTrace
@@ -37,15 +39,32 @@ PIECES: Final = {
 """Pieces of state in words."""
 
 
-class ShiftedRank(RankTrace):
-    """What a run recorded, by the steps of another that began earlier; batches have the names of any loader."""
+class Shift(NamedTuple):
+    """How a run stands to another that began earlier: what it prints and reads is of another part of the training.
 
-    def __init__(self, trace: RankTrace, start: int = 0) -> None:
-        """Read the same files; `start` is the step of the other run that is this one's first."""
+    Attributes:
+        start: Step of the other run that is this one's first.
+        models: What its models are called there, where that is another name.
+    """
+
+    start: int = 0
+    models: Mapping[str, str] = MappingProxyType({})
+
+
+NO_SHIFT: Final = Shift()
+
+
+class ShiftedRank(RankTrace):
+    """What a run recorded, by the steps and models of another; batches have the names of any loader."""
+
+    def __init__(self, trace: RankTrace, shift: Shift = NO_SHIFT) -> None:
+        """Read the same files."""
         super().__init__(trace.folder, trace.rank)
-        self._start = start
+        self._start = shift.start
         self.layouts = [
-            layout._replace(events=tuple(event._replace(name=event.plain_name) for event in layout.events))
+            layout._replace(
+                events=tuple(event._replace(name=event.plain_name).with_model(shift.models) for event in layout.events)
+            )
             for layout in self.layouts
         ]
 

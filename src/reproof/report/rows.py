@@ -14,18 +14,19 @@ from reproof.report.experiments import Experiment, describe_experiments
 from reproof.report.operations import describe_distances, find_distances
 from reproof.report.output import describe_output
 from reproof.report.records import CoverageRow, CurveRow, FirstRow, Report, StepRow, VerdictRow
-from reproof.report.resumes import ShiftedRank
+from reproof.report.resumes import NO_SHIFT, Shift, ShiftedRank
 from reproof.report.samples import pair_samples, read_pictures
 from reproof.report.sources import read_excerpt
 from reproof.report.steps import count_stages, describe_maps, name_process, read_kept_steps
 from reproof.report.surroundings import describe_conditions, describe_sources
 from reproof.report.verdicts import describe_verdict
 from reproof.schema import relative_to_here
+from reproof.schema.telling import tell_size
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
-    from reproof.report.records import Excerpt
+    from reproof.report.records import CauseRow, Excerpt
     from reproof.report.steps import Place
     from reproof.schema import Comparison, Difference, OpDifference, RngGap
     from reproof.trace import Trace
@@ -41,7 +42,7 @@ def build_report(
     notes: Sequence[str] = (),
     was_explained: bool = False,
     folder: Path | None = None,
-    start: int = 0,
+    shift: Shift = NO_SHIFT,
 ) -> Report:
     """Return the rows of a report.
 
@@ -53,60 +54,64 @@ def build_report(
         notes: What else the search has to tell.
         was_explained: Whether causes were searched for.
         folder: Working folder of the runs, where their source is read; None for the current one.
-        start: Step of the baseline with which the candidate begins: not 0 if it was resumed there. What such a run
-            printed and read from outside is that of another part of the training, and has no rows.
+        shift: How the candidate stands to the baseline. Of a resumed one, output and sources have no rows.
 
     Raises:
         TraceError: If a frame that is shown is damaged.
     """
-    where = folder or Path.cwd()
+    where, folders = folder or Path.cwd(), (baseline.folder, candidate.folder)
     digests = _digests_of(baseline)
-    proving = {number for cause in comparison.causes for number in cause.experiments}
-    tried = describe_experiments(experiments, proving)
-    main, pair = _choose_process(comparison, baseline, candidate)
-    if pair is not None and start:
-        pair = ShiftedRank(pair[0]), ShiftedRank(pair[1], start)
+    main, pair = _choose_process(comparison, baseline, candidate, shift)
     maps = describe_maps(comparison, main)
-    columns = next((one.num_columns for one in maps if one.is_main), 0)
-    steps = () if pair is None else read_kept_steps(*pair, comparison, columns, start)
+    num_columns = max((one.num_columns for one in maps), default=0)
+    steps = () if pair is None else read_kept_steps(*pair, comparison, maps, shift.start)
     curves = () if pair is None else read_curves(*pair)
     conditions, num_packages = describe_conditions(comparison.conditions, baseline, candidate)
-    first = comparison.first
-    batch = None if first is None or pair is None else describe_batch(*pair, first, is_plain=start > 0)
-    pictures = None if first is None else read_pictures(experiments, first)
+    command, first = shlex.join(baseline.header.command), comparison.first
+    batch = None if first is None or pair is None else describe_batch(*pair, first, is_plain=shift.start > 0)
+    tried = describe_experiments(experiments, {number for cause in comparison.causes for number in cause.experiments})
+    causes = describe_causes(comparison.causes, tried, where, digests)
+    code = _read_line(first, where, digests)
     return Report(
-        command=shlex.join(baseline.header.command),
+        command=command,
         created=baseline.header.created,
         runs=comparison.runs,
-        verdict=describe_verdict(comparison, was_explained=was_explained, command=shlex.join(baseline.header.command)),
-        first=None
-        if first is None
-        else describe_first(comparison, first, steps, curves, _read_line(first, where, digests)),
-        causes=tuple(
-            replace(row, ulps=None if first is None else find_distances(cause, experiments, first))
-            for cause, row in zip(
-                comparison.causes, describe_causes(comparison.causes, tried, where, digests), strict=True
-            )
-        ),
+        verdict=describe_verdict(comparison, was_explained=was_explained, command=command),
+        first=None if first is None else describe_first(comparison, first, steps, curves, code),
+        causes=tuple(_measure_causes(comparison, causes, experiments)),
         notes=tuple(notes),
         experiments=tried,
         maps=maps,
         steps=steps,
         curves=curves,
         batch=batch,
-        samples=() if pictures is None else tuple(pair_samples(pictures, batch)),
-        output=None if start else describe_output((baseline.folder, candidate.folder), comparison.output),
+        samples=() if first is None else tuple(pair_samples(read_pictures(experiments, first, folders), batch)),
+        output=None if shift.start else describe_output(folders, comparison.output),
         conditions=conditions,
         num_packages=num_packages,
-        sources=()
-        if start
-        else describe_sources(baseline.folder, candidate.folder, max((one.num_columns for one in maps), default=0)),
+        sources=() if shift.start else describe_sources(*folders, num_columns),
         coverage=describe_coverage(comparison),
+        seconds=sum(map(_measure_time, (baseline, candidate))),
     )
 
 
+def _measure_time(trace: Trace) -> float:
+    """Return how long a run took until the last that it recorded, in seconds."""
+    ranks = [rank for one in (trace, *trace.children.values()) for rank in one.ranks.values() if len(rank)]
+    return max((rank.record(len(rank) - 1).elapsed_ms for rank in ranks), default=0) / 1000
+
+
+def _measure_causes(
+    comparison: Comparison, rows: Iterable[CauseRow], experiments: Sequence[Experiment]
+) -> Iterator[CauseRow]:
+    """Yield the causes with how far apart the results of their operations lie."""
+    first = comparison.first
+    for cause, row in zip(comparison.causes, rows, strict=True):
+        yield row if first is None else replace(row, ulps=find_distances(cause, experiments, first))
+
+
 def _choose_process(
-    comparison: Comparison, baseline: Trace, candidate: Trace
+    comparison: Comparison, baseline: Trace, candidate: Trace, shift: Shift
 ) -> tuple[Place | None, tuple[RankTrace, RankTrace] | None]:
     """Return the process that parted first, in both runs; else the first that both have and that trained."""
     first, label = comparison.first, None
@@ -120,7 +125,8 @@ def _choose_process(
     rank = min(set(a.ranks) & set(b.ranks), default=None) if first is None else first.rank
     if rank is None or rank not in a.ranks or rank not in b.ranks:
         return None, None
-    return (label, rank), (a.ranks[rank], b.ranks[rank])
+    pair = a.ranks[rank], b.ranks[rank]
+    return (label, rank), (ShiftedRank(pair[0]), ShiftedRank(pair[1], shift)) if shift.start else pair
 
 
 def _digests_of(trace: Trace) -> dict[str, str]:
@@ -131,9 +137,9 @@ def _digests_of(trace: Trace) -> dict[str, str]:
     return {str(Path(str(code["script"])).resolve()): str(code["script_sha256"])}
 
 
-def _read_line(first: Difference, folder: Path, digests: dict[str, str]) -> Excerpt | None:
+def _read_line(first: Difference | None, folder: Path, digests: dict[str, str]) -> Excerpt | None:
     """Return the code around the operation at which the runs part."""
-    op = first.op
+    op = None if first is None else first.op
     return None if op is None or not op.file else read_excerpt(folder, relative_to_here(op.file), op.line, digests)
 
 
@@ -165,6 +171,7 @@ def describe_first(
         became=tuple(_say_what_became(comparison, curves)),
         rng=tuple(_say_rng(comparison.rng)),
         op="" if first.op is None else _say_op(first.op),
+        op_tensors=() if first.op is None else first.op.tensors,
         ulps=describe_distances(first.op),
         excerpt=excerpt,
     )
@@ -173,9 +180,9 @@ def describe_first(
 def _say_what_became(comparison: Comparison, curves: Sequence[CurveRow]) -> Iterator[str]:
     gaps = comparison.losses
     if gaps:
-        yield f"The loss is {gaps[0].size:.2g} apart in step {gaps[0].step:,}"
+        yield f"The loss is {tell_size(gaps[0].size)} apart in step {gaps[0].step:,}"
         if len(gaps) > 1:
-            yield f"and {gaps[-1].size:.2g} in step {gaps[-1].step:,}, the last."
+            yield f"and {tell_size(gaps[-1].size)} in step {gaps[-1].step:,}, the last."
     elif any(row.stage == "loss" and not row.num_differing for row in curves):
         yield "The loss does not differ in any step."
 

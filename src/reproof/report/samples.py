@@ -34,9 +34,15 @@ WIDTH: Final = 160
 HEIGHT: Final = 64
 
 
-def read_pictures(experiments: Iterable[Experiment], first: Difference) -> tuple[KeptSamples, KeptSamples] | None:
-    """Return the samples of both runs; None unless an experiment that equals its run has kept them of each."""
-    found = {
+def read_pictures(
+    experiments: Iterable[Experiment], first: Difference, runs: Iterable[Path] = ()
+) -> tuple[KeptSamples, KeptSamples] | None:
+    """Return the samples of both runs.
+
+    None unless they or, of each, an experiment that equals it have kept them of the step in which they part.
+    """
+    own = [kept for run in runs if (kept := _read(run, first)) is not None and kept.step == first.step]
+    found = dict(zip((True, False), own, strict=False)) | {
         experiment.reference == BASELINE: kept
         for experiment in experiments
         if has_agreed(experiment) and (kept := _read(experiment.trace, first)) is not None
@@ -55,8 +61,10 @@ def _read(trace: Path, first: Difference) -> KeptSamples | None:
         return None
 
 
-def pair_samples(pictures: tuple[KeptSamples, KeptSamples], batch: BatchRow | None) -> Iterator[SampleRow]:
-    """Yield the first samples that differ, place by place."""
+def pair_samples(pictures: tuple[KeptSamples, KeptSamples] | None, batch: BatchRow | None) -> Iterator[SampleRow]:
+    """Yield the first samples that differ, place by place; none if they were not kept."""
+    if pictures is None:
+        return
     a, b = pictures
     size = a.height * a.width
     names = [] if batch is None else [batch.baseline, batch.candidate]

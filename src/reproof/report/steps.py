@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import re
 import zlib
+from collections import Counter
 from typing import TYPE_CHECKING, Final
 
 from reproof.report.records import EventRow, MapRow, StageRow, StepRow
@@ -11,7 +13,7 @@ from reproof.schema import DIFFERENT, EQUAL, NOT_COMPARED, STAGES
 from reproof.trace.views.steps import read_step
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from reproof.schema import Comparison, Stage
     from reproof.trace.rank import RankTrace
@@ -25,16 +27,20 @@ AFTER: Final = 7
 MAX_NAME: Final = 200
 
 
+RANKED: Final = re.compile(r"(process \S+) \((rank \d+)(.*)\)")
+"""A process that trains with others."""
+
 Place = tuple[str | None, int]
 """Label of a process that another has started, else None, and rank."""
 
 
 def name_process(comparison: Comparison, place: Place) -> str:
-    """Return what a process is called; empty for the first."""
+    """Return what a process is called, by its rank if it has one; empty for the first."""
     label, rank = place
     if label is None:
         return f"rank {rank}" if rank else ""
-    return next((told for told in comparison.processes if told.split()[1] == label), f"process {label}")
+    told = next((told for told in comparison.processes if told.split()[1] == label), f"process {label}")
+    return RANKED.sub(r"\2 (\1\3)", told)
 
 
 def describe_maps(comparison: Comparison, main: Place | None) -> tuple[MapRow, ...]:
@@ -77,11 +83,12 @@ def choose_steps(num_columns: int, first: int | None, start: int = 0) -> list[in
 
 
 def read_kept_steps(
-    a: RankTrace, b: RankTrace, comparison: Comparison, num_columns: int, start: int = 0
+    a: RankTrace, b: RankTrace, comparison: Comparison, maps: Iterable[MapRow], start: int = 0
 ) -> tuple[StepRow, ...]:
     """Return the events of the steps that are kept, of one process; `start` is the step with which `b` begins."""
     first = comparison.first
     step = None if first is None else first.step
+    num_columns = next((one.num_columns for one in maps if one.is_main), 0)
     rows = (_read(a, b, number, start, has_all=number == step) for number in choose_steps(num_columns, step, start))
     return tuple(row for row in rows if row.events)
 
@@ -89,7 +96,7 @@ def read_kept_steps(
 def _read(a: RankTrace, b: RankTrace, step: int, start: int, *, has_all: bool) -> StepRow:
     records = [read_step(trace, step) if trace.find_step(step) else None for trace in (a, b)]
     before = read_step(a, step - 1, "update").events if 0 < step == start else ()
-    events = list(_pair_events(records[0], records[1], before))
+    events = list(_pair_events(records[0], records[1], before, from_end=start > 0))
     limit = MAX_EVENTS if has_all else MAX_EVENTS // 4
     if len(events) > limit:
         keys = sorted(range(len(events)), key=lambda i: -events[i].state)[:limit]
@@ -99,21 +106,33 @@ def _read(a: RankTrace, b: RankTrace, step: int, start: int, *, has_all: bool) -
     return StepRow(step=step, events=tuple(kept), num_more=len(events) - len(kept), rng=tuple(_compare_rng(*records)))
 
 
-def _pair_events(a: StepRecord | None, b: StepRecord | None, before: Sequence[StepEvent]) -> Iterator[EventRow]:
+def _pair_events(
+    a: StepRecord | None, b: StepRecord | None, before: Sequence[StepEvent], *, from_end: bool
+) -> Iterator[EventRow]:
     """Yield the events of a step in the order of the baseline, then those that only the candidate has.
 
-    The initial state of a run that begins later stands beside that which the baseline has left `before`.
+    The initial state of a run that begins later stands beside that which the baseline has left `before`. What happens
+    several times in a step is counted from its start, or `from_end`: a resumed run passes over what is done.
     """
     state = {event.event.name: event for event in before}
-    later: dict[tuple[str, str, str | None], list[StepEvent]] = {}
-    for event in () if b is None else b.events:
-        later.setdefault((event.event.stage, event.event.name, event.event.detail), []).append(event)
-    for event in () if a is None else a.events:
-        others = later.get((event.event.stage, event.event.name, event.event.detail))
-        yield _make_row(event, others.pop(0) if others else None)
-    for others in later.values():
-        for other in others:
-            yield _make_row(state.get(other.event.name) if other.event.stage == "init" else None, other)
+    ours, theirs = (_number(record, from_end=from_end) for record in (a, b))
+    for key, event in ours.items():
+        yield _make_row(event, theirs.get(key))
+    for key, event in theirs.items():
+        if key not in ours:
+            yield _make_row(state.get(event.event.name) if event.event.stage == "init" else None, event)
+
+
+def _number(record: StepRecord | None, *, from_end: bool) -> dict[tuple[str, str, str | None, int], StepEvent]:
+    """Return the events of a step in order, by stage, name, detail and how many of these come before or behind."""
+    counts: Counter[tuple[str, str, str | None]] = Counter()
+    keyed = []
+    events = () if record is None else record.events
+    for event in reversed(events) if from_end else events:
+        name = (event.event.stage, event.event.name, event.event.detail)
+        keyed.append(((*name, counts[name]), event))
+        counts[name] += 1
+    return dict(reversed(keyed) if from_end else keyed)
 
 
 def _make_row(a: StepEvent | None, b: StepEvent | None) -> EventRow:

@@ -6,6 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
 from reproof.entropy.ledger import read_ledgers
+from reproof.environment import UNKNOWN
 from reproof.environment.highlights import select_conditions
 from reproof.report.records import NUM_BINS, ConditionRow, SourceRow
 
@@ -26,13 +27,17 @@ MAX_CHARACTERS: Final = 200
 def describe_conditions(
     differing: tuple[Condition, ...], baseline: Trace, candidate: Trace
 ) -> tuple[tuple[ConditionRow, ...], int]:
-    """Return the conditions that differ, then the most relevant of those that do not; and the equal packages."""
+    """Return the conditions that differ or that one run alone tells, and the most relevant of the others.
+
+    Also how many packages are equal.
+    """
     rows = [
         ConditionRow(
             name=one.name,
             baseline=str(one.baseline)[:MAX_CHARACTERS],
             candidate=str(one.candidate)[:MAX_CHARACTERS],
-            differs=True,
+            differs=UNKNOWN not in (one.baseline, one.candidate),
+            is_known=UNKNOWN not in (one.baseline, one.candidate),
         )
         for one in differing
     ]

@@ -46,6 +46,7 @@ from reproof.schema.comparison import (
 )
 from reproof.schema.events import (
     DIGEST_BYTES,
+    MODEL,
     NO_DIGEST,
     RNG_CUDA,
     RNG_LOADER,
@@ -90,6 +91,7 @@ __all__ = [
     "EQUAL",
     "JSON_SCHEMA",
     "LEVELS",
+    "MODEL",
     "NOT_COMPARED",
     "NO_DIGEST",
     "NO_EVENT",

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
-from typing import Final, Literal, NamedTuple, get_args
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple, get_args
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 Stage = Literal["init", "batch", "forward", "loss", "gradient", "update", "metric", "final", "output"]
 STAGES: Final[tuple[Stage, ...]] = get_args(Stage)
@@ -17,6 +20,9 @@ NO_DIGEST: Final = bytes(DIGEST_BYTES)
 
 LOADER: Final = re.compile(r"loader\d+\([^)]*\)")
 """How the name of a batch begins: number of its loader in the order of creation, and size."""
+
+MODEL: Final = re.compile(r"[^\W\d]\w*(#\d+)?(?=[. ])")
+"""How the name of a tensor or of a call begins: class of the model, and its number in the order of the first calls."""
 
 
 class Event(NamedTuple):
@@ -42,6 +48,12 @@ class Event(NamedTuple):
     def plain_name(self) -> str:
         """Its name; that of a batch without the loader's number and size, which a resumed run may count otherwise."""
         return LOADER.sub("loader", self.name, count=1) if self.stage == "batch" else self.name
+
+    def with_model(self, models: Mapping[str, str]) -> Event:
+        """Return the event by the name that its model has in another run, if that is another one."""
+        match = MODEL.match(self.name) if models else None
+        name = None if match is None else models.get(match[0])
+        return self if name is None or match is None else self._replace(name=f"{name}{self.name[match.end() :]}")
 
 
 class Layout(NamedTuple):

@@ -60,6 +60,7 @@ class OpDifference:
             place apart.
         examples: The first differing elements, where values were kept.
         explanation: One sentence.
+        tensors: What it reads and makes, a line each: type, shape, and whether both runs have the same.
     """
 
     cause: OpCause
@@ -81,6 +82,7 @@ class OpDifference:
     max_ulp: int | None = None
     ulps: tuple[int, ...] = ()
     examples: tuple[OpExample, ...] = ()
+    tensors: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Return the ``op`` object of the JSON contract."""
@@ -93,6 +95,7 @@ class OpDifference:
             "shape": list(self.shape),
             **{name: getattr(self, name) for name in measures},
             "examples": [example.to_json() for example in self.examples],
+            "tensors": list(self.tensors),
         }
 
 

@@ -79,6 +79,10 @@ class TensorType(NamedTuple):
         """How many elements it has."""
         return math.prod(self.shape)
 
+    def __str__(self) -> str:
+        """Return what PyTorch's users call it: ``float32 [64, 10]``."""
+        return f"{self.dtype} {list(self.shape)}" if self.shape else f"{self.dtype} scalar"
+
 
 class OpTensor(NamedTuple):
     """An input or output of an operation.

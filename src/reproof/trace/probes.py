@@ -43,6 +43,7 @@ class KeptSamples:
         height: Rows of an image; 1 for a signal.
         width: Columns of an image, points of a signal.
         values: Their float32 numbers, one sample after the other, row by row.
+        step: Step of the batch; None in older traces, all of experiments.
     """
 
     name: str
@@ -50,6 +51,7 @@ class KeptSamples:
     height: int
     width: int
     values: array[float]
+    step: int | None = None
 
 
 class RepetitionWriter:
@@ -193,7 +195,7 @@ def write_samples(folder: Path, rank: int, kept: KeptSamples) -> None:
     values = array("f", kept.values)
     if sys.byteorder == "big":
         values.byteswap()
-    sizes = {name: getattr(kept, name) for name in ("name", "count", "height", "width")}
+    sizes = {name: getattr(kept, name) for name in ("name", "step", "count", "height", "width")}
     entry = {**sizes, "values": base64.b64encode(values.tobytes()).decode("ascii")}
     path = folder / fmt.file_name(rank, SAMPLES)
     path.touch(mode=0o600)  # they are the user's data
@@ -215,8 +217,10 @@ def read_samples(folder: Path, rank: int) -> KeptSamples | None:
         values = array("f", base64.b64decode(fields.take("values", str), validate=True))
         if sys.byteorder == "big":
             values.byteswap()
+        step = fields.number("step") if "step" in fields and not fields.is_null("step") else None
+        name = fields.take("name", str)
         if len(values) == count * height * width:
-            return KeptSamples(name=fields.take("name", str), count=count, height=height, width=width, values=values)
+            return KeptSamples(name=name, count=count, height=height, width=width, values=values, step=step)
     except (ValueError, RecursionError):
         pass
     raise damaged(path, "it does not hold samples")

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from reproof.cli import main
-from reproof.cli.formats import find_in_repository
+from reproof.cli.formats import ROOTS, find_in_repository
+from reproof.cli.page_file import compare_with_bundle
+from reproof.comparison import compare
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -97,13 +99,23 @@ def test_github_appends_to_the_summary_of_the_step(
     assert summary.read_text(encoding="utf-8").startswith("before\n### ≠ The runs part")
 
 
+def test_what_a_bundle_does_not_give_away_is_no_condition_that_differs(run: Any) -> None:
+    """Paths and hosts are taken out of its trace, and were never said not to be set."""
+    here = {"platform": {"hostname": "x"}, "variables": {"PYTHONPATH": "/home/x", "OMP_NUM_THREADS": "1"}}
+    folders = [run("a", environment={"platform": {}, "variables": {}}), run("b", environment=here)]
+    comparison = compare_with_bundle(compare(*folders), ())
+    assert [one.name for one in comparison.conditions] == ["variables.OMP_NUM_THREADS"]
+
+
+@pytest.mark.parametrize("service", ROOTS)
 def test_annotations_are_placed_from_the_root_of_the_repository(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    service: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A workflow may run in a folder below it; elsewhere nothing is known of a repository."""
     (tmp_path / "examples").mkdir()
     monkeypatch.chdir(tmp_path / "examples")
-    monkeypatch.delenv("GITHUB_WORKSPACE", raising=False)
+    for name in ROOTS:
+        monkeypatch.delenv(name, raising=False)
     assert find_in_repository().as_posix() == "."
-    monkeypatch.setenv("GITHUB_WORKSPACE", str(tmp_path))
+    monkeypatch.setenv(service, str(tmp_path))
     assert find_in_repository().as_posix() == "examples"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 import xxhash
 
-from reproof.comparison.operations import Target, explain, find_op_difference, find_source
+from reproof.comparison.operations import Target, describe, explain, find_op_difference, find_source
 from reproof.trace import op_format
 from reproof.trace.op_format import MUTATED, UNWRITTEN, VIEW, Op, OpPlace, OpTensor, TensorType
 from reproof.trace.op_reader import OpTrace
@@ -237,6 +237,34 @@ def test_operations_of_one_run_alone_are_passed_over() -> None:
     assert find(a, b) == ("computed", "e")
 
 
+def test_inputs_and_outputs_are_told() -> None:
+    """Type and shape of each, and whether they agree; of many the first."""
+    a = Told().op("cat", " ".join(f"x{i}=1" for i in range(8)), "y=1")
+    b = Told().op("cat", " ".join(f"x{i}=1" for i in range(8)), "y=2")
+    a.ops[0] = a.ops[0]._replace(
+        inputs=(a.ops[0].inputs[0]._replace(kind=TensorType("int64", ())), *a.ops[0].inputs[1:])
+    )
+    b.ops[0] = b.ops[0]._replace(
+        inputs=(b.ops[0].inputs[0]._replace(kind=TensorType("int64", (1,))), *b.ops[0].inputs[1:])
+    )
+    source = find_source(a.ops, b.ops)
+    assert source is not None
+    told = describe(source, None).tensors
+    assert told[:2] == (
+        "input 0: int64 scalar in the baseline, int64 [1] in the candidate",
+        "input 1: float32 [2], equal to the bit",
+    )
+    assert told[-2:] == ("2 more inputs, of which 0 differ", "output 0: float32 [2], differs")
+
+
+def test_an_output_without_a_digest_is_not_called_equal() -> None:
+    """Nor different."""
+    a, b = (Told().op("empty", f"x={x}", "y=1", flags=UNWRITTEN) for x in (1, 2))
+    source = find_source(a.ops, b.ops)
+    assert source is not None
+    assert describe(source, None).tensors[-1] == "output 0: float32 [2], memory that nothing has written"
+
+
 def test_kept_values_are_compared(tmp_path: Path) -> None:
     """Number of elements, distances and examples come from the values of both runs."""
     traces = []
@@ -264,5 +292,6 @@ def test_kept_values_are_compared(tmp_path: Path) -> None:
     assert (found.name, found.line, found.num_differing, found.num_elements) == ("aten::mm", 3, 1, 2)
     assert (found.max_abs, found.max_ulp) == (0.5, 1 << 21)
     assert found.explanation == "the inputs of aten::mm agree, and output 0 differs in 1 of 2 elements"
+    assert found.tensors == ("output 0: float32 [2], differs in 1 of 2 elements, by 0.5 (2,097,152 ulp) at most",)
     assert found.to_json()["examples"] == [{"index": [1], "baseline": 2.0, "candidate": 2.5}]
     assert find_op_difference(*traces, 8) is None

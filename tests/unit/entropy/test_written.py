@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,15 +14,6 @@ from reproof.entropy.written import MAX_WRITTEN, WrittenFiles
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-
-@pytest.fixture
-def interceptor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Return an interceptor with a ledger; the working folder and the trace's are beside each other."""
-    for name in ("work", "trace", "out"):
-        (tmp_path / name).mkdir()
-    monkeypatch.chdir(tmp_path / "work")
-    return SimpleNamespace(folder=tmp_path / "trace", ledger=Ledger(tmp_path / "trace", "0"))
 
 
 @pytest.fixture

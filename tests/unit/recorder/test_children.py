@@ -8,7 +8,7 @@ from dataclasses import asdict
 import pytest
 
 from reproof.recorder.children import name_pool, tell_end
-from reproof.recorder.options import Options, options_from_plain
+from reproof.recorder.options import RecordingOptions, options_from_plain
 from reproof.schema import Origin, Probes
 
 
@@ -43,7 +43,7 @@ def end_by(error: BaseException, told: tuple[str, str | None]) -> None:
 
 def test_options_are_told_as_plain_values() -> None:
     """What a process tells those that it starts is text of Python's."""
-    options = Options(
+    options = RecordingOptions(
         folder="/runs/a",
         level="modules",
         num_batches=3,

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from reproof.recorder import Recording
+from reproof.recorder.options import RecordingOptions
 from reproof.recorder.trainings import ThreadState
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def test_a_hook_learns_of_steps_and_of_the_end(tmp_path: Path) -> None:
 
 def test_each_level_includes_those_before_it(tmp_path: Path) -> None:
     """A recording at level ``modules`` records ``batches`` and ``steps`` as well, and no ``ops``."""
-    with Recording(tmp_path / "run", level="modules") as recording:
+    with Recording(tmp_path / "run", RecordingOptions(level="modules")) as recording:
         context = context_of(recording)
         assert [context.records(level) for level in ("batches", "steps", "modules", "ops")] == [True, True, True, False]
 

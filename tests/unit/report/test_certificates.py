@@ -57,6 +57,19 @@ def test_values_are_drawn_among_the_replicates_that_are_numbers(found: dict[str,
     assert [row.spread is None for row in alone.metrics] == [False, True, True]  # the first has a margin
 
 
+def test_what_one_side_alone_tells_does_not_differ(found: dict[str, Any]) -> None:
+    """A bundle gives away no paths and no host: they are listed apart."""
+    private = {"name": "platform.node", "original": "unknown", "here": "host", "grade": "unknown"}
+    found["environment"]["differing"].append(private)
+    report = add_certificate(None, found, METRICS, "")
+    assert report.certificate is not None
+    assert report.certificate.differing == (("threads", "1", "2", "bits"),)
+    assert report.certificate.one_sided == (("platform.node", "unknown", "host"),)
+    page = render_page(report)
+    assert "12 circumstances are the same, 1 differs." in page
+    assert "1 known on one side alone" in page
+
+
 def test_the_page_shows_it_without_two_runs(found: dict[str, Any]) -> None:
     """As of an imported folder, or where nothing ran."""
     page = render_page(add_certificate(None, found, METRICS, "out/certificate.json"))

@@ -5,7 +5,10 @@ from __future__ import annotations
 import math
 from array import array
 
+import pytest
+
 from reproof.report.curves import NUM_BUCKETS, pair_up
+from reproof.schema.telling import tell_size
 from reproof.trace.views.columns import Column
 
 
@@ -47,3 +50,21 @@ def test_only_shared_steps_are_paired() -> None:
     row = pair_up("loss", "loss", column(0.0, 1.0, 2.0), late)
     assert row is not None
     assert (row.steps, row.num_differing) == ((1, 2), 0)
+
+
+def test_losses_of_one_step_are_paired_in_their_order() -> None:
+    """As where gradients are accumulated, in a run that begins at a later step."""
+    whole = Column("f", array("Q", [0, 0, 1, 1]), array("d", [4.0, 3.0, 2.0, 1.0]))
+    later = Column("f", array("Q", [1, 1]), array("d", [2.0, 1.0]))
+    row = pair_up("loss", "loss", whole, later)
+    assert row is not None
+    assert (row.steps, row.num_differing, row.told) == ((1, 1), 0, "The loss is equal in all 2 values.")
+
+
+@pytest.mark.parametrize(
+    ("size", "told"),
+    [(0.0, "0"), (3.14e-9, "3.1e-09"), (12.3, "12"), (123.4, "123"), (12345, "12,345"), (1e9, "1e+09")],
+)
+def test_the_size_of_a_difference_is_readable(size: float, told: str) -> None:
+    """A number of some hundreds is no power of ten."""
+    assert tell_size(size) == told

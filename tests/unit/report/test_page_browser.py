@@ -245,3 +245,5 @@ def test_it_prints_light(show: Any, pages: Pages) -> None:
     opened.page.emulate_media(media="print", color_scheme="dark")
     background = opened.page.evaluate("getComputedStyle(document.body).backgroundColor")
     assert background == "rgb(255, 255, 255)"
+    fits = "[...document.querySelectorAll('.chart')].map(c => { c.style.width = '400px'; return c.scrollWidth; })"
+    assert set(opened.page.evaluate(fits)) == {400}  # paper is narrower than the screen for which it was drawn

@@ -11,9 +11,9 @@ import pytest
 from reproof.checking.resuming import ResumeFinding
 from reproof.checking.resuming.comparison import compare_resumed, inconclusive
 from reproof.report.page import render_page
-from reproof.report.resumes import add_resume
+from reproof.report.resumes import Shift, add_resume
 from reproof.report.rows import build_report, make_empty
-from reproof.schema import DIFFERENT, EQUAL
+from reproof.schema import DIFFERENT, EQUAL, NOT_COMPARED
 from reproof.trace import open_trace
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def resumed(run: Any, say: Any) -> Callable[..., Report]:
     Each epoch of two steps has a loader of its own, as in the words of many scripts: the resumed run counts them anew.
     """
 
-    def tell(steps: range, *, shift: int = 0, parts: bool = False) -> list[Any]:
+    def tell(steps: range, *, shift: int = 0, parts: bool = False, models: str = "") -> list[Any]:
         told = []
         for step in steps:
             what = f"{step}{' other' * (parts and step >= 4)}"
@@ -38,14 +38,20 @@ def resumed(run: Any, say: Any) -> Callable[..., Report]:
             init = [say.named("Net.w", f"w{step}", "init")] if step == steps.start else []
             events = [say.order("", *batch, loader=loader), say.data(what, loader=loader), say.loss(1 / len(what))]
             told.append([*init, *events, say.named("Net.w", f"w{step + 1}{what[1:]}", "update")])
+            for number, model in enumerate(models.split()):
+                first = [say.named(f"{model}.w", f"{number}{step}", "init")] if step == steps.start else []
+                told[-1] = [*first, *told[-1], say.named(f"{model}.w", f"{number}{step + 1}", "update")]
+            if step == steps.start and shift and models:  # what it passes over to find its place
+                told[-1] = [say.data("0"), say.data("1"), *told[-1]]
         return told
 
-    def make(*, parts: bool) -> Report:
+    def make(*, parts: bool, models: tuple[str, str] = ("", ""), more: int = 0) -> Report:
         settings = {"level": "steps", "command": ("train.py",)}
-        whole = open_trace(run("whole", *tell(range(6)), **settings))
-        later = open_trace(run("later", *tell(range(3, 6), shift=1, parts=parts), **settings))
+        whole = open_trace(run("whole", *tell(range(6), models=models[0]), **settings))
+        told = tell(range(3, 6 + more), shift=1, parts=parts, models=models[1])
+        later = open_trace(run("later", *told, **settings))
         comparison, finding = compare_resumed(whole, later, 4, 5, (None, None))
-        report = build_report(comparison, whole, later, start=finding.continues_at or 0)
+        report = build_report(comparison, whole, later, shift=Shift(finding.continues_at or 0, finding.models))
         return add_resume(report, comparison, finding.to_json())
 
     return make
@@ -78,6 +84,26 @@ def test_it_goes_on_to_the_bit(resumed: Callable[..., Report]) -> None:
     assert report.verdict.headline == "Resumed, the training goes on to the bit."
     assert "resumed at step 3. 13 events of 3 steps from there on are equal" in report.verdict.meaning_text
     assert "Missing after resuming" not in render_page(report)
+
+
+def test_what_was_compared_stands_beside_each_other(resumed: Callable[..., Report]) -> None:
+    """Models that the resumed run numbers otherwise, and batches behind those that it passes over."""
+    report = resumed(parts=False, models=("Head Head#2", "Head#2 Head"))
+    assert report.verdict.verdict == "identical"
+    events = {(event.stage, event.name): event for event in report.steps[0].events}
+    for stage in ("init", "update"):
+        for name in ("Head.w", "Head#2.w"):
+            event = events[stage, name]  # type: ignore[index]
+            assert (event.state, event.baseline) == (EQUAL, event.candidate)
+    batches = [event.state for event in report.steps[0].events if event.stage == "batch" and event.detail == "content"]
+    assert batches == [EQUAL, NOT_COMPARED, NOT_COMPARED]
+    assert {event.state for row in report.steps[1:] for event in row.events} == {EQUAL}
+
+
+def test_steps_beyond_those_of_the_uninterrupted_run_are_not_in_the_map(resumed: Callable[..., Report]) -> None:
+    """The resumed one goes on for as many as a whole training."""
+    report = resumed(parts=False, more=4)
+    assert [(row.num_steps, row.num_columns) for row in report.maps] == [(6, 6)]
 
 
 def test_it_cannot_be_told() -> None:

@@ -8,6 +8,8 @@ import zlib
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from reproof.comparison import compare
 from reproof.report.experiments import Experiment, order_as_tree
 from reproof.report.rows import build_report
@@ -53,6 +55,20 @@ class TestDivergedRuns:
         batch = make_report(*parted).batch
         assert (batch.baseline, batch.candidate) == (("2", "3", "4"), ("4", "3", "2"))
         assert batch.told.startswith("The same samples; 2 of 3 places hold another one.")
+
+    @pytest.mark.parametrize("has_content", [True, False])
+    def test_of_several_batches_of_a_step_the_one_that_parts_is_told(
+        self, make_report: Any, run: Any, say: Any, has_content: Any
+    ) -> None:
+        """As where gradients are accumulated: by its order, or by its content."""
+        runs = []
+        for name in "ab":
+            last = (8, 9) if has_content or name == "a" else (9, 8)
+            events = [say.order("", 4, 5), say.data("x", 1, 2), say.order("", *last)]
+            runs.append(run(name, [*events, say.data(f"y{name}", 3, ord(name))], level="steps"))
+        batch = make_report(*runs).batch
+        assert batch.baseline == ("8", "9")
+        assert batch.changed == ((1,) if has_content else ())
 
     def test_rows_are_plain_json(self, make_report: Any, parted: tuple[Path, Path]) -> None:
         """They are in the page as JSON."""
@@ -238,10 +254,10 @@ class TestProcesses:
                 steps = [[say.loss(value)] for value in losses]
                 run(f"{name}/processes/0.{rank + 1}", *steps, origin=Origin(label=f"0.{rank + 1}", rank=rank))
         report = build_report(compare(*folders, maps_steps=True), *map(open_trace, folders))
-        assert report.verdict.headline == "The runs part in step 2 of process 0.2 (rank 1), in the loss."
+        assert report.verdict.headline == "The runs part in step 2 on rank 1 (process 0.2), in the loss."
         assert [(row.name, row.is_main) for row in report.maps] == [
-            ("process 0.2 (rank 1)", True),
-            ("process 0.1 (rank 0)", False),
+            ("rank 1 (process 0.2)", True),
+            ("rank 0 (process 0.1)", False),
         ]
         assert report.first is not None
         assert [row.differing for row in report.first.stages] == [1]

@@ -61,6 +61,18 @@ def test_only_experiments_that_equal_their_runs_are_shown(experiments: list[Expe
     assert read_pictures(experiments[:1], FIRST) is None
 
 
+def test_samples_that_the_runs_kept_themselves_are_shown_if_of_this_step(run: Any) -> None:
+    """Those of another step tell nothing of where they part."""
+    runs = [run("a"), run("b")]
+    for step in (2, 1):
+        for number, trace in enumerate(runs):
+            write_samples(trace, 0, replace(keep(0, 1, 2, number), step=step))
+        pictures = read_pictures((), FIRST, runs)
+        assert [one.values[-1] for one in pictures or ()] == ([0, 1] if step == FIRST.step else [])
+    write_samples(runs[0], 0, replace(keep(0, 1, 2, 3), step=2))
+    assert read_pictures((), FIRST, runs) is None
+
+
 def test_only_samples_that_differ_are_shown() -> None:
     """With their indices."""
     (row,) = pair_samples((keep(0, 1, 2, 3), keep(0, 1, 2, 4)), BATCH)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from reproof.entropy.ledger import STEP_MARK
+from reproof.environment import UNKNOWN
 from reproof.report.drawing import draw_timeline
 from reproof.report.records import NUM_BINS
-from reproof.report.surroundings import describe_sources
+from reproof.report.surroundings import describe_conditions, describe_sources
+from reproof.schema import Condition
+from reproof.trace import open_trace
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,6 +40,16 @@ def test_reads_are_counted_where_the_map_has_their_step(tmp_path: Path) -> None:
     drawn = draw_timeline(row)
     assert drawn.count('class="same"') == drawn.count('class="differs"') == 1
     assert f'aria-label="{NUM_BINS} reads, {NUM_BINS - 10} of them differ"' in drawn
+
+
+def test_a_condition_that_one_run_does_not_tell_does_not_differ(run: Any) -> None:
+    """It is known on one side alone; no other is taken for it."""
+    a, b = (open_trace(run(name)) for name in "ab")
+    differing = tuple(
+        Condition(name=name, baseline=value, candidate="x") for name, value in (("p", "y"), ("q", UNKNOWN))
+    )
+    rows, _ = describe_conditions(differing, a, b)
+    assert [(row.name, row.differs, row.is_known) for row in rows[:2]] == [("p", True, True), ("q", False, False)]
 
 
 def test_processes_that_read_at_one_place_are_one_row(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from reproof.checking.resuming.steps import MODEL
+from reproof.schema import MODEL
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from reproof.checking.resuming.alignment import Continuation, find_continuation, pair_models
@@ -19,6 +19,8 @@ from reproof.schema import STAGES, Comparison, Difference, LossGap, RngGap, Skip
 from reproof.trace.views.steps import name_generator
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from reproof.recorder.restorations import Restoration
     from reproof.trace import RankTrace, Trace
 
@@ -38,12 +40,14 @@ class ResumeFinding:
         continues_at: Step of the uninterrupted run at which the resumed one goes on; None if that is not known.
         num_restored: Parameters and buffers that were as before that step.
         missing: Pieces of state that the resumed run lacks.
+        models: What models of the resumed run are called in the uninterrupted one, where that is another name.
     """
 
     interrupted_at: int | None = None
     continues_at: int | None = None
     num_restored: int = 0
     missing: tuple[MissingPiece, ...] = ()
+    models: Mapping[str, str] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values."""
@@ -94,8 +98,8 @@ def compare_resumed(
     """
     names = (str(whole.folder), str(resumed.folder))
     readers = StepReader(whole.ranks[0]), StepReader(resumed.ranks[0])
-    if models := pair_models(*readers, interrupted_at):
-        readers = readers[0], StepReader(resumed.ranks[0], models)
+    models = pair_models(*readers, interrupted_at)
+    readers = readers[0], StepReader(resumed.ranks[0], models)
     continuation = find_continuation(*readers, interrupted_at)
     if continuation is None or continuation.step == 0:
         if not any(note.action == "loaded" for note in notes[1] or ()):
@@ -108,7 +112,7 @@ def compare_resumed(
         continuation = assume_continuation(*readers, interrupted_at)
     surplus = count_surplus(whole, resumed, continuation.step)
     num_steps = count_common_frames(whole, resumed, continuation.step, surplus)
-    states = make_states(whole.ranks[0], resumed.ranks[0], continuation.step)
+    states = make_states(whole.ranks[0], resumed.ranks[0], continuation.step, num_steps)
     tally = compare_shifted(*readers, continuation.step, num_steps, states=states)
     missing = find_missing(
         Resumption(
@@ -127,14 +131,18 @@ def compare_resumed(
         continues_at=continuation.step,
         num_restored=len(continuation.restored),
         missing=missing if comparison.verdict == "diverged" else (),
+        models=models,
     )
     return comparison, finding
 
 
-def make_states(whole: RankTrace, resumed: RankTrace, start: int) -> StepStates:
-    """Return the states of all steps of the uninterrupted run: those before `start` equal the first part's."""
-    ends = [trace.record(len(trace) - 1).step + first for trace, first in ((whole, 0), (resumed, start))]
-    states = StepStates(max(ends) + 1)
+def make_states(whole: RankTrace, resumed: RankTrace, start: int, num_steps: int) -> StepStates:
+    """Return the states of the steps of the uninterrupted run, of which those before `start` equal the first part's.
+
+    What a resumed run does beyond the `num_steps` that are compared has no place in it.
+    """
+    ends = [trace.record(len(trace) - 1).step + 1 for trace in (whole, resumed)]
+    states = StepStates(max(ends[0], start + min(ends[1], num_steps)))
     states.mark_frames(whole, 0, whole.find_step(start).start)
     return states
 

@@ -5,7 +5,6 @@ Left out: where that is (`alignment`) and what a difference means (`pieces`).
 
 from __future__ import annotations
 
-import re
 from collections import Counter, OrderedDict
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -27,9 +26,6 @@ Key = tuple["Stage", str, "Detail | None", int]
 The name of a batch is that without the loader: what counts is what the training is given, in order. A resumed training
 may take the rest of an epoch from a loader of its own, or make one fewer than the other run.
 """
-
-MODEL: Final = re.compile(r"[^\W\d]\w*(#\d+)?(?=[. ])")
-"""How the name of a tensor or of a call begins: class of the model, and its number in the order of the first calls."""
 
 LOOK_BACK: Final = 16
 """State outside of every optimizer may be recorded at every 16th step only."""
@@ -73,7 +69,7 @@ class StepReader:
         found: list[Seen] = []
         for index in self.trace.find_step(step):
             frame = self.trace.frame(index)
-            for position, event in enumerate(map(self._rename, frame.layout.events)):
+            for position, event in enumerate(one.with_model(self._models) for one in frame.layout.events):
                 found.append(Seen(event, Place(index, position), frame.digest(position)))
         following: Counter[tuple[Stage, str, Detail | None]] = Counter()
         keyed: list[tuple[Key, Seen]] = []
@@ -82,11 +78,6 @@ class StepReader:
             keyed.append(((*name, following[name]), seen))
             following[name] += 1
         return dict(reversed(keyed))
-
-    def _rename(self, event: Event) -> Event:
-        match = MODEL.match(event.name) if self._models else None
-        name = None if match is None else self._models.get(match[0])
-        return event if name is None or match is None else event._replace(name=f"{name}{event.name[match.end() :]}")
 
     def named(self, step: int, stage: Stage) -> dict[str, Seen]:
         """Return the last event of each name of a stage in a step."""

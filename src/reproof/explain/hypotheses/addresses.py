@@ -41,7 +41,7 @@ class Addresses(Hypothesis[Pinned]):
         told = "everything replayed, objects at fixed addresses"
         run, num_steps = inquiry.laboratory.run, inquiry.num_steps
         one = run(told, plan, num_steps=num_steps)
-        two = run("the same once more", plan, num_steps=num_steps, compare_with=one.trace)
+        two = run(f"as experiment {one.number}, once more", plan, num_steps=num_steps, compare_with=one.trace)
         if not two.agrees_through(inquiry.step):
             return None
         places = find_places(inquiry)

@@ -94,11 +94,11 @@ class DecidingMemory(Hypothesis[Decided]):
         places = find_places(inquiry)
         if not places or looks_unwritten(inquiry.setting.request.folder, *places[0]) != self.is_evident:
             return None
-        same = mark_again(inquiry, "the same once more", None)
+        same = mark_again(inquiry, f"as experiment {inquiry.marked.number}, once more", None)
         if not same.agrees_through(inquiry.step):
             return None
         for file, line in places[:MAX_PLACES]:
-            told = f"the same with other values in the memory that {file}:{line} allocates"
+            told = f"as experiment {inquiry.marked.number}, with other values in what {file}:{line} allocates"
             other = mark_again(inquiry, told, (file, line))
             if other.problem is None and reaches(other, inquiry.first):
                 return Decided(file=file, line=line, same=same, other=other)

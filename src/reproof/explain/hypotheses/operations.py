@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from reproof.explain.hypotheses.hypothesis import Hypothesis
 from reproof.explain.suspects import Suspect
+from reproof.schema.telling import tell_distance
 from reproof.trace.probes import read_repetitions
 
 if TYPE_CHECKING:
@@ -53,9 +54,11 @@ class UnstableOperation(Hypothesis["UnstableOp"]):
         """Name the operation."""
         names = found.stable_with
         removed = f"with {' or with '.join(names)} always the same" if names else "no condition helped"
+        apart = tell_distance(found.num_differing, found.num_elements, found.max_abs, found.max_ulp)
         evidence = (
             f"{found.name} ({found.phase}) gave {found.num_distinct} different results in {found.num_results} "
-            f"executions on the same inputs (experiment {inquiry.repeated.number}); {removed}{inquiry.tell_replica()}"
+            f"executions on the same inputs (experiment {inquiry.repeated.number}), two of which differ {apart}; "
+            f"{removed}{inquiry.tell_replica()}"
         )
         return [inquiry.name(at_operation(found, "nondeterministic-op", found.name), evidence)]
 

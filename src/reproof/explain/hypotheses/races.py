@@ -53,7 +53,7 @@ class Race(Hypothesis[tuple["Trial", "Trial"]]):
         plan = Plan(baseline=inquiry.baseline, serializes=True)
         run, num_steps = inquiry.laboratory.run, inquiry.num_steps
         one = run("everything replayed, threads take turns", plan, num_steps=num_steps)
-        two = run("the same once more", plan, num_steps=num_steps, compare_with=one.trace)
+        two = run(f"as experiment {one.number}, once more", plan, num_steps=num_steps, compare_with=one.trace)
         return (one, two) if two.agrees_through(inquiry.step) else None
 
     def causes(self, inquiry: Inquiry, found: tuple[Trial, Trial]) -> list[Cause]:

@@ -1,4 +1,4 @@
-"""Keep the samples of one batch as small pictures: only in an experiment, and only where the user has asked for it.
+"""Keep the samples of one batch as small pictures: only where the user has asked for it.
 
 Left out: what is neither an image nor a signal (labels, numbers of tokens, boxes).
 """
@@ -6,6 +6,7 @@ Left out: what is neither an image nor a signal (labels, numbers of tokens, boxe
 from __future__ import annotations
 
 from array import array
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 import torch
@@ -48,7 +49,7 @@ class SampleKeeper:
             kept = None if tensor is None else shrink(name, tensor)
             if kept is not None:
                 self._context.evidence.look = None
-                write_samples(self._context.folder, self._rank, kept)
+                write_samples(self._context.folder, self._rank, replace(kept, step=self._step))
 
 
 def shrink(name: str, tensor: torch.Tensor) -> KeptSamples | None:

@@ -385,7 +385,7 @@
       const plot = new uPlot(options, data, box);
       plot.over.addEventListener("click", () => {
         const at = plot.cursor.idx;
-        if (at !== null && at !== undefined) choose(data[0][at]);
+        if (at !== null && at !== undefined) choose(Math.floor(data[0][at]));
       });
       return plot;
     };
@@ -412,6 +412,10 @@
   function makeCurve(row, number) {
     const parent = document.getElementById(`curve-${number}`);
     if (!parent || !row.steps.length) return;
+    const within = row.steps.map((step, i, all) => {  // of several in one step, each has its part of it
+      const from = all.indexOf(step), until = all.lastIndexOf(step);
+      return step + (i - from) / (until - from + 1);
+    });
     const gap = row.steps.map((_, i) => row.baseline[i] === null || row.candidate[i] === null ? null : Math.abs(row.baseline[i] - row.candidate[i]));
     const tell = () => {
       const at = nearest(row.steps, current);
@@ -426,7 +430,7 @@
       { stroke: colour("same"), width: 2, points: { show: row.steps.length < 40, size: 4 } },
       { stroke: colour("differs-fill"), width: 1.6, dash: [5, 4], points: { show: false } },
     ];
-    makeChart(parent, "Both runs,", `${row.name} of both runs. ${row.told}`, [row.steps, row.baseline, row.candidate], lines, { height: 190, tell });
+    makeChart(parent, "Both runs,", `${row.name} of both runs. ${row.told}`, [within, row.baseline, row.candidate], lines, { height: 190, tell });
     if (!row.num_differing) return;
     const found = gap.filter((x) => x > 0).map((x) => Math.floor(Math.log10(x)));
     if (!found.length) return;
@@ -435,7 +439,7 @@
     const every = Math.max(1, Math.ceil((high - low) / 5));
     const splits = [low - 1, ...Array.from({ length: high - low + 1 }, (_, i) => low + i).filter((_, i) => i % every === 0)];
     makeChart(parent, "Difference,", `Difference of ${row.name} on a logarithmic scale. ${row.told}`,
-      [row.steps, gap.map((x) => x === null ? null : x === 0 ? low - 1 : Math.log10(x))], dots,
+      [within, gap.map((x) => x === null ? null : x === 0 ? low - 1 : Math.log10(x))], dots,
       { height: 150, wash: true, scale: { range: [low - 1.3, high + 0.1] }, axis: { splits: () => splits },
         values: (_, ticks) => ticks.map((n) => n === low - 1 ? "0" : `1e${n}`), tell: () => "absolute, logarithmic; a point on the line “0” is equal to the bit" });
   }

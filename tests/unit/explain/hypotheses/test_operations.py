@@ -8,39 +8,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from reproof.explain.hypotheses.operations import ChangedData, PartingOperation, UnstableOperation
-from reproof.schema import UnstableOp
 from reproof.trace.probes import RepetitionWriter
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from reproof.schema import Difference
+    from reproof.schema import Difference, UnstableOp
 
 EVENTS = 7
-
-
-def make_op(num_events: int) -> UnstableOp:
-    """Return an operation that is not stable, executed after so many events."""
-    return UnstableOp(
-        step=0,
-        num_events=num_events,
-        name="aten::index_put_",
-        overload="default",
-        phase="forward",
-        module="Net",
-        file="train.py",
-        line=num_events,
-        function="forward",
-        num_results=9,
-        num_distinct=3,
-        num_elements=4,
-        num_differing=1,
-        max_abs=None,
-        max_ulp=None,
-        stable_with=("one thread",),
-        raises_with=(),
-    )
 
 
 @pytest.mark.parametrize(
@@ -76,12 +52,16 @@ class OpDifferenceLike:
 
 @pytest.mark.parametrize(("executed", "line"), [((EVENTS + 1,), None), ((EVENTS + 1, 3), 3), ((EVENTS,), EVENTS)])
 def test_what_came_after_the_divergence_is_not_to_blame(
-    executed: tuple[int, ...], line: int | None, make_inquiry: Callable[..., Any], tmp_path: Path
+    executed: tuple[int, ...],
+    line: int | None,
+    make_inquiry: Callable[..., Any],
+    unstable: UnstableOp,
+    tmp_path: Path,
 ) -> None:
     """An operation of the model does not make the batch that it is given."""
     writer = RepetitionWriter(tmp_path, 0)
     for num_events in executed:
-        writer.add(make_op(num_events))
+        writer.add(replace(unstable, num_events=num_events, line=num_events))
     writer.close(9, 0)
     causes = UnstableOperation().test(make_inquiry(None))
     assert [cause.line for cause in causes] == ([] if line is None else [line])

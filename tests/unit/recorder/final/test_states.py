@@ -12,6 +12,7 @@ from torch import nn
 
 import reproof
 from reproof.recorder import Recording
+from reproof.recorder.options import RecordingOptions
 from reproof.trace import open_trace
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ def left(tmp_path: Path) -> Left:
     def run(train: Callable[[], Any], **options: Any) -> dict[str, str]:
         folder = tmp_path / str(next(numbers))
         torch.manual_seed(0)
-        with Recording(folder, **options):
+        with Recording(folder, RecordingOptions(**options)):
             kept = train()
         del kept
         rank = open_trace(folder).ranks[0]
@@ -185,7 +186,7 @@ def test_a_thousand_models_and_then_powers_of_two_are_read(left: Left, monkeypat
 
 def test_a_training_that_is_ended_has_no_final_state(tmp_path: Path) -> None:
     """An experiment of a few steps ends in the middle."""
-    with pytest.raises(SystemExit), Recording(tmp_path / "a", num_steps=1):
+    with pytest.raises(SystemExit), Recording(tmp_path / "a", RecordingOptions(num_steps=1)):
         trains()()
     rank = open_trace(tmp_path / "a").ranks[0]
     assert not any(event.stage == "final" for event in rank.events)

@@ -14,6 +14,7 @@ from torch.utils._python_dispatch import TorchDispatchMode, is_in_torch_dispatch
 from torch.utils.checkpoint import checkpoint
 
 from reproof.recorder import Recording
+from reproof.recorder.options import RecordingOptions
 from reproof.schema import Probes
 from reproof.trace.op_format import MUTATED, UNWRITTEN, VIEW
 from reproof.trace.op_reader import OpTrace
@@ -67,7 +68,7 @@ def train(model: nn.Module, optimizer: torch.optim.Optimizer, num_steps: int = 1
 
 def record_ops(folder: Path, action: Callable[[], Any], probes: Probes = EVERY) -> OpTrace:
     """Record what an action does, without any problem; return its operations."""
-    recording = Recording(folder / "run", probes=probes)
+    recording = Recording(folder / "run", RecordingOptions(probes=probes))
     with recording:
         action()
     assert recording.problems == ()
@@ -271,7 +272,7 @@ def test_a_mode_of_the_users_keeps_its_place(tmp_path: Path) -> None:
             return func(*args, **(kwargs or {}))
 
     mode = Counting()
-    recording = Recording(tmp_path / "run", probes=EVERY)
+    recording = Recording(tmp_path / "run", RecordingOptions(probes=EVERY))
     with recording:
         mode.__enter__()
         torch.ones(2)
@@ -340,7 +341,7 @@ def test_an_error_of_the_users_passes_through(tmp_path: Path) -> None:
 def test_an_error_of_the_recorder_is_a_problem(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The training goes on with the right result, and the trace cannot be called whole."""
     monkeypatch.setattr("reproof.recorder.probes.op_mode.digest_in_memory_order", lambda _: 1 / 0)
-    recording = Recording(tmp_path / "run", probes=EVERY)
+    recording = Recording(tmp_path / "run", RecordingOptions(probes=EVERY))
     with recording:
         result = torch.ones(2).add(1)
     assert result.tolist() == [2.0, 2.0]

@@ -13,6 +13,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from reproof.entropy.sites import Site
 from reproof.recorder import Recording
+from reproof.recorder.options import RecordingOptions
 from reproof.recorder.probes.poison import Poison, fill_array
 from reproof.schema import Probes
 from reproof.trace.probes import read_poisoned, read_poisoned_places
@@ -61,7 +62,7 @@ class Net(nn.Module):
 
 def train_poisoned(folder: Path, action: Callable[[torch.Tensor], torch.Tensor]) -> PoisonedEvent | None:
     """Train a step in a poisoned run; return the first event that shows it."""
-    recording = Recording(folder / "run", probes=Probes(poisons=True))
+    recording = Recording(folder / "run", RecordingOptions(probes=Probes(poisons=True)))
     with recording:
         model = Net(action)
         optimizer = torch.optim.Adam(model.parameters())
@@ -197,7 +198,7 @@ class Windows(Dataset[torch.Tensor]):
 
 def test_memory_of_a_worker_is_told(tmp_path: Path) -> None:
     """Workers fill memory too, and the event in which it shows has the worker's line."""
-    with Recording(tmp_path / "run", probes=Probes(poisons=True)) as recording:
+    with Recording(tmp_path / "run", RecordingOptions(probes=Probes(poisons=True))) as recording:
         first = torch.empty(1)  # a place of this process, numbered before theirs
         for batch in DataLoader(Windows(), batch_size=2, num_workers=2, multiprocessing_context="fork"):
             torch.empty(1)
@@ -248,7 +249,7 @@ def test_memory_of_one_place_is_filled_otherwise(dtype: torch.dtype) -> None:
 def test_a_transformed_training_is_looked_at(tmp_path: Path) -> None:
     """Within `torch.func` the data below the transformation counts."""
     model = Net(lambda y: y + torch.empty(8, 4))  # transformed
-    recording = Recording(tmp_path / "run", probes=Probes(poisons=True))
+    recording = Recording(tmp_path / "run", RecordingOptions(probes=Probes(poisons=True)))
     with recording:
         torch.func.vmap(model)(torch.ones(2, 8, 4))
     assert recording.problems == ()
@@ -259,7 +260,7 @@ def test_a_transformed_training_is_looked_at(tmp_path: Path) -> None:
 
 def test_an_operation_that_raises_because_of_it_is_told(tmp_path: Path) -> None:
     """Integers of poison are no indices: the run fails, and the file tells why."""
-    recording = Recording(tmp_path / "run", probes=Probes(poisons=True))
+    recording = Recording(tmp_path / "run", RecordingOptions(probes=Probes(poisons=True)))
     with pytest.raises(IndexError), recording:
         torch.ones(4)[torch.empty(2, dtype=torch.int64)]  # indices
     found = next(iter(read_poisoned(tmp_path / "run", 0)), None)

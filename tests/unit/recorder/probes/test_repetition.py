@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from reproof.recorder import Recording
+from reproof.recorder.options import RecordingOptions
 from reproof.recorder.probes.copies import ALIGNMENT, copy_alike
 from reproof.recorder.probes.repetition import measure
 from reproof.schema import Probes
@@ -34,7 +35,7 @@ def _one_thread() -> Iterator[None]:
 
 def repeat_ops(folder: Path, action: Callable[[], Any]) -> Repetitions:
     """Record an action and execute its operations again; return what that has found."""
-    recording = Recording(folder / "run", probes=REPEATED)
+    recording = Recording(folder / "run", RecordingOptions(probes=REPEATED))
     with recording:
         action()
     assert recording.problems == ()

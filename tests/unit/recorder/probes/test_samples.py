@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from reproof.recorder import Recording
+from reproof.recorder.options import RecordingOptions
 from reproof.recorder.probes.samples import MAX_POINTS, MAX_SAMPLES, MAX_SIDE, shrink
 from reproof.schema import Probes
 from reproof.trace.probes import read_samples
@@ -50,13 +51,14 @@ def test_the_batch_of_one_step_is_kept(tmp_path: Any) -> None:
     model = torch.nn.Linear(9, 1)
     optimizer = torch.optim.SGD(model.parameters(), 0.1)
     loader = torch.utils.data.DataLoader([(torch.full((9,), float(i)), i) for i in range(6)], batch_size=2)
-    for name, probes in (("kept", Probes(samples_step=1)), ("plain", None)):
-        with Recording(tmp_path / name, probes=probes):
+    for name, probes in (("kept", Probes(samples_step=1)), ("plain", Probes())):
+        with Recording(tmp_path / name, RecordingOptions(probes=probes)):
             for batch, _ in loader:
                 optimizer.zero_grad()
                 model(batch).sum().backward()
                 optimizer.step()
     kept = read_samples(tmp_path / "kept", 0)
     assert kept is not None
+    assert kept.step == 1
     assert (kept.count, kept.height, kept.width, kept.values.tolist()) == (2, 1, 9, [2.0] * 9 + [3.0] * 9)
     assert read_samples(tmp_path / "plain", 0) is None
