@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import gc
 import os
 import runpy
 import signal
@@ -45,6 +46,12 @@ def pytest_configure(config: pytest.Config) -> None:
         os.environ["REPROOF_LIGHT_START"] = "1"  # for the processes that tests start: light_start.py
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as a shell has it in the background; children inherit it
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_finish() -> None:
+    """Leave what has been collected to itself: whoever looks at all objects, as each recording does, need not see it."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_report_header(config: pytest.Config) -> str:
