@@ -65,19 +65,17 @@ def compare_output(baseline: Trace, candidate: Trace, ignored: Sequence[str] = (
 
 
 def _compare_rank(baseline: Trace, candidate: Trace, rank: int, ignored: Sequence[str]) -> OutputResult | None:
-    sides = [read_output(trace.folder, rank) for trace in (baseline, candidate)]
-    if sides[0] is None or sides[1] is None:
-        if sides[0] is sides[1]:
+    first, second = (read_output(trace.folder, rank) for trace in (baseline, candidate))
+    if first is None or second is None:
+        if first is second:
             return None
-        owner = "candidate" if sides[0] is None else "baseline"
+        owner = "candidate" if first is None else "baseline"
         return OutputResult(not_compared=(Skipped(what="output", why=f"only the {owner} recorded it"),))
-    if not (sides[0].is_complete and sides[1].is_complete):  # ended after a number of steps: what was saved until then
-        sides = [_cut(side) for side in sides if side is not None]
+    if not (first.is_complete and second.is_complete):  # ended after a number of steps: what was saved until then
+        first, second = _cut(first), _cut(second)
     elif rank == 0:
-        traces = baseline.folder, candidate.folder
-        return _compare_whole(traces, [side for side in sides if side is not None], ignored)
-    first, second = sides
-    return None if first is None or second is None else _to_result(compare_outputs(first, second, ignored))
+        return _compare_whole((baseline.folder, candidate.folder), (first, second), ignored)
+    return _to_result(compare_outputs(first, second, ignored))
 
 
 def _compare_whole(traces: tuple[Path, Path], outputs: Sequence[RunOutput], ignored: Sequence[str]) -> OutputResult:

@@ -37,8 +37,6 @@ def find_untrained(a: RankTrace, b: RankTrace) -> tuple[str, ...]:
     is_structural = bool(tally.extras) or a.num_steps != b.num_steps or not tally.has_room
     if not trained or is_structural or any(event.skipped for event in a.events):
         return ()
-    if any(pair.event.stage in OF_TRAINING for pair in tally.pairs):
-        return ()
     roots = tuple(dict.fromkeys(root_of(pair.event.name) for pair in tally.pairs))
     return roots if set(roots) <= models - trained else ()
 

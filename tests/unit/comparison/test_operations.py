@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import xxhash
 
-from reproof.comparison.operations import Target, explain, find_op_difference, find_source
+from reproof.comparison import compare
+from reproof.comparison.operations import Target, differs, explain, find_op_difference, find_source
 from reproof.trace import op_format
 from reproof.trace.op_format import MUTATED, UNWRITTEN, VIEW, Op, OpPlace, OpTensor, TensorType
 from reproof.trace.op_reader import OpTrace
@@ -161,8 +162,8 @@ def test_memory_that_is_allocated_again_is_clean() -> None:
 
 def test_only_what_leads_to_the_divergence_counts() -> None:
     """A difference that is only logged is not accused, where the divergent tensor is the output of an operation."""
-    a = Told().op("rand", "", "log=1").op("mm", "x=1", "y=1").op("sum", "y=1", "loss=L")
-    b = Told().op("rand", "", "log=2").op("mm", "x=1", "y=2").op("sum", "y=2", "loss=M")
+    a = Told().op("rand", "", "log=1").op("mm", "x=1", "y=1").op("sum", "y=1", "loss=L").op("rand", "", "next=3")
+    b = Told().op("rand", "", "log=2").op("mm", "x=1", "y=2").op("sum", "y=2", "loss=M").op("rand", "", "next=4")
     assert find(a, b) == ("random", "rand")
     assert find(a, b, Target(9, digest("L"))) == ("computed", "mm")
 
@@ -209,6 +210,14 @@ def test_tensors_of_another_shape_differ() -> None:
     assert find(*runs) == ("computed", "nonzero")
 
 
+@pytest.mark.parametrize("other", [0, MUTATED, VIEW, UNWRITTEN])
+def test_what_one_run_did_not_look_at_is_not_known_to_differ(other: int) -> None:
+    """Whichever of the two runs has no digest."""
+    seen, unseen = Told().tensor("x=1"), Told().tensor("x=2", other)
+    has_both = not other & op_format.WITHOUT_DIGEST
+    assert differs(seen, unseen) == differs(unseen, seen) == has_both
+
+
 def test_what_was_written_again_in_part_still_counts() -> None:
     """Memory of which only a part is known to agree differs still."""
     runs = []
@@ -235,6 +244,27 @@ def test_operations_of_one_run_alone_are_passed_over() -> None:
         b.op(name, "y=1", f"{name}={2 if name == 'e' else 1}")
     b.ops.insert(2, b.ops[0]._replace(place=b.ops[0].place._replace(name="aten::item")))
     assert find(a, b) == ("computed", "e")
+
+
+@pytest.mark.parametrize("stage", ["loss", "init"])
+def test_the_event_that_differs_is_what_is_looked_for(run: Any, say: Any, stage: str) -> None:
+    """Of two operations that differ, the one is told that made it; initial state is made before any is recorded."""
+    folders = []
+    for name in "ab":
+        folder = run(name, [say.named("Net.w", "1", "update"), say.named("L", name, stage)], run_id="0" * 32)
+        writer = OpWriter(folder, 0, "0" * 32)
+        for number, (op, content) in enumerate((("rand", f"log {name}"), ("mm", name), ("rand", f"next {name}"))):
+            kind = writer.type_id(KIND)
+            place = writer.place_id(OpPlace(f"aten::{op}", "default", "forward", "", "t.py", number, "f"))
+            made = op_format.TENSOR.pack(kind, number + 1, 0, 0, digest(content))
+            writer.add(0, op_format.OP.pack(place, 1, 0, 0, 1) + made)
+        writer.flush()
+        writer.close()
+        folders.append(folder)
+    first = compare(*folders).first
+    assert first is not None
+    assert first.op is not None
+    assert first.op.name == ("aten::mm" if stage == "loss" else "aten::rand")
 
 
 def test_kept_values_are_compared(tmp_path: Path) -> None:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections import Counter
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
+import xxhash
 from torch import nn
 
 from reproof.comparison import compare_traces
+from reproof.comparison.snapshots import are_snapshots
 from reproof.recorder import Recording
+from reproof.schema import DIFFERENT
 from reproof.trace import open_trace
 
 if TYPE_CHECKING:
@@ -40,12 +44,10 @@ def record(folder: Path, steps_kept: tuple[int, ...], *, averages: float = 0.0) 
 def compare(folder: Path) -> Comparison:
     """Compare the two runs."""
     traces = [open_trace(folder / name) for name in "ab"]
-    return compare_traces(*traces, is_same_program=True)
+    return compare_traces(*traces, is_same_program=True, maps_steps=True)
 
 
-@pytest.mark.parametrize(
-    ("first", "second"), [((0, 2), (1, 3)), ((0,), (0, 1, 2)), ((), (2,)), ((1, 2), (2,))], ids=str
-)
+@pytest.mark.parametrize(("first", "second"), [((0, 2), (1, 3)), ((0,), (0, 1, 2)), ((), (2,)), ((1,), ())], ids=str)
 def test_other_snapshots_are_told_and_not_judged(
     tmp_path: Path, first: tuple[int, ...], second: tuple[int, ...]
 ) -> None:
@@ -54,7 +56,21 @@ def test_other_snapshots_are_told_and_not_judged(
     record(tmp_path / "b", second)
     found = compare(tmp_path)
     assert found.verdict == "identical", (found.first, found.structure, found.skipped)
-    assert found.beside
+    alone = None if first and second else int(bool(first))
+    counts = (None, None) if alone is None else (alone, 1 - alone)
+    assert [(told.baseline, told.candidate) for told in found.beside] == [counts] * 2
+    assert not any(DIFFERENT in plane for one in found.steps for _, plane in one.planes)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "answer"),
+    [("x", "y", True), ("x", "x", False), ("a", "x", False), ("", "x", True), ("ax", "ya", True), ("xx", "x", True)],
+)
+def test_what_both_have_need_not_be_a_state(run: Any, say: Any, first: str, second: str, answer: bool) -> None:  # noqa: FBT001
+    """Only what one of them has more often is looked for among the states of the training."""
+    trace = open_trace(run("a", *([say.named("Net.w", state, "update")] for state in "xyz"))).ranks[0]
+    found = [Counter(xxhash.xxh3_128_digest(state.encode()) for state in states) for states in (first, second)]
+    assert are_snapshots((trace, trace), (found[0], found[1])) is answer
 
 
 def test_a_state_of_its_own_is_a_divergence(tmp_path: Path) -> None:

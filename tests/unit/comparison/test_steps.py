@@ -82,9 +82,10 @@ class TestComparing:
         a = run("a", [say.loss(1)])
         assert compare(a, run("b", [say.loss(2)])).steps == ()
 
-    def test_what_has_no_digest_is_not_compared(self, run: Any, say: Any) -> None:
-        """An event without a digest is neither equal nor different."""
-        a, b = (run(name, [say.skipped("x", content="")], [say.loss(1)]) for name in "ab")
+    @pytest.mark.parametrize("differs", [False, True])
+    def test_what_has_no_digest_is_not_compared(self, run: Any, say: Any, *, differs: bool) -> None:
+        """An event without a digest is neither equal nor different, whatever else is in its step."""
+        a, b = (run(name, [say.skipped("x"), say.loss(loss)]) for name, loss in (("a", 1), ("b", 1 + differs)))
         assert planes_of(compare(a, b, maps_steps=True))["batch"][0] == NOT_COMPARED
 
     def test_the_tail_of_a_longer_run(self, run: Any, say: Any) -> None:
