@@ -42,6 +42,7 @@ def test_equal_processes_are_identical_and_counted(tree: Any, say: Any) -> None:
     found = compare(*runs)
     assert (found.verdict, found.num_events, found.num_steps) == ("identical", 3, 2)
     assert found.processes == ("process 0.1 (train.py:34)",)
+    assert (found.is_verified, compare(*runs, verify=False).is_verified) == (True, False)
 
 
 def test_a_difference_in_a_child_is_a_divergence(tree: Any, say: Any) -> None:

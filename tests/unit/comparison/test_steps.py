@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from reproof.comparison import compare, compare_traces
-from reproof.comparison.steps import StepStates, fold_fields
+from reproof.comparison.steps import StepStates, fold_fields, simplify
 from reproof.schema import DIFFERENT, EQUAL, NO_EVENT, NOT_COMPARED
 from reproof.trace import open_trace
 
@@ -57,6 +57,14 @@ class TestStates:
         states = StepStates(2)
         states.mark_rows("gradient", [0, 0, 1], bytes([DIFFERENT, EQUAL, EQUAL]))
         assert list(states.plane("gradient")) == [DIFFERENT, EQUAL]
+
+
+@pytest.mark.parametrize("steps", [[3], [3, 4, 5], [3, 4, 4], [3, 3, 4], [3, 5], [3, 4, 6]])
+def test_steps_that_follow_each_other_are_a_range(steps: list[int]) -> None:
+    """And no others."""
+    found = simplify(steps)
+    assert list(found) == steps
+    assert isinstance(found, range) == (steps == list(range(3, 3 + len(steps))))
 
 
 class TestComparing:

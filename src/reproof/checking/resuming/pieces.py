@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 OF_ITERABLE: Final = "save what the dataset counts, buffers and draws from, as a state_dict() of it, and set that again"
 
+OF_LOSS: Final = "save what else enters the loss: the number of the epoch or step that a weight follows, or the average"
+
 SAME_RATIO: Final = 1e-5
 """Ratios of losses that are closer than this have the same factor: what rounding makes of it in a few steps is less."""
 
@@ -86,7 +88,7 @@ def find_in_loss(resumption: Resumption) -> Iterator[MissingPiece]:
         yield resumption.make("scaler", why, fix=by_hand)
     elif not any(find_in_rng(resumption)):  # random numbers may enter the loss
         why = f"{equal} not: what else enters it, such as a weight that follows the epoch, or a running average?"
-        yield resumption.make("counter", why)
+        yield resumption.make("counter", why, fix=OF_LOSS)
 
 
 def scales(resumption: Resumption, step: int) -> bool:
