@@ -130,10 +130,10 @@ def read_untapped(trace: Path, output: RunOutput) -> Iterator[Line]:
     Known only of a process that was started by reproof, which keeps all that it and its children write.
     """
     for stream, written in output.printed:
-        try:
-            text = trace.with_name(trace.name + STREAM_FILES[stream]).read_text(encoding="utf-8", errors="replace")
-        except OSError:
+        path = trace.with_name(trace.name + STREAM_FILES[stream])
+        if not path.is_file():
             continue
+        text = path.read_text(encoding="utf-8", errors="replace")
         by_children = count_printed(read_printed(trace), stream)
         if len(text) <= written or len(text) == written + by_children:
             continue

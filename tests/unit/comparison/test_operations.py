@@ -9,7 +9,7 @@ import pytest
 import xxhash
 
 from reproof.comparison import compare
-from reproof.comparison.operations import Target, differs, explain, find_op_difference, find_source
+from reproof.comparison.operations import Target, differs, earliest, explain, find_op_difference, find_source
 from reproof.trace import op_format
 from reproof.trace.op_format import MUTATED, UNWRITTEN, VIEW, Op, OpPlace, OpTensor, TensorType
 from reproof.trace.op_reader import OpTrace
@@ -216,6 +216,12 @@ def test_what_one_run_did_not_look_at_is_not_known_to_differ(other: int) -> None
     seen, unseen = Told().tensor("x=1"), Told().tensor("x=2", other)
     has_both = not other & op_format.WITHOUT_DIGEST
     assert differs(seen, unseen) == differs(unseen, seen) == has_both
+
+
+@pytest.mark.parametrize(("a", "b", "found"), [(1, 2, 1), (2, 1, 1), (None, 3, 3), (3, None, 3), (None, None, None)])
+def test_the_earlier_of_two_sources(a: int | None, b: int | None, found: int | None) -> None:
+    """Either may be missing."""
+    assert earliest(a, b) == found
 
 
 def test_what_was_written_again_in_part_still_counts() -> None:

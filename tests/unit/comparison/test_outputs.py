@@ -12,6 +12,7 @@ from reproof.comparison.outputs import (
     describe_output,
     find_again,
     judge_output,
+    keep_shared,
     read_untapped,
 )
 from reproof.entropy.ledger import Ledger
@@ -74,8 +75,9 @@ def test_a_line_is_found_again_by_its_words() -> None:
         (("free", "eval.sh"), "Mem: {}", 1),
         ((), "Mem: {}", 1),
         (("free",), "Mem: {}\naccuracy {}", 2),
+        (("free",), "Mem: {}" + "-" * 3000, 1),
     ],
-    ids=["of the machine", "and another", "none known", "a result among them"],
+    ids=["of the machine", "and another", "none known", "a result among them", "a line of which only a part is kept"],
 )
 def test_what_tools_tell_of_the_machine_is_no_result(
     programs: tuple[str, ...], text: str, num_differences: int, tmp_path: Path
@@ -167,6 +169,14 @@ def test_files_that_are_ignored(told: Callable[..., Path]) -> None:
     output = compare(a, b, ignored=["*.csv"]).output
     assert output is not None
     assert (len(compare_told(a, b).differences), output.differences, len(output.notes)) == (2, (), 2)
+
+
+def test_lines_that_both_runs_have() -> None:
+    """As often as both do, and all others of both."""
+    first, second = ([Line(stream="stdout", text=text) for text in texts] for texts in ("aababc", "aaabd"))
+    shared, others = keep_shared(first, second)
+    assert "".join(line.text for line in shared) == "aaba"
+    assert sorted(line.text for line in others) == ["b", "c", "d"]
 
 
 def test_lines_that_were_written_past_python(tmp_path: Path) -> None:

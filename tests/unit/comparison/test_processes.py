@@ -79,6 +79,17 @@ def test_of_siblings_the_earlier_step_is_told(tree: Any, say: Any) -> None:
     assert first.process == "0.2"
 
 
+def test_rather_its_own_than_what_another_made_of_it(tree: Any, say: Any) -> None:
+    """A process has parted in a later step than the one that started it, and than a sibling of both."""
+    a, b = (
+        tree(name, steps(say, "x"), {"0.1": (0, steps(say, "0", name)), "0.1.1": (0, steps(say, "0", "0", name))})
+        for name in "ab"
+    )
+    first = compare(a, b).first
+    assert first is not None
+    assert first.process == "0.1.1"
+
+
 def test_a_process_of_one_run_alone_is_told(tree: Any, say: Any) -> None:
     """Nothing identical can be said, and the line that started it is named."""
     a, b = tree("a", steps(say, "x"), {"0.1": (0, steps(say, "y"))}), tree("b", steps(say, "x"), {})

@@ -89,6 +89,7 @@ class TestDiverged:
         comparison = compare(a, b, max_differences=limit)
         assert len(comparison.differences) == expected
         assert comparison.counts[0].differing == 9
+        assert len(compare(a, b).differences) == 5
 
     def test_stages_are_counted_in_the_order_of_a_step(self, run: Any, say: Any) -> None:
         """Each stage has its count."""
@@ -480,6 +481,11 @@ class TestUntrained:
     def test_the_trained_one_differs_too(self, run: Any, say: Any, own: dict[str, str]) -> None:
         """Nothing of the kind is said."""
         assert compare(run("a", *self.steps(say, "x")), run("b", *self.steps(say, "y", **own))).untrained == ()
+
+    def test_nothing_is_trained(self, run: Any, say: Any) -> None:
+        """Then no model is another than those that are trained."""
+        a, b = (run(name, [say.named("Net.w", name, "init")]) for name in "ab")
+        assert compare(a, b).untrained == ()
 
     @pytest.mark.parametrize("header", [{"status": "failed"}, {"level": "steps"}, {"problems": ("loss not recorded",)}])
     def test_not_everything_was_compared(self, run: Any, say: Any, header: dict[str, Any]) -> None:
