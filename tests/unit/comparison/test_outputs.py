@@ -102,10 +102,11 @@ def test_what_tools_tell_of_the_machine_is_no_result(
 def told(tmp_path: Path, frames_writer: Any, say: Any) -> Callable[..., Path]:
     """Return what writes a run of two ranks with the same events, and for each of them a value, a line and a file."""
 
-    def write(name: str, *outputs: str | None, ends: bool = True) -> Path:
+    def write(name: str, *outputs: str | None, ends: bool = True, num_steps: int | None = None) -> Path:
         folder = tmp_path / name
         for rank, output in enumerate(outputs):
-            frames_writer(folder, [(0, 1, [say.loss(1)])], rank=rank, num_ranks=len(outputs))
+            header = {"num_ranks": len(outputs), "num_steps": num_steps}
+            frames_writer(folder, [(0, 1, [say.loss(1)])], rank=rank, **header)
             if output is None:
                 continue
             saved, line, cell = output.split()
@@ -153,6 +154,10 @@ def test_of_a_run_without_its_end_what_was_saved_is_compared(told: Callable[...,
     found = compare_told(a, b)
     assert [one.kind for one in found.differences] == ["saved"]
     assert (found.num_saved, found.num_lines, found.num_files, found.notes) == (1, 0, 0, ())
+    owner = "baseline" if cut == "a" else "candidate"
+    assert [one.why for one in found.not_compared] == [f"the {owner} has not written it to its end"]
+    ended = told("c", "a a a", ends=False, num_steps=1), told("d", "a a a", num_steps=1)
+    assert compare_told(*ended).not_compared == ()
 
 
 def test_an_output_that_one_run_alone_recorded(told: Callable[..., Path]) -> None:

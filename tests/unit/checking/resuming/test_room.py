@@ -473,6 +473,7 @@ class TestMissingPieces:
         longer = (first(1) + step(2), step(3), step(4))
         comparison, finding = compare_resumed(whole, write("b", *longer), 1, 5, (None, None))
         assert [piece.piece for piece in finding.missing] == ["counter"]
+        assert "early stopping" in finding.missing[0].fix
         assert comparison.first is not None
         assert comparison.first.step == 2
         assert comparison.first.explanation == "the uninterrupted run ends after 2 steps, the resumed one after 4"
