@@ -216,6 +216,11 @@ class TestElements:
         assert copy_bytes(DENSE.to_sparse()) is None
         assert copy_bytes(TwoTensor(torch.ones(2), torch.zeros(2))) is None
 
+    def test_what_has_no_data_is_refused(self) -> None:
+        """As by `digest_tensor`, before anything is tried."""
+        with pytest.raises(CannotDigestError, match="meta tensor: it has no data"):
+            copy_bytes(torch.empty(2, device="meta"))
+
     @pytest.mark.parametrize("tensor", [DENSE, DENSE.t()])
     def test_what_does_not_fit_is_not_copied(self, tensor: Tensor) -> None:
         """The guard is asked with the tensor, in place or not."""

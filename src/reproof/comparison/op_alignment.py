@@ -60,9 +60,7 @@ def find_agreement(x: Sequence[int], y: Sequence[int], i: int, j: int) -> tuple[
     """Return the nearest positions from these on at which several items in a row are equal, or the ends are."""
     seen_x: dict[tuple[int, ...], int] = {}
     seen_y: dict[tuple[int, ...], int] = {}
-    for step in range(MAX_SKIPPED):
-        if i + step >= len(x) and j + step >= len(y):
-            return None
+    for step in range(min(MAX_SKIPPED, max(len(x) - i, len(y) - j))):
         if i + step < len(x):
             window = tuple(x[i + step : i + step + NUM_AGREEING])
             if window in seen_y:

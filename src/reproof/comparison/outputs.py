@@ -65,19 +65,17 @@ def compare_output(baseline: Trace, candidate: Trace, ignored: Sequence[str] = (
 
 
 def _compare_rank(baseline: Trace, candidate: Trace, rank: int, ignored: Sequence[str]) -> OutputResult | None:
-    sides = [read_output(trace.folder, rank) for trace in (baseline, candidate)]
-    if sides[0] is None or sides[1] is None:
-        if sides[0] is sides[1]:
+    first, second = (read_output(trace.folder, rank) for trace in (baseline, candidate))
+    if first is None or second is None:
+        if first is second:
             return None
-        owner = "candidate" if sides[0] is None else "baseline"
+        owner = "candidate" if first is None else "baseline"
         return OutputResult(not_compared=(Skipped(what="output", why=f"only the {owner} recorded it"),))
-    if not (sides[0].is_complete and sides[1].is_complete):  # ended after a number of steps: what was saved until then
-        sides = [_cut(side) for side in sides if side is not None]
+    if not (first.is_complete and second.is_complete):  # what was saved until then
+        first, second = _cut(first, baseline), _cut(second, candidate)
     elif rank == 0:
-        traces = baseline.folder, candidate.folder
-        return _compare_whole(traces, [side for side in sides if side is not None], ignored)
-    first, second = sides
-    return None if first is None or second is None else _to_result(compare_outputs(first, second, ignored))
+        return _compare_whole((baseline.folder, candidate.folder), (first, second), ignored)
+    return _to_result(compare_outputs(first, second, ignored))
 
 
 def _compare_whole(traces: tuple[Path, Path], outputs: Sequence[RunOutput], ignored: Sequence[str]) -> OutputResult:
@@ -121,9 +119,10 @@ def _states_result(line: Line) -> bool:
     return bool(line.digest) or any(map(is_result, re.findall(r"[A-Za-z]+", line.text)))
 
 
-def _cut(output: RunOutput) -> RunOutput:
-    """Return what a run has saved, without what is known at its end alone."""
-    return replace(output, lines=(), unkept=(), files=(), notes=(), is_complete=True)
+def _cut(output: RunOutput, trace: Trace) -> RunOutput:
+    """Return what a run has saved, without what is known at its end alone; a run may be meant to end after a step."""
+    is_complete = output.is_complete or trace.header.num_steps is not None
+    return replace(output, lines=(), unkept=(), files=(), notes=(), is_complete=is_complete)
 
 
 def read_untapped(trace: Path, output: RunOutput) -> Iterator[Line]:
@@ -132,10 +131,10 @@ def read_untapped(trace: Path, output: RunOutput) -> Iterator[Line]:
     Known only of a process that was started by reproof, which keeps all that it and its children write.
     """
     for stream, written in output.printed:
-        try:
-            text = trace.with_name(trace.name + STREAM_FILES[stream]).read_text(encoding="utf-8", errors="replace")
-        except OSError:
+        path = trace.with_name(trace.name + STREAM_FILES[stream])
+        if not path.is_file():
             continue
+        text = path.read_text(encoding="utf-8", errors="replace")
         by_children = count_printed(read_printed(trace), stream)
         if len(text) <= written or len(text) == written + by_children:
             continue

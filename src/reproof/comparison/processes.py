@@ -107,7 +107,7 @@ def join(own: Comparison, compared: list[Compared], max_differences: int) -> Com
         losses=() if chosen is None else chosen.losses,
         rng=() if chosen is None else chosen.rng,
         num_within_tolerance=sum(part.num_within_tolerance for part in parts),
-        is_verified=None if own.is_verified is None else all(part.is_verified for part in parts),
+        is_verified=all(part.is_verified for part in parts),
         processes=tuple(str(origin) for origin, _ in compared),
         steps=(*own.steps, *(one._replace(process=origin.label) for origin, part in compared for one in part.steps)),
     )

@@ -276,13 +276,15 @@ class RunPair:
 
     def describe(self) -> tuple[Difference, ...]:
         """Describe the first differing events, in execution order."""
-        ordered = sorted(self.differing, key=lambda found: found[1].step)  # stable: ranks stay in order within a step
         described: list[Difference] = []
-        for rank, pair in ordered[: self.limit]:
+        for rank, pair in self._order()[: self.limit]:
             reader = PairReader(self.baseline.ranks[rank], self.candidate.ranks[rank])
             count = None if described else reader.count_before(pair)  # asked for of the first alone, and not free
             described.append(replace(reader.describe(pair), num_events=count))
         return tuple(described)
+
+    def _order(self) -> list[tuple[int, Pair]]:
+        return sorted(self.differing, key=lambda found: found[1].step)  # stable: ranks stay in order within a step
 
     def name_op(self, first: Difference) -> Difference:
         """Return the first difference with the operation at which the runs part, where both recorded operations."""
@@ -297,7 +299,7 @@ class RunPair:
 
     def _find_target(self, first: Difference) -> Target | None:
         """Return the event that differs first, as operations know it; None for one that only one run has."""
-        ordered = sorted(self.differing, key=lambda found: found[1].step)
+        ordered = self._order()
         if not ordered or ordered[0][1].event.name != first.name or first.stage == "init":
             return None
         rank, pair = ordered[0]
@@ -322,9 +324,10 @@ class RunPair:
         for rank, tally in self.tallies.items():
             a, b = self.baseline.ranks[rank], self.candidate.ranks[rank]
             if (extra := find_first_extra(a, b, tally)) is not None:
+                is_common = bool(tally.extras) and extra.step < min(a.num_steps, b.num_steps)
                 told = (
                     None
-                    if tally.extras and (a.num_steps == b.num_steps or extra.step < min(a.num_steps, b.num_steps))
+                    if is_common or a.num_steps == b.num_steps
                     else f"the baseline ends after {a.num_steps} steps, the candidate after {b.num_steps}"
                 )
                 found.append(describe_extra(rank, extra, told))

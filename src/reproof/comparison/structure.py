@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from reproof.comparison.tally import Extra, Place
+from reproof.comparison.tally import Extra
 from reproof.schema import STAGES, Difference
 
 if TYPE_CHECKING:
@@ -19,9 +19,7 @@ def find_first_extra(a: RankTrace, b: RankTrace, tally: Tally) -> Extra | None:
     for trace, start in zip((a, b), tally.rest, strict=True):
         for frame in trace.frames(start):
             if frame.layout.events:
-                return Extra(
-                    frame.step, frame.layout.events[0], is_in_baseline=trace is a, place=Place(frame.number, 0)
-                )
+                return Extra(frame.step, frame.layout.events[0], is_in_baseline=trace is a)
     return None
 
 

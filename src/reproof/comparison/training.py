@@ -23,6 +23,8 @@ MAX_DIFFERING: Final = 10_000
 def find_untrained(a: RankTrace, b: RankTrace) -> tuple[str, ...]:
     """Return the models to which all differing events belong, if none of them is trained; else none.
 
+    Both traces must have the same events, and none that was skipped.
+
     Args:
         a: The baseline.
         b: The candidate.
@@ -34,10 +36,7 @@ def find_untrained(a: RankTrace, b: RankTrace) -> tuple[str, ...]:
         {root_of(event.name) for event in a.events if event.stage == stage} for stage in ("init", "gradient")
     )
     tally = tally_differences(a, b, MAX_DIFFERING)
-    is_structural = bool(tally.extras) or a.num_steps != b.num_steps or not tally.has_room
-    if not trained or is_structural or any(event.skipped for event in a.events):
-        return ()
-    if any(pair.event.stage in OF_TRAINING for pair in tally.pairs):
+    if not trained or not tally.has_room:
         return ()
     roots = tuple(dict.fromkeys(root_of(pair.event.name) for pair in tally.pairs))
     return roots if set(roots) <= models - trained else ()

@@ -80,8 +80,6 @@ def locate_array(array: Array) -> HostData:
     if dtype.names is not None or _is_masked(array):
         raise CannotDigestError(f"array of {dtype}: it is made of several arrays")
     kind = _kind_of(dtype)
-    if dtype.itemsize == 0:
-        return HostData(kind, plain.shape, memoryview(b""), plain)
     raw = np.ascontiguousarray(plain).reshape(-1).view(np.uint8)
     if kind.endswith(tuple(_EXTENDED.values())):
         raw = _without_padding(raw, dtype)

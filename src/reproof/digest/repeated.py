@@ -67,7 +67,7 @@ class RepeatedDigests:
             for tensor, place in zip(tensors, places, strict=True)
         ]
         in_place = [place for place in places if place is not None]
-        if tensors and len(in_place) == len(tensors):
+        if len(in_place) == len(tensors):
             self._are_alike = watch_for_change(tensors)
             self._addresses = list(map(Tensor.data_ptr, tensors))
             self._memories, self._seeds = [memory for memory, _ in in_place], [seed for _, seed in in_place]

@@ -81,9 +81,10 @@ def exact_numbers(value: object, max_bytes: int | None = None) -> tuple[str, byt
     else:
         num_most = MAX_EXACT_ELEMENTS if max_bytes is None else min(max_bytes, MAX_EXACT_ELEMENTS)
         data = _locate(value, lambda tensor: _is_integral(tensor) and tensor.numel() <= num_most)
-        code = None if data is None else _INTEGER_CODES.get(data.kind.removeprefix(">"))
-        is_long = data is None or math.prod(data.shape) > num_most
-        found = None if data is None or code is None or is_long else _narrow(code, _little_endian(data))
+        if data is None or math.prod(data.shape) > num_most:
+            return None
+        code = _INTEGER_CODES.get(data.kind.removeprefix(">"))
+        found = None if code is None else _narrow(code, _little_endian(data))
     return None if found is None or (max_bytes is not None and len(found[1]) > max_bytes) else found
 
 
@@ -120,15 +121,15 @@ def statistics(value: object) -> bytes | None:
 
     Effects: waits for the device of a tensor that is not in host memory, and copies it. No random numbers, no flags.
     """
-    data = _locate(value, _is_number)
-    if data is None or data.memory.nbytes == 0:
+    data = _locate(value, lambda _: True)
+    if data is None:
         return None
     try:
         with reading(value):
             numbers = _decode(data)
             return None if numbers is None else struct.pack("<6d", *_summarize(numbers))
     except CannotDigestError:
-        return None  # no arithmetic for this dtype
+        return None  # no elements, or no arithmetic for this dtype
 
 
 def _locate(value: Any, fits: Callable[[Tensor], bool]) -> HostData | None:
@@ -151,10 +152,6 @@ def _is_integral(tensor: Tensor) -> bool:
 
 def _has_one_float(tensor: Tensor) -> bool:
     return tensor.numel() == 1 and tensor.is_floating_point()
-
-
-def _is_number(tensor: Tensor) -> bool:
-    return tensor.numel() > 0
 
 
 def _exact_integers(value: object) -> tuple[str, bytes] | None:
@@ -180,10 +177,10 @@ def _pack_narrow(code: str, integers: Sequence[int]) -> tuple[str, bytes]:
 
 def _little_endian(data: HostData) -> bytes:
     """Return the bytes of elements in little-endian order."""
-    if not data.kind.startswith(">"):
-        return data.memory.tobytes()
     count = math.prod(data.shape)
-    code = {1: "B", 2: "H", 4: "I", 8: "Q"}[data.memory.nbytes // max(count, 1)]
+    if not data.kind.startswith(">") or count == 0:
+        return data.memory.tobytes()
+    code = {2: "H", 4: "I", 8: "Q"}[data.memory.nbytes // count]
     return struct.pack(f"<{count}{code}", *struct.unpack(f">{count}{code}", data.memory))
 
 

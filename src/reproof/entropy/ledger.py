@@ -47,6 +47,9 @@ MAX_AHEAD: Final = 10_000
 MAX_FIRST_BYTES: Final = 100
 """The first line of a ledger, which tells the number of its process, is shorter."""
 
+MAX_LEDGER_BYTES: Final = 1 << 30
+"""A larger one is left out: it is none of ours."""
+
 WRITTEN: Final = b'"note":"written"'
 FOUND: Final = b'"note":"found"'
 ALL: Final = "*"
@@ -311,7 +314,7 @@ def ledger_name(process: str) -> str:
 def read_ledgers(folder: Path) -> Ledgers:
     """Read the ledgers of all processes of a run; a line that a killed process left unfinished is left out."""
     ledgers: Ledgers = {}
-    for path in sorted(folder.glob("rank*.entropy")):
+    for path in _list_ledgers(folder):
         process = path.name.removeprefix("rank").removesuffix(".entropy")
         ledgers[process] = read_ledger(path)
     return ledgers
@@ -331,7 +334,7 @@ def read_ledger(path: Path) -> dict[str, Source]:
 def read_process_numbers(folder: Path) -> set[int]:
     """Return the numbers of the processes of a run that have a ledger."""
     numbers: set[Any] = set()
-    for path in folder.glob(ledger_name("*")):
+    for path in _list_ledgers(folder):
         with path.open("rb") as file, contextlib.suppress(ValueError, RecursionError, AttributeError):  # as above
             numbers.add(json.loads(file.readline(MAX_FIRST_BYTES)).get("process"))
     return {number for number in numbers if type(number) is int}
@@ -430,13 +433,22 @@ def read_seeds(folder: Path) -> dict[str, None]:
 
 def _read_notes(folder: Path, mark: bytes) -> Iterator[dict[str, Any]]:
     """Yield the notes of all processes of a run whose lines hold a mark."""
-    for path in sorted(folder.glob(ledger_name("*"))):
-        for line in path.read_bytes().splitlines() if path.is_file() else ():
+    for path in _list_ledgers(folder):
+        for line in path.read_bytes().splitlines():
             if mark in line:
                 with contextlib.suppress(ValueError, RecursionError):  # torn by a kill, or not ours
                     entry = json.loads(line)
                     if isinstance(entry, dict):
                         yield entry
+
+
+def _list_ledgers(folder: Path) -> list[Path]:
+    """Return the ledgers of all processes of a run.
+
+    What is no file, such as a pipe, would be waited for, and one with holes of any size would fill the memory.
+    """
+    found = sorted(folder.glob(ledger_name("*")))
+    return [path for path in found if path.is_file() and path.stat().st_size <= MAX_LEDGER_BYTES]
 
 
 class LedgerReader:

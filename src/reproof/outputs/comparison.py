@@ -167,7 +167,7 @@ def _list_unread(baseline: RunOutput, candidate: RunOutput) -> list[NotCompared]
     unread = [NotCompared(what="output", why=note) for note in notes]
     for side, output in (("baseline", baseline), ("candidate", candidate)):
         if not output.is_complete:
-            why = f"the {side} has not written it: the run was killed or is under way"
+            why = f"the {side} has not written it to its end"
             unread.append(NotCompared(what="printed lines and files", why=why))
     return unread
 

@@ -123,9 +123,10 @@ def has_agreed(experiment: Experiment) -> bool | None:
 
 def read_setting(trace: Path, part: str) -> dict[str, Any]:
     """Return the plan or the probes that an experiment was given; empty if there are none, or they cannot be read."""
+    path = trace.with_name(f"{trace.name}.experiment.json")
     try:
-        found = json.loads(trace.with_name(f"{trace.name}.experiment.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        found = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    except (OSError, ValueError, RecursionError):
         return {}
     given = found.get(part) if isinstance(found, dict) else None
     return given if isinstance(given, dict) else {}

@@ -87,11 +87,11 @@ def _compare_words(a: str, b: str) -> LinePair:
 
 
 def _read(trace: Path) -> list[str] | None:
-    try:
-        with trace.with_name(trace.name + ENDING).open("rb") as file:
-            return file.read(MAX_BYTES).decode("utf-8", errors="replace").splitlines()
-    except (OSError, ValueError):
+    path = trace.with_name(trace.name + ENDING)
+    if not path.is_file():
         return None
+    with path.open("rb") as file:
+        return file.read(MAX_BYTES).decode("utf-8", errors="replace").splitlines()
 
 
 def _read_pair(pair: LinePair) -> tuple[str, str]:

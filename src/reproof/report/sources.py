@@ -35,7 +35,7 @@ def read_excerpt(folder: Path, file: str, line: int, digests: Mapping[str, str],
     name, cell = split_cell(file)
     path = folder / name
     try:
-        if path.stat().st_size > MAX_FILE_BYTES:
+        if not path.is_file() or path.stat().st_size > MAX_FILE_BYTES:  # a trace may name a pipe or a device
             return None
         content = path.read_bytes()
     except OSError:

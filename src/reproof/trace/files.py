@@ -6,13 +6,16 @@ import errno
 import mmap
 import stat
 import zlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from reproof.errors import TraceError
 from reproof.trace import format as fmt
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+MAX_READ_BYTES: Final = 1 << 30
+"""So large is no file of a trace that is read whole; one with holes takes no room on a disk, and all of the memory."""
 
 ABSENT = frozenset({errno.ENOENT, errno.ENOTDIR})
 
@@ -38,10 +41,12 @@ def read_file(path: Path) -> bytes:
     """Return the content of a file.
 
     Raises:
-        TraceError: If it is missing, not a regular file, or cannot be read.
+        TraceError: If it is missing, not a regular file, larger than any of its kind, or cannot be read.
     """
     try:
         check_regular(path)
+        if (size := path.stat().st_size) > MAX_READ_BYTES:
+            raise damaged(path, f"it has {size} bytes, and no file of a trace that is read whole more than 1 GiB")
         return path.read_bytes()
     except OSError as error:
         raise unreadable(path, error) from None

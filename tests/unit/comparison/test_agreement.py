@@ -83,6 +83,11 @@ def test_equal_batches_in_every_step_tell_nothing(ranks: Any) -> None:
     assert find(ranks("a", ["1abm", "1cdm"], ["1abm", "1cdm"])) == []
 
 
+def test_batches_without_digests_tell_nothing(ranks: Any) -> None:
+    """Of what was skipped it is not known whether it is the same."""
+    assert find(ranks("a", ["1abm", "2cdm", ["", *"cdm"]], ["1abm", "2cdm", ["", *"cdm"]])) == []
+
+
 def test_those_that_read_the_same_are_told_together(ranks: Any) -> None:
     """Three ranks in one sentence, and a fourth of its own not."""
     steps = ["1abm", "2cdm"]

@@ -10,6 +10,7 @@ import xxhash
 from tests.unit.conftest import Happened, Kept
 
 from reproof.comparison import compare, compare_traces
+from reproof.comparison.calls import split_line
 from reproof.schema import Event
 from reproof.trace import format as fmt
 from reproof.trace import open_trace
@@ -43,6 +44,13 @@ def both_ways(a: Path, b: Path) -> Comparison:
     any_two, same = (compare_traces(open_trace(a), open_trace(b), is_same_program=known) for known in (False, True))
     assert any_two.verdict == same.verdict or (any_two.verdict, same.verdict) == ("inconclusive", "diverged")
     return same
+
+
+@pytest.mark.parametrize("line", ["", "7", ":7", "train.py", "train.py:", "train.py:x"])
+def test_what_is_no_line_has_no_place(line: str) -> None:
+    """A trace may hold any text there."""
+    assert split_line(line) == {}
+    assert split_line("a:b.py:7") == {"file": "a:b.py", "line": 7}
 
 
 class TestInTheMainThread:

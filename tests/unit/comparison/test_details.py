@@ -125,10 +125,11 @@ class TestContent:
 
     def test_the_indices_are_those_of_the_baseline(self, run: Any, say: Any) -> None:
         """Where both loaders drew others, a sample is called by what the baseline's was."""
-        a = run("a", [say.order("", 1, 2), say.data("p", 5, 6)])
-        b = run("b", [say.order("", 3, 4), say.data("q", 5, 7)])
-        content = compare(a, b).differences[1]
+        a = run("a", [say.label(9), say.order("", 1, 2), say.data("p", 5, 6)])
+        b = run("b", [say.named("w", "1", "init"), say.label(9), say.order("", 3, 4), say.data("q", 5, 7)])
+        order, content = compare(a, b).differences
         assert content.explanation == "sample 1 (index 2) of 2 has other content"
+        assert order.num_events == 1
 
     @pytest.mark.parametrize("is_late", [False, True])
     def test_indices_that_are_not_known_are_not_named(self, run: Any, say: Any, *, is_late: bool) -> None:

@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import xxhash
 
-from reproof.comparison.operations import Target, describe, explain, find_op_difference, find_source
+from reproof.comparison import compare
+from reproof.comparison.operations import (
+    Target,
+    describe,
+    differs,
+    earliest,
+    explain,
+    find_op_difference,
+    find_source,
+)
 from reproof.trace import op_format
 from reproof.trace.op_format import MUTATED, UNWRITTEN, VIEW, Op, OpPlace, OpTensor, TensorType
 from reproof.trace.op_reader import OpTrace
@@ -161,8 +170,8 @@ def test_memory_that_is_allocated_again_is_clean() -> None:
 
 def test_only_what_leads_to_the_divergence_counts() -> None:
     """A difference that is only logged is not accused, where the divergent tensor is the output of an operation."""
-    a = Told().op("rand", "", "log=1").op("mm", "x=1", "y=1").op("sum", "y=1", "loss=L")
-    b = Told().op("rand", "", "log=2").op("mm", "x=1", "y=2").op("sum", "y=2", "loss=M")
+    a = Told().op("rand", "", "log=1").op("mm", "x=1", "y=1").op("sum", "y=1", "loss=L").op("rand", "", "next=3")
+    b = Told().op("rand", "", "log=2").op("mm", "x=1", "y=2").op("sum", "y=2", "loss=M").op("rand", "", "next=4")
     assert find(a, b) == ("random", "rand")
     assert find(a, b, Target(9, digest("L"))) == ("computed", "mm")
 
@@ -207,6 +216,20 @@ def test_tensors_of_another_shape_differ() -> None:
         run.ops[0] = run.ops[0]._replace(outputs=(made,))
         runs.append(run)
     assert find(*runs) == ("computed", "nonzero")
+
+
+@pytest.mark.parametrize("other", [0, MUTATED, VIEW, UNWRITTEN])
+def test_what_one_run_did_not_look_at_is_not_known_to_differ(other: int) -> None:
+    """Whichever of the two runs has no digest."""
+    seen, unseen = Told().tensor("x=1"), Told().tensor("x=2", other)
+    has_both = not other & op_format.WITHOUT_DIGEST
+    assert differs(seen, unseen) == differs(unseen, seen) == has_both
+
+
+@pytest.mark.parametrize(("a", "b", "found"), [(1, 2, 1), (2, 1, 1), (None, 3, 3), (3, None, 3), (None, None, None)])
+def test_the_earlier_of_two_sources(a: int | None, b: int | None, found: int | None) -> None:
+    """Either may be missing."""
+    assert earliest(a, b) == found
 
 
 def test_what_was_written_again_in_part_still_counts() -> None:
@@ -263,6 +286,27 @@ def test_an_output_without_a_digest_is_not_called_equal() -> None:
     source = find_source(a.ops, b.ops)
     assert source is not None
     assert describe(source, None).tensors[-1] == "output 0: float32 [2], memory that nothing has written"
+
+
+@pytest.mark.parametrize("stage", ["loss", "init"])
+def test_the_event_that_differs_is_what_is_looked_for(run: Any, say: Any, stage: str) -> None:
+    """Of two operations that differ, the one is told that made it; initial state is made before any is recorded."""
+    folders = []
+    for name in "ab":
+        folder = run(name, [say.named("Net.w", "1", "update"), say.named("L", name, stage)], run_id="0" * 32)
+        writer = OpWriter(folder, 0, "0" * 32)
+        for number, (op, content) in enumerate((("rand", f"log {name}"), ("mm", name), ("rand", f"next {name}"))):
+            kind = writer.type_id(KIND)
+            place = writer.place_id(OpPlace(f"aten::{op}", "default", "forward", "", "t.py", number, "f"))
+            made = op_format.TENSOR.pack(kind, number + 1, 0, 0, digest(content))
+            writer.add(0, op_format.OP.pack(place, 1, 0, 0, 1) + made)
+        writer.flush()
+        writer.close()
+        folders.append(folder)
+    first = compare(*folders).first
+    assert first is not None
+    assert first.op is not None
+    assert first.op.name == ("aten::mm" if stage == "loss" else "aten::rand")
 
 
 def test_kept_values_are_compared(tmp_path: Path) -> None:

@@ -42,6 +42,7 @@ def test_equal_processes_are_identical_and_counted(tree: Any, say: Any) -> None:
     found = compare(*runs)
     assert (found.verdict, found.num_events, found.num_steps) == ("identical", 3, 2)
     assert found.processes == ("process 0.1 (train.py:34)",)
+    assert (found.is_verified, compare(*runs, verify=False).is_verified) == (True, False)
 
 
 def test_a_difference_in_a_child_is_a_divergence(tree: Any, say: Any) -> None:
@@ -76,6 +77,17 @@ def test_of_siblings_the_earlier_step_is_told(tree: Any, say: Any) -> None:
     first = compare(a, b).first
     assert first is not None
     assert first.process == "0.2"
+
+
+def test_rather_its_own_than_what_another_made_of_it(tree: Any, say: Any) -> None:
+    """A process has parted in a later step than the one that started it, and than a sibling of both."""
+    a, b = (
+        tree(name, steps(say, "x"), {"0.1": (0, steps(say, "0", name)), "0.1.1": (0, steps(say, "0", "0", name))})
+        for name in "ab"
+    )
+    first = compare(a, b).first
+    assert first is not None
+    assert first.process == "0.1.1"
 
 
 def test_a_process_of_one_run_alone_is_told(tree: Any, say: Any) -> None:

@@ -10,6 +10,9 @@ import pytest
 
 from reproof.comparison import compare, compare_traces, find_newest_runs
 from reproof.errors import TraceError, UsageError
+from reproof.outputs.records import Line
+from reproof.outputs.sidecar import OutputWriter
+from reproof.outputs.surroundings import Surroundings
 from reproof.schema import Comparison, Skipped, StageCount
 from reproof.trace import RankTrace, open_trace
 
@@ -86,6 +89,7 @@ class TestDiverged:
         comparison = compare(a, b, max_differences=limit)
         assert len(comparison.differences) == expected
         assert comparison.counts[0].differing == 9
+        assert len(compare(a, b).differences) == 5
 
     def test_stages_are_counted_in_the_order_of_a_step(self, run: Any, say: Any) -> None:
         """Each stage has its count."""
@@ -137,11 +141,12 @@ class TestInconclusive:
         b = frames_writer(tmp_path / "b", [*frames, (1, 3, [say.data("evaluation")])])
         assert self.reasons(compare(a, b)) == ["the baseline has 1 events and the candidate 2"]
 
-    def test_names_that_only_one_run_has(self, run: Any, say: Any) -> None:
+    @pytest.mark.parametrize(("num", "others"), [(1, ""), (2, ", and 1 more like it"), (9, ", and 8 more like it")])
+    def test_names_that_only_one_run_has(self, run: Any, say: Any, num: int, others: str) -> None:
         """The first is named, with its owner and step, and the others counted."""
-        steps = steps_of(say)
-        more = [*steps[:2], *([*step, say.data("v", loader=1), say.label(1, loader=1)] for step in steps[2:])]
-        expected = "only the candidate has batch loader1(100)[0] in step 2, and 3 more like it"
+        steps = steps_of(say, 12)
+        more = [*steps[:2], *([*step, say.data("v", loader=1)] for step in steps[2 : 2 + num]), *steps[2 + num :]]
+        expected = f"only the candidate has batch loader1(100)[0] in step 2{others}"
         assert self.reasons(compare(run("a", *steps), run("b", *more))) == [expected]
 
     def test_other_names_throughout(self, run: Any, say: Any) -> None:
@@ -280,9 +285,10 @@ class TestRanks:
                 frames = [(n, 1, [say.data("d"), *([say.label(1)] if n == at else [])]) for n in range(3)]
                 frames_writer(tmp_path / name, frames, rank=rank, num_ranks=2)
         traces = open_trace(tmp_path / "a"), open_trace(tmp_path / "b")
-        found = compare_traces(*traces, is_same_program=True).first
+        comparison = compare_traces(*traces, is_same_program=True)
+        found = comparison.first
         assert found is not None
-        assert (found.step, found.rank, found.baseline) == (1, 1, "absent")
+        assert (found.step, found.rank, found.baseline, comparison.steps) == (1, 1, "absent", ())
 
 
 class TestTolerance:
@@ -475,3 +481,22 @@ class TestUntrained:
     def test_the_trained_one_differs_too(self, run: Any, say: Any, own: dict[str, str]) -> None:
         """Nothing of the kind is said."""
         assert compare(run("a", *self.steps(say, "x")), run("b", *self.steps(say, "y", **own))).untrained == ()
+
+    def test_nothing_is_trained(self, run: Any, say: Any) -> None:
+        """Then no model is another than those that are trained."""
+        a, b = (run(name, [say.named("Net.w", name, "init")]) for name in "ab")
+        assert compare(a, b).untrained == ()
+
+    @pytest.mark.parametrize("header", [{"status": "failed"}, {"level": "steps"}, {"problems": ("loss not recorded",)}])
+    def test_not_everything_was_compared(self, run: Any, say: Any, header: dict[str, Any]) -> None:
+        """Of what is not known nothing is said."""
+        assert compare(run("a", *self.steps(say, "x")), run("b", *self.steps(say, "y"), **header)).untrained == ()
+
+    def test_what_was_put_out_differs_too(self, run: Any, say: Any) -> None:
+        """Then it may have come from the model that is not trained."""
+        folders = [run(name, *self.steps(say, name)) for name in "ab"]
+        for folder in folders:
+            writer = OutputWriter(folder, 0)
+            line = Line(stream="stdout", text=f"sketch {folder.name}")
+            writer.finish(Surroundings(began_at=1.0, ended_at=2.0), lines=[line])
+        assert compare(*folders).untrained == ()

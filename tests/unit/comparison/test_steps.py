@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from reproof.comparison import compare, compare_traces
-from reproof.comparison.steps import StepStates, fold_fields
+from reproof.comparison.steps import StepStates, fold_fields, simplify
 from reproof.schema import DIFFERENT, EQUAL, NO_EVENT, NOT_COMPARED
 from reproof.trace import open_trace
 
@@ -59,6 +59,14 @@ class TestStates:
         assert list(states.plane("gradient")) == [DIFFERENT, EQUAL]
 
 
+@pytest.mark.parametrize("steps", [[3], [3, 4, 5], [3, 4, 4], [3, 3, 4], [3, 5], [3, 4, 6]])
+def test_steps_that_follow_each_other_are_a_range(steps: list[int]) -> None:
+    """And no others."""
+    found = simplify(steps)
+    assert list(found) == steps
+    assert isinstance(found, range) == (steps == list(range(3, 3 + len(steps))))
+
+
 class TestComparing:
     """The states come from the pass that counts."""
 
@@ -82,9 +90,10 @@ class TestComparing:
         a = run("a", [say.loss(1)])
         assert compare(a, run("b", [say.loss(2)])).steps == ()
 
-    def test_what_has_no_digest_is_not_compared(self, run: Any, say: Any) -> None:
-        """An event without a digest is neither equal nor different."""
-        a, b = (run(name, [say.skipped("x", content="")], [say.loss(1)]) for name in "ab")
+    @pytest.mark.parametrize("differs", [False, True])
+    def test_what_has_no_digest_is_not_compared(self, run: Any, say: Any, *, differs: bool) -> None:
+        """An event without a digest is neither equal nor different, whatever else is in its step."""
+        a, b = (run(name, [say.skipped("x"), say.loss(loss)]) for name, loss in (("a", 1), ("b", 1 + differs)))
         assert planes_of(compare(a, b, maps_steps=True))["batch"][0] == NOT_COMPARED
 
     def test_the_tail_of_a_longer_run(self, run: Any, say: Any) -> None:

@@ -51,6 +51,20 @@ def test_an_event_that_only_one_run_has(run: Any, say: Any) -> None:
         assert all(count.differing == 0 for count in comparison.counts)
 
 
+@pytest.mark.parametrize("num_steps", [2, 3])
+def test_an_evaluation_after_the_last_step_of_one_run(
+    tmp_path: Path, frames_writer: Any, say: Any, num_steps: int
+) -> None:
+    """Of runs of other lengths the lengths are told."""
+    after = (2, 3, [say.named("accuracy", "0.9", "metric")])
+    a = frames_writer(tmp_path / "a", [*((step, 1, step_of(say)) for step in range(2)), after])
+    b = frames_writer(tmp_path / "b", [(step, 1, step_of(say)) for step in range(num_steps)])
+    first = check(a, b).first
+    assert first is not None
+    lengths = f"the baseline ends after 2 steps, the candidate after {num_steps}"
+    assert (first.step, first.explanation) == (2, lengths if num_steps > 2 else "only the baseline does this")
+
+
 def test_of_several_the_first_in_the_order_of_a_step(run: Any, say: Any) -> None:
     """Whichever run has it."""
     a = run("a", step_of(say, say.named("accuracy", "0.9", "metric")))

@@ -11,8 +11,8 @@ import pytest
 from reproof.cli import main
 from reproof.comparison import compare, verification
 from reproof.errors import TraceError
+from reproof.trace import RankTrace, open_trace
 from reproof.trace import format as fmt
-from reproof.trace import open_trace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -66,6 +66,12 @@ class TestSmallTraces:
                 assert compare(*pair).verdict == "inconclusive"
             except TraceError as error:
                 assert "\n" not in str(error)  # noqa: PT017  # either may happen
+
+    def test_digests_that_no_checksum_explains(self, pair: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+        """Where the chains say that frames are equal, and each trace says that it is sound."""
+        monkeypatch.setattr(RankTrace, "verify", lambda *_, **__: None)
+        for _ in zip(flip_bits(pair[1] / "rank0.digests"), range(3), strict=False):
+            assert is_refused(*pair)
 
     def test_the_baseline_is_verified_too(self, pair: tuple[Path, Path]) -> None:
         """Whichever of them is damaged."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -122,13 +123,19 @@ def test_neither_subclasses_nor_modes_are_asked() -> None:
 
 
 def test_without_the_class_of_the_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where PyTorch has no such class, or it takes other arguments, tensors are digested singly."""
-    for broken in (None, lambda *_, **__: None):
+    """Where PyTorch has no such class, or one that answers otherwise, tensors are digested singly."""
+    for broken in (None, lambda *_, **__: None, guards_that_say(lambda _: True), guards_that_say(lambda _: False)):
         monkeypatch.setattr(torch._C._dynamo.guards, "TensorGuards", broken)
         digests, held = RepeatedDigests(), make_tensors()
-        for _ in range(3):
+        for change in (Tensor.clone, Tensor.half, Tensor.t):
+            held[3] = change(held[3])
             assert digests.digest(held) == list(map(digest_tensor, held))
             assert repeated.watch_for_change(held) is repeated.are_never_alike
+
+
+def guards_that_say(answer: Callable[..., bool]) -> Callable[..., object]:
+    """Return what makes guards that always give one answer."""
+    return lambda *_, **__: SimpleNamespace(check=lambda *tensors: answer(tensors))
 
 
 def test_tensors_are_not_kept() -> None:
@@ -147,6 +154,7 @@ LARGE: dict[str, Callable[[Tensor], Tensor]] = {
     "one matrix transposed": lambda tensor: tensor.view(1, 240, 120).transpose(1, 2),
     "channels last": lambda tensor: tensor.view(10, 12, 12, 20).to(memory_format=torch.channels_last),
     "permuted": lambda tensor: tensor.view(10, 12, 12, 20).permute(3, 1, 0, 2),
+    "rows without gaps": lambda tensor: tensor.view(120, 2, 120)[::2],
     "every second element": lambda tensor: tensor.flatten()[::2],
     "expanded": lambda tensor: tensor[:1].expand(100, -1),
     "complex, conjugated": lambda tensor: torch.view_as_complex(tensor.view(-1, 120, 2)).t().conj(),

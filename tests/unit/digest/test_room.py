@@ -364,13 +364,13 @@ class TestRefusals:
 
     def test_an_uninitialized_parameter_has_no_data(self) -> None:
         """Lazy modules have them before their first use."""
-        with pytest.raises(CannotDigestError, match="uninitialized"):
+        with pytest.raises(CannotDigestError, match="uninitialized parameter: it has no data yet"):
             digest_tensor(nn.LazyLinear(2).weight)
 
-    @pytest.mark.parametrize("offset", [0, 5])
-    def test_freed_storage_is_not_read(self, offset: int) -> None:
+    @pytest.mark.parametrize("kept", [slice(0, None), slice(5, None), 0, 199], ids=str)
+    def test_freed_storage_is_not_read(self, kept: slice | int) -> None:
         """FSDP frees parameters and keeps the tensors: reading those would end the process."""
-        tensor = torch.ones(200)[offset:]
+        tensor = torch.ones(200)[kept]
         digest_tensor(tensor)
         tensor.untyped_storage().resize_(0)
         with pytest.raises(CannotDigestError, match="freed"):
@@ -413,6 +413,18 @@ class TestRefusals:
         """Memory of its own proves nothing about what such a tensor means."""
         with pytest.raises(CannotDigestError, match="OpaqueTensor"):
             digest_tensor(torch.ones(3).as_subclass(OpaqueTensor))
+
+    @pytest.mark.parametrize("kind", [RuntimeError, TypeError, ValueError, AttributeError, UserWarning])
+    def test_what_pytorch_cannot_read_is_refused(self, kind: type[Exception]) -> None:
+        """Whatever it raises, and in one line."""
+
+        class Broken(TwoTensor):
+            def __tensor_flatten__(self) -> tuple[list[str], object]:
+                raise kind("no parts\nfor two reasons")
+
+        with pytest.raises(CannotDigestError) as caught:
+            digest_tensor(Broken(torch.ones(2), torch.ones(2)))
+        assert caught.value.problem.endswith("Broken cannot be read: no parts")
 
     def test_what_is_no_tensor_is_named(self) -> None:
         """The error names the type."""

@@ -110,6 +110,7 @@ class TestExactNumbers:
         assert exact_numbers(7) == ("B", b"\x07")
         assert exact_numbers([]) == ("q", b"")
         assert exact_numbers(torch.empty(0, dtype=torch.int32)) == ("i", b"")
+        assert exact_numbers(np.empty(0, dtype=">i4")) == ("i", b"")
 
     @pytest.mark.parametrize(
         ("largest", "code"), [(255, "B"), (256, "H"), (65535, "H"), (65536, "I"), (2**32 - 1, "I"), (2**32, "q")]
@@ -261,6 +262,7 @@ class TestStatistics:
             torch.empty(2, device="meta"),
             torch.zeros(2, dtype=torch.uint8).view(torch.bits8),
             torch.eye(2).to_sparse(),
+            np.empty(0),
             np.array(["a"]),
             np.array([None]),
             np.array(["2026-11-22"], dtype="M8[D]"),

@@ -14,7 +14,16 @@ from hypothesis import strategies as st
 
 from reproof.entropy import ledger as ledger_module
 from reproof.entropy.handled import mark
-from reproof.entropy.ledger import Ledger, LedgerReader, Place, ledger_name, read_ledger, read_process_numbers
+from reproof.entropy.ledger import (
+    Ledger,
+    LedgerReader,
+    Place,
+    ledger_name,
+    read_ledger,
+    read_ledgers,
+    read_process_numbers,
+    read_written,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -206,6 +215,17 @@ def test_hostile_lines_are_passed_over(tmp_path: Path) -> None:
     path.write_bytes("\n".join(lines).encode("utf-8", "surrogatepass") + b"\n\xff\xfe\n")
     source = read_ledger(path)["time.time@a.py:3"]
     assert (source.values[-2:], source.steps[-1]) == ([1, 2], 4)
+
+
+def test_what_is_no_file_is_no_ledger(tmp_path: Path) -> None:
+    """A folder, a pipe, which would be waited for, a device, which never ends, and a file of holes."""
+    (tmp_path / ledger_name("0")).mkdir()
+    os.mkfifo(tmp_path / ledger_name("1"))
+    (tmp_path / ledger_name("2")).symlink_to("/dev/zero")
+    (tmp_path / ledger_name("3")).symlink_to(ledger_name("3"))
+    (tmp_path / ledger_name("4")).touch()
+    os.truncate(tmp_path / ledger_name("4"), 1 << 36)
+    assert (read_ledgers(tmp_path), read_process_numbers(tmp_path), read_written(tmp_path)) == ({}, set(), [])
 
 
 JSON = st.recursive(

@@ -146,7 +146,7 @@ def test_what_is_not_compared_is_named() -> None:
     found = compare(output, replace(output, is_complete=False))
     assert [(one.what, one.why) for one in found.not_compared] == [
         ("output", "lines: --no-output"),
-        ("printed lines and files", "the candidate has not written it: the run was killed or is under way"),
+        ("printed lines and files", "the candidate has not written it to its end"),
         ("r.wandb", "full of times"),
     ]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 from reproof.report.output import describe_output, mark_changes, pair_lines
@@ -37,6 +38,9 @@ def test_output_is_found_beside_the_trace(tmp_path: Path) -> None:
         (tmp_path / f"{name}.output.txt").write_text(text)
     row: Any = describe_output((tmp_path / "a", tmp_path / "b"), None)
     assert (row.told, len(row.lines)) == ("1 of 2 lines differ.", 2)
+    assert describe_output((tmp_path / "c", tmp_path / "d"), None) is None
+    (tmp_path / "c.output.txt").mkdir()
+    os.mkfifo(tmp_path / "d.output.txt")
     assert describe_output((tmp_path / "c", tmp_path / "d"), None) is None
 
 

@@ -251,6 +251,12 @@ class TestBinaryFiles:
         os.mkfifo(small / name)
         assert f"{small / name} is not a regular file" in refusal(small).problem
 
+    @pytest.mark.parametrize("name", ["rank0.names", "run.json"])
+    def test_a_file_of_holes(self, small: Path, name: str) -> None:
+        """It takes no room on a disk, and is not read into memory."""
+        os.truncate(small / name, 1 << 36)
+        assert refusal(small).problem.startswith(f"{small / name} is damaged: it has 68719476736 bytes")
+
 
 class TestPermissions:
     """What may not be read is said to be so."""

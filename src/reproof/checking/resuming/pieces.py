@@ -27,6 +27,13 @@ if TYPE_CHECKING:
 
 OF_ITERABLE: Final = "save what the dataset counts, buffers and draws from, as a state_dict() of it, and set that again"
 
+OF_END: Final = (
+    "save what decides when the training ends: the number of the epoch and of the step, and of early stopping the best"
+    " value and how long ago it was"
+)
+
+OF_LOSS: Final = "save what else enters the loss: the number of the epoch or step that a weight follows, or the average"
+
 SAME_RATIO: Final = 1e-5
 """Ratios of losses that are closer than this have the same factor: what rounding makes of it in a few steps is less."""
 
@@ -86,7 +93,7 @@ def find_in_loss(resumption: Resumption) -> Iterator[MissingPiece]:
         yield resumption.make("scaler", why, fix=by_hand)
     elif not any(find_in_rng(resumption)):  # random numbers may enter the loss
         why = f"{equal} not: what else enters it, such as a weight that follows the epoch, or a running average?"
-        yield resumption.make("counter", why)
+        yield resumption.make("counter", why, fix=OF_LOSS)
 
 
 def scales(resumption: Resumption, step: int) -> bool:
@@ -214,7 +221,7 @@ def find_in_length(resumption: Resumption) -> Iterator[MissingPiece]:
     if resumption.surplus and not 0 < resumption.surplus <= again:
         told = "more" if resumption.surplus > 0 else "fewer"
         why = f"the resumed run takes {abs(resumption.surplus)} steps {told} than were left at step {resumption.start}"
-        yield resumption.make("counter", why)
+        yield resumption.make("counter", why, fix=OF_END)
 
 
 def find_unexplained(resumption: Resumption) -> Iterator[MissingPiece]:

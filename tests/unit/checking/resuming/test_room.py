@@ -458,12 +458,22 @@ class TestMissingPieces:
         names = [piece.piece for piece in finding.missing]
         assert (names[0], names.count("counter") <= 1) == (expected, True)
 
+    @pytest.mark.parametrize(("name", "expected"), [("Net input[0]", "other"), ("loader0(9)[0]", "sampler-position")])
+    def test_a_model_that_is_called_more_often_in_the_first_step(self, write: Any, name: str, expected: str) -> None:
+        """Calls that fill a memory pass over nothing: only a loader has a pass over the data."""
+        whole = write("a", *([*(first(0) * (n == 0)), ("batch", name, f"x{n}"), *step(n + 1)] for n in range(4)))
+        passed = [("batch", name, f"y{n}") for n in range(3)]
+        resumed = write("b", [*first(2), *passed, *step("y")], [("batch", name, "z"), *step("z")])
+        _, finding = compare_resumed(whole, resumed, 2, 5, (None, None))
+        assert [piece.piece for piece in finding.missing] == [expected]
+
     def test_a_run_that_goes_on_too_long(self, write: Any) -> None:
         """Steps beyond the end of the uninterrupted run are a divergence, unless a run was stopped."""
         whole = write("a", first(0) + step(1), step(2))
         longer = (first(1) + step(2), step(3), step(4))
         comparison, finding = compare_resumed(whole, write("b", *longer), 1, 5, (None, None))
         assert [piece.piece for piece in finding.missing] == ["counter"]
+        assert "early stopping" in finding.missing[0].fix
         assert comparison.first is not None
         assert comparison.first.step == 2
         assert comparison.first.explanation == "the uninterrupted run ends after 2 steps, the resumed one after 4"
