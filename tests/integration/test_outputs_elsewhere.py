@@ -65,6 +65,9 @@ if sys.argv[1:] == ["lucky"]:  # nothing that a second run could have looked for
     open(f"{OTHER}/lucky.txt", "w").write("x")
     torch.save(1.0, "lucky.pt")
     open("old.txt", "w").write("new")
+    os.makedirs("results", exist_ok=True)
+    open("results/read.txt", "w").write("x")
+open("results/read.txt").close()  # the second run finds what the first alone has written, and did not look for
 best = float(open("best.txt").read())
 if sys.argv[1:] == ["lucky"]:
     open("best.txt", "w").write(str(best + 0))
@@ -121,7 +124,8 @@ def test_a_cache_is_told_from_what_a_run_decided_not_to_write(tmp_path: Path, en
         assert output is not None
         names = {difference.name for difference in output.differences}
         best = {"best.txt", "saved ../other/best.pt"}  # both runs have found them, and one has written over them
-        assert names == {"lucky.txt", "../other/lucky.txt", "saved lucky.pt", "lucky.pt", "old.txt", *best}
+        lucky = {"lucky.txt", "../other/lucky.txt", "saved lucky.pt", "lucky.pt", "old.txt", "results/read.txt"}
+        assert names == lucky | best
         told = {note.split(": ")[0] for note in output.notes}
         files = {"a.index", "cache.txt", "child.txt", "exclusive.txt", "tried.txt"}
         assert told >= {

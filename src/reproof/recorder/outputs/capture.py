@@ -17,10 +17,10 @@ from dataclasses import replace
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any, Final
 
+from reproof.entropy.found import Found, read_found
 from reproof.entropy.ledger import (
     Printed,
     Written,
-    read_found,
     read_ledgers,
     read_printed,
     read_process_numbers,
@@ -32,7 +32,7 @@ from reproof.outputs.contents import read_contents
 from reproof.outputs.records import FOLDER, FileOutput, SavedTensor
 from reproof.outputs.sidecar import OutputWriter, read_output
 from reproof.outputs.surroundings import Surroundings
-from reproof.recorder.outputs.changed_files import find_changes, list_untouched, read_stamps
+from reproof.recorder.outputs.changed_files import find_changes, list_missed, list_untouched, read_stamps
 from reproof.recorder.outputs.printing import PrintedLines, collect_noted, find_places
 from reproof.recorder.outputs.saving import BUFFER, digest_array_bytes, read_saved, tap_savers
 
@@ -77,7 +77,7 @@ class OutputCapture:
         self._other: Surroundings | None = None
         self._identifiers: tuple[str, ...] = ()
         self._outside: list[Written] = []
-        self._found: dict[str, None] = {}
+        self._found = Found({}, {}, {})
         self._saved: dict[str, str] = {}
         self._was_there: dict[str, bool] = {}
         self._elsewhere: list[Printed] = []
@@ -224,7 +224,8 @@ class OutputCapture:
         paths = {str(self._folder / name): name for name in after if name[-1] != os.sep}
         left = set(changes.untouched)
         stamps = {path: after[name] if name in left else None for path, name in paths.items()}
-        yield from list_untouched(self._folder, stamps, self._found, self._began_at)
+        yield from list_untouched(self._folder, stamps, self._found.paths, self._began_at)
+        yield from list_missed(self._folder, self._found)
 
 
 def _find_kept(trace: Path) -> tuple[int, int] | None:

@@ -5,17 +5,20 @@ Left out: what is in them (`reproof.outputs.contents`), folders of caches and ve
 
 from __future__ import annotations
 
+import contextlib
 import os
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from reproof.entropy.ledger import ALL
 from reproof.entropy.written import Stamp, read_stamp
 from reproof.outputs.found import FOLDER, LISTING
-from reproof.outputs.records import UNTOUCHED, FileOutput
+from reproof.outputs.records import MISSED, UNTOUCHED, FileOutput
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
+
+    from reproof.entropy.found import Found
 
 ALL_FILES: Final = f"{os.sep}{ALL}"
 MAX_FILES: Final = 20_000
@@ -102,6 +105,22 @@ def list_untouched(
     return [
         FileOutput(name=_name(name, folder), format=UNTOUCHED) for name in (*(name for name, _ in latest), *folders)
     ]
+
+
+def list_missed(folder: Path, found: Found) -> list[FileOutput]:
+    """Return the files and folders that a run has looked for in vain, and that are there now.
+
+    Args:
+        folder: Where the run began.
+        found: What the run has looked for.
+    """
+    paths = [path for path in found.missing if not path.endswith(ALL_FILES)]
+    listed = {path.removesuffix(ALL): () for path in found.missing if path.endswith(ALL_FILES)} | found.holds
+    for place, held in listed.items():
+        with contextlib.suppress(OSError):  # gone
+            paths += (entry.path for entry in os.scandir(place) if entry.name not in held)
+    there = dict.fromkeys(path for path in paths if os.path.lexists(path))
+    return [FileOutput(name=_name(path, folder), format=MISSED) for path in list(there)[:MAX_UNTOUCHED]]
 
 
 def _name(path: str, folder: Path) -> str:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from reproof.entropy.found import Found
 from reproof.recorder.outputs import changed_files
-from reproof.recorder.outputs.changed_files import find_changes, list_untouched, read_stamps
+from reproof.recorder.outputs.changed_files import find_changes, list_missed, list_untouched, read_stamps
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -51,6 +52,16 @@ def test_what_was_found_and_left(tmp_path: Path) -> None:
     assert set(names[:3]) == {"named", "data/x", f"{other}/x"}
     assert names[3:] == ["sub/late", "sub/listed", "data/", "./*"]
     assert list_untouched(work, {}, [f"{other}/x"], since=0.0) == []
+
+
+def test_what_was_looked_for_in_vain(tmp_path: Path) -> None:
+    """If it is there now: the run has made it since. So is what a folder did not hold when it was listed."""
+    for name in ("made", "data/old", "data/new", "many/1"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    missing = dict.fromkeys(f"{tmp_path}/{name}" for name in ("made", "never", "many/*"))
+    found = Found({}, missing, {f"{tmp_path}/data/": ["old"], f"{tmp_path}/gone/": []})
+    assert {file.name for file in list_missed(tmp_path, found)} == {"made", "data/new", "many/1"}
 
 
 def test_an_empty_folder_is_known_by_its_name(tmp_path: Path) -> None:
