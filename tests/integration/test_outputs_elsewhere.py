@@ -89,6 +89,14 @@ for name in ("cache.pt", ".cache/hidden.pt", "moved.pt"):
         torch.save(1.0, f"{name}.{os.getpid()}" if name == "moved.pt" else name)
         if name == "moved.pt":
             os.replace(f"{name}.{os.getpid()}", name)
+if not os.path.isdir("folder"):
+    os.mkdir("folder.tmp")
+    numpy.save("folder.tmp/a.npy", numpy.ones(2))
+    os.rename("folder.tmp", "folder")
+numpy.load("folder/a.npy")
+if not os.path.exists(".cache/moved.pt"):
+    torch.save(1.0, ".cache/moved.tmp")
+    os.replace(".cache/moved.tmp", ".cache/moved.pt")
 for folder in (OTHER, "link"):
     if not os.path.exists(f"{folder}/{folder[-4:]}.npy"):
         numpy.save(f"{folder}/{folder[-4:]}.npy", numpy.ones(2))
@@ -133,6 +141,8 @@ def test_a_cache_is_told_from_what_a_run_decided_not_to_write(tmp_path: Path, en
             "cache.pt",
             ".cache/hidden.pt",
             "moved.pt",
+            ".cache/moved.pt",
+            "folder/a.npy",
             "../other/ther.npy",
             f"{tmp_path}/linked/link.npy",
         }

@@ -40,7 +40,8 @@ class FoundFiles:
         """Whether this run has made a file because it was not there, and another left it alone because it was.
 
         Without a look this run may have decided to make it, and the other not to. A look for the folder counts for what
-        is in it, but not in a folder of results, into which the other run writes as well.
+        is in it, and so does one for a file that marks it as complete; but not in a folder of results, into which the
+        other run writes as well.
 
         Args:
             name: Its name in this run.
@@ -48,8 +49,11 @@ class FoundFiles:
             was_there: Whether this run has found it as well. Then it is no cache, but written over.
         """
         names = self._name(name)
-        places = names | (_list_folders(names) - other._filled)
-        return not was_there and not self._missed.isdisjoint(places) and not other._names.isdisjoint(names)
+        if was_there or other._names.isdisjoint(names):
+            return False
+        folders = _list_folders(names) - other._filled
+        marked = {PurePath(mark).parent.as_posix() for mark in self._missed & other._names} - {".", self._start}
+        return not self._missed.isdisjoint(names | folders) or not marked.isdisjoint(folders)
 
     def led_to(self, name: str, number: int, other: FoundFiles) -> bool:
         """Whether the run has looked for this file or folder of another and gone on to a number, as it was taken."""

@@ -205,13 +205,17 @@ def test_a_file_that_one_run_alone_wrote(name: str) -> None:
         pytest.param("data", ("log.txt",), True, id="the other run writes elsewhere"),
         pytest.param("data", ("data/log.txt",), False, id="the other run writes there as well"),
         pytest.param("data/proc/b", (), False, id="looked for another file"),
+        pytest.param("data/proc/.done", (), True, id="looked for a marker that the other run has found"),
+        pytest.param("data/proc/.done", ("data/proc/log.txt",), False, id="a marker in a folder of results"),
+        pytest.param(".done", (), False, id="a marker in the working folder"),
     ],
 )
 def test_a_folder_that_was_looked_for(missed: str, other: tuple[str, ...], *, is_cache: bool) -> None:
     """It is a cache as a whole, or one of results, into which the other run may have decided not to write the file."""
     log = [file(name, "2") for name in other]
     wrote = of(files=(file("data/proc/a", "1"), FileOutput(name=missed, format="missed"), *log))
-    found = of(files=(FileOutput(name="data/proc/a", format="untouched"), *log))
+    left = ("data/proc/a", *(name for name in (missed,) if name.endswith(".done")))
+    found = of(files=(*(FileOutput(name=name, format="untouched") for name in left), *log))
     assert (compare(wrote, found).first is None) is is_cache
 
 

@@ -143,9 +143,11 @@ class OutputCapture:
                 )
 
     def note_move(self, source: str, target: str) -> None:
-        """Note that a file is moved to its place, after something was saved to it."""
-        if (name := self._saved.get(os.path.realpath(source))) is not None:
-            self._saved[os.path.realpath(target)] = name
+        """Note that a file, or the folder that it is in, is moved to its place after something was saved to it."""
+        source, target = os.path.realpath(source), os.path.realpath(target)
+        for path, name in list(self._saved.items()):
+            if path == source or path.startswith(f"{source}{os.sep}"):
+                self._saved[f"{target}{path.removeprefix(source)}"] = name
 
     def _name(self, target: str) -> str:
         """Return the name of a file relative to the folder in which the run began, if it is below that."""
@@ -225,7 +227,7 @@ class OutputCapture:
         left = set(changes.untouched)
         stamps = {path: after[name] if name in left else None for path, name in paths.items()}
         yield from list_untouched(self._folder, stamps, self._found.paths, self._began_at)
-        yield from list_missed(self._folder, self._found)
+        yield from list_missed(self._folder, self._found, self._saved)
 
 
 def _find_kept(trace: Path) -> tuple[int, int] | None:

@@ -15,7 +15,7 @@ from reproof.outputs.found import FOLDER, LISTING
 from reproof.outputs.records import MISSED, UNTOUCHED, FileOutput
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
     from reproof.entropy.found import Found
@@ -107,12 +107,13 @@ def list_untouched(
     ]
 
 
-def list_missed(folder: Path, found: Found) -> list[FileOutput]:
+def list_missed(folder: Path, found: Found, saved: Mapping[str, str]) -> list[FileOutput]:
     """Return the files and folders that a run has looked for in vain, and that are there now.
 
     Args:
         folder: Where the run began.
         found: What the run has looked for.
+        saved: By absolute paths, what files were called when something was saved to them.
     """
     paths = [path for path in found.missing if not path.endswith(ALL_FILES)]
     listed = {path.removesuffix(ALL): () for path in found.missing if path.endswith(ALL_FILES)} | found.holds
@@ -120,7 +121,10 @@ def list_missed(folder: Path, found: Found) -> list[FileOutput]:
         with contextlib.suppress(OSError):  # gone
             paths += (entry.path for entry in os.scandir(place) if entry.name not in held)
     there = dict.fromkeys(path for path in paths if os.path.lexists(path))
-    return [FileOutput(name=_name(path, folder), format=MISSED) for path in list(there)[:MAX_UNTOUCHED]]
+    return [
+        FileOutput(name=_name(path, folder), format=MISSED, saved_as=saved.get(path))
+        for path in list(there)[:MAX_UNTOUCHED]
+    ]
 
 
 def _name(path: str, folder: Path) -> str:

@@ -61,7 +61,8 @@ def test_what_was_looked_for_in_vain(tmp_path: Path) -> None:
         (tmp_path / name).touch()
     missing = dict.fromkeys(f"{tmp_path}/{name}" for name in ("made", "never", "many/*"))
     found = Found({}, missing, {f"{tmp_path}/data/": ["old"], f"{tmp_path}/gone/": []})
-    assert {file.name for file in list_missed(tmp_path, found)} == {"made", "data/new", "many/1"}
+    files = list_missed(tmp_path, found, {f"{tmp_path}/data/new": "new.tmp"})
+    assert {file.name: file.saved_as for file in files} == {"made": None, "data/new": "new.tmp", "many/1": None}
 
 
 def test_an_empty_folder_is_known_by_its_name(tmp_path: Path) -> None:
