@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from reproof.outputs.surroundings import Surroundings
 
 Stream = Literal["stdout", "stderr"]
+COLUMNS: Final = "columns"
+"""Name of the part of a table that holds its first row, which mostly names the columns."""
 BYTES: Final = "bytes"
 LINES: Final = "lines"
 """Formats of files that are compared in ways of their own."""

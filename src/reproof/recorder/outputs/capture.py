@@ -33,6 +33,7 @@ from reproof.outputs.records import FOLDER, FileOutput, SavedTensor
 from reproof.outputs.sidecar import OutputWriter, read_output
 from reproof.outputs.surroundings import Surroundings
 from reproof.recorder.outputs.changed_files import find_changes, list_missed, list_untouched, read_stamps
+from reproof.recorder.outputs.open_files import list_unfinished
 from reproof.recorder.outputs.printing import PrintedLines, collect_noted, find_places
 from reproof.recorder.outputs.saving import BUFFER, digest_array_bytes, read_saved, tap_savers
 
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from reproof.recorder.problems import Problems
 
 
+UNFINISHED: Final = "it is compressed, and was still open when the run ended"
 MAX_NAMES: Final = 100
 MAX_SHOWN: Final = 3
 KEPT: Final = ".output.txt"
@@ -211,13 +213,15 @@ class OutputCapture:
             notes.append("files are not compared: the folder holds too many to look through")
             return
         changes = find_changes(self._before, after)
+        unfinished = list_unfinished()
         for name in changes.changed:
             if name.endswith(os.sep):
                 yield FileOutput(name=f"{PurePath(name).as_posix()}/", format=FOLDER)
                 continue
             found = read_contents(self._folder / name, PurePath(name).as_posix(), known)
             saved_as = self._saved.get(str(self._folder / name))
-            yield replace(found, was_there=name in self._before, saved_as=saved_as)
+            open_still = UNFINISHED if str(self._folder / name) in unfinished else found.not_compared
+            yield replace(found, was_there=name in self._before, saved_as=saved_as, not_compared=open_still)
         for file in self._outside:
             if read_stamp(file.path) is not None:
                 found = read_contents(Path(file.path), file.name, known, file.num_earlier)
