@@ -33,6 +33,8 @@ MAX_WRITTEN: Final = 200
 """Files of one process that are noted."""
 COMMANDS: Final = {"subprocess.Popen": 1, "os.posix_spawn": 1, "os.system": 0}
 """Audit events of who starts a program, with the argument that holds its command."""
+MOVES: Final = frozenset({"os.rename", "os.link"})
+"""Those of who gives a file or folder a name, the second argument; the first is where it is."""
 WORDS: Final = re.compile(r"""[^\s;|&<>'"=]+""")
 
 Stamp = tuple[int, int, int]
@@ -40,10 +42,10 @@ Stamp = tuple[int, int, int]
 
 
 class WrittenFiles:
-    """Hears of each file that Python opens to write, or moves to its place.
+    """Hears of each file that Python opens to write, or moves or links to its place.
 
     Attributes:
-        on_move: Called with the absolute paths from and to which a file is about to be moved.
+        on_move: Called with the absolute paths from and to which a file or folder is about to be moved or linked.
     """
 
     def __init__(self, interceptor: Interceptor) -> None:
@@ -63,7 +65,7 @@ class WrittenFiles:
             path, mode, flags = arguments
             if not MODES.isdisjoint(mode) if isinstance(mode, str) else (flags or 0) & FLAGS:
                 self.note(path, appends="a" in mode if isinstance(mode, str) else bool((flags or 0) & os.O_APPEND))
-        elif event == "os.rename":
+        elif event in MOVES:
             self._note_move(*arguments[:2])
         elif event == "sqlite3.connect":
             self.note(_read_address(arguments[0]))

@@ -53,6 +53,7 @@ def hear(interceptor: Any, files: WrittenFiles) -> Callable[..., list[Written]]:
         ("open", b"../out/x", None, os.O_WRONLY | os.O_CREAT),
         ("open", Path("../out/x"), None, os.O_RDWR),
         ("os.rename", "y", "../out/x", -1, -1),
+        ("os.link", "y", "../out/x", -1, -1),
         ("sqlite3.connect", "../out/x"),
         ("sqlite3.connect", "file:../out/x?mode=rwc"),
     ],

@@ -27,12 +27,11 @@ from reproof.entropy.ledger import (
     read_programs,
     read_written,
 )
-from reproof.entropy.written import read_stamp
 from reproof.outputs.contents import read_contents
 from reproof.outputs.records import FOLDER, FileOutput, SavedTensor
 from reproof.outputs.sidecar import OutputWriter, read_output
 from reproof.outputs.surroundings import Surroundings
-from reproof.recorder.outputs.changed_files import find_changes, list_missed, list_untouched, read_stamps
+from reproof.recorder.outputs.changed_files import find_changes, list_missed, list_outside, list_untouched, read_stamps
 from reproof.recorder.outputs.open_files import list_unfinished
 from reproof.recorder.outputs.printing import PrintedLines, collect_noted, find_places
 from reproof.recorder.outputs.saving import BUFFER, digest_array_bytes, read_saved, tap_savers
@@ -222,11 +221,10 @@ class OutputCapture:
             saved_as = self._saved.get(str(self._folder / name))
             open_still = UNFINISHED if str(self._folder / name) in unfinished else found.not_compared
             yield replace(found, was_there=name in self._before, saved_as=saved_as, not_compared=open_still)
-        for file in self._outside:
-            if read_stamp(file.path) is not None:
-                found = read_contents(Path(file.path), file.name, known, file.num_earlier)
-                was_there = file.was_there and not file.num_earlier
-                yield replace(found, was_there=was_there, saved_as=self._saved.get(file.path))
+        for file in list_outside(self._outside):
+            found = read_contents(Path(file.path), file.name, known, file.num_earlier)
+            was_there = file.was_there and not file.num_earlier
+            yield replace(found, was_there=was_there, saved_as=self._saved.get(file.path))
         paths = {str(self._folder / name): name for name in after if name[-1] != os.sep}
         left = set(changes.untouched)
         stamps = {path: after[name] if name in left else None for path, name in paths.items()}

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import contextlib
 import os
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from reproof.entropy.ledger import ALL
@@ -16,9 +18,9 @@ from reproof.outputs.records import MISSED, UNTOUCHED, FileOutput
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
-    from pathlib import Path
 
     from reproof.entropy.found import Found
+    from reproof.entropy.ledger import Written
 
 ALL_FILES: Final = f"{os.sep}{ALL}"
 MAX_FILES: Final = 20_000
@@ -105,6 +107,16 @@ def list_untouched(
     return [
         FileOutput(name=_name(name, folder), format=UNTOUCHED) for name in (*(name for name, _ in latest), *folders)
     ]
+
+
+def list_outside(written: Iterable[Written]) -> Iterator[Written]:
+    """Yield the files that are left of those that a run has written elsewhere: of a folder that it moved, all in it."""
+    for file in written:
+        if read_stamp(file.path) is not None:
+            yield file
+        elif os.path.isdir(file.path):  # noqa: PTH112  # a text
+            for name in sorted(read_stamps(Path(file.path)) or ()):
+                yield replace(file, path=f"{file.path}{os.sep}{name}", name=f"{file.name}{os.sep}{name}")
 
 
 def list_missed(folder: Path, found: Found, saved: Mapping[str, str]) -> list[FileOutput]:

@@ -6,8 +6,9 @@ import os
 from typing import TYPE_CHECKING
 
 from reproof.entropy.found import Found
+from reproof.entropy.ledger import Written
 from reproof.recorder.outputs import changed_files
-from reproof.recorder.outputs.changed_files import find_changes, list_missed, list_untouched, read_stamps
+from reproof.recorder.outputs.changed_files import find_changes, list_missed, list_outside, list_untouched, read_stamps
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -63,6 +64,16 @@ def test_what_was_looked_for_in_vain(tmp_path: Path) -> None:
     found = Found({}, missing, {f"{tmp_path}/data/": ["old"], f"{tmp_path}/gone/": []})
     files = list_missed(tmp_path, found, {f"{tmp_path}/data/new": "new.tmp"})
     assert {file.name: file.saved_as for file in files} == {"made": None, "data/new": "new.tmp", "many/1": None}
+
+
+def test_of_a_folder_that_was_moved_elsewhere_all_files_count(tmp_path: Path) -> None:
+    """A checkpoint may be a folder; what is gone by the end is none."""
+    (tmp_path / "last/sub").mkdir(parents=True)
+    for name in ("last/a", "last/sub/b", "single"):
+        (tmp_path / name).touch()
+    written = [Written(f"{tmp_path}/{name}", f"../{name}", was_there=False) for name in ("last", "single", "gone")]
+    found = {file.name: file.path for file in list_outside(written)}
+    assert found == {f"../{name}": f"{tmp_path}/{name}" for name in ("last/a", "last/sub/b", "single")}
 
 
 def test_an_empty_folder_is_known_by_its_name(tmp_path: Path) -> None:
