@@ -32,7 +32,7 @@ from reproof.outputs.records import FOLDER, FileOutput, SavedTensor
 from reproof.outputs.sidecar import OutputWriter, read_output
 from reproof.outputs.surroundings import Surroundings
 from reproof.recorder.outputs.changed_files import find_changes, list_missed, list_outside, list_untouched, read_stamps
-from reproof.recorder.outputs.open_files import list_unfinished
+from reproof.recorder.outputs.open_files import list_running, list_unfinished
 from reproof.recorder.outputs.printing import PrintedLines, collect_noted, find_places
 from reproof.recorder.outputs.saving import BUFFER, digest_array_bytes, read_saved, tap_savers
 
@@ -191,6 +191,8 @@ class OutputCapture:
         lines += collect_noted(self._elsewhere)
         known = self._surroundings()
         notes = [] if self._keeps_all else list(self._list_unseen())
+        running = dict.fromkeys(list_running())
+        notes += [f"what {name}, which the script has started, does after the run has ended" for name in running]
         files = list(self._read_files(known, notes)) if self._is_first else []
         self._writer.finish(
             known, lines=lines, unkept=unkept, files=files, notes=notes, printed=self.printed.num_characters

@@ -1,4 +1,4 @@
-"""Files that a script never closes: Python writes the rest of them when it ends, after everything that we can see.
+"""What a script leaves open: Python writes the rest of files when it ends, after everything that we can see.
 
 Left out: what compiled code keeps open, and what a ``__del__`` of the user's writes when the interpreter ends.
 """
@@ -10,11 +10,16 @@ import gzip
 import io
 import os
 import stat
+import subprocess
 import zipfile
+from pathlib import PurePath
 from typing import Any, Final
 
+from reproof.entropy.written import list_words
 from reproof.recorder.existing import find_existing
 
+STATUS: Final = getattr(os, "WEXITED", 0) | getattr(os, "WNOWAIT", 0) | os.WNOHANG
+"""Asks whether a child has ended, and leaves it to be waited for."""
 BUFFERS: Final = (io.BufferedWriter, io.BufferedRandom)
 
 
@@ -37,6 +42,16 @@ def list_unfinished() -> set[str]:
         with contextlib.suppress(Exception):  # half made
             if name := _find_name(file):
                 found.add(os.path.realpath(name))
+    return found
+
+
+def list_running() -> list[str]:
+    """Return the names of programs that the script has started and that still run."""
+    found = []
+    for program in find_existing(subprocess.Popen):
+        with contextlib.suppress(Exception):  # half made, or waited for by others
+            if program.returncode is None and os.waitid(os.P_PID, program.pid, STATUS) is None:
+                found.append(PurePath(list_words(program.args)[0]).name)
     return found
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import gzip
 import os
+import subprocess
 import zipfile
 from typing import TYPE_CHECKING
 
-from reproof.recorder.outputs.open_files import flush_files, list_unfinished
+from reproof.recorder.outputs.open_files import flush_files, list_running, list_unfinished
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,3 +46,12 @@ def test_what_compresses_is_not_touched_and_told(tmp_path: Path) -> None:
     assert (tmp_path / "a.gz").read_bytes()[12:] == (tmp_path / "b.gz").read_bytes()[12:]  # without the names
     with zipfile.ZipFile(tmp_path / "c.zip"):
         assert not list_unfinished()
+
+
+def test_a_program_that_goes_on_is_told() -> None:
+    """One that has ended is not, and is left to be waited for."""
+    with subprocess.Popen(["/bin/cat"], stdin=subprocess.PIPE), subprocess.Popen(["/bin/false"]) as ended:
+        os.waitid(os.P_PID, ended.pid, os.WEXITED | os.WNOWAIT)
+        assert list_running() == ["cat"]
+        assert ended.wait() == 1
+    assert list_running() == []
