@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from reproof.entropy.found import Found, read_found
 from reproof.entropy.ledger import (
+    ALL,
     Printed,
     Written,
     read_ledgers,
@@ -223,6 +224,8 @@ class OutputCapture:
             saved_as = self._saved.get(str(self._folder / name))
             open_still = UNFINISHED if str(self._folder / name) in unfinished else found.not_compared
             yield replace(found, was_there=name in self._before, saved_as=saved_as, not_compared=open_still)
+        if any(file.path == ALL for file in self._outside):
+            notes.append("files outside of the working folder beyond the first 20,000 that a process has written")
         for file in list_outside(self._outside):
             found = read_contents(Path(file.path), file.name, known, file.num_earlier)
             was_there = file.was_there and not file.num_earlier

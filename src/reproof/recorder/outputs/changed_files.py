@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from reproof.entropy.ledger import ALL
-from reproof.entropy.written import Stamp, read_stamp
+from reproof.entropy.written import Stamp, read_stamp, stamp_status
 from reproof.outputs.found import FOLDER, LISTING
 from reproof.outputs.records import MISSED, UNTOUCHED, FileOutput
 
@@ -34,6 +34,7 @@ NOT_OUTPUT: Final = frozenset(
 )
 """Folders whose changes are not output of a training."""
 
+HEADER: Final = "run.json"
 BESIDE_TRACE: Final = (".experiment.json", ".output.txt", ".errors.txt")
 """Ends of the names of files that reproof writes beside a trace, after the trace's own name."""
 
@@ -65,9 +66,9 @@ def read_stamps(folder: Path) -> dict[str, Stamp] | None:
             continue  # deleted meanwhile
         name = os.path.relpath(entry.path, folder)
         if entry.is_dir(follow_symlinks=False):
-            found[f"{name}{os.sep}"] = (0, 0, 0)
+            found[f"{name}{os.sep}"] = (0, 0, 0, 0)
         else:
-            found[name] = (status.st_size, status.st_mtime_ns, status.st_ino)
+            found[name] = stamp_status(status)
     return found
 
 
@@ -170,11 +171,16 @@ def _walk(folder: Path) -> Iterator[os.DirEntry[str]]:
         if not entries and isinstance(place, os.DirEntry):
             yield place
         names = {entry.name for entry in entries}
-        if "pyvenv.cfg" in names or {"run.json", "rank0.names"} <= names:
+        if "pyvenv.cfg" in names or {HEADER, "rank0.names"} <= names:
             continue
         for entry in entries:
             if entry.is_dir(follow_symlinks=False):
                 if entry.name not in NOT_OUTPUT:
                     waiting.append(entry)
-            elif not any(entry.name.removesuffix(suffix) in names - {entry.name} for suffix in BESIDE_TRACE):
+            elif not _is_beside_trace(entry):
                 yield entry
+
+
+def _is_beside_trace(entry: os.DirEntry[str]) -> bool:
+    traces = (entry.path.removesuffix(suffix) for suffix in BESIDE_TRACE if entry.name.endswith(suffix))
+    return any(os.path.exists(os.path.join(trace, HEADER)) for trace in traces)  # noqa: PTH110, PTH118  # texts

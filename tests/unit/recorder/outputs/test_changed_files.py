@@ -95,8 +95,21 @@ def test_traces_caches_and_environments_are_no_output(tmp_path: Path) -> None:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
     (tmp_path / "runs/a.output.txt").touch()
-    (tmp_path / "runs/mine.output.txt").touch()
-    assert list(read_stamps(tmp_path) or ()) == ["runs/mine.output.txt"]
+    for name in ("runs/mine.output.txt", "runs/mine"):
+        (tmp_path / name).touch()
+    assert set(read_stamps(tmp_path) or ()) == {"runs/mine.output.txt", "runs/mine"}
+
+
+def test_a_file_changes_whose_time_is_set(tmp_path: Path) -> None:
+    """To what it was: by who unpacks an archive, or wants no times in what is made."""
+    stamps = []
+    for text in ("0.5", "0.7"):
+        (tmp_path / "a").write_text(text)
+        os.utime(tmp_path / "a", (1, 1))
+        stamps.append(read_stamps(tmp_path))
+    assert stamps[0] is not None
+    assert stamps[1] is not None
+    assert find_changes(*stamps).changed == ("a",)
 
 
 def test_too_many_files_are_not_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
