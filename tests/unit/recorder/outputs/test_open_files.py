@@ -51,10 +51,8 @@ def test_what_compresses_is_not_touched_and_told(tmp_path: Path) -> None:
 
 def test_a_program_that_goes_on_is_told() -> None:
     """One that has ended is not, and is left to be waited for."""
-    with (
-        subprocess.Popen(["/bin/cat"], stdin=subprocess.PIPE),
-        subprocess.Popen([sys.executable, "-c", "raise SystemExit(1)"]) as ended,
-    ):
+    failing = [sys.executable, "-c", "raise SystemExit(1)"]
+    with subprocess.Popen(["/bin/cat"], stdin=subprocess.PIPE), subprocess.Popen(failing) as ended:
         os.waitid(os.P_PID, ended.pid, os.WEXITED | os.WNOWAIT)
         assert list_running() == ["cat"]
         assert ended.wait() == 1
