@@ -65,6 +65,11 @@ if sys.argv[1:] == ["lucky"]:  # nothing that a second run could have looked for
     open(f"{OTHER}/lucky.txt", "w").write("x")
     torch.save(1.0, "lucky.pt")
     open("old.txt", "w").write("new")
+    os.makedirs("results", exist_ok=True)
+    open("results/read.txt", "w").write("x")
+left_open = open("left_open.txt", "w")
+left_open.write(f"{len(sys.argv)}")
+open("results/read.txt").close()  # the second run finds what the first alone has written, and did not look for
 best = float(open("best.txt").read())
 if sys.argv[1:] == ["lucky"]:
     open("best.txt", "w").write(str(best + 0))
@@ -86,6 +91,14 @@ for name in ("cache.pt", ".cache/hidden.pt", "moved.pt"):
         torch.save(1.0, f"{name}.{os.getpid()}" if name == "moved.pt" else name)
         if name == "moved.pt":
             os.replace(f"{name}.{os.getpid()}", name)
+if not os.path.isdir("folder"):
+    os.mkdir("folder.tmp")
+    numpy.save("folder.tmp/a.npy", numpy.ones(2))
+    os.rename("folder.tmp", "folder")
+numpy.load("folder/a.npy")
+if not os.path.exists(".cache/moved.pt"):
+    torch.save(1.0, ".cache/moved.tmp")
+    os.replace(".cache/moved.tmp", ".cache/moved.pt")
 for folder in (OTHER, "link"):
     if not os.path.exists(f"{folder}/{folder[-4:]}.npy"):
         numpy.save(f"{folder}/{folder[-4:]}.npy", numpy.ones(2))
@@ -121,7 +134,8 @@ def test_a_cache_is_told_from_what_a_run_decided_not_to_write(tmp_path: Path, en
         assert output is not None
         names = {difference.name for difference in output.differences}
         best = {"best.txt", "saved ../other/best.pt"}  # both runs have found them, and one has written over them
-        assert names == {"lucky.txt", "../other/lucky.txt", "saved lucky.pt", "lucky.pt", "old.txt", *best}
+        lucky = {"lucky.txt", "../other/lucky.txt", "saved lucky.pt", "lucky.pt", "old.txt", "results/read.txt"}
+        assert names == {"left_open.txt line 1"} | lucky | best
         told = {note.split(": ")[0] for note in output.notes}
         files = {"a.index", "cache.txt", "child.txt", "exclusive.txt", "tried.txt"}
         assert told >= {
@@ -129,6 +143,8 @@ def test_a_cache_is_told_from_what_a_run_decided_not_to_write(tmp_path: Path, en
             "cache.pt",
             ".cache/hidden.pt",
             "moved.pt",
+            ".cache/moved.pt",
+            "folder/a.npy",
             "../other/ther.npy",
             f"{tmp_path}/linked/link.npy",
         }

@@ -51,7 +51,6 @@ MAX_LEDGER_BYTES: Final = 1 << 30
 """A larger one is left out: it is none of ours."""
 
 WRITTEN: Final = b'"note":"written"'
-FOUND: Final = b'"note":"found"'
 ALL: Final = "*"
 """Stands for all files of a folder."""
 SEED: Final = b'"note":"seed"'
@@ -360,7 +359,7 @@ class Written:
 def read_written(folder: Path) -> list[Written]:
     """Return the files outside of the working folder that the processes of a run have written, each once."""
     found: dict[str, Written] = {}
-    for entry in _read_notes(folder, WRITTEN):
+    for entry in read_notes(folder, WRITTEN):
         with contextlib.suppress(KeyError):
             size = entry.get("num_earlier")
             num_earlier = size if type(size) is int and size > 0 else 0
@@ -369,15 +368,6 @@ def read_written(folder: Path) -> list[Written]:
             if known.was_there and not file.was_there:  # another process has made it before
                 found[file.path] = file
     return list(found.values())
-
-
-def read_found(folder: Path) -> dict[str, None]:
-    """Return what the processes of a run looked for or read, as absolute paths.
-
-    Folders that they have listed end with a separator; ``*`` stands for all files of a folder.
-    """
-    entries = _read_notes(folder, FOUND)
-    return {name: None for entry in entries for key in ("path", "name") if isinstance(name := entry.get(key), str)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -402,7 +392,7 @@ class Printed:
 def read_printed(folder: Path) -> list[Printed]:
     """Return what processes have printed that the recorded one has started, of each in its order."""
     found = []
-    for entry in _read_notes(folder, PRINTED):
+    for entry in read_notes(folder, PRINTED):
         stream, writer, text = (str(entry.get(name)) for name in ("stream", "writer", "text"))
         total = entry.get("total")
         found.append(
@@ -423,15 +413,15 @@ def count_printed(printed: Iterable[Printed], stream: str) -> int:
 
 def read_programs(folder: Path) -> dict[str, None]:
     """Return the names of other programs that write where the run itself prints, in the order of their first start."""
-    return {str(entry.get("name")): None for entry in _read_notes(folder, PROGRAM)}
+    return {str(entry.get("name")): None for entry in read_notes(folder, PROGRAM)}
 
 
 def read_seeds(folder: Path) -> dict[str, None]:
     """Return the seeds that the processes of a run gave to generators, with their lines, in this order."""
-    return {str(entry.get("value")): None for entry in _read_notes(folder, SEED)}
+    return {str(entry.get("value")): None for entry in read_notes(folder, SEED)}
 
 
-def _read_notes(folder: Path, mark: bytes) -> Iterator[dict[str, Any]]:
+def read_notes(folder: Path, mark: bytes) -> Iterator[dict[str, Any]]:
     """Yield the notes of all processes of a run whose lines hold a mark."""
     for path in _list_ledgers(folder):
         for line in path.read_bytes().splitlines():

@@ -18,3 +18,4 @@ read_time: Final = time.time
 sleep: Final = time.sleep
 read_process_number: Final = os.getpid
 draw_bytes: Final = os.urandom
+scan_folder: Final = os.scandir

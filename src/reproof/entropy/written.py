@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote, urlsplit
 
 from reproof.entropy.handled import let_through
+from reproof.entropy.ledger import ALL
 from reproof.entropy.writers import follow_writers
 
 if TYPE_CHECKING:
@@ -29,21 +30,26 @@ FLAGS: Final = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 NOT_OUTPUT: Final = ("/dev/", "/proc/", "/sys/", "/run/")
 CACHES: Final = (".", "__pycache__", "torchinductor_")
 """How the names of files and folders begin that hold no output."""
-MAX_WRITTEN: Final = 200
-"""Files of one process that are noted."""
+MAX_WRITTEN: Final = 20_000
+"""Files of one process that are noted; that there were more is noted as `ALL`."""
 COMMANDS: Final = {"subprocess.Popen": 1, "os.posix_spawn": 1, "os.system": 0}
 """Audit events of who starts a program, with the argument that holds its command."""
+MOVES: Final = frozenset({"os.rename", "os.link"})
+"""Those of who gives a file or folder a name, the second argument; the first is where it is."""
 WORDS: Final = re.compile(r"""[^\s;|&<>'"=]+""")
 
-Stamp = tuple[int, int, int]
-"""Size, time of modification and inode of a file."""
+Stamp = tuple[int, int, int, int]
+"""Size, time of modification, inode and time of change of a file.
+
+The time of modification can be set, as an archive that is unpacked does; the time of change cannot.
+"""
 
 
 class WrittenFiles:
-    """Hears of each file that Python opens to write, or moves to its place.
+    """Hears of each file that Python opens to write, or moves or links to its place.
 
     Attributes:
-        on_move: Called with the absolute paths from and to which a file is about to be moved.
+        on_move: Called with the absolute paths from and to which a file or folder is about to be moved or linked.
     """
 
     def __init__(self, interceptor: Interceptor) -> None:
@@ -63,7 +69,7 @@ class WrittenFiles:
             path, mode, flags = arguments
             if not MODES.isdisjoint(mode) if isinstance(mode, str) else (flags or 0) & FLAGS:
                 self.note(path, appends="a" in mode if isinstance(mode, str) else bool((flags or 0) & os.O_APPEND))
-        elif event == "os.rename":
+        elif event in MOVES:
             self._note_move(*arguments[:2])
         elif event == "sqlite3.connect":
             self.note(_read_address(arguments[0]))
@@ -118,8 +124,10 @@ class WrittenFiles:
         if self._ledger is not self._interceptor.ledger:  # in a forked child
             self._ledger = self._interceptor.ledger
             self._noted = set()
-        if name in self._noted or len(self._noted) >= MAX_WRITTEN or self._is_other(name):
+        if name in self._noted or len(self._noted) > MAX_WRITTEN or self._is_other(name):
             return
+        if len(self._noted) == MAX_WRITTEN:
+            name = shown = given = ALL
         self._noted.add(name)
         told = given if os.path.isabs(given) else os.path.normpath(given)  # noqa: PTH117  # as text
         told = name if shown.startswith(self._not_outside[0]) else told
@@ -146,7 +154,12 @@ def read_stamp(path: str) -> Stamp | None:
         status = os.stat(path)  # noqa: PTH116  # as text
     except (OSError, ValueError):
         return None
-    return (status.st_size, status.st_mtime_ns, status.st_ino) if stat.S_ISREG(status.st_mode) else None
+    return stamp_status(status) if stat.S_ISREG(status.st_mode) else None
+
+
+def stamp_status(status: os.stat_result) -> Stamp:
+    """Return what tells whether a file changes."""
+    return status.st_size, status.st_mtime_ns, status.st_ino, status.st_ctime_ns
 
 
 def _read_address(database: Any) -> Any:

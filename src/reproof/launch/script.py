@@ -20,7 +20,7 @@ import sys
 import types
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import wrapt
 
@@ -30,6 +30,7 @@ from reproof.errors import LaunchError
 from reproof.launch.command import MODULE, NOTEBOOK, PROGRAM, interpreter_of, name_command
 from reproof.launch.tracebacks import show_exception
 from reproof.recorder.children import follow_children
+from reproof.recorder.outputs.open_files import flush_files
 from reproof.recorder.problems import describe_error
 from reproof.recorder.session import is_clean_exit
 from reproof.recorder.surroundings import require_torch
@@ -40,6 +41,10 @@ if TYPE_CHECKING:
 
     from reproof.launch.notebooks import CellWatch
     from reproof.recorder import Recording
+
+
+EARLIER_HANDLERS: Final = (("logging", "shutdown"), ("multiprocessing.util", "_exit_function"))
+"""Modules of Python whose import registers an exit handler, and its name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,7 +157,11 @@ def record_target(
         outcome = outcome_of_status(status, target)
         close()
 
-    atexit.register(close)
+    def close_last() -> None:
+        flush_files()
+        close()
+
+    register_last(close_last)
     call_before_exit(end_at_once)
     if cells is not None:
         cells.enter_folder()
@@ -160,6 +169,21 @@ def record_target(
     if cells is not None and cells.failure is not None and outcome.status == "complete":
         outcome = Outcome(status="failed", exit_code=1, ended=cells.failure)
     return outcome
+
+
+def register_last(action: Callable[[], None]) -> None:
+    """Have something done when the process ends, after the exit handlers of the script and of `EARLIER_HANDLERS`.
+
+    The one that was registered first is called last. We import these modules before the script does; as if it had done
+    so itself, they still write what they hold back, or wait for processes, before what is left is looked at.
+
+    Effects: registers the handlers of these modules anew.
+    """
+    atexit.register(action)
+    for module, name in EARLIER_HANDLERS:
+        if (handler := getattr(sys.modules.get(module), name, None)) is not None:
+            atexit.unregister(handler)
+            atexit.register(handler)
 
 
 def call_before_exit(action: Callable[[int], None]) -> None:

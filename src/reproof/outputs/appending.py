@@ -11,6 +11,8 @@ from collections import defaultdict
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from reproof.outputs.records import COLUMNS
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
@@ -26,14 +28,15 @@ def drop_earlier(baseline: FileOutput, candidate: FileOutput) -> FileOutput:
     """
     if not candidate.was_there:
         return candidate
-    before, after = _group(baseline.parts), _group(candidate.parts)
-    kept = {
-        series: _drop_from_series(before.get(series, []), parts, was_there=baseline.was_there)
-        for series, parts in after.items()
-    }
-    if kept == after:
-        return candidate
-    return replace(candidate, parts=tuple(part for parts in kept.values() for part in parts))
+    for is_first_row in (False, True):  # the first row of a table names the columns once, or is appended like any other
+        before, after = (_group(file.parts, is_first_row=is_first_row) for file in (baseline, candidate))
+        kept = {
+            series: _drop_from_series(before.get(series, []), parts, was_there=baseline.was_there)
+            for series, parts in after.items()
+        }
+        if kept != after:
+            return replace(candidate, parts=tuple(part for parts in kept.values() for part in parts))
+    return candidate
 
 
 def _drop_from_series(before: Sequence[Part], after: Sequence[Part], *, was_there: bool) -> list[Part]:
@@ -60,9 +63,14 @@ def _is_doubled(before: Sequence[Part], after: Sequence[Part]) -> bool:
     return not second.endswith("…") and second.startswith(first) and second.removeprefix(first).strip() == first != ""
 
 
-def _group(parts: Iterable[Part]) -> dict[str, list[Part]]:
-    """Return the parts by name without the last number: rows of one table, lines of one file."""
+def _group(parts: Iterable[Part], *, is_first_row: bool) -> dict[str, list[Part]]:
+    """Return the parts by name without the last number: rows of one table, lines of one file.
+
+    Args:
+        parts: The parts of a file.
+        is_first_row: Whether the names of columns are a row, too.
+    """
     series: defaultdict[str, list[Part]] = defaultdict(list)
     for part in parts:
-        series[_NUMBER.sub("", part.name)].append(part)
+        series["row " if is_first_row and part.name == COLUMNS else _NUMBER.sub("", part.name)].append(part)
     return series

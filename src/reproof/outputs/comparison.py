@@ -17,7 +17,7 @@ from reproof.outputs.found import FoundFiles, find_numbered
 from reproof.outputs.line_comparison import LineDifference, compare_in_order, compare_lines, mask_parts, sort_braces
 from reproof.outputs.masks import mask_name
 from reproof.outputs.pairing import FilePair, is_ignored, pair_files
-from reproof.outputs.records import BYTES, LINES, UNTOUCHED
+from reproof.outputs.records import BYTES, LINES
 from reproof.schema.telling import plural
 
 if TYPE_CHECKING:
@@ -156,7 +156,7 @@ def _tell(line: LineDifference) -> str:
 
 def _tell_ignored(baseline: RunOutput, candidate: RunOutput, ignored: Sequence[str]) -> list[str]:
     """Return what was left out because the user wants it so; a pattern that fits nothing shows by it."""
-    names = {file.name for run in (baseline, candidate) for file in run.files if file.format != UNTOUCHED}
+    names = {file.name for run in (baseline, candidate) for file in run.files if file.is_written}
     names |= {tensor.file for run in (baseline, candidate) for tensor in run.saved}
     counts = {pattern: sum(is_ignored(name, [pattern]) for name in names) for pattern in ignored}
     return [f"left out: {plural(count, 'file')} {pattern}" for pattern, count in counts.items()]
@@ -201,11 +201,9 @@ def _show_unkept(unkept: tuple[int, int] | None) -> str | None:
 
 
 class _Caches:
-    """What one run alone has made, as the other has looked for it, found it, and left it as it was."""
+    """What one run alone has made, as it looked for it in vain, and the other found it and left it as it was."""
 
     def __init__(self, baseline: RunOutput, candidate: RunOutput) -> None:
-        known = baseline.surroundings, candidate.surroundings
-        self._folders = tuple(None if one is None else one.folder for one in known)
         self._found = FoundFiles(baseline), FoundFiles(candidate)
         self._saved = tuple({tensor.file for tensor in run.saved} for run in (baseline, candidate))
         self._made = [{file.saved_as: file for file in run.files if file.saved_as} for run in (baseline, candidate)]
@@ -230,7 +228,7 @@ class _Caches:
         )
 
     def _hold(self, name: str, owner: int, *, was_there: bool) -> bool:
-        if not self._found[1 - owner].holds(name, self._folders[owner], was_there=was_there):
+        if not self._found[owner].is_cache(name, self._found[1 - owner], was_there=was_there):
             return False
         makers = ("baseline", "candidate") if owner == 0 else ("candidate", "baseline")
         self._told[f"{name}: only the {makers[0]} has made it; the {makers[1]} found it and left it as it was"] = None

@@ -204,13 +204,21 @@ def _join(found: Sequence[LineComparison]) -> LineComparison:
 def sort_braces(text: str) -> str:
     """Return a text with what stands between commas in each pair of braces sorted; as it is if brackets do not match.
 
-    Quoted commas part elements too: both texts are cut alike, and only equal pieces count as equal.
+    What is quoted within braces is one piece, whatever is in it.
     """
     if "{" not in text or len(text) > MAX_BRACES:
         return text
     open_groups: list[tuple[str, list[str]]] = [("", [""])]
+    quote = before = ""
     for character in text:
-        if character in _OPENING:
+        is_escaped, before = before == "\\", "" if before == "\\" else character
+        if quote or (character in "'\"" and len(open_groups) > 1):
+            open_groups[-1][1][-1] += character
+            if not quote:
+                quote = character
+            elif character == quote and not is_escaped:
+                quote = ""
+        elif character in _OPENING:
             open_groups.append((character, [""]))
         elif character in ")]}":
             if len(open_groups) == 1 or _OPENING[open_groups[-1][0]] != character:

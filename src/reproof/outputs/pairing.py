@@ -11,7 +11,6 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, NamedTuple
 
 from reproof.outputs.masks import mask_name
-from reproof.outputs.records import UNTOUCHED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -53,7 +52,7 @@ def pair_files(
     """
     baseline, candidate = list(baseline), list(candidate)
     groups, others = (
-        _group((file for file in files if file.format != UNTOUCHED), known, ignored)
+        _group((file for file in files if file.is_written), known, ignored)
         for files, known in zip((baseline, candidate), surroundings, strict=True)
     )
     pairs: list[FilePair] = []

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from reproof.outputs.surroundings import Surroundings
 
 Stream = Literal["stdout", "stderr"]
+COLUMNS: Final = "columns"
+"""Name of the part of a table that holds its first row, which mostly names the columns."""
 BYTES: Final = "bytes"
 LINES: Final = "lines"
 """Formats of files that are compared in ways of their own."""
@@ -19,6 +21,8 @@ UNTOUCHED: Final = "untouched"
 
 So are folders told that it has looked for (``runs/``) or listed (``runs/*``).
 """
+MISSED: Final = "missed"
+"""Format of a file or folder that is there after the run, and that the run has looked for and not found."""
 FOLDER: Final = "folder"
 """Format of a folder with nothing in it."""
 ELSEWHERE: Final = "another process, or compiled code"
@@ -100,6 +104,11 @@ class FileOutput:
     not_compared: str | None = None
     note: str | None = None
     saved_as: str | None = None
+
+    @property
+    def is_written(self) -> bool:
+        """Whether the run has written it; others are told because the run has looked for them."""
+        return self.format not in {UNTOUCHED, MISSED}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from reproof.entropy.found import MAX_FILES, FoundFiles
-from reproof.entropy.ledger import Ledger, read_found
+from reproof.entropy.found import MAX_FILES, FoundFiles, read_found
+from reproof.entropy.ledger import Ledger
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,7 +24,7 @@ def hear(interceptor: Any, tmp_path: Path) -> Callable[..., list[str]]:
     def hear(*events: tuple[Any, ...]) -> list[str]:
         for event, *arguments in events:
             files.hear(event, tuple(arguments))
-        return [name.removeprefix(f"{tmp_path}{os.sep}") for name in read_found(interceptor.folder)]
+        return [name.removeprefix(f"{tmp_path}{os.sep}") for name in read_found(interceptor.folder).paths]
 
     return hear
 
@@ -97,7 +97,40 @@ def test_who_searches_for_modules_looks_for_no_file(interceptor: Any) -> None:
     code = compile("look('x', sys._getframe())", "x.py", "exec")
     for module, is_noted in (("importlib._bootstrap_external", False), ("train", True)):
         exec(code, {"__name__": module, "look": files.look, "sys": sys})  # noqa: S102  # a frame of that module
-        assert bool(read_found(interceptor.folder)) is is_noted
+        assert bool(read_found(interceptor.folder).paths) is is_noted
+
+
+def test_what_was_not_there_is_told(interceptor: Any, hear: Callable[..., list[str]], tmp_path: Path) -> None:
+    """When it was first looked for; of a folder that is listed, what it held."""
+    Path("there").touch()
+    hear(("open", "there", "r", 0), ("open", "made", "r", 0), ("os.listdir", "."), ("os.listdir", "none"))
+    Path("made").touch()
+    hear(("open", "made", "r", 0), ("os.listdir", "."))
+    found = read_found(interceptor.folder)
+    work = tmp_path / "work"
+    assert list(found.missing) == [f"{work}/made", f"{work}/none"]
+    assert found.holds == {f"{work}/": ["there"]}
+
+
+@pytest.mark.parametrize(
+    ("module", "code", "is_noted"),
+    [
+        ("os", "def makedirs(exist_ok): ask('x', sys._getframe())\nmakedirs(True)", False),
+        ("os", "def makedirs(exist_ok): hear('os.mkdir', ('x', 511, -1))\nmakedirs(True)", False),
+        ("os", "def makedirs(exist_ok): hear('os.mkdir', ('x', 511, -1))\nmakedirs(False)", True),
+        ("pathlib", "def mkdir(exist_ok): hear('os.mkdir', ('x', 511, -1))\nmkdir(True)", False),
+        ("shutil", "ask('x', sys._getframe())", False),
+        ("shutil", "hear('open', ('x', 'r', 0))", True),
+        ("oscillator", "ask('x', sys._getframe())", True),
+    ],
+)
+def test_who_makes_a_file_whatever_there_is_does_not_look(
+    module: str, code: str, interceptor: Any, *, is_noted: bool
+) -> None:
+    """`makedirs`, `mkdir` with ``exist_ok`` and `shutil.move` ask for what is there only to make it."""
+    files = FoundFiles(interceptor)
+    exec(code, {"__name__": module, "ask": files.ask, "hear": files.hear, "sys": sys})  # noqa: S102  # frames of it
+    assert bool(read_found(interceptor.folder).paths) is is_noted
 
 
 def test_a_forked_child_notes_in_its_own_ledger(interceptor: Any, hear: Callable[..., list[str]]) -> None:

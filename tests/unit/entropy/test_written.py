@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from reproof.entropy import written
 from reproof.entropy.ledger import Ledger, Written, read_written
-from reproof.entropy.written import MAX_WRITTEN, WrittenFiles
+from reproof.entropy.written import WrittenFiles
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,6 +44,7 @@ def hear(interceptor: Any, files: WrittenFiles) -> Callable[..., list[Written]]:
         ("open", b"../out/x", None, os.O_WRONLY | os.O_CREAT),
         ("open", Path("../out/x"), None, os.O_RDWR),
         ("os.rename", "y", "../out/x", -1, -1),
+        ("os.link", "y", "../out/x", -1, -1),
         ("sqlite3.connect", "../out/x"),
         ("sqlite3.connect", "file:../out/x?mode=rwc"),
     ],
@@ -111,10 +113,13 @@ def test_a_forked_child_notes_its_own(interceptor: Any, hear: Callable[..., list
     assert [(file.name, file.was_there) for file in found] == [("../out/x", False), ("../out/y", False)]
 
 
-def test_bounded_and_never_an_error(interceptor: Any, hear: Callable[..., list[Written]]) -> None:
+def test_bounded_and_never_an_error(
+    interceptor: Any, hear: Callable[..., list[Written]], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """So many files of a process; a path that cannot be is a problem of the record, not of the program."""
-    found = hear(*(("open", f"../out/{number}", "w", 0) for number in range(MAX_WRITTEN + 3)))
-    assert len(found) == MAX_WRITTEN
+    monkeypatch.setattr(written, "MAX_WRITTEN", 3)
+    found = hear(*(("open", f"../out/{number}", "w", 0) for number in range(6)))
+    assert [file.name for file in found] == ["../out/0", "../out/1", "../out/2", "*"]
 
     class Broken(os.PathLike[str]):
         def __fspath__(self) -> str:

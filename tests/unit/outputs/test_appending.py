@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import replace
 
 import pytest
 
 from reproof.outputs.appending import drop_earlier
+from reproof.outputs.formats.parts import PartCollector
+from reproof.outputs.formats.text import read_table
 from reproof.outputs.records import FileOutput, Part
+from reproof.outputs.surroundings import Surroundings
 
 
 def file(*texts: str, was_there: bool = True, series: str = "line") -> FileOutput:
@@ -40,6 +44,26 @@ def lines(found: FileOutput) -> list[str]:
 def test_what_was_appended_is_compared(baseline: list[str], candidate: list[str], left: list[str]) -> None:
     """As much as the baseline wrote, after all that it left."""
     assert lines(drop_earlier(file(*baseline, was_there=False), file(*candidate))) == left
+
+
+@pytest.mark.parametrize(
+    ("baseline", "candidate", "left"),
+    [
+        pytest.param("a,b\n1,2\n", "a,b\n1,2\n3,4\n", ["a, b", "3, 4"], id="names of columns once"),
+        pytest.param("a,b\n1,2\n", "a,b\n1,2\na,b\n3,4\n", ["a, b", "3, 4"], id="by each run"),
+        pytest.param("1,2\n3,4\n", "1,2\n3,4\n1,9\n3,4\n", ["1, 9", "3, 4"], id="none"),
+        pytest.param("0.5\n", "0.5\n0.5\n", ["0.5"], id="one value"),
+        pytest.param("0.5\n", "0.5\n0.5\n0.5\n", ["0.5", "0.5", "0.5"], id="more than the baseline wrote"),
+    ],
+)
+def test_rows_that_were_appended_to_a_table(baseline: str, candidate: str, left: list[str]) -> None:
+    """With the names of the columns at the beginning, before the rows of each run, or without."""
+    files = []
+    for text in (baseline, candidate):
+        parts = PartCollector(Surroundings(began_at=0, ended_at=1))
+        read_table(io.BytesIO(text.encode()), parts)
+        files.append(FileOutput(name="log.csv", format="table", parts=parts.finish(), was_there=text is candidate))
+    assert lines(drop_earlier(*files)) == left
 
 
 def test_a_longer_history_needs_a_file_that_the_baseline_found() -> None:

@@ -185,23 +185,46 @@ def test_lines_beyond_those_kept_are_compared_by_their_digest() -> None:
 
 @pytest.mark.parametrize("name", ["x.txt", "../out/x.txt", "/data/x.txt"])
 def test_a_file_that_one_run_alone_wrote(name: str) -> None:
-    """A difference, wherever it is, unless the other has found it: then it is a cache, which the first run fills."""
+    """A difference, wherever it is, unless it looked for it in vain and the other found it: it is a cache then."""
     known = replace(KNOWN, folder="/work")
-    wrote = replace(of(files=(file(name, "1"),)), surroundings=known)
-    found = replace(of(files=(FileOutput(name=name.replace("..", ""), format="untouched"),)), surroundings=known)
-    for runs in ((wrote, found), (found, wrote)):
-        both = compare_outputs(*runs)
+    missed, left = (FileOutput(name=name.replace("..", ""), format=how) for how in ("missed", "untouched"))
+    cached, wrote = (replace(of(files=(file(name, "1"), *looks)), surroundings=known) for looks in ((missed,), ()))
+    found = replace(of(files=(left,)), surroundings=known)
+    for order in (1, -1):
+        both = compare_outputs(*(cached, found)[::order])
         assert not both.differences
         assert [note.split(":")[0] for note in both.notes] == [name]
-        lone = compare_outputs(*(run if run is wrote else of() for run in runs))
-        assert [difference.name for difference in lone.differences] == [name]
+        for lone in ((cached, of()), (wrote, found)):
+            assert [difference.name for difference in compare_outputs(*lone[::order]).differences] == [name]
+
+
+@pytest.mark.parametrize(
+    ("missed", "other", "is_cache"),
+    [
+        pytest.param("data/proc", (), True, id="the folder was moved to its place"),
+        pytest.param("data", ("log.txt",), True, id="the other run writes elsewhere"),
+        pytest.param("data", ("data/log.txt",), False, id="the other run writes there as well"),
+        pytest.param("data/proc/b", (), False, id="looked for another file"),
+        pytest.param("data/proc/.done", (), True, id="looked for a marker that the other run has found"),
+        pytest.param("data/proc/.done", ("data/proc/log.txt",), False, id="a marker in a folder of results"),
+        pytest.param(".done", (), False, id="a marker in the working folder"),
+    ],
+)
+def test_a_folder_that_was_looked_for(missed: str, other: tuple[str, ...], *, is_cache: bool) -> None:
+    """It is a cache as a whole, or one of results, into which the other run may have decided not to write the file."""
+    log = [file(name, "2") for name in other]
+    wrote = of(files=(file("data/proc/a", "1"), FileOutput(name=missed, format="missed"), *log))
+    left = ("data/proc/a", *(name for name in (missed,) if name.endswith(".done")))
+    found = of(files=(*(FileOutput(name=name, format="untouched") for name in left), *log))
+    assert (compare(wrote, found).first is None) is is_cache
 
 
 def test_what_one_run_alone_saved_to_a_cache() -> None:
     """The other has found the file; if it saved there itself, what both saved is compared."""
     found = FileOutput(name="a.pt", format="untouched")
-    assert compare(of(saved=(save("1"),)), of(files=(found,))).first is None
-    assert compare(of(saved=(save("1"),)), of(files=(found,), saved=(save("2"),))).first is not None
+    missed = (FileOutput(name="a.pt", format="missed"),)
+    assert compare(of(files=missed, saved=(save("1"),)), of(files=(found,))).first is None
+    assert compare(of(files=missed, saved=(save("1"),)), of(files=(found,), saved=(save("2"),))).first is not None
 
 
 def test_what_was_written_over_is_no_cache() -> None:

@@ -73,6 +73,8 @@ def test_sets_within_dicts_are_sorted() -> None:
     """Nested braces are sorted from within; brackets that do not match leave the text as it is."""
     assert sort_braces("{'x': {2, 1}, 'a': (3, 2)}") == sort_braces("{'a': (3, 2), 'x': {1, 2}}")
     assert sort_braces("{2, 1]") == "{2, 1]"
+    assert sort_braces("""it's {1: "a's, }", 2: 'c\\', d'}""") == sort_braces("""it's {2: 'c\\', d', 1: "a's, }"}""")
+    assert sort_braces("{1: 'a, b', 2: 'c, d'}") != sort_braces("{1: 'a, d', 2: 'c, b'}")
 
 
 def test_equal_lines_are_equal_though_one_run_alone_knows_a_number_as_its_own() -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from reproof.outputs.formats.parts import read_all
 from reproof.outputs.lines import split_lines
+from reproof.outputs.records import COLUMNS
 
 if TYPE_CHECKING:
     from reproof.outputs.formats.parts import PartCollector
@@ -55,7 +56,7 @@ def read_table(stream: BinaryIO, parts: PartCollector) -> None:
     delimiter = max(_DELIMITERS, key=first.count)
     rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
     columns = next(rows, [])
-    parts.add_text("columns", ", ".join(columns))
+    parts.add_row(COLUMNS, (("", name) for name in columns))
     for number, row in enumerate(rows, start=1):
         names = columns if len(columns) == len(row) else [""] * len(row)
         parts.add_row(f"row {number}", zip(names, row, strict=True))

@@ -4,4 +4,5 @@
 - `printing`: what is written to standard output and standard error
 - `saving`: what is given to functions that save, and the values in it
 - `changed_files`: the files that a run has created or changed
+- `open_files`: what a script leaves open
 """

@@ -17,22 +17,23 @@ from dataclasses import replace
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any, Final
 
+from reproof.entropy.found import Found, read_found
 from reproof.entropy.ledger import (
+    ALL,
     Printed,
     Written,
-    read_found,
     read_ledgers,
     read_printed,
     read_process_numbers,
     read_programs,
     read_written,
 )
-from reproof.entropy.written import read_stamp
 from reproof.outputs.contents import read_contents
 from reproof.outputs.records import FOLDER, FileOutput, SavedTensor
 from reproof.outputs.sidecar import OutputWriter, read_output
 from reproof.outputs.surroundings import Surroundings
-from reproof.recorder.outputs.changed_files import find_changes, list_untouched, read_stamps
+from reproof.recorder.outputs.changed_files import find_changes, list_missed, list_outside, list_untouched, read_stamps
+from reproof.recorder.outputs.open_files import list_running, list_unfinished
 from reproof.recorder.outputs.printing import PrintedLines, collect_noted, find_places
 from reproof.recorder.outputs.saving import BUFFER, digest_array_bytes, read_saved, tap_savers
 
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from reproof.recorder.problems import Problems
 
 
+UNFINISHED: Final = "it is compressed, and was still open when the run ended"
 MAX_NAMES: Final = 100
 MAX_SHOWN: Final = 3
 KEPT: Final = ".output.txt"
@@ -77,7 +79,7 @@ class OutputCapture:
         self._other: Surroundings | None = None
         self._identifiers: tuple[str, ...] = ()
         self._outside: list[Written] = []
-        self._found: dict[str, None] = {}
+        self._found = Found({}, {}, {})
         self._saved: dict[str, str] = {}
         self._was_there: dict[str, bool] = {}
         self._elsewhere: list[Printed] = []
@@ -143,9 +145,11 @@ class OutputCapture:
                 )
 
     def note_move(self, source: str, target: str) -> None:
-        """Note that a file is moved to its place, after something was saved to it."""
-        if (name := self._saved.get(os.path.realpath(source))) is not None:
-            self._saved[os.path.realpath(target)] = name
+        """Note that a file, or the folder that it is in, is moved to its place after something was saved to it."""
+        source, target = os.path.realpath(source), os.path.realpath(target)
+        for path, name in list(self._saved.items()):
+            if path == source or path.startswith(f"{source}{os.sep}"):
+                self._saved[f"{target}{path.removeprefix(source)}"] = name
 
     def _name(self, target: str) -> str:
         """Return the name of a file relative to the folder in which the run began, if it is below that."""
@@ -188,6 +192,8 @@ class OutputCapture:
         lines += collect_noted(self._elsewhere)
         known = self._surroundings()
         notes = [] if self._keeps_all else list(self._list_unseen())
+        running = dict.fromkeys(list_running())
+        notes += [f"what {name}, which the script has started, does after the run has ended" for name in running]
         files = list(self._read_files(known, notes)) if self._is_first else []
         self._writer.finish(
             known, lines=lines, unkept=unkept, files=files, notes=notes, printed=self.printed.num_characters
@@ -209,22 +215,26 @@ class OutputCapture:
             notes.append("files are not compared: the folder holds too many to look through")
             return
         changes = find_changes(self._before, after)
+        unfinished = list_unfinished()
         for name in changes.changed:
             if name.endswith(os.sep):
                 yield FileOutput(name=f"{PurePath(name).as_posix()}/", format=FOLDER)
                 continue
             found = read_contents(self._folder / name, PurePath(name).as_posix(), known)
             saved_as = self._saved.get(str(self._folder / name))
-            yield replace(found, was_there=name in self._before, saved_as=saved_as)
-        for file in self._outside:
-            if read_stamp(file.path) is not None:
-                found = read_contents(Path(file.path), file.name, known, file.num_earlier)
-                was_there = file.was_there and not file.num_earlier
-                yield replace(found, was_there=was_there, saved_as=self._saved.get(file.path))
+            open_still = UNFINISHED if str(self._folder / name) in unfinished else found.not_compared
+            yield replace(found, was_there=name in self._before, saved_as=saved_as, not_compared=open_still)
+        if any(file.path == ALL for file in self._outside):
+            notes.append("files outside of the working folder beyond the first 20,000 that a process has written")
+        for file in list_outside(self._outside):
+            found = read_contents(Path(file.path), file.name, known, file.num_earlier)
+            was_there = file.was_there and not file.num_earlier
+            yield replace(found, was_there=was_there, saved_as=self._saved.get(file.path))
         paths = {str(self._folder / name): name for name in after if name[-1] != os.sep}
         left = set(changes.untouched)
         stamps = {path: after[name] if name in left else None for path, name in paths.items()}
-        yield from list_untouched(self._folder, stamps, self._found, self._began_at)
+        yield from list_untouched(self._folder, stamps, self._found.paths, self._began_at)
+        yield from list_missed(self._folder, self._found, self._saved)
 
 
 def _find_kept(trace: Path) -> tuple[int, int] | None:

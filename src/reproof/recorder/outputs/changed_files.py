@@ -5,17 +5,22 @@ Left out: what is in them (`reproof.outputs.contents`), folders of caches and ve
 
 from __future__ import annotations
 
+import contextlib
 import os
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from reproof.entropy.ledger import ALL
-from reproof.entropy.written import Stamp, read_stamp
+from reproof.entropy.written import Stamp, read_stamp, stamp_status
 from reproof.outputs.found import FOLDER, LISTING
-from reproof.outputs.records import UNTOUCHED, FileOutput
+from reproof.outputs.records import MISSED, UNTOUCHED, FileOutput
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-    from pathlib import Path
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from reproof.entropy.found import Found
+    from reproof.entropy.ledger import Written
 
 ALL_FILES: Final = f"{os.sep}{ALL}"
 MAX_FILES: Final = 20_000
@@ -29,6 +34,7 @@ NOT_OUTPUT: Final = frozenset(
 )
 """Folders whose changes are not output of a training."""
 
+HEADER: Final = "run.json"
 BESIDE_TRACE: Final = (".experiment.json", ".output.txt", ".errors.txt")
 """Ends of the names of files that reproof writes beside a trace, after the trace's own name."""
 
@@ -60,9 +66,9 @@ def read_stamps(folder: Path) -> dict[str, Stamp] | None:
             continue  # deleted meanwhile
         name = os.path.relpath(entry.path, folder)
         if entry.is_dir(follow_symlinks=False):
-            found[f"{name}{os.sep}"] = (0, 0, 0)
+            found[f"{name}{os.sep}"] = (0, 0, 0, 0)
         else:
-            found[name] = (status.st_size, status.st_mtime_ns, status.st_ino)
+            found[name] = stamp_status(status)
     return found
 
 
@@ -104,6 +110,36 @@ def list_untouched(
     ]
 
 
+def list_outside(written: Iterable[Written]) -> Iterator[Written]:
+    """Yield the files that are left of those that a run has written elsewhere: of a folder that it moved, all in it."""
+    for file in written:
+        if read_stamp(file.path) is not None:
+            yield file
+        elif os.path.isdir(file.path):  # noqa: PTH112  # a text
+            for name in sorted(read_stamps(Path(file.path)) or ()):
+                yield replace(file, path=f"{file.path}{os.sep}{name}", name=f"{file.name}{os.sep}{name}")
+
+
+def list_missed(folder: Path, found: Found, saved: Mapping[str, str]) -> list[FileOutput]:
+    """Return the files and folders that a run has looked for in vain, and that are there now.
+
+    Args:
+        folder: Where the run began.
+        found: What the run has looked for.
+        saved: By absolute paths, what files were called when something was saved to them.
+    """
+    paths = [path for path in found.missing if not path.endswith(ALL_FILES)]
+    listed = {path.removesuffix(ALL): () for path in found.missing if path.endswith(ALL_FILES)} | found.holds
+    for place, held in listed.items():
+        with contextlib.suppress(OSError):  # gone
+            paths += (entry.path for entry in os.scandir(place) if entry.name not in held)
+    there = dict.fromkeys(path for path in paths if os.path.lexists(path))
+    return [
+        FileOutput(name=_name(path, folder), format=MISSED, saved_as=saved.get(path))
+        for path in list(there)[:MAX_UNTOUCHED]
+    ]
+
+
 def _name(path: str, folder: Path) -> str:
     inside = f"{folder}{os.sep}"
     return (f".{LISTING}" if path == f"{folder}{LISTING}" else path.removeprefix(inside)).replace(os.sep, "/")
@@ -135,11 +171,16 @@ def _walk(folder: Path) -> Iterator[os.DirEntry[str]]:
         if not entries and isinstance(place, os.DirEntry):
             yield place
         names = {entry.name for entry in entries}
-        if "pyvenv.cfg" in names or {"run.json", "rank0.names"} <= names:
+        if "pyvenv.cfg" in names or {HEADER, "rank0.names"} <= names:
             continue
         for entry in entries:
             if entry.is_dir(follow_symlinks=False):
                 if entry.name not in NOT_OUTPUT:
                     waiting.append(entry)
-            elif not any(entry.name.removesuffix(suffix) in names - {entry.name} for suffix in BESIDE_TRACE):
+            elif not _is_beside_trace(entry):
                 yield entry
+
+
+def _is_beside_trace(entry: os.DirEntry[str]) -> bool:
+    traces = (entry.path.removesuffix(suffix) for suffix in BESIDE_TRACE if entry.name.endswith(suffix))
+    return any(os.path.exists(os.path.join(trace, HEADER)) for trace in traces)  # noqa: PTH110, PTH118  # texts

@@ -1,8 +1,8 @@
 """See what a script prints: the text that is written to `sys.stdout`, `sys.stderr` and by `os.write`.
 
-The two objects stay what they are; the ``write`` of each instance passes the text on and then notes it. Python
-processes that the script starts write theirs into their ledgers, for the first one to read. Left out: what is written
-past that, to the buffers of the two objects, by compiled code and by other programs.
+The two objects stay what they are; the ``write`` of each instance and of its buffer passes on what it is given and then
+notes it. Python processes that the script starts write theirs into their ledgers, for the first one to read. Left out:
+what is written past that, by compiled code, by other programs and to copies of the descriptors.
 """
 
 from __future__ import annotations
@@ -64,7 +64,8 @@ class PrintedLines:
     def watch(self) -> None:
         """Begin to note what is printed.
 
-        Effects: `sys.stdout.write`, `sys.stderr.write` and `os.write` are replaced until `stop`.
+        Effects: `write` and `flush` of `sys.stdout` and `sys.stderr`, `write` of their buffers and `os.write` are
+            replaced until `stop`.
         """
         for stream in STREAMS:
             self._watched[stream] = file = getattr(sys, stream)
@@ -100,18 +101,47 @@ class PrintedLines:
         ]
 
     def _watch(self, stream: Stream, file: Any) -> None:
-        original = getattr(file, "write", None)
-        if original is None or "write" in getattr(file, "__dict__", {}):  # somebody else's already
+        if getattr(file, "write", None) is None or "write" in getattr(file, "__dict__", {}):  # somebody else's already
             return
+        buffer, inner = getattr(file, "buffer", None), threading.local()
 
         def write(text: str, /) -> Any:
-            result = original(text)
+            inner.is_text = True
+            try:
+                result = originals["write"](text)
+            finally:
+                inner.is_text = False
             self._note(stream, text)
             return result
 
+        def flush() -> None:
+            inner.is_text = True
+            try:
+                originals["flush"]()
+            finally:
+                inner.is_text = False
+
+        def write_bytes(data: Any, /) -> int:
+            count: int = originals["write_bytes"](data)
+            if not getattr(inner, "is_text", False):  # else what the text becomes, which is noted
+                self._note(stream, bytes(data)[:count].decode("utf-8", "replace"))
+            return count
+
+        found = {
+            "write": file.write,
+            "flush": getattr(file, "flush", None),
+            "write_bytes": getattr(buffer, "write", None),
+        }
+        originals = {name: function for name, function in found.items() if function is not None}
+        self._put(file, "write", write)
+        if originals.keys() == found.keys():
+            self._put(file, "flush", flush)
+            self._put(buffer, "write", write_bytes)
+
+    def _put(self, owner: Any, name: str, function: Callable[..., Any]) -> None:
         with contextlib.suppress(AttributeError, TypeError):  # an object without room for it
-            file.write = write
-            self._undo.append(lambda: _restore(file, write))
+            setattr(owner, name, function)
+            self._undo.append(lambda: _restore(owner, name, function))
 
     def _note(self, stream: Stream, text: Any) -> None:
         """Note a piece of text. A thread that finds the lines in use leaves it to the next one."""
@@ -232,7 +262,7 @@ def _get_descriptor(file: Any) -> int | None:
         return None
 
 
-def _restore(file: Any, write: Any) -> None:
-    if getattr(file, "__dict__", {}).get("write") is write:
+def _restore(owner: Any, name: str, function: Any) -> None:
+    if getattr(owner, "__dict__", {}).get(name) is function:
         with contextlib.suppress(AttributeError):
-            del file.write
+            delattr(owner, name)

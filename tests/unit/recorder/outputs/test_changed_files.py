@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from reproof.entropy.found import Found
+from reproof.entropy.ledger import Written
 from reproof.recorder.outputs import changed_files
-from reproof.recorder.outputs.changed_files import find_changes, list_untouched, read_stamps
+from reproof.recorder.outputs.changed_files import find_changes, list_missed, list_outside, list_untouched, read_stamps
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -53,6 +55,27 @@ def test_what_was_found_and_left(tmp_path: Path) -> None:
     assert list_untouched(work, {}, [f"{other}/x"], since=0.0) == []
 
 
+def test_what_was_looked_for_in_vain(tmp_path: Path) -> None:
+    """If it is there now: the run has made it since. So is what a folder did not hold when it was listed."""
+    for name in ("made", "data/old", "data/new", "many/1"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    missing = dict.fromkeys(f"{tmp_path}/{name}" for name in ("made", "never", "many/*"))
+    found = Found({}, missing, {f"{tmp_path}/data/": ["old"], f"{tmp_path}/gone/": []})
+    files = list_missed(tmp_path, found, {f"{tmp_path}/data/new": "new.tmp"})
+    assert {file.name: file.saved_as for file in files} == {"made": None, "data/new": "new.tmp", "many/1": None}
+
+
+def test_of_a_folder_that_was_moved_elsewhere_all_files_count(tmp_path: Path) -> None:
+    """A checkpoint may be a folder; what is gone by the end is none."""
+    (tmp_path / "last/sub").mkdir(parents=True)
+    for name in ("last/a", "last/sub/b", "single"):
+        (tmp_path / name).touch()
+    written = [Written(f"{tmp_path}/{name}", f"../{name}", was_there=False) for name in ("last", "single", "gone")]
+    found = {file.name: file.path for file in list_outside(written)}
+    assert found == {f"../{name}": f"{tmp_path}/{name}" for name in ("last/a", "last/sub/b", "single")}
+
+
 def test_an_empty_folder_is_known_by_its_name(tmp_path: Path) -> None:
     """``class_12/`` may be all that a run says; once something is in it, that is looked at."""
     for name in ("kept", "filled", "__pycache__"):
@@ -72,8 +95,21 @@ def test_traces_caches_and_environments_are_no_output(tmp_path: Path) -> None:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
     (tmp_path / "runs/a.output.txt").touch()
-    (tmp_path / "runs/mine.output.txt").touch()
-    assert list(read_stamps(tmp_path) or ()) == ["runs/mine.output.txt"]
+    for name in ("runs/mine.output.txt", "runs/mine"):
+        (tmp_path / name).touch()
+    assert set(read_stamps(tmp_path) or ()) == {"runs/mine.output.txt", "runs/mine"}
+
+
+def test_a_file_changes_whose_time_is_set(tmp_path: Path) -> None:
+    """To what it was: by who unpacks an archive, or wants no times in what is made."""
+    stamps = []
+    for text in ("0.5", "0.7"):
+        (tmp_path / "a").write_text(text)
+        os.utime(tmp_path / "a", (1, 1))
+        stamps.append(read_stamps(tmp_path))
+    assert stamps[0] is not None
+    assert stamps[1] is not None
+    assert find_changes(*stamps).changed == ("a",)
 
 
 def test_too_many_files_are_not_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -51,6 +51,20 @@ def test_lines_are_noted_and_printed(monkeypatch: pytest.MonkeyPatch) -> None:
     assert lines.num_characters["stdout"] == 9
 
 
+def test_bytes_are_noted_that_are_written_to_the_buffer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once: text reaches the buffer when it is flushed."""
+    lines, output = watch(monkeypatch)
+    say("a")
+    output.buffer.write(b"b \xc3\xa9\n")
+    sys.stdout.flush()
+    output.buffer.write(b"c\n")
+    say("d", "e" * io.DEFAULT_BUFFER_SIZE)
+    output.flush()
+    assert [text[:3] for _, text in texts(lines)] == ["a", "b é", "c", "d e"]
+    lines.stop()
+    assert not vars(output) | vars(output.buffer)
+
+
 def test_the_stream_stays_what_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its type, and its own write once the watch is over."""
     lines, output = watch(monkeypatch)
