@@ -49,7 +49,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """Leave what has been collected to itself: whoever looks at all objects, as each recording does, need not see it."""
+    """Take what has been collected out of sight: each recording looks at all objects, and so does the collector."""
     gc.collect()
     gc.freeze()
 
