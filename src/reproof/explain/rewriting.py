@@ -100,7 +100,7 @@ def seed_outcome(line: Line, source: str) -> str | None:
 def seed_argument(line: Line, source: str) -> str | None:
     """`torch.manual_seed(int(time.time()))` -> `torch.manual_seed(seed)`: a seed that comes from a source.
 
-    What is added to it, such as a rank or the number of a batch, stays: `seed(os.getpid() + rank)` -> `seed(42 + rank)`.
+    What is added to it, such as a rank, stays: `seed(os.getpid() + rank)` -> `seed(42 + rank)`.
     """
     for call in line.calls(SEEDING):
         for argument in sort_arguments(call):

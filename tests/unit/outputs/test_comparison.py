@@ -169,7 +169,7 @@ def test_an_object_that_is_saved_is_collected_like_a_file() -> None:
 
 
 def test_paths_of_a_dated_folder_within_a_checkpoint_are_noise() -> None:
-    """As values beside the name of a metric, and as keys: Lightning keeps the scores of its best checkpoints by path."""
+    """As values beside a metric, and as keys: Lightning keeps the scores of its best checkpoints by path."""
     monitor = "ModelCheckpoint{'monitor': 'val/acc'}"
 
     def build(second: int, score: str, name: str) -> RunOutput:
