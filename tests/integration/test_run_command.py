@@ -9,6 +9,7 @@ import os
 import resource
 import subprocess
 import sys
+import zipapp
 from typing import TYPE_CHECKING
 
 import pytest
@@ -43,6 +44,7 @@ WRONG = {
     "folder": (("folder",), "folder is a folder"),
     "not Python": (("broken.py",), "broken.py:2 is not Python: '(' was never closed"),
     "null bytes": (("null.py",), "null.py is not Python: "),
+    "zip application": (("app.pyz",), "app.pyz is a zip archive, whose code is not recorded: unpack it"),
     "missing module": (("-m", "nowhere"), "no module nowhere"),
     "missing submodule": (("-m", "package.nowhere"), "no module package.nowhere"),
     "package that cannot be run": (("-m", "package"), "no module package"),
@@ -71,6 +73,7 @@ def test_what_cannot_be_run_is_one_line_and_exit_code_2(
     (tmp_path / "package" / "__init__.py").write_text("")
     (tmp_path / "broken.py").write_text("x = 1\nprint(")
     (tmp_path / "null.py").write_bytes(b"x = 1\0")
+    zipapp.create_archive(tmp_path / "package", tmp_path / "app.pyz", main="nowhere:main")
     before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
     error = read_error(reproof("run", *arguments, PYTHONDONTWRITEBYTECODE="1"))
     assert expected in error

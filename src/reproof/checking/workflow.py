@@ -19,8 +19,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from reproof.checking.workplace import Workplace
 from reproof.comparison import compare_traces
+from reproof.entropy.ledger import read_ledgers
 from reproof.entropy.plan import Plan
 from reproof.entropy.printed import forget_printed
+from reproof.entropy.races.shared_parameters import SOURCE as SHARED_PARAMETERS
 from reproof.errors import LaunchError, TraceError, UsageError
 from reproof.explain.search import Explanation, explain_candidates
 from reproof.launch.command import name_command, refuse_missing, settle_command
@@ -206,7 +208,8 @@ def explain(
     """Judge each candidate whose output differs by experiment, and search for the causes of the worst that diverged."""
     numbers = [n for n in order_candidates(result.comparisons) if needs_explanation(result.comparisons[n])]
     if not numbers:
-        return result
+        told = tell_chance(result.runs[0].trace)
+        return replace(result, explanation=Explanation(causes=(), trials=(), notes=told)) if told else result
     if workplace.problem is not None:
         return replace(result, explanation=Explanation(causes=(), trials=(), notes=(workplace.problem,)))
     candidates = [
@@ -225,6 +228,16 @@ def explain(
     found = dict(zip(numbers, judged, strict=True))
     comparisons = tuple(found.get(number, comparison) for number, comparison in enumerate(result.comparisons))
     return replace(result, comparison=choose_worst(comparisons), comparisons=comparisons, explanation=explanation)
+
+
+def tell_chance(trace: Path) -> tuple[str, ...]:
+    """Return that runs are equal by chance, where several processes train parameters in shared memory (Hogwild)."""
+    ledgers = read_ledgers(trace).values()
+    sharing = [one for sources in ledgers for one in sources.values() if one.source == SHARED_PARAMETERS]
+    if len(sharing) < 2:  # noqa: PLR2004  # one process alone races with nobody
+        return ()
+    told = f"{sharing[0].file}:{sharing[0].line}: {len(sharing)} processes step parameters in shared memory"
+    return (f"{told}: which comes first is left to the system, and another run may differ",)
 
 
 def needs_explanation(comparison: Comparison) -> bool:

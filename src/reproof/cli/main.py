@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import io
 import os
@@ -86,6 +87,10 @@ def main(arguments: list[str] | None = None) -> None:
         # The reader (`reproof ... | head`) has what it wanted; Python must not complain while it shuts down.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
+    except OSError as error:
+        if error.errno not in {errno.ENOSPC, errno.EDQUOT}:
+            raise
+        fail(f"{error.strerror or error}: free some, or name a folder elsewhere with --keep or in TMPDIR")
     if isinstance(code, KeyboardInterrupt):
         # Ctrl-C in the user's script, already shown: Python must end by the signal, so that a shell sees it.
         sys.excepthook = lambda *_: None

@@ -98,10 +98,18 @@ def seed_outcome(line: Line, source: str) -> str | None:
 
 
 def seed_argument(line: Line, source: str) -> str | None:
-    """`torch.manual_seed(int(time.time()))` -> `torch.manual_seed(seed)`: a seed that comes from a source."""
+    """`torch.manual_seed(int(time.time()))` -> `torch.manual_seed(seed)`: a seed that comes from a source.
+
+    What is added to it, such as a rank, stays: `seed(os.getpid() + rank)` -> `seed(42 + rank)`.
+    """
     for call in line.calls(SEEDING):
-        if any(contains(node, short_name(source)) for node in sort_arguments(call)):
-            return line.give_seed(call)
+        for argument in sort_arguments(call):
+            if contains(argument, short_name(source)):
+                calls = [node for node in ast.walk(argument) if isinstance(node, ast.Call)]
+                read = next((node for node in calls if last_name(node.func) == short_name(source)), argument)
+                inside = {id(child) for part in (read, *(c.func for c in calls)) for child in ast.walk(part)}
+                is_joined = any(isinstance(node, ast.Name) and id(node) not in inside for node in ast.walk(argument))
+                return line.replace(read, line.names.seed, line.names.advice) if is_joined else line.give_seed(call)
     return None
 
 

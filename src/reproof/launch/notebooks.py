@@ -7,6 +7,7 @@ is ``reproof run -m ipykernel_launcher`` with the options of this run: from ther
 
 from __future__ import annotations
 
+import ast
 import importlib.util
 import os
 import sys
@@ -22,12 +23,15 @@ from reproof.launch.start import start_command
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from types import FrameType
 
 KERNEL: Final = ("-m", "ipykernel_launcher", "-f", "{connection_file}")
 SHUTDOWN_SECONDS: Final = 3600.0
 """How long a kernel may take to close its trace: it reads what the run has left."""
 
 NEEDED: Final = ("nbclient", "ipykernel")
+TIMED: Final = ("<timed exec>", "<timed eval>")
+"""Names that IPython gives the code of ``%time`` and ``%%time``."""
 
 
 def require_jupyter() -> None:
@@ -118,6 +122,8 @@ class CellWatch:
         """
         self.failure: str | None = None
         self._notebook = Path(os.path.abspath(notebook))  # noqa: PTH100  # Path has nothing that keeps links
+        self._sources = {cell.number: cell.source for cell in read_cells(self._notebook)}
+        self._name, self._raw, self._num_before = "", "", 0
         wrapt.when_imported("ipykernel.compiler")(self._name_cells)
         wrapt.when_imported("IPython.core.interactiveshell")(self._watch_shells)
 
@@ -126,10 +132,34 @@ class CellWatch:
         os.chdir(self._notebook.parent)
 
     def _name_cells(self, module: Any) -> None:
-        def get_code_name(_compiler: Any, _raw: str, _code: str, number: int) -> str:
-            return f"{self._notebook}[{number}]"
+        """Name the code of cells, that below a magic such as ``%%capture`` or ``%%time`` too, by cell and line."""
+        original = module.XCachingCompiler.__call__
+
+        def get_code_name(_compiler: Any, raw: str, _code: str, number: int) -> str:
+            self._name, self._raw = f"{self._notebook}[{number}]", raw
+            before, found, _ = self._sources.get(number, "").partition(raw.strip())
+            self._num_before = before.count("\n") if found else 0
+            return self._name
+
+        def compile_code(compiler: Any, source: Any, filename: str, symbol: str, **options: Any) -> Any:
+            num_before = self._num_before if filename == self._name else 0
+            if filename in TIMED:
+                num_before = self._count_before_timed(sys._getframe(1))  # noqa: SLF001
+                filename = self._name
+            if isinstance(source, ast.AST):
+                ast.increment_lineno(source, num_before)
+            return original(compiler, source, filename, symbol, **options)
 
         module.XCachingCompiler.get_code_name = get_code_name
+        module.XCachingCompiler.__call__ = compile_code
+
+    def _count_before_timed(self, frame: FrameType | None) -> int:
+        """Return how many lines of the cell stand before what is timed: all to ``%%time``, or to that of ``%time``."""
+        if self._raw.startswith("%%"):
+            return self._num_before + 1
+        while frame is not None and frame.f_code.co_filename != self._name:
+            frame = frame.f_back
+        return self._num_before if frame is None else frame.f_lineno - 1
 
     def _watch_shells(self, module: Any) -> None:
         original: Callable[..., None] = module.InteractiveShell.init_events

@@ -18,6 +18,7 @@ import signal
 import subprocess
 import sys
 import types
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -272,11 +273,13 @@ def _load_script(target: Target) -> tuple[types.CodeType, types.ModuleType]:
     module.__loader__ = importlib.machinery.SourceFileLoader("__main__", path)
     try:
         return compile(source, path, "exec", dont_inherit=True), module
-    except SyntaxError as error:
-        where = target.name if error.lineno is None else f"{target.name}:{error.lineno}"
-        raise LaunchError(f"{where} is not Python: {error.msg}", "mend the script") from None
-    except ValueError as error:  # null bytes, in older versions of Python
-        raise LaunchError(f"{target.name} is not Python: {error}", "mend the script") from None
+    except (SyntaxError, ValueError) as error:  # null bytes are a ValueError in older versions of Python
+        if zipfile.is_zipfile(path):
+            remedy = f"unpack it, `python -m zipfile -e {target.name} FOLDER`, and name FOLDER/__main__.py"
+            raise LaunchError(f"{target.name} is a zip archive, whose code is not recorded", remedy) from None
+        line = getattr(error, "lineno", None)
+        where = target.name if line is None else f"{target.name}:{line}"
+        raise LaunchError(f"{where} is not Python: {getattr(error, 'msg', error)}", "mend the script") from None
 
 
 def _load_module(target: Target) -> tuple[types.CodeType, types.ModuleType]:

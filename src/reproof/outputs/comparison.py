@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 Kind = Literal["saved", "line", "file"]
 _KEY: Final = re.compile(r"[A-Za-z_][\w-]*|\[\d+\]$")
 """The names that lead to a saved value, and the number at the end."""
+_PATH_KEY: Final = re.compile(r"(?<=\[['\"])/[^'\"]{1,1000}(?=['\"]\])")
 _SHAPE: Final = re.compile(r"\[[\d, ]*\]$")
 """How the text of a tensor ends, which tells nothing of its numbers."""
 
@@ -111,7 +112,7 @@ def compare_outputs(baseline: RunOutput, candidate: RunOutput, ignored: Sequence
     found = saved.compare(baseline.saved, candidate.saved)
     lines = compare_lines(baseline.lines, candidate.lines, joined)
     pairs = pair_files(baseline.files, candidate.files, joined, ignored)
-    files = _FilesComparison(caches)
+    files = _FilesComparison(joined, caches)
     for pair in pairs:
         files.compare(pair)
     differences = [*(one for one in found if not one.is_noise), *map(_to_difference, lines.differing)]
@@ -265,7 +266,7 @@ class _SavedComparison:
             if is_ignored(tensor.file, self._ignored) or self._caches.hold_saved(tensor, owner):
                 continue
             file = tensor.file if known is None else mask_name(tensor.file, known)
-            key = tensor.step, file, tensor.path
+            key = tensor.step, file, _mask_keys(tensor.path, known)
             index[(*key, counts[key])] = tensor
             counts[key] += 1
         return index
@@ -304,7 +305,8 @@ class _SavedComparison:
 class _FilesComparison:
     """Compares the files of two runs, pair by pair."""
 
-    def __init__(self, caches: _Caches) -> None:
+    def __init__(self, known: tuple[Surroundings | None, Surroundings | None], caches: _Caches) -> None:
+        self._known = known
         self._caches = caches
         self.differences: list[OutputDifference] = []
         self.notes: list[str] = []
@@ -357,7 +359,7 @@ class _FilesComparison:
 
     def _compare_parts(self, first: FileOutput, second: FileOutput) -> list[OutputDifference]:
         """Compare parts by their names and occurrences; that they come in another order is told."""
-        sides = _index_parts(first.parts), _index_parts(second.parts)
+        sides = _index_parts(first.parts, self._known[0]), _index_parts(second.parts, self._known[1])
         if sides[0].keys() == sides[1].keys() and list(sides[0]) != list(sides[1]):
             self.notes.append(f"{first.name}: the same parts come in another order")
         return [
@@ -373,13 +375,19 @@ def _are_reordered(baseline: str, candidate: str) -> bool:
     return is_whole and sort_braces(baseline) == sort_braces(candidate)
 
 
-def _index_parts(parts: Iterable[Part]) -> dict[tuple[str, int], Part]:
+def _index_parts(parts: Iterable[Part], known: Surroundings | None) -> dict[tuple[str, int], Part]:
     counts: defaultdict[str, int] = defaultdict(int)
     index = {}
     for part in parts:
-        index[part.name, counts[part.name]] = part
-        counts[part.name] += 1
+        name = _mask_keys(part.name, known)
+        index[name, counts[name]] = part
+        counts[name] += 1
     return index
+
+
+def _mask_keys(path: str, known: Surroundings | None) -> str:
+    """Return the way to a value with known noise masked in the keys that are paths themselves."""
+    return path if known is None else _PATH_KEY.sub(lambda match: mask_name(match[0], known), path)
 
 
 def _compare_part(file: str, first: Part | None, second: Part | None) -> OutputDifference | None:

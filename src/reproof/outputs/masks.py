@@ -60,6 +60,7 @@ ADJECTIVE: Final = rf"(?:(?:{ADJECTIVES})[ _/.-])"
 OBJECTS: Final = rf"(?: (?:{OBJECT}|\d{{1,12}}(?:/\d{{1,12}})?|[\w-]{{0,60}}[./][\w./-]{{1,120}})(?= )){{0,4}}"
 """What a program says that it has done: a few words of its own, numbers, names of files."""
 PAIR: Final = rf"{NUMBER} \(\s{{0,4}}{NUMBER}\)"
+AVERAGED_RATE: Final = rf"{NUMBER}/s  \({NUMBER}s, {{1,9}}{NUMBER}/s\)"
 START: Final = r"(?<![A-Za-z])"
 FREE: Final = r"(?<![\w.,:])(?<![\d]-)"
 
@@ -138,13 +139,26 @@ RULES: Final = (
     compile_rule("duration", "elapsed,remaining", rf"{FREE}(?P<value>{WITH_UNIT}) ?(?:elapsed|remaining)(?!\w)"),
     compile_rule("duration", " in , after ", rf"{START}(?:{VERBS})(?!\w){OBJECTS} (?:in|after) (?P<value>{WITH_UNIT})"),
     compile_rule("duration", "[", rf"^\[ {{0,8}}(?P<value>{NUMBER} ?(?:s|ms|sec|seconds))\]"),
-    # Idioms in which a bare number after "time" is told by its neighbour.
+    # Idioms in which a bare number after "time" is told by its neighbour, and one after "data" by the time before it.
     compile_rule(
         "duration",
         "data",
         rf"{START}time\s{{1,2}}(?P<value>{PAIR}\s{{1,2}}Data\s{{1,2}}{PAIR})",
     ),
+    compile_rule(
+        "duration",
+        "/",
+        rf"^ {{0,8}}(?:{PHASES})(?: \(\w{{1,12}}\))?: {{0,2}}\[ {{0,8}}\d{{1,12}}/\d{{1,12}}\]"
+        rf"\s{{1,2}}Time:?\s{{1,2}}(?P<value>{PAIR})",
+    ),
+    compile_rule("rate", "/s  (", rf"{START}time: {NUMBER}s, {{1,9}}(?P<value>{AVERAGED_RATE})"),
+    compile_rule(
+        "duration",
+        "/s  (",
+        rf"{START}time: {NUMBER}s, {{1,9}}{AVERAGED_RATE}  LR: {NUMBER}  Data: (?P<value>{PAIR})",
+    ),
     compile_rule("duration", "_time:", rf"{START}time: (?P<value>{NUMBER})(?=,?\s{{1,2}}(?:data_time|last_time):)"),
+    compile_rule("duration", " data:", rf"{START}time: (?P<value>{NUMBER}\s{{1,2}}data: {NUMBER})(?![\w.])"),
     # The run's own addresses: how Python prints an object.
     compile_rule("address", "0x", r"(?<=at )(?P<value>0x[0-9a-f]{6,16})(?!\w)", "none"),
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from pathlib import Path
 from typing import Any
 
@@ -102,6 +103,17 @@ class TestRequest:
             check("train.py", keep=here / "traces")
         assert "hunter2" not in (here / "traces" / "baseline" / "rank0.entropy").read_text(encoding="utf-8")
         assert make_run(CheckRequest(command=("train.py",), explains=False), here, 0).plan is None
+
+
+def test_processes_that_train_shared_parameters_agree_by_chance(tmp_path: Path) -> None:
+    """As Hogwild does: two runs that are identical promise nothing of a third. One process alone races with nobody."""
+    entry = {"place": 0, "key": "a", "kind": "concurrency", "source": "parameters in shared memory"}
+    line = json.dumps({**entry, "file": "train.py", "line": 7, "function": "f", "through": None})
+    (tmp_path / "rank0.1.entropy").write_text(line, encoding="utf-8")
+    assert workflow.tell_chance(tmp_path) == ()
+    (tmp_path / "rank0.2.entropy").write_text(line, encoding="utf-8")
+    (told,) = workflow.tell_chance(tmp_path)
+    assert told.startswith("train.py:7: 2 processes step parameters in shared memory: which comes first is left to")
 
 
 class TestTraceFolders:

@@ -67,6 +67,8 @@ wall-clock time.perf_counter
 process-identity os.getpid
 - self.rng = random.Random(os.getpid())
 + self.rng = random.Random(seed)
+- draws = torch.Generator().manual_seed(int(os.getpid()) + args.rank)
++ draws = torch.Generator().manual_seed(int(seed) + args.rank)
 os-entropy uuid.uuid4
 - seed_everything(uuid.uuid4().int % 2**32)
 + seed_everything(seed)

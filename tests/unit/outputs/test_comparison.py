@@ -168,6 +168,27 @@ def test_an_object_that_is_saved_is_collected_like_a_file() -> None:
     assert [one.name for one in found.noise] == ["saved a.pt['saved_at']"]
 
 
+def test_paths_of_a_dated_folder_within_a_checkpoint_are_noise() -> None:
+    """As values beside a metric, and as keys: Lightning keeps the scores of its best checkpoints by path."""
+    monitor = "ModelCheckpoint{'monitor': 'val/acc'}"
+
+    def build(second: int, score: str, name: str) -> RunOutput:
+        path = f"/data/runs/2026-11-29_20-11-{second}/{name}"
+        parts = PartCollector(KNOWN)
+        parts.add_value(f"[\"{monitor}\"]['best']", path, (monitor, "best"))
+        parts.add_value(f"['scores']['{path}']", score, ("scores", path))
+        saved = (
+            SavedTensor(step=7, file="a.pt", path=part.name, digest=part.digest, masked=part.masked, text=part.text)
+            for part in parts.finish()
+        )
+        return of(saved=tuple(saved), files=(FileOutput(name="b.pt", format="zip", parts=parts.finish()),))
+
+    first = build(10, "0.5", "e0.ckpt")
+    assert compare(first, build(51, "0.5", "e0.ckpt")).first is None
+    assert len(compare(first, build(51, "0.6", "e0.ckpt")).differences) == 2
+    assert len(compare(first, build(51, "0.5", "e1.ckpt")).differences) == 6
+
+
 def test_ignored_files_are_left_out() -> None:
     """Of what was saved too."""
     baseline = of(saved=(save("1", file="a.log"),), files=(file("b.log", "1"),))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from xxhash import xxh3_128
 
-from reproof.outputs.masks import mask_line
+from reproof.outputs.masks import mask_line, mask_name
 from reproof.outputs.records import Part, digest_bytes, digest_text, shorten
 from reproof.outputs.vocabulary import is_result
 
@@ -100,7 +100,7 @@ class PartCollector:
     def mask_value(self, text: str, keys: tuple[str, ...]) -> str:
         """Return a value with known noise masked, as if it were printed after its name; itself if there is none."""
         if any(_is_result_group(key) for key in keys[:-1]):
-            return text
+            return mask_name(text, self.surroundings) if text.startswith("/") else text  # a path states no result
         label = f"{keys[-1]}: " if keys else ""
         masked, count = mask_line(f"{label}{text}", self.surroundings)
         return masked if count else text
