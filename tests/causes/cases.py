@@ -683,6 +683,7 @@ CLEAN = (
     Case(name="clean_numbered_results"),
     Case(name="clean_written_cache", vary=("cwd",)),
     Case(name="clean_default_generator"),
+    Case(name="clean_first_download"),
     Case(name="clean_sorted_listing", vary=("listing-order",)),
     Case(name="clean_preview_draws"),
     Case(name="clean_filled_memory", vary=("threads",)),

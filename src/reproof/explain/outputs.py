@@ -3,7 +3,9 @@
 The candidate is run again with the clocks, process numbers, host and temporary names of the baseline. If its output is
 then the baseline's, the difference was one of the surroundings and is harmless. Seeds are not: where the two runs gave
 different ones to a generator, as the clock's, this run gives yet others, and what is made of them differs still.
-Results that the clock has decided are not, either (`timed_results`). Where threads print beside the training, what
+Results that the clock has decided are not, either (`timed_results`). Where the candidate read files that the baseline
+had left, such as data that it had downloaded, a further run without them tells whether it is only said once that they
+are made. Where threads print beside the training, what
 still differs may be theirs: a further run tells counts and times from results (`racy_lines`). Whatever else differs is
 a divergence, and its cause is searched for as that of any other event.
 """
@@ -11,6 +13,7 @@ a divergence, and its cause is searched for as that of any other event.
 from __future__ import annotations
 
 import contextlib
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -41,6 +44,11 @@ HARMLESS: Final = (
     "with the clocks, process numbers, host and temporary names of the baseline the output of the candidate is the "
     "baseline's"
 )
+NUMBER: Final = re.compile(r"\d")
+FINDING: Final = re.compile(
+    r"\b(?:already|cached?|exists?|found|load(?:ed|ing)?|reus(?:ed?|ing)|skip(?:ped|ping)?)\b", re.IGNORECASE
+)
+"""What a program says that has found a file which it would have made."""
 TEMPORARY: Final = "tempfile"
 """Part of the name of a source from which temporary names come."""
 
@@ -76,7 +84,8 @@ def settle_output(laboratory: Laboratory, comparison: Comparison, candidate: Pat
     if not left:
         return judge_surroundings(laboratory, comparison, comparison.output, trial), None
     confirmed = tuple(difference for difference in comparison.output.differences if find_again([difference], left))
-    if has_threads(comparison) and (told := explain_threads(laboratory, comparison, confirmed)) is not None:
+    told = explain_threads(laboratory, comparison, confirmed) or explain_leftovers(laboratory, comparison, candidate)
+    if told is not None:
         return accept(comparison, comparison.output, told), None
     if not confirmed:
         return comparison, f"the output of each run differs in other places (experiment {trial.number})"
@@ -120,15 +129,14 @@ def repeat_candidate(laboratory: Laboratory, candidate: Path) -> Trial:
     """
     seeds, others = (read_seeds(trace) for trace in (laboratory.setting.request.trace, candidate))
     reseeds = tuple(seed for seed in seeds if seed not in others)
-    trial = _repeat(laboratory, "", reseeds, clean_files=frozenset())
+    trial = _repeat(laboratory, reseeds, is_clean=False)
     if trial.problem is None or has_read_leftovers(laboratory, candidate):
         return trial
-    return _repeat(laboratory, ", in the folder as the baseline found it", reseeds, clean_files=None)
+    return _repeat(laboratory, reseeds, is_clean=True)
 
 
-def _repeat(
-    laboratory: Laboratory, where: str, reseeds: tuple[str, ...], *, clean_files: frozenset[str] | None
-) -> Trial:
+def _repeat(laboratory: Laboratory, reseeds: tuple[str, ...] = (), *, is_clean: bool) -> Trial:
+    where = ", in the folder as the baseline found it" if is_clean else ""
     trace = laboratory.setting.request.trace
     plan = Plan(
         baseline=str(trace),
@@ -141,9 +149,44 @@ def _repeat(
         plan,
         num_steps=None,
         is_hash_seed_of_baseline=False,
-        clean_files=clean_files,
+        clean_files=None if is_clean else frozenset(),
         probes=Probes(notes_numbers=True),
     )
+
+
+def explain_leftovers(laboratory: Laboratory, comparison: Comparison, candidate: Path) -> str | None:
+    """Tell whether the baseline has only said that it makes files, which the candidate found, with one more experiment.
+
+    In the folder as the baseline found it the candidate has to print the very same, to the last number. With the files
+    there it trained as well as the baseline, so that they hold what is made without them. What the candidate prints in
+    its place may only say that it found them: anything else may be what it makes of an earlier run's results.
+
+    Returns:
+        How that was shown, in words; None if it was not.
+    """
+    output = comparison.output
+    if output is None or not all(map(may_tell_of_files, output.differences)):
+        return None
+    if not has_read_leftovers(laboratory, candidate):
+        return None
+    trial = _repeat(laboratory, is_clean=True)
+    if trial.problem is not None or trial.first is not None:
+        return None
+    traces = open_trace(laboratory.setting.request.trace), open_trace(trial.trace)
+    left = compare_output(*traces, laboratory.setting.ignored)
+    if left is None or left.differences:
+        return None
+    return (
+        "what differs tells of files that the baseline made and the candidate found: without them the output of the "
+        f"candidate is the baseline's (experiment {trial.number})"
+    )
+
+
+def may_tell_of_files(difference: OutputDifference) -> bool:
+    """Whether a difference may only say that a file was made, or found: as to its words, not as to what is so."""
+    text = difference.candidate
+    says_found = text is None or (FINDING.search(text) is not None and NUMBER.search(text) is None)
+    return difference.kind == "line" and says_found
 
 
 def read_roles(trace: Path) -> Roles | None:
@@ -190,7 +233,7 @@ def has_threads(comparison: Comparison) -> bool:
 def explain_threads(
     laboratory: Laboratory, comparison: Comparison, differences: tuple[OutputDifference, ...]
 ) -> str | None:
-    """Tell whether outputs differ only by what threads had time for, with one more experiment.
+    """Tell whether outputs differ only by what threads had time for, with one more experiment if there are any.
 
     Everything but the outcomes of races is replayed in it. What then still differs is left to chance by the threads.
 
@@ -202,6 +245,8 @@ def explain_threads(
     Returns:
         How that was shown, in words; None if it was not.
     """
+    if not has_threads(comparison):
+        return None
     trace = laboratory.setting.request.trace
     candidate = Path(comparison.runs[1])
     outputs = [read_output(folder, 0) for folder in (trace, candidate)]

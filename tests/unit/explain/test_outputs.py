@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from reproof.explain.outputs import repeat_candidate, settle_output, tell_failure
+from reproof.explain.outputs import may_tell_of_files, repeat_candidate, settle_output, tell_failure
 from reproof.schema import Comparison, Origin, OutputDifference, OutputResult, RunHeader
 from reproof.trace.writer import TraceWriter
 
@@ -58,6 +58,26 @@ def test_runs_that_failed_with_a_killed_process_are_not_judged_by_their_output(t
         TraceWriter(tmp_path / name / "processes/0.1", replace(HEADER, status=status, origin=origin), rank=0).close()
     told = tell_failure(tmp_path / "a", tmp_path / "b")
     assert (told is not None and "after a process was killed (0.1)" in told) == (killed == "ab")
+
+
+@pytest.mark.parametrize(
+    ("baseline", "candidate", "is_told"),
+    [
+        ("Downloading 60 rows", None, True),
+        ("epoch 1 loss 0.5", None, True),  # the experiment compares it
+        ("building the cache", "Cache found, skipping", True),
+        (None, "loading cached features", True),
+        ("improved", "not improved", False),
+        (None, "found an earlier best of 0.91", False),
+        (None, "downloaded", False),
+        (None, "unexisting", False),
+    ],
+)
+def test_what_may_only_tell_of_files(baseline: str | None, candidate: str | None, *, is_told: bool) -> None:
+    """The candidate may say that it found them, and nothing that it has from an earlier run."""
+    line = replace(LINE, baseline=baseline, candidate=candidate)
+    assert may_tell_of_files(line) == is_told
+    assert not may_tell_of_files(replace(line, kind="file"))
 
 
 def write_ledger(trace: Path, *seeds: str) -> Path:
