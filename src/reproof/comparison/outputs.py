@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from reproof.entropy.ledger import count_printed, read_printed, read_programs
-from reproof.outputs.comparison import compare_outputs
+from reproof.outputs.comparison import UNWRITTEN, compare_outputs
 from reproof.outputs.lines import make_line, split_lines
 from reproof.outputs.records import ELSEWHERE
 from reproof.outputs.sidecar import read_output
@@ -34,6 +34,8 @@ OF_MACHINE: Final = frozenset(
     }
 )
 """Programs that print what the machine does at the moment, or nothing: no results."""
+MISSING: Final = "all output"
+"""What is not compared where one run alone has recorded any."""
 OWN: Final = "reproof: "
 """How the lines begin that `reproof run` writes itself."""
 
@@ -70,7 +72,7 @@ def _compare_rank(baseline: Trace, candidate: Trace, rank: int, ignored: Sequenc
         if first is second:
             return None
         owner = "candidate" if first is None else "baseline"
-        return OutputResult(not_compared=(Skipped(what="output", why=f"only the {owner} recorded it"),))
+        return OutputResult(not_compared=(Skipped(what=MISSING, why=f"only the {owner} recorded it"),))
     if not (first.is_complete and second.is_complete):  # what was saved until then
         first, second = _cut(first, baseline), _cut(second, candidate)
     elif rank == 0:
@@ -165,8 +167,13 @@ def _to_result(found: OutputComparison) -> OutputResult:
 
 
 def judge_output(verdict: Verdict, output: OutputResult | None) -> Verdict:
-    """Return the verdict on two runs whose outputs are known as well: what differs there has yet to be explained."""
-    is_open = output is not None and output.is_open
+    """Return the verdict on two runs whose outputs are known as well: what differs there has yet to be explained.
+
+    Nor is it known that runs are the same if what one of them has put out is missing, or was not written to its end.
+    """
+    is_open = output is not None and (
+        output.is_open or any(one.what in {MISSING, UNWRITTEN} for one in output.not_compared)
+    )
     return "inconclusive" if is_open and verdict in {"identical", "equivalent"} else verdict
 
 

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from reproof.outputs.surroundings import Surroundings
 
 Kind = Literal["saved", "line", "file"]
+UNWRITTEN: Final = "printed lines and files"
+"""What is not compared where a run has not written them to their end."""
 _KEY: Final = re.compile(r"[A-Za-z_][\w-]*|\[\d+\]$")
 """The names that lead to a saved value, and the number at the end."""
 _PATH_KEY: Final = re.compile(r"(?<=\[['\"])/[^'\"]{1,1000}(?=['\"]\])")
@@ -169,7 +171,7 @@ def _list_unread(baseline: RunOutput, candidate: RunOutput) -> list[NotCompared]
     for side, output in (("baseline", baseline), ("candidate", candidate)):
         if not output.is_complete:
             why = f"the {side} has not written it to its end"
-            unread.append(NotCompared(what="printed lines and files", why=why))
+            unread.append(NotCompared(what=UNWRITTEN, why=why))
     return unread
 
 

@@ -166,6 +166,7 @@ def test_an_output_that_one_run_alone_recorded(told: Callable[..., Path]) -> Non
     assert compare(b, b).output is None
     for pair, owner in (((a, b), "baseline"), ((b, a), "candidate")):
         assert [one.why for one in compare_told(*pair).not_compared] == [f"only the {owner} recorded it"]
+        assert compare(*pair).verdict == "inconclusive"
 
 
 def test_files_that_are_ignored(told: Callable[..., Path]) -> None:
