@@ -13,6 +13,7 @@ import click
 
 from reproof._version import __version__
 from reproof.errors import EXIT_ERROR, ReproofError
+from reproof.launch.restart import restart_with_hash_seed
 
 COMMANDS = {
     "check": "Run a training twice in fresh processes and say whether it reproduces.",
@@ -39,10 +40,12 @@ class LazyGroup(click.Group):
         """List the commands in the order of a user's work."""
         return list(COMMANDS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import a command."""
         if cmd_name not in COMMANDS:
             return None
+        if cmd_name == "run" and ctx.obj and not any(word.startswith("--hash-seed") for word in sys.argv):
+            restart_with_hash_seed(None)  # before all is imported that a run needs, and not after that as well
         module = importlib.import_module(f"reproof.cli.{cmd_name.replace('-', '_')}_command")
         command: click.Command = module.command
         return command

@@ -10,6 +10,7 @@ Each pattern has bounded repeats only, so a line takes time linear in its length
 
 from __future__ import annotations
 
+import functools
 import re
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
@@ -70,97 +71,107 @@ class Rule(NamedTuple):
 
     Attributes:
         kind: What it is, as the masked text says it.
-        pattern: The pattern; with a group ``key``, no foreign word may stand directly before that.
+        text: The pattern; with a group ``key``, no foreign word may stand directly before that.
         guard: Which words of a result forbid it.
         needs: Texts in small letters of which a line has one, or the pattern is not tried.
     """
 
     kind: str
-    pattern: re.Pattern[str]
+    text: str
     guard: Guard
     needs: tuple[str, ...]
 
+    @property
+    def pattern(self) -> re.Pattern[str]:
+        """The pattern, compiled when a line first has what it needs: few rules ever are in one run."""
+        return _compile(self.text)
 
-def compile_rule(kind: str, needs: str, pattern: str, guard: Guard = "line") -> Rule:
+
+@functools.cache
+def _compile(text: str) -> re.Pattern[str]:
+    return re.compile(text, re.IGNORECASE)
+
+
+def make_rule(kind: str, needs: str, pattern: str, guard: Guard = "line") -> Rule:
     """Return a rule whose pattern knows no case; what it needs is parted by commas."""
-    return Rule(kind, re.compile(pattern, re.IGNORECASE), guard, tuple(needs.split(",")))
+    return Rule(kind, pattern, guard, tuple(needs.split(",")))
 
 
 RULES: Final = (
     # tqdm: the drawing, which gives way to the length of the rate; the clocks and the rate, but not what follows them.
-    compile_rule("bar", "%|", r"(?<=%)(?P<value>\|(?:[█▏▎▍▌▋▊▉ ]{1,200}|#{1,200}[0-9]? {0,200})\|)", "none"),
-    compile_rule(
+    make_rule("bar", "%|", r"(?<=%)(?P<value>\|(?:[█▏▎▍▌▋▊▉ ]{1,200}|#{1,200}[0-9]? {0,200})\|)", "none"),
+    make_rule(
         "progress",
         "[",
         r"\[(?P<value>(?:\d{1,4}:)?\d\d:\d\d(?=[<,])(?:<(?:[\d:]{4,12}|\?))?"
         r"(?:, {0,3}(?:\?|[\d.]{1,12}) ?[A-Za-z]{0,24}/[A-Za-z]{1,24}|(?<=[\d?])(?=\])))(?=[,\]])",
         "none",
     ),
-    compile_rule("clock", "•", rf"(?P<value>{CLOCK} • (?:{CLOCK}|-:--:--))", "none"),
+    make_rule("clock", "•", rf"(?P<value>{CLOCK} • (?:{CLOCK}|-:--:--))", "none"),
     # Rates of what is counted, and their inverse.
-    compile_rule(
+    make_rule(
         "rate",
         "/,per ",
         rf"{FREE}(?P<value>{NUMBER}(?:±{NUMBER})?\s?[kKM]?\s?(?:{COUNTABLE})\s?(?:/|per )\s?{PER_SECOND})",
     ),
-    compile_rule(
+    make_rule(
         "rate",
         "/,per ",
         rf"{FREE}(?P<value>(?:\d{{1,5}} ?s )?{NUMBER}\s?(?:s|sec|seconds?|ms|us|ns|min)\s?(?:/|per )\s?(?:{COUNTABLE}))"
         r"(?![\w/])",
     ),
-    compile_rule("rate", "fps", rf"{FREE}(?P<value>{NUMBER} ?fps)(?!\w)"),
-    compile_rule(
+    make_rule("rate", "fps", rf"{FREE}(?P<value>{NUMBER} ?fps)(?!\w)"),
+    make_rule(
         "rate",
         "per_s,sps,fps,ips,wps,ups,tps,it_s,mfu,throughput",
         rf"(?<!\w)(?:[a-z]{{1,24}}_)?(?:(?:{COUNTABLE})_per_s(?:ec(?:ond)?)?|sps|fps|ips|wps|ups|tps|it_s|mfu|throughput)"
         r"(?:_per_gpu)?"
         rf"{SEPARATOR}(?P<value>{NUMBER}\s?%?(?![\w.]))",
     ),
-    compile_rule(
+    make_rule(
         "rate",
         "/,per ",
         rf"{START}(?:(?:{COUNTABLE})\s?(?:/|per )\s?(?:secs?|seconds?|s)|(?:s|sec|ms|us)\s?/\s?(?:{COUNTABLE}))"
         rf"[\"')\]]{{0,2}}\s{{0,4}}[:=|]?\s{{0,24}}(?P<value>{NUMBER})(?![\w.])",
     ),
     # Durations beside a word of time.
-    compile_rule(
+    make_rule(
         "duration",
         "elapsed,time,wall,sec,min,hour,dur,ms",
         rf"{START}(?P<key>{ADJECTIVE}{{0,2}}(?:{SURE_TIMES}|(?:{PHASES})[ _/.-](?:{MEASURES})))"
         rf"{SEPARATOR}(?P<value>{BARE})",
     ),
-    compile_rule(
+    make_rule(
         "duration",
         "time,took,taken,eta,dur,remaining,wall",
         rf"{START}(?P<key>{ADJECTIVE}{{0,3}}(?:{TIMES})(?: per (?:{COUNTABLE}))?)"
         rf"{SEPARATOR}(?:about |approx\. )?(?P<value>(?:{WITH_UNIT}){AVERAGE})",
     ),
-    compile_rule("duration", "elapsed,remaining", rf"{FREE}(?P<value>{WITH_UNIT}) ?(?:elapsed|remaining)(?!\w)"),
-    compile_rule("duration", " in , after ", rf"{START}(?:{VERBS})(?!\w){OBJECTS} (?:in|after) (?P<value>{WITH_UNIT})"),
-    compile_rule("duration", "[", rf"^\[ {{0,8}}(?P<value>{NUMBER} ?(?:s|ms|sec|seconds))\]"),
+    make_rule("duration", "elapsed,remaining", rf"{FREE}(?P<value>{WITH_UNIT}) ?(?:elapsed|remaining)(?!\w)"),
+    make_rule("duration", " in , after ", rf"{START}(?:{VERBS})(?!\w){OBJECTS} (?:in|after) (?P<value>{WITH_UNIT})"),
+    make_rule("duration", "[", rf"^\[ {{0,8}}(?P<value>{NUMBER} ?(?:s|ms|sec|seconds))\]"),
     # Idioms in which a bare number after "time" is told by its neighbour, and one after "data" by the time before it.
-    compile_rule(
+    make_rule(
         "duration",
         "data",
         rf"{START}time\s{{1,2}}(?P<value>{PAIR}\s{{1,2}}Data\s{{1,2}}{PAIR})",
     ),
-    compile_rule(
+    make_rule(
         "duration",
         "/",
         rf"^ {{0,8}}(?:{PHASES})(?: \(\w{{1,12}}\))?: {{0,2}}\[ {{0,8}}\d{{1,12}}/\d{{1,12}}\]"
         rf"\s{{1,2}}Time:?\s{{1,2}}(?P<value>{PAIR})",
     ),
-    compile_rule("rate", "/s  (", rf"{START}time: {NUMBER}s, {{1,9}}(?P<value>{AVERAGED_RATE})"),
-    compile_rule(
+    make_rule("rate", "/s  (", rf"{START}time: {NUMBER}s, {{1,9}}(?P<value>{AVERAGED_RATE})"),
+    make_rule(
         "duration",
         "/s  (",
         rf"{START}time: {NUMBER}s, {{1,9}}{AVERAGED_RATE}  LR: {NUMBER}  Data: (?P<value>{PAIR})",
     ),
-    compile_rule("duration", "_time:", rf"{START}time: (?P<value>{NUMBER})(?=,?\s{{1,2}}(?:data_time|last_time):)"),
-    compile_rule("duration", " data:", rf"{START}time: (?P<value>{NUMBER}\s{{1,2}}data: {NUMBER})(?![\w.])"),
+    make_rule("duration", "_time:", rf"{START}time: (?P<value>{NUMBER})(?=,?\s{{1,2}}(?:data_time|last_time):)"),
+    make_rule("duration", " data:", rf"{START}time: (?P<value>{NUMBER}\s{{1,2}}data: {NUMBER})(?![\w.])"),
     # The run's own addresses: how Python prints an object.
-    compile_rule("address", "0x", r"(?<=at )(?P<value>0x[0-9a-f]{6,16})(?!\w)", "none"),
+    make_rule("address", "0x", r"(?<=at )(?P<value>0x[0-9a-f]{6,16})(?!\w)", "none"),
 )
 """Dates, process numbers and names are looked up in the surroundings, below."""
 
