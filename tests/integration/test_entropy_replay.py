@@ -693,6 +693,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.a_part(one_in=2)
 @pytest.mark.parametrize("case", QUEUES, ids=str)
 def test_concurrent_work_arrives_in_the_earlier_order(
     case: str, tmp_path: Path, run: Run, write: Callable[[str], None]

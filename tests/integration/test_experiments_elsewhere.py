@@ -55,7 +55,7 @@ PATIENCE_SECONDS = 120
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture(params=["layers", "links", "guard"])
+@pytest.fixture(params=["layers", pytest.param("links", marks=pytest.mark.thorough), "guard"])
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Return how copies are placed; where layers are not offered, links are used for both."""
     if request.param != "layers":

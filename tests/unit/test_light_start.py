@@ -79,10 +79,10 @@ print(torch._prims is sys.modules["torch._prims"], torch._prims.__spec__.name)
     ("script", "lines"),
     [
         (SCRIPT, ["[False, False]", "ExportedProgram True", "True 0.0", "[True, True, True]"]),
-        (FAKE, ["torch.Size([3, 3]) True"]),
+        pytest.param(FAKE, ["torch.Size([3, 3]) True"], marks=pytest.mark.thorough),
         (PRIMS, ["True torch._prims"]),
         (BACKEND, ["True False", "False False", "True False", "True True True", "True torch._inductor", "False 0.0"]),
-        (PARTS, ["True True"]),
+        pytest.param(PARTS, ["True True"], marks=pytest.mark.thorough),
     ],
     ids=["export and compile", "no data", "operations", "options of the back end", "the back end"],
 )
