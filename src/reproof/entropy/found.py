@@ -115,9 +115,9 @@ class FoundFiles:
         is_missing = not os.path.lexists(real)
         told: dict[str, Any] = {"missing": True} if is_missing else {}
         if is_listing and not is_missing:
-            with scan_folder(real) as entries:
+            with contextlib.suppress(OSError), scan_folder(real) as entries:  # a file, or one that may not be read
                 names = [entry.name for entry in itertools.islice(entries, MAX_FILES + 1)]
-            told = {"holds": names} if len(names) <= MAX_FILES else {}
+                told = {"holds": names} if len(names) <= MAX_FILES else {}
             self._interceptor.ledger.note("found", path=f"{real}{os.sep}", **told)
             return
         parent = os.path.dirname(real)  # noqa: PTH120  # a text

@@ -21,7 +21,7 @@ from reproof.outputs.records import BYTES, LINES
 from reproof.schema.telling import plural
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from reproof.outputs.records import FileOutput, Part, RunOutput, SavedTensor, UnkeptLines
     from reproof.outputs.surroundings import Surroundings
@@ -126,6 +126,7 @@ def compare_outputs(baseline: RunOutput, candidate: RunOutput, ignored: Sequence
         notes=(
             *_tell_ignored(baseline, candidate, ignored),
             *(_tell(difference) for difference in lines.told),
+            *_tell_drawings(lines.drawn),
             *files.notes,
             *caches.notes,
             *(
@@ -155,6 +156,11 @@ def _to_difference(line: LineDifference) -> OutputDifference:
 
 def _tell(line: LineDifference) -> str:
     return f"{line.place}: only the order of the elements of a set or dict differs: {line.baseline}"
+
+
+def _tell_drawings(drawn: Sequence[LineDifference]) -> Iterator[str]:
+    if drawn:
+        yield f"{drawn[0].place}: another drawing was printed, of {plural(len(drawn), 'line')} that differ"
 
 
 def _tell_ignored(baseline: RunOutput, candidate: RunOutput, ignored: Sequence[str]) -> list[str]:

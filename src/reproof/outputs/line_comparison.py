@@ -2,11 +2,13 @@
 
 Lines of the main thread are compared in their order; those of other threads and processes without, since it is a race.
 A line in which only the elements of a printed set or dict come in another order is told and not judged: ``{'b', 'a'}``
-and ``{'a', 'b'}`` are one set.
+and ``{'a', 'b'}`` are one set. So is a drawing, several printed lines without any letter or digit: which picture is
+shown is no result, and what is printed of it in words and numbers is judged.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter, defaultdict
 from dataclasses import dataclass
 from difflib import SequenceMatcher
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
 MAX_ALIGNED: Final = 2_000
 """Longer stretches that differ are compared line by line, without looking for what was inserted."""
 MAX_BRACES: Final = 20_000
+MIN_DRAWN: Final = 4
+"""Consecutive lines without letters and digits that make a drawing; fewer may be signs that state something."""
 _OPENING: Final = {"(": ")", "[": "]", "{": "}"}
 
 
@@ -34,16 +38,23 @@ class MaskedLine(NamedTuple):
         shown: What is shown of it.
         exact: What tells it from every other: the text or a digest.
         masked: The same without known noise.
+        is_drawn: Whether it is part of a drawing.
     """
 
     place: str
     shown: str
     exact: str
     masked: str
+    is_drawn: bool = False
 
     def agrees(self, other: MaskedLine) -> bool:
         """Whether two lines are the same but for known noise; what is noise in one run may be a result in the other."""
         return self.masked == other.masked or self.exact == other.exact
+
+
+def _says_something(line: MaskedLine) -> bool:
+    is_cut = not line.exact.endswith("\0")  # what was cut off is known by its digest
+    return is_cut or any(map(str.isalnum, line.shown))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,12 +81,14 @@ class LineComparison:
         num_masked: Lines that differ in known noise only.
         differing: Lines that differ, in their order.
         told: Lines of which only the order of elements differs.
+        drawn: Lines of drawings that differ.
     """
 
     num_compared: int
     num_masked: int
     differing: tuple[LineDifference, ...]
     told: tuple[LineDifference, ...]
+    drawn: tuple[LineDifference, ...] = ()
 
 
 def mask_lines(lines: Iterable[Line], surroundings: Surroundings | None) -> dict[tuple[str, str], list[MaskedLine]]:
@@ -90,7 +103,16 @@ def mask_lines(lines: Iterable[Line], surroundings: Surroundings | None) -> dict
         by_source[line.stream, line.worker].append(
             MaskedLine(place, line.text, f"{exact}\0{line.digest}", f"{masked}\0{line.digest}")
         )
-    return by_source
+    return {source: _mark_drawings(found) for source, found in by_source.items()}
+
+
+def _mark_drawings(lines: list[MaskedLine]) -> list[MaskedLine]:
+    marked: list[MaskedLine] = []
+    for says_something, group in itertools.groupby(lines, key=_says_something):
+        found = list(group)
+        is_drawn = not says_something and len(found) >= MIN_DRAWN
+        marked += [line._replace(is_drawn=True) for line in found] if is_drawn else found
+    return marked
 
 
 def mask_parts(parts: Iterable[Part]) -> list[MaskedLine]:
@@ -176,20 +198,32 @@ def _zip_all(
 def _judge(pairs: Sequence[tuple[MaskedLine | None, MaskedLine | None]]) -> LineComparison:
     differing: list[LineDifference] = []
     told: list[LineDifference] = []
+    drawn: list[LineDifference] = []
     num_masked = 0
-    for line_a, line_b in pairs:
-        if line_a is not None and line_b is not None:
-            if line_a.agrees(line_b):
-                num_masked += line_a.exact != line_b.exact
-                continue
-            difference = LineDifference(place=line_a.place, baseline=line_a.shown, candidate=line_b.shown)
-            is_told = sort_braces(line_a.masked) == sort_braces(line_b.masked)
-            (told if is_told else differing).append(difference)
-        elif line_a is not None:
-            differing.append(LineDifference(place=line_a.place, baseline=line_a.shown, candidate=None))
-        elif line_b is not None:
-            differing.append(LineDifference(place=line_b.place, baseline=None, candidate=line_b.shown))
-    return LineComparison(num_compared=len(pairs), num_masked=num_masked, differing=tuple(differing), told=tuple(told))
+    for pair in pairs:
+        line_a, line_b = pair
+        if line_a is not None and line_b is not None and line_a.agrees(line_b):
+            num_masked += line_a.exact != line_b.exact
+            continue
+        sides = [line for line in pair if line is not None]
+        difference = LineDifference(
+            place=sides[0].place,
+            baseline=None if line_a is None else line_a.shown,
+            candidate=None if line_b is None else line_b.shown,
+        )
+        if all(line.is_drawn for line in sides):
+            drawn.append(difference)
+        elif line_a is not None and line_b is not None and sort_braces(line_a.masked) == sort_braces(line_b.masked):
+            told.append(difference)
+        else:
+            differing.append(difference)
+    return LineComparison(
+        num_compared=len(pairs),
+        num_masked=num_masked,
+        differing=tuple(differing),
+        told=tuple(told),
+        drawn=tuple(drawn),
+    )
 
 
 def _join(found: Sequence[LineComparison]) -> LineComparison:
@@ -198,6 +232,7 @@ def _join(found: Sequence[LineComparison]) -> LineComparison:
         num_masked=sum(one.num_masked for one in found),
         differing=tuple(difference for one in found for difference in one.differing),
         told=tuple(difference for one in found for difference in one.told),
+        drawn=tuple(difference for one in found for difference in one.drawn),
     )
 
 

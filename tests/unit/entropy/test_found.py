@@ -112,6 +112,13 @@ def test_what_was_not_there_is_told(interceptor: Any, hear: Callable[..., list[s
     assert found.holds == {f"{work}/": ["there"]}
 
 
+def test_a_file_may_be_looked_at_as_a_folder(interceptor: Any, hear: Callable[..., list[str]]) -> None:
+    """Whoever adds all that is somewhere to an archive tries; there is nothing in it, and no problem."""
+    Path("x").touch()
+    assert hear(("os.scandir", "x"), ("os.listdir", b"x")) == ["work/x/"]
+    assert (interceptor.ledger.problems, read_found(interceptor.folder).holds) == ([], {})
+
+
 @pytest.mark.parametrize(
     ("module", "code", "is_noted"),
     [

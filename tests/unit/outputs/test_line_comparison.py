@@ -62,6 +62,18 @@ def test_a_printed_set_in_another_order_is_told() -> None:
     assert len(found.told) == 1
 
 
+def test_another_drawing_is_told() -> None:
+    """Which picture a preview shows is no result; a few signs may be one, and so is what stands in words beside it."""
+    found = compare("digit 3\n++==\n==**\n++++\n**++\nloss 0.5", "digit 3\n====\n==**\n++++\n++++\nloss 0.5")
+    assert (found.differing, len(found.drawn)) == ((), 2)
+    assert compare("seen\n++==\n==**\n++++\n**++", "seen").drawn
+    assert len(compare("digit 3\n+\n+\n+\n+", "digit 4\n=\n=\n=\n=").differing) == 1
+    assert compare("+-+-\n-+-+\n++--", "+-+-\n-++-\n++--").differing
+    assert compare("\n".join("+-+-"), "\n".join("+-+b")).differing
+    long = f"{'+' * 5000}1\n" + "+\n" * 4
+    assert compare(long, long.replace("1", "2")).differing
+
+
 def test_results_in_another_order_are_a_difference() -> None:
     """The same words are not the same line: in a list, or beside other names."""
     assert compare("a 0.1 b 0.2", "a 0.2 b 0.1").differing
