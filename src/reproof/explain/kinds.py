@@ -152,7 +152,7 @@ KINDS: Final[Mapping[CauseKind, KindRow]] = {
         reason="New memory holds whatever was there before, and this is read before it is written.",
         instruction="torch.zeros(...)    # or fill it (torch.nn.init) before it is read",
         instructions={"np.": _WRITE_ZEROS, "numpy": _WRITE_ZEROS},
-        rules=(rewriting.fill_memory,),
+        rules=(rewriting.fill_memory, rewriting.give_output),
     ),
     "nondeterministic-op": KindRow(
         reason="{source} adds numbers in an order that is not fixed, and so rounds differently.",

@@ -263,6 +263,10 @@ def keep_order(line: Line, _: str) -> str | None:
     return None
 
 
+REDUCTIONS: Final = frozenset({"all", "any", "max", "mean", "min", "nanmax", "nanmin", "prod", "std", "sum", "var"})
+"""Functions of NumPy whose `where` leaves nothing unwritten."""
+
+
 def fill_memory(line: Line, _: str) -> str | None:
     """`torch.empty(n)` -> `torch.zeros(n)`; the same for NumPy and `torch.Tensor(n)`; weights get random numbers."""
     weights = {id(child) for call in line.calls({"Parameter"}) for child in call.args}
@@ -279,6 +283,19 @@ def fill_memory(line: Line, _: str) -> str | None:
                 "after torch.manual_seed; not zeros: weights that are equal stay equal",
             )
         return line.replace(call.func, prefix + EMPTY.get(name, "zeros"))
+    return None
+
+
+def give_output(line: Line, _: str) -> str | None:
+    """`np.divide(a, b, where=c)` -> with `out=np.zeros_like(a)`: else nothing writes where the condition is false.
+
+    Source: https://numpy.org/doc/stable/reference/ufuncs.html#ufuncs-kwargs on `where`.
+    """
+    for call in (node for node in line.nodes if isinstance(node, ast.Call)):
+        names = {keyword.arg for keyword in call.keywords}
+        if "where" in names and "out" not in names and call.args and last_name(call.func) not in REDUCTIONS:
+            module = line.text_of(call.func.value) if isinstance(call.func, ast.Attribute) else "np"
+            return line.add(call, f"out={module}.zeros_like({line.text_of(call.args[0])})", "in the type of the result")
     return None
 
 
