@@ -334,7 +334,7 @@ LISTING_ORDER = (
     ),
     _faulty(
         "listing_iterdir",
-        "metric",
+        "output",  # evaluations on other data are compared without order
         _cause("listing-order", ("panels.py", "in Path(folder).iterdir()")),
         step=None,
         vary="listing-order",
@@ -479,7 +479,12 @@ CONCURRENCY = (
     _faulty(
         "concurrency_processes",
         "init",
-        _cause("concurrency", ("train.py", "p.start()"), ("train.py", "mp.Process(target=work")),
+        _cause(
+            "concurrency",
+            ("train.py", "opt.step()"),
+            ("train.py", "p.start()"),
+            ("train.py", "mp.Process(target=work"),
+        ),
         tags=("race",),
     ),
 )

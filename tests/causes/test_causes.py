@@ -96,7 +96,8 @@ def test_a_planted_fault_is_named(faulty_case: Any, tmp_path: Path, python: Proc
     assert all(any(column) for column in zip(*named, strict=True)), causes
     assert all(cause["fix"] for cause in causes)
     if len(found["causes"]) == 1 and "race" not in faulty_case.tags:
-        assert count_runs(found) <= MORE_RUNS.get(causes[0]["kind"], MAX_RUNS)
+        settled = first["stage"] == "output"  # one run tells first whether what differs is harmless
+        assert count_runs(found) - settled <= MORE_RUNS.get(causes[0]["kind"], MAX_RUNS)
 
 
 def test_a_clean_training_is_not_accused(clean_case: Any, tmp_path: Path, python: Process) -> None:
