@@ -481,7 +481,7 @@ CONCURRENCY = (
         "init",
         _cause(
             "concurrency",
-            ("train.py", "opt.step()"),
+            ("train.py", "descent.step()"),
             ("train.py", "p.start()"),
             ("train.py", "mp.Process(target=work"),
         ),

@@ -19,13 +19,13 @@ class Net(nn.Module):
 def work(rank, model, steps):
     torch.manual_seed(100 + rank)
     torch.set_num_threads(1)
-    opt = torch.optim.SGD(model.parameters(), lr=0.02)
+    descent = torch.optim.SGD(model.parameters(), lr=0.02)
     for _ in range(steps):
         x = torch.randn(32, 10)
         loss = (model(x)[:, 0] - x.sum(1)).square().mean()
-        opt.zero_grad()
+        descent.zero_grad()
         loss.backward()
-        opt.step()
+        descent.step()
 
 
 def main():
