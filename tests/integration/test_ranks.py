@@ -80,7 +80,7 @@ UNEVEN = "the ranks did not take the same number of steps: rank 0 took 4 steps, 
     ("mode", "world", "told"),
     [
         pytest.param("good", 2, [], marks=pytest.mark.thorough),
-        ("drift", 2, [DRIFTED]),
+        pytest.param("drift", 2, [DRIFTED], marks=pytest.mark.thorough),
         pytest.param("order", 2, [EPOCH], marks=pytest.mark.thorough),
         pytest.param("uneven", 2, [UNEVEN], marks=pytest.mark.thorough),
         pytest.param("same", 3, [SAME], marks=pytest.mark.thorough),
