@@ -86,11 +86,7 @@ class FoundFiles:
     ) -> None:
         """Note a file that is looked at, or a folder that is listed, the first time.
 
-        Args:
-            path: The file or folder.
-            frame: Where that is done.
-            is_listing: Whether the folder is listed.
-            others: Packages whose looks do not count.
+        Looks by the packages in `others` do not count.
         """
         if len(self._seen) >= MAX_LOOKS or not isinstance(path, (str, bytes, os.PathLike)):
             return

@@ -20,10 +20,6 @@ def is_by_handler(error: BaseException) -> bool:
 
 
 def let_through(error: BaseException) -> None:
-    """Raise an error that is none of ours, because a handler of the program's has raised it.
-
-    Raises:
-        Exception: That error.
-    """
+    """Raise an error that is none of ours, because a handler of the program's has raised it. Raises that error."""
     if is_by_handler(error):
         raise error

@@ -119,11 +119,8 @@ class Interceptor:
     def __init__(self, folder: Path, process: str, plan: Plan, count_events: Callable[[], int] | None = None) -> None:
         """Open the ledger of this process.
 
-        Args:
-            folder: Folder of the trace.
-            process: Rank, and the number of each child on the way to this process.
-            plan: What is replayed, varied and watched.
-            count_events: Returns how many events of the training are recorded.
+        `process` is the rank, with the number of each child on the way to this process; `count_events` returns how many
+        events of the training are recorded.
         """
         self.count_events = count_events
         self.workers: Errand | None = None
@@ -147,10 +144,7 @@ class Interceptor:
     def tap(self, original: Callable[..., Any], tap: Tap, home: str | None = None) -> Callable[..., Any]:
         """Return a function that does what another one does, and notes or replays what it returns.
 
-        Args:
-            original: The function.
-            tap: How it is tapped.
-            home: Module in which it is found under its name, if not the one it says: for those who pickle it.
+        `home` is the module in which it is found under its name, if not the one it says: for those who pickle it.
         """
         # By code object and instruction: a line that calls twice has two entries, and finding one costs no look at the
         # names of files. What is searched for once per entry is whose line it is.
@@ -278,11 +272,7 @@ class Interceptor:
     def place_of_caller(self, source: str, kind: CauseKind, frame: FrameType | None, within: str) -> Place | None:
         """Return the place of a call, if it comes from the user's own line and not by a package.
 
-        Args:
-            source: What was called.
-            kind: Kind of cause that it would be.
-            frame: Where it was called from.
-            within: Package of the standard library whose own frames are passed over: one method calls another.
+        Frames of `within`, a package of the standard library, are passed over: one method calls another.
         """
         while frame is not None and owner_of(frame.f_code.co_filename) in {OURS, PYTHON}:
             if owner_of(frame.f_code.co_filename) == PYTHON and package_of(frame) != within:

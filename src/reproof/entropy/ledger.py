@@ -107,8 +107,7 @@ class Place:
     def note_problem(self, error: Exception) -> None:
         """Write that a value was read, or was to be replayed, and could not be.
 
-        Raises:
-            Exception: That error, if a signal handler of the program's has raised it.
+        Raises that error, if a signal handler of the program's has raised it.
         """
         self._ledger.note_problem(self.key, error)
         let_through(error)
@@ -150,9 +149,7 @@ class Ledger:
     def __init__(self, folder: Path, process: str) -> None:
         """Create the file; without one (the folder is gone, the disk is full) nothing is written.
 
-        Args:
-            folder: Folder of the trace.
-            process: Rank, and the number of each child on the way to this process, such as ``0.2``.
+        `process` is the rank, with the number of each child on the way to this process, such as ``0.2``.
         """
         self.buffer: list[tuple[int, Any]] = []
         self.problems: list[str] = []
@@ -457,8 +454,7 @@ class LedgerReader:
     def read(self, entry: Any) -> None:
         """Take one line.
 
-        Raises:
-            ValueError, TypeError, KeyError: If it is damaged; what comes before the damage is kept.
+        Raises ValueError, TypeError, KeyError if it is damaged; what comes before the damage is kept.
         """
         if isinstance(entry, list):
             for number, value in entry:

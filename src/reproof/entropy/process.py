@@ -95,12 +95,7 @@ class Follower(Protocol):
     """What else a process does that this one starts."""
 
     def enter(self, origin: Origin, *, is_worker: bool) -> None:
-        """Begin in a forked child, in which the taps are in place.
-
-        Args:
-            origin: Where the child comes from.
-            is_worker: Whether it is a worker of a DataLoader.
-        """
+        """Begin in a forked child, in which the taps are in place."""
 
     def leave(self, status: int) -> None:
         """End in a process that ends at once, by `os._exit` with this status."""
@@ -125,13 +120,9 @@ class Taps:
     def __init__(self, folder: Path, process: str, plan: Plan, count_events: Callable[[], int] | None = None) -> None:
         """Tap this process: at once what is imported, and NumPy and PyTorch as soon as they are.
 
-        Args:
-            folder: Folder of the trace.
-            process: Rank, and the number of each child on the way to this process.
-            plan: What is replayed, varied and watched.
-            count_events: Returns how many events of the training are recorded; None in a process that records none.
-
-        Effects: replaces functions of the standard library, NumPy and PyTorch for the life of the process.
+        `process` is the rank, with the number of each child on the way to this process; `count_events` returns how many
+        events of the training are recorded, and is None in a process that records none. Effects: replaces functions of
+        the standard library, NumPy and PyTorch for the life of the process.
         """
         if plan.origin is not None:
             Base.origin = f"{plan.origin}{os.sep}"
@@ -236,11 +227,7 @@ class Taps:
             self.follower.started(name)
 
     def _make_entry(self, more_label: str = "") -> Entry:
-        """Return what taps the child that this thread is about to spawn.
-
-        Args:
-            more_label: What is added to its label.
-        """
+        """Return what taps the child that this thread is about to spawn."""
         self._count_child()
         origin: Origin = replace(self._thread.origin, label=f"{self._thread.origin.label}{more_label}")
         module: str = __name__
@@ -269,12 +256,8 @@ class Entry:
     ) -> None:
         """Describe the child that is about to be spawned.
 
-        Args:
-            process: Its label.
-            interceptor: That of its parent.
-            module: The module whose `enter_spawned` it calls.
-            more: Arguments of that function besides ours, plain values all of them.
-            lost: Folder that is created if the child cannot be recorded; none if empty.
+        The child calls `enter_spawned` of `module`, with the plain values `more` besides ours. `process` is its label,
+        the interceptor its parent's; the folder `lost` is created if it cannot be recorded.
         """
         arguments = (str(interceptor.folder), process, Base.prefix, interceptor.plan.to_json(), *more)
         package = str(Path(__file__).parents[2])
@@ -287,10 +270,7 @@ class Entry:
 
 
 def enter_spawned(folder: str, process: str, base: str, plan: dict[str, Any]) -> Taps:
-    """Tap a spawned child and return its taps.
-
-    Effects: as `Taps`; imports nothing that is not imported.
-    """
+    """Tap a spawned child and return its taps. Effects: as `Taps`; imports nothing that is not imported."""
     Base.prefix = base
     return Taps(Path(folder), process, plan_from_json(plan))
 

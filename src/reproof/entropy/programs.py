@@ -69,12 +69,9 @@ class Program(NamedTuple):
 def follow_programs(describe: Callable[[bool], Program], tell: Callable[[str], None]) -> None:
     """Have the Python programs tapped that this process starts.
 
-    Args:
-        describe: Returns what a program is told that is about to be started, given whether it is surely our
-            interpreter.
-        tell: Called with the name of any other program that is about to be started and prints where this process does.
-
-    Effects: replaces `fork_exec` of `subprocess`, `os.posix_spawn`, `os.posix_spawnp` and `os.system`.
+    `describe` returns what a program is told that is about to be started, given whether it is surely our interpreter;
+    `tell` is called with the name of any other that prints where this process does. Effects: replaces `fork_exec` of
+    `subprocess`, `os.posix_spawn`, `os.posix_spawnp` and `os.system`.
     """
     follow_subprocess(describe, tell)
     for name in ("posix_spawn", "posix_spawnp"):
@@ -169,13 +166,8 @@ def prepare(
 ) -> dict[str, str] | None:
     """Return the variables that a program is to have, or None if it starts no Python.
 
-    Args:
-        executables: Where its file may be, in order.
-        arguments: Its command line, the first of them its name.
-        python_path: PYTHONPATH that it would have.
-        describe: As for `follow_programs`.
-
-    Effects: creates a folder for its trace if it is surely our interpreter.
+    `executables` says where its file may be, in order; the first of `arguments` is its name, `python_path` the
+    PYTHONPATH that it would have. Effects: creates a folder for its trace if it is surely our interpreter.
     """
     try:
         is_direct = judge(executables, [os.fsdecode(argument) for argument in arguments])

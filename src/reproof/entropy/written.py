@@ -104,10 +104,7 @@ class WrittenFiles:
     def note(self, path: Any, *, appends: bool = False, was_there: bool | None = None) -> None:
         """Note a file that is about to be written, unless it is none of the run's output.
 
-        Args:
-            path: The file.
-            appends: Whether it is opened to append to it.
-            was_there: Whether it was there before; None if it is still as it was.
+        Whether it was there before is `was_there`; None if it is still as it was.
         """
         try:
             self._note(path, appends=appends, was_there=was_there)

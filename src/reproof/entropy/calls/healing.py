@@ -68,8 +68,7 @@ def save_result(result: Result, max_bytes: int) -> bytes | None:
 def load_result(data: bytes) -> Result:
     """Return what `save_result` has saved, in an experiment right before this one.
 
-    Raises:
-        Exception: Whatever a library raises that cannot make its own object again.
+    Raises whatever a library raises that cannot make its own object again.
     """
     result: Result = pickle.loads(data)  # noqa: S301  # of a run of the same code, for this one alone
     return result
@@ -81,12 +80,7 @@ def _pack(value: Any) -> Any:
 
 
 def names_outside(name: str, result: Result) -> bool:
-    """Whether a call returned the name of something outside.
-
-    Args:
-        name: What was called.
-        result: What it has left.
-    """
+    """Whether a call returned the name of something outside."""
     return name.rpartition(".")[2] in OUTSIDE or any(
         is_path(value) for value in (result.returned, *(value for _, value in result.changed))
     )
@@ -104,13 +98,8 @@ def is_path(value: Any) -> bool:
 def apply_result(earlier: Result, returned: Any, arguments: Sequence[Any]) -> tuple[Any, bool]:
     """Put an earlier result in the place of another.
 
-    Args:
-        earlier: What the call has left in the earlier run.
-        returned: What it returned in this one.
-        arguments: Its arguments, the object of a method first.
-
-    Returns:
-        What the call returns now, and whether all of it is as in the earlier run.
+    `arguments` has the object of a method first. Returns what the call returns now, and whether all of it is as in the
+    earlier run.
     """
     is_whole = all(
         number < len(arguments) and change_into(arguments[number], value) for number, value in earlier.changed

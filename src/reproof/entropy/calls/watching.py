@@ -293,11 +293,7 @@ class CallWatcher:
 def heal(data: bytes | None, source: str, returned: Any, arguments: list[Any]) -> tuple[Any, str]:
     """Return what an expression has as its value with an earlier result put in place, and why that is not so, if not.
 
-    Args:
-        data: The earlier result as it was saved, or None.
-        source: What was called.
-        returned: What it returned in this run.
-        arguments: Its arguments.
+    `data` is the earlier result as it was saved, or None.
     """
     if data is None:
         return returned, "its result could not be kept"
@@ -312,9 +308,6 @@ def heal(data: bytes | None, source: str, returned: Any, arguments: list[Any]) -
 
 
 def install(interceptor: Interceptor, workers: Workers) -> None:
-    """Watch the calls of the user's code, if the plan says so.
-
-    Effects: adds names to `builtins`.
-    """
+    """Watch the calls of the user's code, if the plan says so. Effects: adds names to `builtins`."""
     if interceptor.plan.watches_calls:
         vars(builtins).update(CallWatcher(interceptor, workers).hooks())

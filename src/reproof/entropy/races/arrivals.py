@@ -38,8 +38,7 @@ class Arrivals:
     def release(self, length: int | None) -> list[tuple[int, Any]]:
         """Return what is held back although all have come: the earlier run had other tasks.
 
-        Args:
-            length: How many results there are in all, or None if that is not known yet.
+        `length` is how many results there are in all, or None if that is not known yet.
         """
         if length is None or self._num_passed + len(self._held) < length:
             return []

@@ -184,11 +184,7 @@ def flush_in_child(interceptor: Interceptor) -> None:
 
 
 def raise_if_empty(place: Place) -> None:
-    """Find the queue empty if the earlier run did.
-
-    Raises:
-        queue.Empty: If so.
-    """
+    """Find the queue empty if the earlier run did. Raises queue.Empty if so."""
     if place.values is not None and place.peek() is None and place.take()[0]:
         raise queue.Empty
 

@@ -124,8 +124,7 @@ def complete_again(
 ) -> Iterator[Any]:
     """Yield futures in an earlier order, each when it is done; then those that had not come.
 
-    Raises:
-        TimeoutError: If one is not done in time, as without us.
+    Raises TimeoutError if one is not done in time, as without us.
     """
     end = None if timeout is None else read_clock() + timeout
     waiting = dict(ranked)

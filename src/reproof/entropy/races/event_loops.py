@@ -24,10 +24,7 @@ if TYPE_CHECKING:
 
 
 def install(interceptor: Interceptor) -> None:
-    """Tap these functions.
-
-    Effects: replaces functions of `asyncio` and a method of its loops.
-    """
+    """Tap these functions. Effects: replaces functions of `asyncio` and a method of its loops."""
     lines: dict[Place, Line] = {}
     interceptor.on_child.append(lines.clear)
 

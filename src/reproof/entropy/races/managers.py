@@ -107,11 +107,7 @@ def find_patience(methodname: str, block: bool = True, timeout: float | None = N
 
 
 def take(inbox: ManagedInbox, place: Place, patience: float | None) -> Any:
-    """Take the item whose turn it is.
-
-    Raises:
-        queue.Empty: If none comes in time.
-    """
+    """Take the item whose turn it is. Raises queue.Empty if none comes in time."""
     if patience is not None and (is_empty(place) or not inbox.has(place, patience)):
         place.note(None)
         raise queue.Empty

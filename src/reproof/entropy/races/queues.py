@@ -79,11 +79,7 @@ class ThreadQueues:
             tags.clear()  # the program has changed `queue.queue` itself
 
     def get(self, target: Any, block: bool, timeout: float | None, place: Place) -> Any:  # noqa: FBT001
-        """Take an item, the same as in the earlier run, and note whose it is.
-
-        Raises:
-            queue.Empty: If there is none.
-        """
+        """Take an item, the same as in the earlier run, and note whose it is. Raises queue.Empty if there is none."""
         name = self.workers.name
         try:
             found = self._get_again(target, place, name)
@@ -102,10 +98,7 @@ class ThreadQueues:
 
 
 def install(interceptor: Interceptor, workers: Workers) -> None:
-    """Tap `queue.Queue`, but none that is derived from it.
-
-    Effects: replaces methods of the class.
-    """
+    """Tap `queue.Queue`, but none that is derived from it. Effects: replaces methods of the class."""
     kind: Any = queue.Queue
     put_item, get_item, get = kind._put, kind._get, kind.get  # noqa: SLF001  # methods that are meant to be replaced
     queues = ThreadQueues(interceptor, workers)
@@ -144,8 +137,7 @@ def make_tag(target: Any, worker: str) -> str:
 def get_again(target: Any, place: Place, is_replayed: bool, tag: str | None) -> tuple[Any, str] | None:  # noqa: FBT001
     """Return the item with a tag as soon as it is there, and its tag; None if it does not come.
 
-    Raises:
-        queue.Empty: If the earlier run found nothing.
+    Raises queue.Empty if the earlier run found nothing.
     """
     if not is_replayed:
         return None

@@ -36,10 +36,7 @@ def install(interceptor: Interceptor) -> None:
 
 
 def tap_loky(interceptor: Interceptor, module: ModuleType) -> None:
-    """Tap the workers of loky, or of the copy of it that joblib has.
-
-    Effects: as `install`.
-    """
+    """Tap the workers of loky, or of the copy of it that joblib has. Effects: as `install`."""
     tap_worker(interceptor, module, "_process_worker", name_call_item)
 
 
@@ -89,10 +86,7 @@ def name_call_item(item: Any) -> Name:
 
 
 def tap_joblib(interceptor: Interceptor, joblib: ModuleType) -> None:
-    """Announce the calls within a task of joblib one by one.
-
-    Effects: replaces `BatchedCalls.__call__`.
-    """
+    """Announce the calls within a task of joblib one by one. Effects: replaces `BatchedCalls.__call__`."""
     kind = joblib.BatchedCalls
     call_all = kind.__call__
 

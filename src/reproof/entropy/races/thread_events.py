@@ -14,10 +14,7 @@ if TYPE_CHECKING:
 
 
 def install(interceptor: Interceptor) -> None:
-    """Tap the methods of `Event` that tell.
-
-    Effects: replaces methods of `threading.Event`.
-    """
+    """Tap the methods of `Event` that tell. Effects: replaces methods of `threading.Event`."""
     wait, is_set = threading.Event.wait, threading.Event.is_set
 
     def answer(is_set_earlier: bool, event: threading.Event) -> bool:  # noqa: FBT001

@@ -63,10 +63,7 @@ class Workers:
 
 
 def install(workers: Workers) -> None:
-    """Name threads as they are started.
-
-    Effects: replaces `Thread.start`.
-    """
+    """Name threads as they are started. Effects: replaces `Thread.start`."""
     start = threading.Thread.start
 
     def start_named(thread: threading.Thread) -> None:

@@ -93,10 +93,7 @@ class Calls:
         self._read_moment = interceptor.tap(self._make_moment, tap)
 
     def install(self) -> None:
-        """Provide what recompiled modules call.
-
-        Effects: adds names to `builtins`.
-        """
+        """Provide what recompiled modules call. Effects: adds names to `builtins`."""
         vars(builtins).update(
             {MOMENT: self._pass_moment, OPENED: self._pass_opened, ALLOCATING: FILLER.pass_allocating}
         )

@@ -34,10 +34,7 @@ NANOSECONDS: Final = 1_000_000_000
 
 
 def install(interceptor: Interceptor) -> None:
-    """Tap the clocks.
-
-    Effects: replaces functions of `time` and methods of `datetime`.
-    """
+    """Tap the clocks. Effects: replaces functions of `time` and methods of `datetime`."""
     shift = interceptor.plan.time_shift
     for name in NUMBERS:
         for twin, scale in ((name, 1), (f"{name}_ns", NANOSECONDS)):

@@ -53,10 +53,7 @@ class DrawWatcher:
         generators.on_add.append(self._add)
 
     def start(self) -> None:
-        """Watch from here on.
-
-        Effects: sets the trace function of this thread and of those to come.
-        """
+        """Watch from here on. Effects: sets the trace function of this thread and of those to come."""
         threading.settrace(self._on_call)
         sys.settrace(self._on_call)
 

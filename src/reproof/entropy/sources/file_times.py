@@ -30,10 +30,7 @@ NUM_PLAIN: Final = 7
 
 
 def install(interceptor: Interceptor) -> None:
-    """Tap these functions.
-
-    Effects: replaces functions of `os` and `os.path`, and methods of `Path` and `DirEntry`.
-    """
+    """Tap these functions. Effects: replaces functions of `os` and `os.path`, and methods of `Path` and `DirEntry`."""
     for name in TIMES:
         tap_getter(interceptor, f"get{name.removeprefix('st_')}", attrgetter(name), os.stat)
     for name in ("stat", "lstat", "fstat"):

@@ -42,9 +42,6 @@ class EarlierFiles:
 
 
 def install(interceptor: Interceptor) -> None:
-    """Watch the files of an earlier run, if the plan names any.
-
-    Effects: as `follow_files`.
-    """
+    """Watch the files of an earlier run, if the plan names any. Effects: as `follow_files`."""
     if interceptor.plan.earlier:
         follow_files(EarlierFiles(interceptor).look_at)

@@ -49,10 +49,7 @@ class Scan:
 
 
 def install(interceptor: Interceptor) -> None:
-    """Tap the two functions.
-
-    Effects: replaces `os.listdir` and `os.scandir`.
-    """
+    """Tap the two functions. Effects: replaces `os.listdir` and `os.scandir`."""
     listdir, scandir = os.listdir, os.scandir
     is_reversed = interceptor.plan.reverses_listings
 

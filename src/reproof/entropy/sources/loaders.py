@@ -14,10 +14,7 @@ if TYPE_CHECKING:
 
 
 def install(interceptor: Interceptor, torch: ModuleType) -> None:
-    """Note the number of workers of each loader, or replay or change it.
-
-    Effects: replaces `DataLoader.__init__`.
-    """
+    """Note the number of workers of each loader, or replay or change it. Effects: replaces `DataLoader.__init__`."""
     loader = torch.utils.data.DataLoader
     init = loader.__init__
     signature = inspect.signature(init)

@@ -19,18 +19,12 @@ OF_PSUTIL: Final = ("virtual_memory", "swap_memory", "cpu_percent", "disk_usage"
 
 
 def install(interceptor: Interceptor) -> None:
-    """Tap `shutil.disk_usage`, for calls from the user's own code alone.
-
-    Effects: replaces it.
-    """
+    """Tap `shutil.disk_usage`, for calls from the user's own code alone. Effects: replaces it."""
     tap_measure(interceptor, shutil, "disk_usage")
 
 
 def tap_psutil(interceptor: Interceptor, psutil: ModuleType) -> None:
-    """Tap the functions of psutil that measure the machine.
-
-    Effects: replaces them.
-    """
+    """Tap the functions of psutil that measure the machine. Effects: replaces them."""
     for name in OF_PSUTIL:
         if hasattr(psutil, name):
             tap_measure(interceptor, psutil, name)

@@ -37,11 +37,7 @@ class OutsideFiles:
         self._stat = os.stat
 
     def look_at(self, access: Access) -> None:
-        """Note a read.
-
-        Raises:
-            FileNotFoundError: If the file is hidden.
-        """
+        """Note a read. Raises FileNotFoundError if the file is hidden."""
         name = access.name
         if not access.is_read or access.source in LISTINGS:
             return
@@ -63,9 +59,6 @@ class OutsideFiles:
 
 
 def install(interceptor: Interceptor) -> None:
-    """Watch these files, if the plan says since when.
-
-    Effects: as `follow_files`.
-    """
+    """Watch these files, if the plan says since when. Effects: as `follow_files`."""
     if interceptor.plan.since is not None:
         follow_files(OutsideFiles(interceptor, interceptor.plan.since).look_at)

@@ -50,10 +50,7 @@ def find_kind(command: Any) -> CauseKind:
 
 
 def install(interceptor: Interceptor) -> None:
-    """Tap `Popen.communicate` and `os.popen`.
-
-    Effects: replaces the method and the function.
-    """
+    """Tap `Popen.communicate` and `os.popen`. Effects: replaces the method and the function."""
     tap_communicate(interceptor)
     tap_popen(interceptor)
 

@@ -32,10 +32,7 @@ MAX_LENGTH: Final = 200
 
 
 def install(interceptor: Interceptor) -> None:
-    """Tap `random.Random(seed)` and `random.seed(seed)`.
-
-    Effects: replaces the method of the class.
-    """
+    """Tap `random.Random(seed)` and `random.seed(seed)`. Effects: replaces the method of the class."""
     seeds = Seeds(interceptor)
     original = random.Random.seed
 

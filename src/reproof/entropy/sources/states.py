@@ -21,10 +21,7 @@ if TYPE_CHECKING:
 
 
 def install(interceptor: Interceptor, generators: Generators) -> None:
-    """Tap `random.getstate`.
-
-    Effects: replaces the function of the module.
-    """
+    """Tap `random.getstate`. Effects: replaces the function of the module."""
     tap = Tap(
         source="random.getstate",
         kind="unseeded-rng",

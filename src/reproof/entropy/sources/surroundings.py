@@ -43,10 +43,8 @@ def install(interceptor: Interceptor) -> None:
     """Tap these functions, for calls from the user's own code alone.
 
     A package that asks for its process number means the process, and must get the true one: `multiprocessing` tells a
-    child from its parent by it.
-
-    Effects: replaces functions of `os`, `tempfile`, `pathlib`, `threading`, `socket`, `platform` and `uuid`, and
-        properties of threads and processes.
+    child from its parent by it. Effects: replaces functions of `os`, `tempfile`, `pathlib`, `threading`, `socket`,
+    `platform` and `uuid`, and properties of threads and processes.
     """
     tap_properties(interceptor)
     for module, name in FUNCTIONS:
