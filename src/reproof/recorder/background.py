@@ -53,12 +53,7 @@ class Background:
     """The pieces that are not part of a frame yet."""
 
     def __init__(self, frames: FrameBuilder, on_problem: Callable[[str], None]) -> None:
-        """Start without pieces.
-
-        Args:
-            frames: Where pieces are put in place.
-            on_problem: Called with the text of a problem.
-        """
+        """Start without pieces. `on_problem` is called with the text of a problem."""
         self._frames = frames
         self._on_problem = on_problem
         self._lock = threading.Lock()
@@ -70,9 +65,8 @@ class Background:
     def apart(self, name: str, batch: Any = None) -> Iterator[None]:
         """Keep what the current thread records within the context as one piece.
 
-        Args:
-            name: Name of the model or loader.
-            batch: What a loader delivers: once a model is given it, the training has waited for it.
+        The name is of a model or loader. Once a model is given the `batch` that a loader delivers, the training has
+        waited for it.
         """
         piece = Piece(name)
         with self._frames.divert(piece.entries):

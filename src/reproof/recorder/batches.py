@@ -23,12 +23,7 @@ class BatchRecorder:
     """Records the batches of one loader."""
 
     def __init__(self, evidence: EvidenceRecorder, name: str) -> None:
-        """Prepare to record.
-
-        Args:
-            evidence: Where the events go.
-            name: Name of the loader.
-        """
+        """Prepare to record."""
         self._evidence = evidence
         self._name = name
         self._event_ids: list[int] = []
@@ -36,10 +31,8 @@ class BatchRecorder:
     def record(self, indices: Any, batch: Any, *, keep_numbers: bool) -> None:
         """Record a batch.
 
-        Args:
-            indices: What the sampler drew for it, or None if there is nothing to draw.
-            batch: Tensors, arrays, numbers and strings in any nesting.
-            keep_numbers: Keep indices, labels and a fingerprint of each sample, to tell later how batches differ.
+        `indices` is what the sampler drew for it, or None if there is nothing to draw. With `keep_numbers` indices,
+        labels and a fingerprint of each sample are kept, to tell later how batches differ.
         """
         if keep_numbers or not self._record_in_place(indices, batch):
             self._record_closely(indices, batch, keep_numbers=keep_numbers)

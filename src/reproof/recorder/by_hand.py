@@ -34,11 +34,7 @@ class StepsByHand:
         self.awaits_update = False
 
     def before_backward(self, tensors: Any) -> None:
-        """Finish the step before, and find the parameters of a training without modules.
-
-        Args:
-            tensors: What `backward()` is called on.
-        """
+        """Finish the step before, and find the parameters of a training without modules."""
         self.finish()
         if not self._context.registry.roots:
             self._take_leaves(tensors)

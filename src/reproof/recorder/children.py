@@ -49,12 +49,8 @@ class Children:
     def __init__(self, taps: Taps, options: RecordingOptions, printed: PrintedLines | None = None) -> None:
         """Follow this process.
 
-        Args:
-            taps: Its taps.
-            options: How it is recorded.
-            printed: Sees what this process and those that it forks print; None if nobody does.
-
-        Effects: registers what closes the recording of a child, for the life of the process.
+        `printed` sees what this process and those that it forks print; None if nobody does. Effects: registers what
+        closes the recording of a child, for the life of the process.
         """
         self.recording: Recording | None = None
         self._taps = taps
@@ -176,10 +172,8 @@ class Children:
     def close(self, status: str | None = None, ended: str | None = None, exit_code: int | None = None) -> None:
         """Close the recording of this process, if it has one; closing twice does nothing.
 
-        Args:
-            status: As `Recording.close`; None if only the error that is being handled can tell.
-            ended: How the process ended, in words, if not by itself.
-            exit_code: Its exit code, if it is known.
+        The status is as for `Recording.close`, None if only the error that is being handled can tell; `ended` says in
+        words how the process ended, if not by itself.
         """
         recording, self.recording = self.recording, None
         if recording is None or not recording.is_open:
@@ -225,9 +219,8 @@ def tell_end() -> tuple[str, str | None]:
 def enter_spawned(folder: str, process: str, base: str, plan: dict[str, Any], child: dict[str, Any]) -> None:
     """Tap a spawned child, and have it record itself.
 
-    Args are those of `reproof.entropy.process.enter_spawned`, and what `Children.spawned` returned.
-
-    Effects: as `Taps` and `Children`; imports nothing of PyTorch's that is not imported.
+    Args are those of `reproof.entropy.process.enter_spawned`, and what `Children.spawned` returned. Effects: as `Taps`
+    and `Children`; imports nothing of PyTorch's that is not imported.
     """
     taps = tap_spawned(folder, process, base, plan)
     # Compiled code opens the files of `torch.save`: those outside of the working folder are known by its calls alone.

@@ -61,10 +61,8 @@ class EvidenceRecorder:
     def record_batch(self, name: str, batch: Any, *, keep_samples: bool = True) -> None:
         """Record the content of a batch.
 
-        Args:
-            name: Name of its loader.
-            batch: Tensors, arrays, numbers and strings in any nesting.
-            keep_samples: Keep a fingerprint of each sample, to tell later which of them differ.
+        The batch is of tensors, arrays, numbers and strings in any nesting; a fingerprint of each sample tells later
+        which of them differ.
         """
         for path, leaf in walk(batch, name, 0):
             self.record_leaf("batch", path, leaf, "content", keep_samples=keep_samples)
@@ -72,11 +70,8 @@ class EvidenceRecorder:
     def record_tree(self, stage: Stage, name: str, value: Any, detail: Detail | None = None) -> None:
         """Record every leaf of a value.
 
-        Args:
-            stage: Stage of the events.
-            name: Name of the whole; a leaf's name adds the way to it.
-            value: Tensors, arrays, numbers and strings in any nesting of mappings, sequences and objects.
-            detail: *order* or *content* for batches.
+        The value is of tensors, arrays, numbers and strings in any nesting of mappings, sequences and objects; a leaf's
+        name adds the way to it. `detail` is *order* or *content* for batches.
         """
         if type(value) is torch.Tensor:
             if not self._record_in_place(stage, name, value, detail):
@@ -241,8 +236,7 @@ def name_key(key: Any) -> str:
 def digest_leaf(leaf: Any) -> tuple[bytes, int]:
     """Return the digest of a leaf and how many tensors or arrays it covers.
 
-    Raises:
-        CannotDigestError: If the leaf, or any part of a sequence, cannot be digested.
+    Raises CannotDigestError if the leaf, or any part of a sequence, cannot be digested.
     """
     if isinstance(leaf, torch.Tensor):
         return digest_any_tensor(leaf), 1
@@ -281,8 +275,7 @@ def is_array(value: Any) -> bool:
 def digest_any_tensor(tensor: torch.Tensor) -> bytes:
     """Return the digest of a tensor; inside a `torch.func` transformation, of the data that it stands for.
 
-    Raises:
-        CannotDigestError: If it has no data.
+    Raises CannotDigestError if it has no data.
     """
     try:
         return digests.digest_tensor(tensor)

@@ -43,9 +43,7 @@ class FrameBuilder:
     def __init__(self, writer: RankWriter, on_full: Callable[[OSError], None]) -> None:
         """Start with an empty frame.
 
-        Args:
-            writer: Where whole frames go.
-            on_full: Called once if the file system refuses; nothing is collected from then on.
+        `on_full` is called once if the file system refuses; nothing is collected from then on.
         """
         self._writer = writer
         self._on_full = on_full
@@ -128,8 +126,7 @@ class FrameBuilder:
     def noting(self, values: tuple[Value, ...]) -> Iterator[None]:
         """Keep numbers with the first event that the current thread adds within the context by `add`, if there is one.
 
-        Args:
-            values: Numbers of kinds that the event has none of.
+        They are of kinds that the event has none of.
         """
         ident = threading.get_ident()
         self._noted[ident] = values
@@ -181,8 +178,7 @@ class FrameBuilder:
     def end_step(self, rng: bytes = b"") -> None:
         """End the current step: what was added belongs to it, what comes next to the step after.
 
-        Args:
-            rng: States of the random number generators, kept with the first event of the frame: pairs of uint64.
+        `rng` has states of the random number generators, kept with the first event of the frame: pairs of uint64.
         """
         if self._has_branches and (own := self._own()) is not self:
             own.end_step(rng)
@@ -212,8 +208,7 @@ class FrameBuilder:
     def branch(self, on_dropped: Callable[[], None]) -> Branch:
         """Keep apart from now on what the current thread adds, until it is placed.
 
-        Args:
-            on_dropped: Called once if it becomes too much; it is dropped then, and nothing more is kept.
+        If it becomes too much, `on_dropped` is called once; it is dropped then, and nothing more is kept.
         """
         self._has_branches = True
         branch = self._thread.own = Branch(self, on_dropped)

@@ -44,10 +44,7 @@ class TensorGroup:
     def record(self, names: list[str], tensors: list[torch.Tensor], evidence: EvidenceRecorder) -> None:
         """Record tensors under their names.
 
-        Args:
-            names: One per tensor; the same list object as long as nothing has changed, as only its identity is checked.
-            tensors: The tensors.
-            evidence: Where the events go.
+        The list of names is the same object as long as nothing has changed: only its identity is checked.
         """
         if names is not self._names:
             self._names, self._event_ids = names, []
@@ -85,8 +82,7 @@ class Holdings:
     def record(self, find_optimized: Callable[[], Iterable[torch.Tensor]]) -> None:
         """Record the tensors; if they are large, not at every step.
 
-        Args:
-            find_optimized: Returns the parameters that optimizers step; called only if models or optimizers changed.
+        `find_optimized` returns the parameters that optimizers step; called only if models or optimizers changed.
         """
         registry = self._registry
         version = (registry.version, registry.buffers_version, registry.num_roots)

@@ -50,7 +50,6 @@ def make_context(  # the fields of a context that need no PyTorch
     """Return the context of a recording, whose hooks are still to be made.
 
     Args are as the attributes of `Context`; with `statistics`, summary statistics of floating-point tensors are kept.
-
     Effects: registers hooks of PyTorch that count changes of modules, until `patches` are restored.
     """
     return Context(

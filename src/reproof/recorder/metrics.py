@@ -35,10 +35,7 @@ _CODES: Final = {"float16": "e", "float32": "f", "float64": "d"}
 def record_metric(evidence: EvidenceRecorder, name: str, value: Any) -> None:
     """Record every leaf of a value in stage ``metric``.
 
-    Args:
-        evidence: Where the events go.
-        name: Name of the whole; a leaf's name adds the way to it.
-        value: Tensors, arrays, numbers and strings in any nesting. What has no known content is a skipped event.
+    A leaf's name adds the way to it. What has no known content is a skipped event.
     """
     for path, found in ((name, value),) if type(value) in USUAL else walk(value, name, 0):
         leaf = str(found) if isinstance(found, NAMED) else found

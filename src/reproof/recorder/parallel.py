@@ -22,9 +22,7 @@ if TYPE_CHECKING:
 def describe_parallel(module: torch.nn.Module, name: str) -> Parallel | None:
     """Return how a model is trained by several processes; None if it is not, or that is not known.
 
-    Args:
-        module: A model that is about to be called for the first time.
-        name: Its name.
+    The model is about to be called for the first time.
     """
     distributed = torch.distributed
     if not distributed.is_available() or not distributed.is_initialized() or distributed.get_world_size() == 1:
@@ -43,11 +41,7 @@ def describe_parallel(module: torch.nn.Module, name: str) -> Parallel | None:
 def describe_shards(module: torch.nn.Module, parameter: Any, name: str, rank: int) -> Parallel:
     """Return how a model is trained whose parameters are spread over a mesh of processes.
 
-    Args:
-        module: The model.
-        parameter: One of its parameters, a `DTensor`.
-        name: Name of the model.
-        rank: This process.
+    `parameter` is one of its parameters, a `DTensor`.
     """
     mesh, placements = parameter.device_mesh.mesh, parameter.placements
     copies = [placement.is_replicate() for placement in placements]

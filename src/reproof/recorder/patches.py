@@ -28,10 +28,7 @@ class Patches:
         self._undo: list[Callable[[], None]] = []
 
     def replace(self, owner: Any, name: str, make: Callable[[Callable[..., Any]], Callable[..., Any]]) -> None:
-        """Replace a function of a module or class by `make(original)`.
-
-        Effects: changes `owner` until `restore`.
-        """
+        """Replace a function of a module or class by `make(original)`. Effects: changes `owner` until `restore`."""
         # `wraps` makes the replacement look like the original, and sets the `__wrapped__` that `restore` follows.
         original = getattr(owner, name)
         replacement = functools.wraps(original)(make(original))

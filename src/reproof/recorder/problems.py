@@ -44,8 +44,7 @@ class Problems:
     def add_error(self, what: str, error: BaseException) -> None:
         """Write down that `what` was not recorded because of an error.
 
-        Raises:
-            Exception: That error, if a signal handler of the program's has raised it: it is the training's.
+        Raises that error, if a signal handler of the program's has raised it: it is the training's.
         """
         self.add(f"{what} not recorded: {describe_error(error)}")
         let_through(error)
@@ -102,8 +101,7 @@ class Guard(contextlib.AbstractContextManager["Guard"]):
 def describe_error(error: BaseException) -> str:
     """Return the type and text of an exception in one line, whatever its own methods do.
 
-    Raises:
-        Exception: One that a signal handler of the program's has raised meanwhile.
+    Raises one that a signal handler of the program's has raised meanwhile.
     """
     try:
         text = textwrap.shorten(RULE.sub("", str(error)), MAX_CHARACTERS, placeholder=" ...")

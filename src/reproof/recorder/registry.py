@@ -38,10 +38,7 @@ class Changes:
     """
 
     def __init__(self, patches: Patches) -> None:
-        """Begin to count.
-
-        Effects: registers hooks of PyTorch until `patches` are restored.
-        """
+        """Begin to count. Effects: registers hooks of PyTorch until `patches` are restored."""
         self.version = 0
         self.buffers_version = 0
         for register, hook in (
@@ -68,12 +65,7 @@ class Registry:
     """
 
     def __init__(self, changes: Changes, known: KnownNames) -> None:
-        """Start without models.
-
-        Args:
-            changes: How often modules have changed.
-            known: Where names are noted by identity.
-        """
+        """Start without models. `known` is where names are noted by identity."""
         self._changes = changes
         self._roots: weakref.WeakKeyDictionary[torch.nn.Module, str] = weakref.WeakKeyDictionary()
         self._parts: weakref.WeakKeyDictionary[torch.nn.Module, str] = weakref.WeakKeyDictionary()

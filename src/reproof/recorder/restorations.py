@@ -91,12 +91,7 @@ class RestorationWatch:
     _context: Context
 
     def __init__(self, recording: Recording, path: Path) -> None:
-        """Install the watch as soon as PyTorch is imported.
-
-        Args:
-            recording: The recording.
-            path: File of the notes.
-        """
+        """Install the watch as soon as PyTorch is imported."""
         self._path = path.absolute()  # the script may change its working folder
         self._notes: dict[Restoration, None] = {}
         self._has_objects = False

@@ -113,8 +113,7 @@ class Recording:
     ) -> None:
         """Prepare a recording; nothing is created before `open`.
 
-        Raises:
-            UsageError: If an option cannot be carried out.
+        Raises UsageError if an option cannot be carried out.
         """
         if options.level not in LEVELS:
             raise UsageError(f"level {options.level!r} is unknown", f"choose one of {', '.join(LEVELS)}")
@@ -140,11 +139,7 @@ class Recording:
         self.taps: Taps | None = None
 
     def open(self) -> None:
-        """Create the trace.
-
-        Raises:
-            RecordingError: If the folder cannot be used.
-        """
+        """Create the trace. Raises RecordingError if the folder cannot be used."""
         options = self._options
         header = RunHeader(
             run_id=uuid.uuid4().hex,
@@ -175,9 +170,6 @@ class Recording:
 
     def tap_entropy(self, plan: Plan) -> None:
         """Write a ledger of what the outside world lets into this process and its children.
-
-        Args:
-            plan: What is replayed, varied and watched.
 
         Effects: as `reproof.entropy.process.Taps`; the taps stay for the life of the process.
         """
@@ -215,10 +207,7 @@ class Recording:
         return self.context is not None and self.context.is_active
 
     def install(self) -> None:
-        """Hook PyTorch, which must be importable.
-
-        Effects: replaces functions of PyTorch until `close`.
-        """
+        """Hook PyTorch, which must be importable. Effects: replaces functions of PyTorch until `close`."""
         writer = self._writer
         if writer is None:  # a forked child imports PyTorch
             return
@@ -253,10 +242,8 @@ class Recording:
     def import_torch(self, status: str) -> None:
         """Import PyTorch for a script that has ended without it, if logged values or artifacts wait for it.
 
-        Args:
-            status: How the script ended, as for `close`, which comes too late: Python is then half shut down.
-
-        Effects: imports PyTorch, upon which `reproof run` calls `install`.
+        The status is as for `close`, which comes too late: Python is then half shut down. Effects: imports PyTorch,
+        upon which `reproof run` calls `install`.
         """
         if self._awaits_torch(status):
             with self.guard("artifacts and logged values"):
@@ -269,10 +256,8 @@ class Recording:
     def close(self, status: str, ended: str | None = None, exit_code: int | None = None) -> None:
         """Take the hooks out and close the trace. Closing twice does nothing.
 
-        Args:
-            status: ``complete``, ``failed`` or ``interrupted``.
-            ended: How the run ended, in words, if not by itself.
-            exit_code: Exit code of the script, if there is one.
+        The status is ``complete``, ``failed`` or ``interrupted``; `ended` says in words how the run ended, if not by
+        itself.
         """
         if self._writer is None:
             return
@@ -397,9 +382,7 @@ class Recording:
     def __enter__(self) -> Recording:  # noqa: PYI034  # not meant to be derived from
         """Start recording.
 
-        Raises:
-            DependencyError: If PyTorch is not installed.
-            RecordingError: If the trace cannot be created.
+        Raises DependencyError if PyTorch is not installed and RecordingError if the trace cannot be created.
         """
         require_torch()
         if self._writer is not None or self.is_active:

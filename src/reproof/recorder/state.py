@@ -40,11 +40,8 @@ class OptimizerPlan:
     def __init__(self, version: int, sizes: list[int], names: list[str], unseen: list[int]) -> None:
         """Start with what depends on the parameters alone.
 
-        Args:
-            version: Version of the registry for which the names are valid.
-            sizes: Numbers of parameters per group for which they are valid.
-            names: Names of the parameters, over all groups.
-            unseen: Positions of parameters whose initial state is still to be recorded: no called model has them.
+        Names, over all groups, are valid for this version of the registry and these numbers of parameters per group.
+        `unseen` are positions of parameters whose initial state is still to be recorded: no called model has them.
         """
         self.version = version
         self.sizes = sizes
@@ -109,12 +106,7 @@ class StateRecorder:
     """
 
     def __init__(self, evidence: EvidenceRecorder, registry: Registry) -> None:
-        """Start without optimizers.
-
-        Args:
-            evidence: Where the events go.
-            registry: Names and holdings of the models.
-        """
+        """Start without optimizers."""
         self._evidence = evidence
         self._registry = registry
         self._plans: weakref.WeakKeyDictionary[Optimizer, OptimizerPlan] = weakref.WeakKeyDictionary()

@@ -15,11 +15,7 @@ if TYPE_CHECKING:
 
 
 def require_torch() -> None:
-    """Check that PyTorch is installed, without importing it.
-
-    Raises:
-        DependencyError: If it is not.
-    """
+    """Check that PyTorch is installed, without importing it. Raises DependencyError if it is not."""
     if "torch" not in sys.modules and importlib.util.find_spec("torch") is None:
         raise DependencyError("PyTorch is not installed", "pip install 'reproof[torch]'")
 
@@ -56,8 +52,7 @@ def _environment_number(name: str, default: int) -> int:
 def require_device(name: str) -> None:
     """Check that a device can be used: a training that ignores a missing one would be judged as if it had run there.
 
-    Raises:
-        UsageError: If PyTorch does not know the device, or nothing can be put on it.
+    Raises UsageError if PyTorch does not know the device, or nothing can be put on it.
     """
     import torch
 

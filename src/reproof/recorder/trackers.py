@@ -110,12 +110,7 @@ TAPS: Final = (
 def tap_trackers(record_value: RecordValue) -> Callable[[], None]:
     """Have every number and tensor that is logged from now on recorded.
 
-    Args:
-        record_value: Takes the name and the value of each; what it raises reaches the script.
-
-    Returns:
-        What ends it: the methods stay wrapped, and pass everything through.
-
+    What `record_value` raises reaches the script. The result ends it: the methods stay wrapped, and pass all through.
     Effects: the methods of trackers that are imported, or will be, are wrapped for the life of the process.
     """
     active = [record_value]

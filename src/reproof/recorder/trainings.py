@@ -45,8 +45,7 @@ class ThreadState(threading.local):
     def __init__(self, owner: int) -> None:
         """Set the state of a thread that is met for the first time.
 
-        Args:
-            owner: Identifier of the thread in which the recording began.
+        `owner` is the identifier of the thread in which the recording began.
         """
         self.is_owner = threading.get_ident() in {owner, threading.main_thread().ident}
         self.is_beside = not self.is_owner
@@ -106,14 +105,7 @@ class Trainings:
     def __init__(
         self, main: Training, frames: FrameBuilder, thread: ThreadState, on_problem: Callable[[str], None]
     ) -> None:
-        """Start with the main one alone.
-
-        Args:
-            main: It.
-            frames: The frame under way.
-            thread: What the current thread is in the middle of.
-            on_problem: Called with the text of a problem.
-        """
+        """Start with the main one alone. `on_problem` is called with the text of a problem."""
         self.main = main
         self.every = [main]
         self.unfinished: list[Training] = []

@@ -25,10 +25,8 @@ class Triggers:
     def __init__(self, fire: Callable[[], None]) -> None:
         """Wait for it.
 
-        Args:
-            fire: Called once or more, before what is about to happen.
-
-        Effects: replaces functions of PyTorch until `disarm`.
+        `fire` is called once or more, before what is about to happen. Effects: replaces functions of PyTorch until
+        `disarm`.
         """
         self._fire = fire
         self._is_armed = True

@@ -52,10 +52,7 @@ SENTENCE_END: Final = re.compile(r"\.\s|\.$|\n")
 def record_file(evidence: EvidenceRecorder, name: str, path: Path) -> None:
     """Record what a file holds in stage ``metric``; what cannot be read becomes a skipped event.
 
-    Args:
-        evidence: Where the events go.
-        name: Name of the file; the name of a tensor in it adds its key.
-        path: The file.
+    The name of a tensor in it adds its key.
     """
     try:
         if not stat.S_ISREG(path.stat().st_mode):  # opening a pipe would wait for its other end
@@ -98,9 +95,8 @@ def choose_reader(path: Path) -> Reader | None:
 def read_pytorch(path: Path) -> Iterator[tuple[str, Any]]:
     """Yield what was given to `torch.save`, as a whole.
 
-    Raises:
-        CannotDigestError: If it is not a file of `torch.save`, or `torch.load` is not PyTorch's any more.
-        Exception: Whatever PyTorch raises for code, objects and damage in the file.
+    Raises CannotDigestError if it is not a file of `torch.save`, or `torch.load` is not PyTorch's any more; whatever
+    PyTorch raises for code, objects and damage in the file.
     """
     if not begins_like_pytorch(path):
         raise CannotDigestError("it was not written by torch.save")
@@ -137,8 +133,7 @@ def read_start(path: Path) -> bytes:
 def read_numpy(path: Path) -> Iterator[tuple[str, Any]]:
     """Yield the array of an ``.npy`` file, or those of an ``.npz`` archive one after the other.
 
-    Raises:
-        Exception: Whatever numpy raises for objects and damage in the file.
+    Raises whatever numpy raises for objects and damage in the file.
     """
     import numpy as np
 

@@ -37,11 +37,7 @@ class Artifacts:
     """
 
     def __init__(self, patterns: Sequence[str] | str) -> None:
-        """Check the patterns.
-
-        Raises:
-            UsageError: If one of them is empty, or has ``**`` beside other characters.
-        """
+        """Check the patterns. Raises UsageError if one of them is empty, or has ``**`` beside other characters."""
         self.patterns = (patterns,) if isinstance(patterns, str) else tuple(patterns)
         self._start = Path()
         for pattern in self.patterns:
@@ -60,9 +56,7 @@ class Artifacts:
     def record_at_end(self, context: Context, status: str) -> None:
         """Record the artifacts of a run that is complete; of another, note that they are not read.
 
-        Args:
-            context: Where the events go.
-            status: How the run ended, as in its header.
+        The status is as in the header of the run.
         """
         if status == "complete":
             self._record_found(context)
@@ -106,11 +100,7 @@ class Artifacts:
 
 
 def check_pattern(pattern: str) -> None:
-    """Check that a pattern has a meaning.
-
-    Raises:
-        UsageError: If it has none.
-    """
+    """Check that a pattern has a meaning. Raises UsageError if it has none."""
     if not pattern or "\0" in pattern:
         raise UsageError(f"artifact {pattern!r} names no file", "give a pattern such as 'checkpoints/*.pt'")
     if any(ANY_DEPTH in part and part != ANY_DEPTH for part in PurePath(pattern).parts):
@@ -122,10 +112,7 @@ def check_pattern(pattern: str) -> None:
 def match_pattern(start: Path, pattern: PurePath, unread: dict[str, str]) -> Iterator[str]:
     """Yield the names of what a pattern matches: files, and what is neither file nor folder.
 
-    Args:
-        start: Folder to which the pattern is relative.
-        pattern: The pattern.
-        unread: Takes the names of folders that cannot be read, with the reasons: there may be more in them.
+    `unread` takes the names of folders that cannot be read, with the reasons: there may be more in them.
     """
     path, parts = start / pattern, pattern.parts
     num_fixed = next((i for i, part in enumerate(parts) if MAGIC.search(part)), len(parts))

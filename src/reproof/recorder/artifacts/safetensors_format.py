@@ -46,10 +46,8 @@ class Entry(NamedTuple):
 def read_safetensors(path: Path) -> Iterator[tuple[str, Any]]:
     """Yield the tensors of a file and its metadata, in the order of their names; one tensor is in memory at a time.
 
-    A tensor of an element type that PyTorch does not have is yielded as the error that says so.
-
-    Raises:
-        CannotDigestError: If the file is not what the format demands.
+    A tensor of an element type that PyTorch does not have is yielded as the error that says so. Raises
+    CannotDigestError if the file is not what the format demands.
     """
     num_bytes = path.stat().st_size
     with path.open("rb") as file:
@@ -69,8 +67,7 @@ def read_safetensors(path: Path) -> Iterator[tuple[str, Any]]:
 def read_header(file: BinaryIO, num_bytes: int) -> tuple[dict[str, Any], int]:
     """Return the header of a file of this size, and where the tensors begin.
 
-    Raises:
-        CannotDigestError: If there is none.
+    Raises CannotDigestError if there is none.
     """
     size = int.from_bytes(file.read(SIZE_BYTES), "little")
     start = SIZE_BYTES + size
@@ -98,8 +95,7 @@ def _refuse_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def check_entries(header: dict[str, Any], num_bytes: int) -> list[Entry]:
     """Return the entries of a header, which must tell of every byte after it exactly once.
 
-    Raises:
-        CannotDigestError: If they do not.
+    Raises CannotDigestError if they do not.
     """
     entries = [_read_entry(name, fields) for name, fields in header.items()]
     position = 0
@@ -126,8 +122,7 @@ def _read_entry(name: str, fields: Any) -> Entry:
 def read_tensor(file: BinaryIO, start: int, entry: Entry) -> torch.Tensor:
     """Return a tensor of a file whose tensors begin at `start`.
 
-    Raises:
-        CannotDigestError: If its type is unknown, its size is not that of its shape, or the file has become shorter.
+    Raises CannotDigestError if its type is unknown, its size is not that of its shape, or the file has become shorter.
     """
     dtype = getattr(torch, _NAMES.get(entry.dtype, ""), None)
     num_bytes = entry.stop - entry.start

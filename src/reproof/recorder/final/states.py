@@ -74,11 +74,8 @@ class FinalStates:
     ) -> None:
         """Read nothing before `watch`.
 
-        Args:
-            evidence: Where the events go.
-            names: What the recording calls modules and optimizers.
-            is_active: Whether the recording is under way in this process.
-            on_error: Takes what went wrong.
+        `names` is what the recording calls modules and optimizers, `is_active` whether it is under way in this process,
+        and `on_error` takes what went wrong.
         """
         self._evidence = evidence
         self._names = names
@@ -125,11 +122,9 @@ class FinalStates:
     def record(self, roots: Iterable[torch.nn.Module], leaves: Iterable[Held], *, is_whole: bool = True) -> None:
         """Record everything that was read, and what is still there.
 
-        Args:
-            roots: Models in use: `gc.freeze` may hide them from a search.
-            leaves: Tensors that were trained without a module or an optimizer, with their names.
-            is_whole: Whether nothing is trained any more. Else only those models are read: what has died, and all that
-                is found beside them, may belong to the training that goes on, and be another in each run.
+        `roots` are models in use: `gc.freeze` may hide them from a search; `leaves` are tensors that were trained
+        without a module or an optimizer. Not whole, only those models are read: what has died, and all that is found
+        beside them, may belong to the training that goes on, and be another in each run.
         """
         readings = [self._read_again(reading) for reading in self._readings if is_whole]
         alive = self._find_alive(roots) if is_whole else [part for root in roots for part in root.modules()]

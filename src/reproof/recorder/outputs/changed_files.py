@@ -123,10 +123,7 @@ def list_outside(written: Iterable[Written]) -> Iterator[Written]:
 def list_missed(folder: Path, found: Found, saved: Mapping[str, str]) -> list[FileOutput]:
     """Return the files and folders that a run has looked for in vain, and that are there now.
 
-    Args:
-        folder: Where the run began.
-        found: What the run has looked for.
-        saved: By absolute paths, what files were called when something was saved to them.
+    `saved` has, by absolute paths, what files were called when something was saved to them.
     """
     paths = [path for path in found.missing if not path.endswith(ALL_FILES)]
     listed = {path.removesuffix(ALL): () for path in found.missing if path.endswith(ALL_FILES)} | found.holds

@@ -47,11 +47,7 @@ class PrintedLines:
     """
 
     def __init__(self, *, is_own: bool = True) -> None:
-        """Begin with none.
-
-        Args:
-            is_own: Whether this process keeps its lines; `elsewhere` takes them if not.
-        """
+        """Begin with none. If they are not its own, `elsewhere` takes its lines."""
         self._process = os.getpid() if is_own else None
         self.elsewhere: Callable[[Stream, str], None] | None = None
         self._lines = LineCollector()
@@ -187,9 +183,7 @@ class NotedText:
     def __init__(self, places: Mapping[Stream, Place | None], note: Callable[..., None]) -> None:
         """Begin with nothing.
 
-        Args:
-            places: Where the streams of the run lead, by `find_places`.
-            note: Writes a note into the ledger of this process, as `Ledger.note`.
+        The places are of `find_places`; `note` writes into the ledger of this process, as `Ledger.note`.
         """
         self._places = places
         self._note = note

@@ -29,10 +29,7 @@ def isolated() -> Iterator[None]:
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Compute with one thread.
-
-    Effects: sets the number of threads, and back.
-    """
+    """Compute with one thread. Effects: sets the number of threads, and back."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

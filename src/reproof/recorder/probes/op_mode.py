@@ -97,11 +97,7 @@ class OpRecorder(ProbeMode):
     def __init__(self, writer: OpWriter, sites: OpSites, frames: FrameBuilder, problems: Problems) -> None:
         """Prepare to record.
 
-        Args:
-            writer: Where operations go.
-            sites: Finds where an operation belongs.
-            frames: Number of the step and of the events so far.
-            problems: Takes what could not be recorded.
+        `sites` finds where an operation belongs, `frames` has the number of the step and of the events so far.
         """
         super().__init__()  # type: ignore[no-untyped-call]
         self.is_active = False

@@ -61,12 +61,7 @@ class OpSites:
     """Finds where operations belong, for one recording."""
 
     def __init__(self, registry: Registry, stack: ModuleStack) -> None:
-        """Start without nodes of autograd.
-
-        Args:
-            registry: Names of modules and parameters.
-            stack: The modules that the current thread is in.
-        """
+        """Start without nodes of autograd."""
         self._registry = registry
         self._stack = stack
         self._by_node: dict[int, tuple[str, Site]] = {}

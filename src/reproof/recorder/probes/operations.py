@@ -28,14 +28,7 @@ class OperationHooks:
     def __init__(self, context: Context, probes: Probes, run_id: str, rank: int) -> None:
         """Create the file, and begin if the window begins at once.
 
-        Args:
-            context: What the hooks of the recording share.
-            probes: The steps whose operations are recorded, and what is done with them.
-            run_id: Identifier of the run, as in the header of the trace.
-            rank: Rank of this process.
-
-        Raises:
-            RecordingError: If the file cannot be created.
+        The run has the `run_id` of the header of the trace. Raises RecordingError if the file cannot be created.
         """
         self._problems = problems = context.problems
         self._first, self._last = probes.ops_steps or (0, MAX_STEP)

@@ -98,9 +98,8 @@ class Poison:
     def __init__(self, other: tuple[str, int] | None = None, shared: Path | None = None) -> None:
         """Start without places.
 
-        Args:
-            other: File and line whose memory is filled with other values, or None.
-            shared: File in which all processes number the places, or None for this process alone.
+        At file and line `other` memory is filled with other values; in the file `shared` all processes number the
+        places.
         """
         self.sites: list[Site] = [NOWHERE]
         self._other = other

@@ -109,13 +109,7 @@ class Repetition:
     """
 
     def __init__(self, writer: RepetitionWriter, problems: Problems, *, seconds: float = SECONDS) -> None:
-        """Start with nothing repeated.
-
-        Args:
-            writer: Where unstable operations go.
-            problems: Takes what could not be repeated.
-            seconds: Time to spend in all.
-        """
+        """Start with nothing repeated. The time to spend in all is `seconds`."""
         self.num_repeated = 0
         self.num_left_out = 0
         self.num_unstable = 0
@@ -251,10 +245,7 @@ class Repetition:
 def repeat(call: Call, times: int, first: Results | None) -> tuple[dict[Results, int], list[torch.Tensor] | None]:
     """Execute a call several times; return how often each result came, and the first that differs.
 
-    Args:
-        call: The call.
-        times: Executions.
-        first: The result of the training, which counts as one more; None to begin with the first of these.
+    The result of the training, `first`, counts as one more; None to begin with the first of these.
     """
     found: dict[Results, int] = {} if first is None else {first: 1}
     other = None

@@ -55,10 +55,8 @@ class SampleKeeper:
 def shrink(name: str, tensor: torch.Tensor) -> KeptSamples | None:
     """Return a batch of images or signals with at most so many numbers each; None if it has neither.
 
-    Args:
-        name: Its event.
-        tensor: Samples along dimension 0: signals ``(B, N)``, images ``(B, H, W)``, and images with channels,
-            ``(B, C, H, W)`` or ``(B, H, W, C)``, of which the mean is taken; of ``(B, C, N)`` the first channel.
+    Samples lie along dimension 0: signals ``(B, N)``, images ``(B, H, W)``, and images with channels, ``(B, C, H, W)``
+    or ``(B, H, W, C)``, of which the mean is taken; of ``(B, C, N)`` the first channel.
     """
     if tensor.ndim not in DIMENSIONS or not (tensor.is_floating_point() or tensor.dtype == torch.uint8):
         return None
