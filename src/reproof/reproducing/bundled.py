@@ -17,10 +17,8 @@ if TYPE_CHECKING:
 def write_project(bundle: Bundle, folder: Path) -> Path:
     """Write the modules that a bundle holds into a folder, and return it.
 
-    Raises:
-        LaunchError: If the bundle holds no code, or not all that the training reaches.
-
-    Effects: creates the folder. Nothing of it is run.
+    Raises LaunchError if the bundle holds no code, or not all that the training reaches. Effects: creates the folder.
+    Nothing of it is run.
     """
     files = bundle.code.get("files", {})
     texts = {name: item["text"] for name, item in files.items() if "text" in item}

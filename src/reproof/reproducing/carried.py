@@ -59,9 +59,8 @@ class Carried:
 def read_earlier(bundle: Bundle) -> tuple[Earlier, ...]:
     """Return the trials that the process of a bundle's trial had trained before, in their order; none if not known.
 
-    Raises:
-        BundleError: If a configuration names code.
-        ValueError, TypeError, KeyError, AttributeError: If it is malformed.
+    Raises BundleError if a configuration names code; ValueError, TypeError, KeyError, AttributeError if it is
+    malformed.
     """
     found = []
     for item in bundle.trial.details.get(EARLIER, {}).get("trainings", ()):
@@ -85,14 +84,8 @@ def find_carried(
 ) -> Carried | None:
     """Find out by experiment whether earlier trials left something to the bundle's; None if they did not.
 
-    Args:
-        job: The reproduction.
-        rerun: The run in a fresh process.
-        is_stable: Whether two runs in fresh processes give the same bits, so that processes can be compared.
-        variables: Variables as in the bundle.
-        threads: Threads as in the bundle.
-
-    Effects: runs trainings, in two processes and one for each of a few objects.
+    If stable, two runs in fresh processes give the same bits, so that processes can be compared. Variables and threads
+    are as in the bundle. Effects: runs trainings, in two processes and one for each of a few objects.
     """
     if count_earlier(job.bundle) == 0:
         return None  # the first of its process

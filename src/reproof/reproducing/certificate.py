@@ -32,13 +32,7 @@ HONESTY: Final = (
 
 
 def make_statement(bundle: Bundle, predicate: dict[str, Any], started: str) -> dict[str, Any]:
-    """Return the statement on a reproduction.
-
-    Args:
-        bundle: What was reproduced.
-        predicate: What was found.
-        started: When it began, ISO 8601.
-    """
+    """Return the statement on a reproduction. `started` is ISO 8601."""
     subjects = [{"name": MANIFEST, "digest": {"sha256": digest_file(bundle.folder / MANIFEST)}}]
     subjects += [
         {"name": f"weights/{name} (content)", "digest": {"sha256": digest}}
@@ -61,9 +55,7 @@ def make_statement(bundle: Bundle, predicate: dict[str, Any], started: str) -> d
 def without_folders(value: Any, folders: Mapping[str, str]) -> Any:
     """Return plain values in which folders of this machine are called otherwise: a certificate is made to be shared.
 
-    Args:
-        value: What JSON has.
-        folders: Absolute path of each, and what stands in its place; an inner one before those that it lies in.
+    Of the folders, an inner one stands before those that it lies in.
     """
     if isinstance(value, dict):
         return {name: without_folders(item, folders) for name, item in value.items()}
@@ -77,10 +69,7 @@ def without_folders(value: Any, folders: Mapping[str, str]) -> Any:
 
 
 def write_certificate(folder: Path, statement: dict[str, Any]) -> Path:
-    """Write a certificate and return its path.
-
-    Effects: creates the file.
-    """
+    """Write a certificate and return its path. Effects: creates the file."""
     path = folder / CERTIFICATE
     path.write_bytes(dump_json(plain(statement)))
     return path

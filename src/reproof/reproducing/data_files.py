@@ -40,10 +40,8 @@ class DataFile:
 def find_by_digest(bundle: Bundle, folder: Path) -> dict[str, Path]:
     """Return where below a folder the data files of a bundle are, by their bytes, whatever they are called.
 
-    Of several copies, one with the same path or name is taken. Links to folders are not followed.
-
-    Raises:
-        UsageError: If there is no such folder.
+    Of several copies, one with the same path or name is taken. Links to folders are not followed. Raises UsageError if
+    there is no such folder.
     """
     if not folder.is_dir():
         raise UsageError(f"there is no folder {folder}", "name the folder of the data with --data")

@@ -110,14 +110,9 @@ def diagnose(
 ) -> Diagnosis:
     """Look for the reason why the bits of a re-run are not the bundle's.
 
-    Args:
-        job: The reproduction.
-        rerun: The run with the bundle's seed.
-        environment: Circumstances that differ.
-        gates: What must be the same; where something is not, there is no point in asking whether two runs here agree.
-        is_settled: Whether the verdict is given, so that only circumstances that differ are tried.
-
-    Effects: runs the training again, as often as there is something to try.
+    Where a gate is not the same there is no point in asking whether two runs here agree. If settled, the verdict is
+    given, and only circumstances that differ are tried. Effects: runs the training again, as often as there is
+    something to try.
     """
     toggles = list_toggles(environment, job.request.threads)
     experiments: list[Experiment] = []
@@ -213,12 +208,8 @@ def explain_instability(job: Job) -> tuple[tuple[Cause, ...], tuple[str, ...]]:
 def search_causes(command: tuple[str, ...], project: Path, keep: Path) -> tuple[tuple[Cause, ...], tuple[str, ...]]:
     """Return why two runs of a training differ from each other, and what the search has to say besides.
 
-    Args:
-        command: What follows ``python``.
-        project: Folder in which it runs.
-        keep: Folder for traces.
-
-    Effects: runs the training several times, in the project and in copies of it.
+    The command is what follows ``python``; `keep` is a folder for traces. Effects: runs the training several times, in
+    the project and in copies of it.
     """
     before = Path.cwd()
     os.chdir(project)  # a check takes place in the current folder

@@ -30,13 +30,8 @@ def train_before(
 ) -> list[str]:
     """Train what comes before, set back what is to be set back, and return what was changed: in the worker.
 
-    Args:
-        train: The training.
-        plan: ``before``, the earlier trainings, and ``reset``, names of what is set back after them.
-        request: How the training that counts is run.
-        seed_key: Key of the seed.
-
-    Effects: runs the user's training; changes what it changes.
+    The plan has ``before``, the earlier trainings, and ``reset``, names of what is set back after them. Effects: runs
+    the user's training; changes what it changes.
     """
     state = ProjectState(request.project)
     restore = state.save(plan["reset"])

@@ -27,8 +27,7 @@ NUM_ARGUMENTS: Final = 2
 def find_entry(project: Path, entry: str | None) -> Path:
     """Return the file of a training after a look at its syntax; nothing is imported.
 
-    Raises:
-        LaunchError: If there is no such file in the project, or no such function of two arguments in it.
+    Raises LaunchError if there is no such file in the project, or no such function of two arguments in it.
     """
     if entry is None:
         raise LaunchError("the bundle names no training", "name it with --entry path/to/file.py:function")
@@ -52,11 +51,8 @@ def find_entry(project: Path, entry: str | None) -> Path:
 def load_entry(project: Path, entry: str) -> Callable[[dict[str, Any], Any], Any]:
     """Import the training.
 
-    Raises:
-        LaunchError: If it cannot be found.
-        Exception: Whatever its file raises when it is imported.
-
-    Effects: puts its folder and the project first on `sys.path`, as Python does for a script.
+    Raises LaunchError if it cannot be found and whatever its file raises when it is imported. Effects: puts its folder
+    and the project first on `sys.path`, as Python does for a script.
     """
     path = find_entry(project, entry).resolve()
     name = module_name(path, project.resolve())

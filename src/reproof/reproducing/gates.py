@@ -36,11 +36,7 @@ def check_files(
 ) -> tuple[Gate, ...]:
     """Check the files of the project before anything runs: data files, and what of the code the training reaches.
 
-    Args:
-        bundle: The bundle.
-        project: Folder of the project.
-        entry: The training that will run.
-        data_files: Where data files were found, if not at their places in the project.
+    `data_files` says where data files were found, if not at their places in the project.
     """
     return (_check_data_files(bundle, project, data_files), _check_project(bundle, project, entry))
 

@@ -96,12 +96,7 @@ def judge_growth(
 ) -> Growth:
     """Follow the losses of two runs step by step, and their metrics at the end.
 
-    Args:
-        original: Losses of all steps of the one run, in order.
-        reproduced: Those of the other.
-        metrics: Name of each metric, and its value in both.
-        growth: See `GROWTH`.
-        end_factor: See `END_FACTOR`.
+    A metric has a name, and its value in both; see `GROWTH` and `END_FACTOR`.
     """
     if len(original) != len(reproduced) or len(original) < MIN_STEPS:
         return Growth(num_steps=0)

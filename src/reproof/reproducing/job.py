@@ -99,8 +99,7 @@ class Job:
     def check_entry(self) -> str:
         """Return the training that will run: one that the user has named, or one that the bundle has the code of.
 
-        Raises:
-            LaunchError: If the bundle names none, or one whose file is not in its list of code.
+        Raises LaunchError if the bundle names none, or one whose file is not in its list of code.
         """
         named = self.bundle.manifest.entry
         if self.request.entry is not None:
@@ -119,12 +118,9 @@ class Job:
 def open_job(request: ReproduceRequest, tell: Callable[[str], None]) -> Iterator[Job]:
     """Verify the bundle and make the folder of its reproduction, for the length of a `with` block.
 
-    Raises:
-        BundleError: If the bundle is refused.
-        UsageError: If the folder cannot be used.
-
-    Effects: creates the folder; notes the training in a bundle of a folder of others that has none. If the block
-    raises, a folder without a file is removed; after Ctrl-C, one that was made beside the bundle with all in it.
+    Raises BundleError if the bundle is refused and UsageError if the folder cannot be used. Effects: creates the
+    folder; notes the training in a bundle of a folder of others that has none. If the block raises, a folder without a
+    file is removed; after Ctrl-C, one that was made beside the bundle with all in it.
     """
     tell(f"verifying {request.bundle}")
     bundle = _keep_entry(open_bundle(request.bundle), request)
@@ -168,8 +164,7 @@ def _keep_entry(bundle: Bundle, request: ReproduceRequest) -> Bundle:
 def make_out_folder(request: ReproduceRequest, now: datetime.datetime) -> Path:
     """Create the folder for what a reproduction leaves.
 
-    Raises:
-        UsageError: If it exists and is not empty, lies in the bundle, or cannot be made.
+    Raises UsageError if it exists and is not empty, lies in the bundle, or cannot be made.
     """
     bundle = Path(os.path.abspath(request.bundle))  # noqa: PTH100  # links stay
     folder = request.out

@@ -26,14 +26,8 @@ MAX_LOSSES: Final = 1_000_000
 def judge_runs(bundle: Bundle, runs: Runs, gates: tuple[Gate, ...], device: str | None) -> Judgement:
     """Return the verdict on the runs that were made of a bundle.
 
-    Args:
-        bundle: The bundle.
-        runs: What was run.
-        gates: What must be the same on both sides.
-        device: The device they ran on, if it is another than the bundle's.
-
-    Raises:
-        DependencyError: If the verdict needs statistics, and scipy or statsmodels is not installed.
+    `device` is the one they ran on, if it is another than the bundle's. Raises DependencyError if the verdict needs
+    statistics, and scipy or statsmodels is not installed.
     """
     kept = runs.rerun.kept
     if kept is not None:

@@ -49,10 +49,6 @@ class Need:
 def list_needs(job: Job, gates: Sequence[Gate]) -> tuple[Need, ...]:
     """Return what is needed and what is here: data files, code, interpreter, packages, hardware.
 
-    Args:
-        job: The reproduction.
-        gates: What the files of the project were found to be.
-
     Effects: as `reproof.environment.collect_environment`.
     """
     here = describe_surroundings()

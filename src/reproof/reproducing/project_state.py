@@ -70,11 +70,7 @@ class ProjectState:
         return [name for name, digest in self._before.items() if digest != now[name]]
 
     def save(self, names: Iterable[str]) -> Callable[[], None]:
-        """Return what sets places back to what they hold now.
-
-        Raises:
-            Exception: If something there cannot be copied.
-        """
+        """Return what sets places back to what they hold now. Raises Exception if something there cannot be copied."""
         chosen = [place for name in names for place in self._places.get(name, ())]
         copied = _Copy([_content(place.read()) for place in chosen])  # together, so that what is shared stays shared
 

@@ -65,10 +65,8 @@ class Runs:
 def make_runs(job: Job) -> Runs:
     """Train with the seed of the bundle, then with as many fresh seeds as were asked for.
 
-    Raises:
-        LaunchError: If the training cannot be found, or fails.
-
-    Effects: runs the user's training; writes its traces and output into the folder of the reproduction.
+    Raises LaunchError if the training cannot be found, or fails. Effects: runs the user's training; writes its traces
+    and output into the folder of the reproduction.
     """
     job.tell("training again with the seed of the bundle")
     rerun = train_again(job, "reproduced", threads=job.request.threads)
@@ -87,14 +85,8 @@ def train(
 ) -> WorkerResult:
     """Train in a fresh process, as in the bundle where nothing else is said.
 
-    Args:
-        job: The reproduction.
-        name: Of the folder for the run's trace and output.
-        seed: Another seed than the bundle's.
-        threads: Another number of threads than the bundle's.
-        variables: Variables that are other than in this process; None takes one away.
-        perturb: Number of a one-ulp change of an initial weight.
-        plan: What is trained before in the same process, and what is set back after it: see `carried`.
+    The name is of the folder for the run's trace and output. A variable that is None is taken away, `perturb` is the
+    number of a one-ulp change of an initial weight, and `plan` is as in `carried`.
     """
     return run_training(
         job.bundle.folder,

@@ -186,13 +186,7 @@ def _tell(stored: StoredTrial, here: Retrained, pairs: Sequence[Pair]) -> list[s
 def settle_stored(job: Job, stored: StoredTrial, here: Retrained, judgement: Judgement) -> Judgement:
     """Find out by experiment whether numbers differ by rounding, and settle the verdict by it.
 
-    Args:
-        job: The reproduction of the bundle that was made of the re-training.
-        stored: What was stored.
-        here: What the re-training has reached.
-        judgement: As `judge_stored` gives it.
-
-    Effects: runs the training again, up to 10 times.
+    The judgement is as `judge_stored` gives it. Effects: runs the training again, up to 10 times.
     """
     again = train(job, "again")
     if again.weights != job.bundle.manifest.weights:

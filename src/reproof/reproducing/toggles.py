@@ -66,9 +66,7 @@ class Toggle:
 def list_toggles(rows: tuple[EnvironmentRow, ...], forced_threads: int | None) -> tuple[Toggle, ...]:
     """Return the circumstances that differ and can be set as they were.
 
-    Args:
-        rows: Of the environment.
-        forced_threads: Number of threads that the user has asked for, or None.
+    `forced_threads` is the number of threads that the user has asked for, or None.
     """
     found = {row.name: row for row in rows}
     toggles = []
@@ -99,11 +97,7 @@ def _emulate_capability(found: Mapping[str, EnvironmentRow]) -> list[Toggle]:
 
 
 def guess_toggles(here: Mapping[str, Any]) -> tuple[Toggle, ...]:
-    """Return surroundings that an original may have had of which none are known, likeliest first.
-
-    Args:
-        here: The environment of the re-run.
-    """
+    """Return surroundings that an original may have had of which none are known, likeliest first."""
     torch = here.get("torch", {})
     threads, capability = torch.get("threads", {}).get("intraop"), torch.get("cpu_capability")
     counts = dict.fromkeys((GUESSED_THREADS[0], os.cpu_count() or 1, *GUESSED_THREADS))
@@ -122,9 +116,7 @@ def guess_toggles(here: Mapping[str, Any]) -> tuple[Toggle, ...]:
 def find_restoring(toggles: tuple[Toggle, ...], restores: Callable[[tuple[Toggle, ...]], bool]) -> tuple[Toggle, ...]:
     """Return the smallest set of circumstances that gives the bits again, or none if all together do not.
 
-    Args:
-        toggles: Likeliest first.
-        restores: Makes the experiment.
+    The likeliest come first; `restores` makes the experiment.
     """
     if not toggles:
         return ()

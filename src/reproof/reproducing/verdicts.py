@@ -33,14 +33,9 @@ def judge(
 ) -> Judgement:
     """Return the verdict.
 
-    Args:
-        original: The run of the bundle.
-        reproduced: The run with its seed, here and now, and runs with fresh seeds if there are any.
-        reference: Margins, fresh-seed replicates and perturbation runs, made in the original's surroundings; or None.
-        gates: What must be the same on both sides.
-
-    Raises:
-        DependencyError: If the verdict needs statistics, and scipy or statsmodels is not installed.
+    The run is with its seed, with runs with fresh seeds if there are any; margins, fresh-seed replicates and
+    perturbation runs of the reference were made in the original's surroundings. Raises DependencyError if the verdict
+    needs statistics, and scipy or statsmodels is not installed.
     """
     rows = list_rows(original.metrics, reproduced.metrics, reference)
     is_identical, about_bits = _compare_bits(original, reproduced)

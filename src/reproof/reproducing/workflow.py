@@ -122,10 +122,8 @@ def run_reproduction(
 ) -> Reproduction:
     """Carry out a reproduction.
 
-    Args:
-        request: What to reproduce, and how.
-        tell: Called with a line before each thing that takes time.
-        show_needs: Called with what is needed and what is here, before anything runs.
+    `tell` is called with a line before each thing that takes time, `show_needs` with what is needed and what is here,
+    before anything runs.
     """
     with open_job(request, tell) as job:
         gates = check_files(job.bundle, job.project, job.entry, job.data_files)
