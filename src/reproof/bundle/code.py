@@ -35,12 +35,9 @@ _ADDRESS: Final = re.compile(r"(https?|ssh|git)://|[\w.-]+@[\w.-]+:")
 def describe_code(project: Path, entry: str | None = None, *, keeps_text: bool = False) -> dict[str, Any]:
     """Return the digests of the project's modules that this process has imported, and of the entry's file.
 
-    Args:
-        project: The project.
-        entry: The training, or None: then it is not known what it reaches.
-        keeps_text: Whether the text of the modules is kept; not of one that seems to hold a credential.
-
-    Effects: starts git, where the project lies in a checkout, and waits at most 5 seconds for it.
+    Without an entry it is not known what a training reaches; with `keeps_text` the text of the modules is kept, but of
+    one that seems to hold a credential. Effects: starts git, where the project lies in a checkout, and waits at most 5
+    seconds for it.
     """
     modules = dict(_imported_files(project))
     paths = {path.relative_to(project).as_posix(): path for path in modules}
@@ -68,10 +65,9 @@ def describe_sources(
 ) -> dict[str, dict[str, Any]]:
     """Return what is recorded of source files, by their names within the project; what cannot be read is left out.
 
-    Returns:
-        ``sha256``, ``syntax``, and of Python ``units``: a digest of each part at its top. With an entry, ``reached``
-        has those that the training reaches, if it imports the file at all. With texts, ``text``, or ``withheld``: why
-        it is not kept.
+    Returns ``sha256``, ``syntax``, and of Python ``units``: a digest of each part at its top. With an entry,
+    ``reached`` has those that the training reaches, if it imports the file at all. With texts, ``text``, or
+    ``withheld``: why it is not kept.
     """
     contents = {name: content for name, path in sorted(paths.items()) if (content := _read(path)) is not None}
     taken_apart = {name: units for name, content in contents.items() if (units := read_units(content)) is not None}
@@ -185,9 +181,7 @@ class CodeDifference:
 def compare_code(original: Mapping[str, Any], here: Mapping[str, Any]) -> CodeDifference:
     """Return how files that ran here differ from those of the bundle.
 
-    Args:
-        original: ``files`` of `code.json`, by name.
-        here: The same of what a run has imported, or of what a training reaches in a project.
+    Both are ``files`` of `code.json` by name; `here` may also be what a training reaches in a project.
     """
     changed, harmless, reworded = list[str](), list[str](), list[str]()
     units: dict[str, tuple[str, ...]] = {}

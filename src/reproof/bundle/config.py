@@ -24,8 +24,7 @@ _REFERENCE: Final = re.compile(r"\$\{|\{\{|!!python")
 def plain_config(config: Any) -> dict[str, Any]:
     """Return a configuration as plain values; one of OmegaConf is resolved, numbers of numpy become Python's.
 
-    Raises:
-        BundleError: If it holds a value that is not plain, or names code.
+    Raises BundleError if it holds a value that is not plain, or names code.
     """
     value = _plain(config, "")
     if not isinstance(value, dict):
@@ -37,8 +36,7 @@ def plain_config(config: Any) -> dict[str, Any]:
 def refuse_code(config: Mapping[str, Any], source: str) -> None:
     """Refuse a configuration that a library would build objects from, or that refers to what is not in it.
 
-    Raises:
-        BundleError: Naming the key.
+    Raises BundleError naming the key.
     """
     for path, key, value in _walk(config, ""):
         if isinstance(key, str) and _CODE_KEY.fullmatch(key):
@@ -64,11 +62,7 @@ def tell_credentials(config: Mapping[str, Any]) -> str:
 
 
 def read_seed(config: Mapping[str, Any], seed_key: str) -> int:
-    """Return the seed of a configuration.
-
-    Raises:
-        UsageError: If there is none.
-    """
+    """Return the seed of a configuration. Raises UsageError if there is none."""
     value: Any = config
     for key in seed_key.split("."):
         value = value.get(key) if isinstance(value, dict) else None

@@ -29,11 +29,7 @@ def name_data_file(path: Path, project: Path) -> tuple[str, bool]:
 
 
 def describe_data_file(path: Path) -> dict[str, Any]:
-    """Return the size of a file and its sha256.
-
-    Raises:
-        UsageError: If it cannot be read.
-    """
+    """Return the size of a file and its sha256. Raises UsageError if it cannot be read."""
     try:
         return {"bytes": path.stat().st_size, "sha256": digest_file(path)}
     except OSError as error:
@@ -44,14 +40,9 @@ def describe_data_file(path: Path) -> dict[str, Any]:
 def describe_array(array: Any) -> dict[str, Any]:
     """Return the fingerprints of an array, tensor or list of numbers; rows are along its first dimension.
 
-    Returns:
-        ``dtype``, ``shape``, ``sha256`` (content in order), ``unordered`` (the same for every order of rows) and
-        ``blocks`` (digests of consecutive rows).
-
-    Raises:
-        UsageError: If it is none of these, or has elements other than plain numbers or text.
-
-    Effects: copies a tensor from its device.
+    Returns ``dtype``, ``shape``, ``sha256`` (content in order), ``unordered`` (the same for every order of rows) and
+    ``blocks`` (digests of consecutive rows). Raises UsageError if it is none of these, or has elements other than plain
+    numbers or text. Effects: copies a tensor from its device.
     """
     dtype, shape, data = _read_bytes(array)
     num_rows = shape[0] if shape else 1

@@ -82,8 +82,7 @@ def import_foreign(
 def survey_foreign(source: Path) -> tuple[Finding, ...]:
     """Return what is in a folder and what each file and key is taken as; nothing is written, no weight is read.
 
-    Raises:
-        BundleError: If the folder or its `trial_info.yaml` cannot be read.
+    Raises BundleError if the folder or its `trial_info.yaml` cannot be read.
     """
     weights = {path: f"{which} weights" for which, path in find_weights(source).items()}
     taken = {source / CONFIG: "configuration", source / JOBLIB_SCALER: "target scaler", **weights}

@@ -53,11 +53,7 @@ class ForeignTrial:
 
 
 def read_foreign_trial(value: dict[str, Any], source: str = "trial_info.yaml") -> ForeignTrial:
-    """Read the trial of another tool.
-
-    Raises:
-        BundleError: If it has no value, or one that is no number.
-    """
+    """Read the trial of another tool. Raises BundleError if it has no value, or one that is no number."""
     try:
         return _Keys(value, source).read()
     except ValueError as error:
@@ -158,10 +154,8 @@ def read_metric(key: str, item: Any) -> Metrics:
     """Return the metrics that one key holds, in any of the forms in use; none if it holds none.
 
     The forms are one key for each (``r2_temp``, ``temp_r2``), per metric (``r2: {temp: 0.9}``), and a group of either
-    or per target (``metrics: {temp: {r2: 0.9}}``).
-
-    Raises:
-        ValueError: If the key names a metric, and its value is no number.
+    or per target (``metrics: {temp: {r2: 0.9}}``). Raises ValueError if the key names a metric, and its value is no
+    number.
     """
     if key.lower() in _GROUPS and isinstance(item, dict):
         return _read_group(item)

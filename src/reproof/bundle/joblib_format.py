@@ -33,8 +33,7 @@ _COMPRESSED: Final = {b"BZh": "bzip2", b"\xfd7zXZ": "xz", b"]\x00": "lzma", b"\x
 def read_joblib_scaler(data: bytes, source: str) -> dict[str, Any]:
     """Return the exact state of the scaler that a joblib file holds, as `describe_scaler` does.
 
-    Raises:
-        BundleError: If it holds anything else, or is damaged; nothing of it was run.
+    Raises BundleError if it holds anything else, or is damaged; nothing of it was run.
     """
     machine = _ScalerMachine(_decompress(data, source))
     try:

@@ -72,8 +72,7 @@ def quote(text: object) -> str:
 def verify_folder(folder: Path) -> Manifest:
     """Check that a folder holds exactly what its manifest lists, to the byte, and return the manifest.
 
-    Raises:
-        BundleError: Naming the first thing that is wrong.
+    Raises BundleError naming the first thing that is wrong.
     """
     manifest = read_manifest(folder)
     listed = {entry.path: entry for entry in manifest.files}
@@ -93,8 +92,7 @@ def verify_folder(folder: Path) -> Manifest:
 def walk_folder(folder: Path) -> Iterator[tuple[str, int]]:
     """Yield path and size of every file below a folder.
 
-    Raises:
-        BundleError: If there is anything but files and folders, or too much of it.
+    Raises BundleError if there is anything but files and folders, or too much of it.
     """
     pending = [("", 0)]
     count = 0
@@ -143,8 +141,7 @@ def describe_file(folder: Path, path: str) -> FileEntry:
 def read_listed(folder: Path, entry: FileEntry, limit: int) -> bytes:
     """Return the bytes of a file after checking their digest again, as the file may have changed since.
 
-    Raises:
-        BundleError: If they have changed since, or are more than `limit`.
+    Raises BundleError if they have changed since, or are more than `limit`.
     """
     if entry.num_bytes > limit:
         raise refuse(folder, f"{entry.path} has {entry.num_bytes} bytes, more than {limit}")
@@ -157,8 +154,7 @@ def read_listed(folder: Path, entry: FileEntry, limit: int) -> bytes:
 def read_manifest(folder: Path) -> Manifest:
     """Read `bundle.json`; nothing else is looked at.
 
-    Raises:
-        BundleError: If there is none, or it is foreign, damaged or newer.
+    Raises BundleError if there is none, or it is foreign, damaged or newer.
     """
     path = folder / MANIFEST
     try:
@@ -185,8 +181,7 @@ def read_manifest(folder: Path) -> Manifest:
 def parse_json(content: bytes, source: str) -> dict[str, Any]:
     """Return the object that a JSON file holds; duplicate keys, NaN and infinity are refused.
 
-    Raises:
-        BundleError: If it holds anything else.
+    Raises BundleError if it holds anything else.
     """
     try:
         value = json.loads(content.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_no_constant)
@@ -277,8 +272,7 @@ def _check_files(files: tuple[FileEntry, ...]) -> None:
 def check_entry(entry: str) -> str:
     """Return the name of a training if it can be one.
 
-    Raises:
-        ValueError: If it is absolute, leads out of the project or is not a ``path/to/file.py:function``.
+    Raises ValueError if it is absolute, leads out of the project or is not a ``path/to/file.py:function``.
     """
     if not _ENTRY.fullmatch(entry) or any(part.startswith(".") for part in entry.partition(":")[0].split("/")):
         raise ValueError(f"the entry {quote(entry)} is no path/to/file.py:function within a project")

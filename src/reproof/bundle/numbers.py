@@ -29,11 +29,7 @@ def spell_hex(metrics: Mapping[str, Mapping[str, float]]) -> dict[str, dict[str,
 
 
 def read_float(value: object) -> float:
-    """Return a float from its hexadecimal or decimal form.
-
-    Raises:
-        ValueError: If it is neither.
-    """
+    """Return a float from its hexadecimal or decimal form. Raises ValueError if it is neither."""
     if isinstance(value, dict) and set(value) == {"value", "hex"}:
         value = value["hex"]
     if isinstance(value, bool) or not isinstance(value, (str, int, float)):
@@ -47,11 +43,7 @@ def read_float(value: object) -> float:
 
 
 def read_metrics(value: object) -> Metrics:
-    """Return metrics per target from parsed JSON or YAML.
-
-    Raises:
-        ValueError: If they are anything else.
-    """
+    """Return metrics per target from parsed JSON or YAML. Raises ValueError if they are anything else."""
     if not isinstance(value, dict) or not all(isinstance(found, dict) for found in value.values()):
         raise ValueError("metrics are no object of objects")
     return {
@@ -61,11 +53,7 @@ def read_metrics(value: object) -> Metrics:
 
 
 def read_margins(value: object) -> Metrics:
-    """Return margins per target and metric.
-
-    Raises:
-        ValueError: If one is not a finite number of 0 or more.
-    """
+    """Return margins per target and metric. Raises ValueError if one is not a finite number of 0 or more."""
     margins = read_metrics(value)
     for target, found in margins.items():
         for name, margin in found.items():
@@ -77,8 +65,7 @@ def read_margins(value: object) -> Metrics:
 def check_metrics(metrics: Mapping[str, Mapping[str, Any]]) -> Metrics:
     """Return the metrics of a training as plain floats, converted from numpy and PyTorch without losing a bit.
 
-    Raises:
-        ValueError: If it is not a ``{target: {metric: number}}``.
+    Raises ValueError if it is not a ``{target: {metric: number}}``.
     """
     try:
         found = {

@@ -38,9 +38,8 @@ class Parameters:
 def read_parameters(path: Path) -> Parameters:
     """Read parameters from a file.
 
-    Raises:
-        BundleError: If it is no JSON or YAML of plain values.
-        UsageError: If it cannot be read, or holds no parameters.
+    Raises BundleError if it is no JSON or YAML of plain values; UsageError if it cannot be read, or holds no
+    parameters.
     """
     try:
         if path.stat().st_size > MAX_YAML_BYTES:
@@ -116,8 +115,7 @@ def _leaves(value: Any, path: str) -> Iterator[tuple[str, Any]]:
 def nest(values: Mapping[str, Any]) -> dict[str, Any]:
     """Return values whose names have dots as nested mappings.
 
-    Raises:
-        UsageError: If a name is both a value and a mapping.
+    Raises UsageError if a name is both a value and a mapping.
     """
     found: dict[str, Any] = {}
     for name, value in values.items():
@@ -134,10 +132,8 @@ def nest(values: Mapping[str, Any]) -> dict[str, Any]:
 def put_into(config: Mapping[str, Any], params: Mapping[str, Any]) -> dict[str, Any]:
     """Return a configuration with other values at the keys that parameters name: with their dots, or by a last name.
 
-    A text takes the type of the value whose place it takes.
-
-    Raises:
-        UsageError: If the configuration has no such key, or several.
+    A text takes the type of the value whose place it takes. Raises UsageError if the configuration has no such key, or
+    several.
     """
     leaves = dict(_leaves(config, ""))
     for name, value in dict(_leaves(params, "")).items():

@@ -99,9 +99,7 @@ def read_units(content: bytes) -> SourceUnits | None:
 def find_reached(files: Mapping[str, SourceUnits], entry: str) -> dict[str, list[str]]:
     """Return the units that a training reaches, by file, in their order; a file that it imports has an entry.
 
-    Args:
-        files: The project's files, by their path in it.
-        entry: The training, as ``path/to/file.py:function``.
+    `entry` is the training, as ``path/to/file.py:function``.
     """
     start, _, function = entry.partition(":")
     active, names = ({start} & files.keys()), {function}

@@ -49,11 +49,7 @@ _DIGITS: Final = re.compile(r"[0-9]{1,10}")
 def open_bundle(folder: str | os.PathLike[str]) -> Bundle:
     """Verify a bundle and read it.
 
-    Args:
-        folder: The folder that a search has left.
-
-    Raises:
-        BundleError: If it is missing, foreign, damaged or refused; nothing of it was executed.
+    Raises BundleError if it is missing, foreign, damaged or refused; nothing of it was executed.
     """
     path = Path(folder)
     manifest = verify_folder(path)
@@ -124,11 +120,7 @@ class _Reader:
 
 
 def read_trial(value: dict[str, Any]) -> TrialInfo:
-    """Read `trial_info.yaml`.
-
-    Raises:
-        ValueError: If a field is missing or wrong.
-    """
+    """Read `trial_info.yaml`. Raises ValueError if a field is missing or wrong."""
     fields = Fields(value)
     params = fields.take("params", dict)
     exact = value.get("params_hex") or {}
@@ -152,8 +144,7 @@ def read_trial(value: dict[str, Any]) -> TrialInfo:
 def read_environment(value: dict[str, Any]) -> dict[str, Any]:
     """Read `environment.yaml`, and check the values that a re-run applies to its process.
 
-    Raises:
-        ValueError: If a field is wrong.
+    Raises ValueError if a field is wrong.
     """
     torch = Fields(value.get("torch", {}))
     if "threads" in torch and not Fields(torch.take("threads", dict)).is_null("intraop"):
@@ -178,8 +169,7 @@ def read_environment(value: dict[str, Any]) -> dict[str, Any]:
 def read_code(value: dict[str, Any]) -> dict[str, Any]:
     """Read `code.json`.
 
-    Raises:
-        ValueError: If its files are no digests, lie outside of the project, or have other text than that.
+    Raises ValueError if its files are no digests, lie outside of the project, or have other text than that.
     """
     for name, entry in value.get("files", {}).items():
         fields = Fields(entry)
@@ -197,11 +187,7 @@ def read_code(value: dict[str, Any]) -> dict[str, Any]:
 
 
 def read_data(value: dict[str, Any]) -> dict[str, Any]:
-    """Read `data.json`.
-
-    Raises:
-        ValueError: If it has no fingerprints, or names a file outside of the project.
-    """
+    """Read `data.json`. Raises ValueError if it has no fingerprints, or names a file outside of the project."""
     for name, entry in value.get("files", {}).items():
         if name.startswith(("/", "\\")) or ".." in name.split("/") or not name.isprintable():
             raise ValueError(f"the data file {name!r:.80} lies outside of the project")
@@ -214,11 +200,7 @@ def read_data(value: dict[str, Any]) -> dict[str, Any]:
 
 
 def read_reference(value: dict[str, Any]) -> Reference:
-    """Read `reference.json`.
-
-    Raises:
-        ValueError: If a field is missing or wrong.
-    """
+    """Read `reference.json`. Raises ValueError if a field is missing or wrong."""
     fields = Fields(value)
     replicates = fields.take("replicates", list)
     perturbations = fields.take("perturbations", list)

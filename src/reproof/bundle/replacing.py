@@ -33,10 +33,8 @@ def hidden(folder: Path, what: str) -> Path:
 def locked(folder: Path) -> Iterator[None]:
     """Hold the lock of a folder, so that other processes wait before they replace it.
 
-    Raises:
-        BundleError: If its parent cannot be written.
-
-    Effects: creates a lock file beside the folder, and restores a folder that a crash has left under a hidden name.
+    Raises BundleError if its parent cannot be written. Effects: creates a lock file beside the folder, and restores a
+    folder that a crash has left under a hidden name.
     """
     path = hidden(folder, "lock")
     try:

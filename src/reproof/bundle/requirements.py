@@ -41,8 +41,7 @@ MAX_RETRIES: Final = 2
 def list_requirements(bundle: Bundle) -> list[tuple[str, str]]:
     """Return the packages that the training had imported, each with its version.
 
-    Raises:
-        UsageError: If the bundle does not tell, or names what no package is called.
+    Raises UsageError if the bundle does not tell, or names what no package is called.
     """
     imported: list[str] = bundle.environment.get("imported", [])
     if not imported:
@@ -80,11 +79,9 @@ def _read_python(bundle: Bundle) -> str:
 def write_environment(bundle: Bundle, path: Path) -> None:
     """Write the packages of a bundle into a file: a lock file if its name ends in ``.toml``, else requirements.
 
-    Raises:
-        LaunchError: If pip does not find the archives; requirements are then written beside the lock file's place.
-        UsageError: If the file exists.
-
-    Effects: creates the file. For a lock file pip asks its index, and downloads what it needs to know of the archives.
+    Raises LaunchError if pip does not find the archives; requirements are then written beside the lock file's place;
+    UsageError if the file exists. Effects: creates the file. For a lock file pip asks its index, and downloads what it
+    needs to know of the archives.
     """
     text = spell_requirements(bundle)
     if path.suffix != ".toml":
@@ -117,8 +114,7 @@ def _write_new(path: Path, text: str) -> None:
 def ask_pip(requirements: str) -> dict[str, Any]:
     """Return what pip would install here, with everything that it depends on.
 
-    Raises:
-        LaunchError: If pip is not there, does not reach its index, or does not find something.
+    Raises LaunchError if pip is not there, does not reach its index, or does not find something.
     """
     with tempfile.TemporaryDirectory(prefix="reproof-env-") as folder:
         listed, report = Path(folder, "requirements.txt"), Path(folder, "report.json")
@@ -159,11 +155,7 @@ def _follow_pip(command: Sequence[str]) -> tuple[int, list[str]]:
 def spell_lock(report: Mapping[str, Any]) -> str:
     """Return `pylock.toml` of what pip has found (https://packaging.python.org/en/latest/specifications/pylock-toml/).
 
-    Args:
-        report: Of ``pip install --report``, version 1.
-
-    Raises:
-        LaunchError: If something was found without a digest.
+    `report` is of ``pip install --report``, version 1. Raises LaunchError if something was found without a digest.
     """
     lines = ['lock-version = "1.0"', f'created-by = "reproof {__version__}"']
     lines.append(f'requires-python = "=={report["environment"]["python_version"]}.*"')

@@ -28,8 +28,7 @@ _REMEDY: Final = f"keep one of {', '.join(sorted(KNOWN))} of scikit-learn, or it
 def describe_scaler(scaler: Any) -> dict[str, Any]:
     """Return the exact state of a fitted scaler as values of JSON, floats in hexadecimal.
 
-    Raises:
-        BundleError: If it is not one of the known scalers, or holds anything but numbers.
+    Raises BundleError if it is not one of the known scalers, or holds anything but numbers.
     """
     kind = type(scaler)
     if kind.__name__ not in KNOWN or kind.__module__.partition(".")[0] != "sklearn":
@@ -66,8 +65,7 @@ def _describe_array(array: Any, name: str) -> dict[str, Any]:
 def describe_plain_scaler(kind: str, state: dict[str, Any]) -> dict[str, Any]:
     """Return the same for a scaler that was read from a file without building it: `state` has plain values.
 
-    Raises:
-        BundleError: If it is not one of the known scalers, or holds anything but numbers.
+    Raises BundleError if it is not one of the known scalers, or holds anything but numbers.
     """
     if kind not in KNOWN:
         raise BundleError(f"the scaler is a {kind}", _REMEDY)
@@ -80,11 +78,7 @@ def is_state(name: str) -> bool:
 
 
 def check_scaler(value: dict[str, Any]) -> dict[str, Any]:
-    """Return the state of a scaler from a bundle if it is one.
-
-    Raises:
-        BundleError: If it is not.
-    """
+    """Return the state of a scaler from a bundle if it is one. Raises BundleError if it is not."""
     kind, state = value.get("class"), value.get("state")
     if not isinstance(kind, str) or kind not in KNOWN or not isinstance(state, dict):
         raise BundleError(f"the scaler is {reprlib.repr(kind)}", _REMEDY)

@@ -24,10 +24,7 @@ TIMEOUT_SECONDS: Final = 60.0
 def sign_bundle(folder: Path, key: Path) -> Path:
     """Sign the manifest of a bundle and return the path of the signature.
 
-    Raises:
-        BundleError: If there is no bundle, or the key cannot be used.
-        DependencyError: If ssh-keygen is not installed.
-
+    Raises BundleError if there is no bundle, or the key cannot be used; DependencyError if ssh-keygen is not installed.
     Effects: writes the signature into the bundle, in the place of an older one.
     """
     read_manifest(folder)
@@ -42,9 +39,8 @@ def sign_bundle(folder: Path, key: Path) -> Path:
 def check_signature(folder: Path, signers: Path, identity: str) -> None:
     """Check that one of the allowed signers has signed the manifest of a bundle.
 
-    Raises:
-        BundleError: If there is no signature, or it is by someone else, or of another manifest.
-        DependencyError: If ssh-keygen is not installed.
+    Raises BundleError if there is no signature, or it is by someone else, or of another manifest; DependencyError if
+    ssh-keygen is not installed.
     """
     read_manifest(folder)
     signature = folder / SIGNATURE

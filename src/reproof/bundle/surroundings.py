@@ -95,9 +95,7 @@ def strip_trace(folder: Path) -> None:
     """Take out of a trace what a bundle must not give away: it is made to be shared.
 
     The events stay as they are. The command line goes, and what was read from and written to the outside: a bundle is
-    run again from its configuration.
-
-    Effects: rewrites `run.json`, removes ledgers and the record of what was put out.
+    run again from its configuration. Effects: rewrites `run.json`, removes ledgers and the record of what was put out.
     """
     path = folder / RUN_FILE
     header = json.loads(path.read_text(encoding="utf-8"))
@@ -133,12 +131,7 @@ def normalise(name: str) -> str:
 
 
 def grade_environment(original: dict[str, Any], here: dict[str, Any]) -> tuple[EnvironmentRow, ...]:
-    """Return the circumstances that differ, those that matter first; none if those of the original are not known.
-
-    Args:
-        original: The environment of a bundle, or nothing.
-        here: `describe_surroundings` of the re-run.
-    """
+    """Return the circumstances that differ, those that matter first; none if those of the original are not known."""
     if not original:
         return ()
     imported = set(original.get("imported", ())) | set(here.get("imported", ()))

@@ -13,10 +13,7 @@ _LEFT_OUT: Final = frozenset({"ctx", "kind", "type_comment"})
 
 
 def digest_syntax(content: bytes) -> str:
-    """Return a digest of what a source file does.
-
-    For a file that is not Python it is the digest of its bytes.
-    """
+    """Return a digest of what a source file does. For a file that is not Python it is the digest of its bytes."""
     tree = parse_source(content)
     return hashlib.sha256(content).hexdigest() if tree is None else digest_nodes([tree])
 

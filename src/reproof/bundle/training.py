@@ -125,12 +125,7 @@ class TrainingRun:
     """
 
     def __init__(self, request: TrainingRequest, on_report: Callable[[int, float], None] | None = None) -> None:
-        """Start without a report.
-
-        Args:
-            request: How the training is run.
-            on_report: Called with each epoch and value; it may raise to end the training.
-        """
+        """Start without a report. `on_report` is called with each epoch and value; it may raise to end the training."""
         self.device = request.device
         self.is_reproduction = request.is_reproduction
         self._request = request
@@ -200,11 +195,7 @@ class TrainingRun:
         return {name: clone(value) for name, value in self._progress.best.items()}
 
     def finish(self, metrics: Mapping[str, Mapping[str, Any]]) -> TrainingOutcome:
-        """Return the result of the training.
-
-        Raises:
-            UsageError: If it reported nothing, or did not return metrics.
-        """
+        """Return the result of the training. Raises UsageError if it reported nothing, or did not return metrics."""
         progress, request = self._progress, self._request
         if progress.best_value is None:
             raise UsageError("the training reported no value", "call run.report(epoch, value) after each epoch")
@@ -241,11 +232,8 @@ def run_training(
 ) -> TrainingOutcome:
     """Run a training function, seeded and recorded, and return its result.
 
-    Raises:
-        UsageError: If another training is under way in this process.
-        Exception: Whatever the function raises.
-
-    Effects: as `reproof.determinism.deterministic` and `reproof.recorder.record`, undone at the end.
+    Raises UsageError if another training is under way in this process and whatever the function raises. Effects: as
+    `reproof.determinism.deterministic` and `reproof.recorder.record`, undone at the end.
     """
     from reproof.determinism import deterministic
     from reproof.recorder import log, record
@@ -282,14 +270,8 @@ def clone(value: Any) -> Any:
 def move_one_weight(model: Any, number: int) -> str:
     """Move one initial weight to the next larger number of its type; return which, as ``name[index]``.
 
-    Args:
-        model: A module.
-        number: Chooses the weight; the same number is the same weight.
-
-    Raises:
-        UsageError: If no weight is a float other than zero.
-
-    Effects: changes that weight.
+    `number` chooses the weight; the same number is the same weight. Raises UsageError if no weight is a float other
+    than zero. Effects: changes that weight.
     """
     chooser = random.Random(number)  # noqa: S311  # no secret: a choice that can be repeated
     parameters = [(name, p.detach()) for name, p in model.named_parameters() if p.is_floating_point() and p.numel()]

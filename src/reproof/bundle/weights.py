@@ -49,10 +49,8 @@ class WeightTensor(NamedTuple):
 def collect_weights(state: Mapping[str, Any]) -> tuple[WeightTensor, ...]:
     """Return the tensors of a `state_dict`, copied to host memory, in the order of names.
 
-    Raises:
-        BundleError: If a tensor has no plain content, or a type that safetensors lacks.
-
-    Effects: waits for the device of a tensor that is not in host memory.
+    Raises BundleError if a tensor has no plain content, or a type that safetensors lacks. Effects: waits for the device
+    of a tensor that is not in host memory.
     """
     from reproof.digest import copy_bytes
 
@@ -80,10 +78,7 @@ def digest_weights(tensors: Iterable[WeightTensor]) -> str:
 
 
 def write_weights(path: Path, tensors: Iterable[WeightTensor]) -> None:
-    """Write a safetensors file without metadata: the same weights are the same bytes.
-
-    Effects: creates the file.
-    """
+    """Write a safetensors file without metadata: the same weights are the same bytes. Effects: creates the file."""
     ordered = sorted(tensors, key=lambda tensor: (-_SIZES[tensor.dtype], tensor.name))  # so that all are aligned
     header: dict[str, Any] = {}
     position = 0
@@ -102,8 +97,7 @@ def write_weights(path: Path, tensors: Iterable[WeightTensor]) -> None:
 def read_weights(path: Path) -> Iterator[WeightTensor]:
     """Yield the tensors of a safetensors file in the order of names; one is in memory at a time.
 
-    Raises:
-        BundleError: If the file does not follow the format.
+    Raises BundleError if the file does not follow the format.
     """
     num_bytes = path.stat().st_size
     with path.open("rb") as file:

@@ -133,14 +133,9 @@ def spell_trial(trial: TrialInfo) -> dict[str, Any]:
 def write_reference(folder: Path, reference: Reference) -> None:
     """Add to a bundle what a re-run of it is judged by.
 
-    Args:
-        folder: The bundle.
-        reference: Its margins must agree with those of the manifest, which were fixed beforehand.
-
-    Raises:
-        BundleError: If the bundle is refused, or the margins are others.
-
-    Effects: replaces the bundle by one with the new reference and without a signature, which was for the old one.
+    The margins must agree with those of the manifest, which were fixed beforehand. Raises BundleError if the bundle is
+    refused, or the margins are others. Effects: replaces the bundle by one with the new reference and without a
+    signature, which was for the old one.
     """
     with locked(folder):
         manifest = verify_folder(folder)
@@ -158,12 +153,7 @@ def write_reference(folder: Path, reference: Reference) -> None:
 def write_entry(folder: Path, entry: str, code: dict[str, Any]) -> None:
     """Note in the bundle of a folder of others which training its user has named.
 
-    Args:
-        folder: The bundle; it has no signature.
-        entry: The training, as ``path/to/file.py:function``.
-        code: Of `reproof.bundle.code.describe_entry`.
-
-    Effects: replaces the bundle.
+    The bundle has no signature; `code` is of `reproof.bundle.code.describe_entry`. Effects: replaces the bundle.
     """
     with locked(folder):
         manifest = replace(read_manifest(folder), entry=entry)
@@ -173,10 +163,8 @@ def write_entry(folder: Path, entry: str, code: dict[str, Any]) -> None:
 def update_num_trials(folder: Path, study: str, num_trials: int) -> None:
     """Note of how many trials a bundle is the best, if it is of this study and tells of fewer.
 
-    Raises:
-        BundleError: If the bundle is refused.
-
-    Effects: replaces the bundle by one without a signature, which was for the old one.
+    Raises BundleError if the bundle is refused. Effects: replaces the bundle by one without a signature, which was for
+    the old one.
     """
     with locked(folder):
         if not (folder / MANIFEST).is_file():

@@ -28,9 +28,7 @@ _INT: Final = re.compile(r"[-+]?(?:0|[1-9][0-9]{0,63})")
 def dump_yaml(value: Mapping[str, Any]) -> str:
     """Return plain values as YAML that `parse_yaml` reads back to the bit.
 
-    Raises:
-        BundleError: If a value is not plain.
-        DependencyError: If PyYAML is not installed.
+    Raises BundleError if a value is not plain and DependencyError if PyYAML is not installed.
     """
     yaml = import_yaml()
     _check_plain(value, "", 0)
@@ -41,13 +39,8 @@ def dump_yaml(value: Mapping[str, Any]) -> str:
 def parse_yaml(content: bytes, source: str) -> dict[str, Any]:
     """Return the mapping that a YAML file of plain values holds.
 
-    Args:
-        content: The whole file.
-        source: Its name, for error messages.
-
-    Raises:
-        BundleError: If it is damaged, too large or too deep, or has aliases, tags or duplicate keys.
-        DependencyError: If PyYAML is not installed.
+    `source` is its name, for error messages. Raises BundleError if it is damaged, too large or too deep, or has
+    aliases, tags or duplicate keys; DependencyError if PyYAML is not installed.
     """
     yaml = import_yaml()
     if len(content) > MAX_YAML_BYTES:
@@ -70,11 +63,7 @@ def first_line(error: Exception) -> str:
 
 
 def import_yaml() -> Any:
-    """Return the module of PyYAML.
-
-    Raises:
-        DependencyError: If it is not installed.
-    """
+    """Return the module of PyYAML. Raises DependencyError if it is not installed."""
     try:
         import yaml
     except ModuleNotFoundError:
