@@ -97,12 +97,6 @@ def explain_runs(
 def make_setting(baseline: Trace, candidate: Trace, work: Path, max_runs: int) -> Setting:
     """Return where the experiments start from: the current folder as it is now.
 
-    Args:
-        baseline: The run that experiments are compared with.
-        candidate: The other run.
-        work: Folder for copies.
-        max_runs: Experiments that may be made.
-
     Effects: copies the current folder, and makes a folder for traces in the user's cache.
     """
     return Setting(
@@ -140,8 +134,7 @@ def make_traces_folder() -> Path:
 def command_of(trace: Trace) -> tuple[str, ...]:
     """Return the command that a trace is of.
 
-    Raises:
-        UsageError: If it was not recorded by `reproof run`, or cannot be run again.
+    Raises UsageError if it was not recorded by `reproof run`, or cannot be run again.
     """
     command = trace.header.command
     if not command:

@@ -282,9 +282,7 @@ def make_run(request: CheckRequest, folder: Path, number: int) -> RunRequest:
 def judge(request: CheckRequest, runs: list[FinishedRun]) -> CheckResult:
     """Compare every candidate with the baseline; the worst verdict counts.
 
-    Raises:
-        LaunchError: If a run could not begin.
-        TraceError: If a run left no trace.
+    Raises LaunchError if a run could not begin and TraceError if a run left no trace.
     """
     comparisons = [compare_runs(request, runs[0], candidate) for candidate in runs[1:]]
     return CheckResult(comparison=choose_worst(comparisons), runs=tuple(runs), comparisons=tuple(comparisons))
@@ -322,8 +320,7 @@ def shorten(path: Path) -> Path:
 def make_folder(request: CheckRequest) -> Path:
     """Create the folder for the traces of a check.
 
-    Raises:
-        UsageError: If the folder named by the user exists and is not empty, or cannot be made.
+    Raises UsageError if the folder named by the user exists and is not empty, or cannot be made.
     """
     if request.keep is None:
         folder = name_in_cache(name_command(request.command))

@@ -33,9 +33,8 @@ class Workplace:
     def __init__(self, *, is_shared: bool, keeps: bool) -> None:
         """Prepare for runs in the current folder.
 
-        Args:
-            is_shared: Whether all runs take place in the user's folder, one after the other.
-            keeps: Whether the folder is kept as it is now, for experiments.
+        If shared, all runs take place in the user's folder, one after the other; `keeps` tells whether it is kept as it
+        is now, for experiments.
         """
         self._folder = Path.cwd()
         self._is_shared = is_shared
@@ -141,9 +140,6 @@ def keep_folder(folder: Path, work: Path) -> Path:
 def isolate(request: RunRequest, work: Path, *, is_moved: bool = False) -> RunRequest:
     """Give a run its own copy of its folder under the same name, as a script may use the name.
 
-    Args:
-        request: The run.
-        work: Folder for copies.
-        is_moved: Whether the copy must lie elsewhere, as seen by the script.
+    If it is moved, the copy lies elsewhere, as seen by the script.
     """
     return place_run(request, request.folder, work / request.trace.name, is_moved=is_moved)

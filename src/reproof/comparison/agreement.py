@@ -51,8 +51,7 @@ Team = dict[int, Member]
 def find_disagreements(trace: Trace) -> tuple[str, ...]:
     """Return in what the processes of one run do not agree, one sentence each; nothing for a run of one process.
 
-    Raises:
-        TraceError: If a trace is damaged.
+    Raises TraceError if a trace is damaged.
     """
     found: list[str] = []
     for (model, _), team in group_members(trace).items():

@@ -44,14 +44,8 @@ def find_first_difference(a: RankTrace, b: RankTrace) -> int:
 def tally_differences(a: RankTrace, b: RankTrace, limit: int, *, maps_steps: bool = False) -> Tally:
     """Compare two traces of one process and count what differs.
 
-    Args:
-        a: The baseline.
-        b: The candidate.
-        limit: How many differing events to keep with their places.
-        maps_steps: Whether to tell what became of each step and stage.
-
-    Raises:
-        TraceError: If a frame that is looked at is damaged.
+    At most `limit` differing events are kept with their places; `maps_steps` also tells what became of each step and
+    stage. Raises TraceError if a frame that is looked at is damaged.
     """
     tally = Tally(limit, make_states(a, b) if maps_steps else None)
     first = find_first_difference(a, b)

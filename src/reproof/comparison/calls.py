@@ -140,10 +140,7 @@ def _continues(under_way: list[Found], found: Found) -> bool:
 def match_calls(a: list[Call], b: list[Call], is_state: Callable[[bytes], bool]) -> Matching:
     """Match the calls of a step of two runs.
 
-    Args:
-        a: Those of the baseline.
-        b: Those of the candidate.
-        is_state: Whether a digest is that of a part of a model at some step of one of the runs.
+    `is_state` tells whether a digest is that of a part of a model at some step of one of the runs.
     """
     equal, left_a, left_b = _match_equal(a, b)
     differing, alone_a, alone_b = _match_origins(left_a, left_b)

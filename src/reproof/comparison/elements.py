@@ -65,14 +65,8 @@ class Elements(NamedTuple):
 def compare_elements(dtype: str, shape: tuple[int, ...], a: memoryview, b: memoryview) -> Elements | None:
     """Compare two tensors of one type and shape.
 
-    Args:
-        dtype: Name of the element type, such as ``float32``.
-        shape: Size of each dimension.
-        a: The baseline's elements in row-major order, little-endian.
-        b: The candidate's.
-
-    Returns:
-        How they differ; None if the type is unknown or the bytes are not as many as they should be.
+    None if the type (a name such as ``float32``) is unknown, or the bytes are not as many as they should be. The
+    elements are in row-major order, little-endian.
     """
     part = COMPLEX.get(dtype, dtype)
     size = FLOATS.get(part) or (struct.calcsize(INTEGERS[part]) if part in INTEGERS else 0)

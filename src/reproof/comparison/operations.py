@@ -168,17 +168,8 @@ def find_op_difference(
 ) -> OpDifference | None:
     """Find the operation at which two runs part within a step.
 
-    Args:
-        baseline: The operations of the baseline.
-        candidate: Those of the candidate.
-        step: The step, up to which the runs agree.
-        target: The first event that differs, if it is known.
-
-    Returns:
-        The operation, or None if both have no operations of this step or none of them differs.
-
-    Raises:
-        TraceError: If a trace is damaged.
+    Up to that step the runs agree; `target` is the first event that differs, if it is known. None if both have no
+    operations of this step, or none of them differs. Raises TraceError if a trace is damaged.
     """
     source = find_source(baseline.ops(step), candidate.ops(step), target)
     if source is None:

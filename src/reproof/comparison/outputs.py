@@ -43,10 +43,7 @@ OWN: Final = "reproof: "
 def compare_output(baseline: Trace, candidate: Trace, ignored: Sequence[str] = ()) -> OutputResult | None:
     """Compare the outputs of two runs; None if neither recorded any.
 
-    Args:
-        baseline: Trace of the baseline.
-        candidate: Trace of the candidate.
-        ignored: Patterns of names of files that are not compared.
+    Files whose names match a pattern of `ignored` are not compared.
     """
     found = [
         _compare_rank(baseline, candidate, rank, ignored) for rank in sorted(set(baseline.ranks) & set(candidate.ranks))
@@ -178,12 +175,7 @@ def judge_output(verdict: Verdict, output: OutputResult | None) -> Verdict:
 
 
 def describe_output(difference: OutputDifference, num_steps: int) -> Difference:
-    """Return a difference in output as a divergence: of a saved value in its step, of all else after the last one.
-
-    Args:
-        difference: What differs.
-        num_steps: Steps of the baseline.
-    """
+    """Return a difference in output as a divergence: of a saved value in its step, of all else after the last one."""
     return Difference(
         rank=0,
         step=num_steps if difference.step is None else difference.step,

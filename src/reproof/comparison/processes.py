@@ -30,14 +30,8 @@ def compare_processes(
 ) -> Comparison:
     """Compare all processes of two runs.
 
-    Args:
-        baseline: A run.
-        candidate: Another.
-        compare_own: Compares two traces without regard to their children.
-        max_differences: How many differing events to describe.
-
-    Raises:
-        TraceError: If one of the traces is damaged.
+    `compare_own` compares two traces without regard to their children. Raises TraceError if one of the traces is
+    damaged.
     """
     own = compare_own(baseline, candidate)
     a, b = baseline.children, candidate.children

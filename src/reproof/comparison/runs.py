@@ -113,8 +113,7 @@ def is_file(path: Path) -> bool:
 def find_newest_runs(folder: str | os.PathLike[str]) -> tuple[Path, Path]:
     """Return the two newest traces in a folder, or its two newest pickles of the hand-made check; the older first.
 
-    Raises:
-        TraceError: If it holds fewer than two.
+    Raises TraceError if it holds fewer than two.
     """
     parent = Path(folder)
     names = list_folder(parent, "folder of runs", "name the folder that holds the runs")

@@ -38,9 +38,7 @@ def members_of(trace: RankTrace, place: Place) -> Counter[bytes]:
 def are_snapshots(traces: tuple[RankTrace, RankTrace], found: tuple[Counter[bytes], Counter[bytes]]) -> bool:
     """Whether what only one of two runs has left are states that a training of these runs went through.
 
-    Args:
-        traces: What the two runs recorded.
-        found: The digests at one place of each; empty where a run has nothing there.
+    `found` has the digests at one place of each; it is empty where a run has nothing there.
     """
     only = (found[0] - found[1]) + (found[1] - found[0])
     return bool(only) and all(is_state(traces, digest) for digest in only)

@@ -30,8 +30,7 @@ class StepStates:
     def __init__(self, num_columns: int) -> None:
         """Begin without any event.
 
-        Args:
-            num_columns: Steps, and one more for what came after the last of them.
+        There is a column for each step, and one more for what came after the last of them.
         """
         self.num_columns = num_columns
         self._planes: dict[Stage, bytearray] = {}
@@ -50,10 +49,7 @@ class StepStates:
     def mark_rows(self, stage: Stage, steps: Sequence[int], states: bytes) -> None:
         """Note the states of a stage in several frames.
 
-        Args:
-            stage: The stage.
-            steps: The step of each frame; a range, where they follow each other, takes no look at each.
-            states: The state of each frame.
+        A range of steps, where they follow each other, takes no look at each; `states` has the state of each frame.
         """
         plane = self.plane(stage)
         if isinstance(steps, range):

@@ -30,8 +30,7 @@ FIRST_CHUNK_FRAMES = 32
 def tally_tables(a: RankTrace, b: RankTrace, start_a: int, start_b: int, tally: Tally) -> int:
     """Compare frames from these on, and return how many of them have the same structure in both traces.
 
-    Raises:
-        TraceError: If the digests of one of the traces do not fill its layouts.
+    Raises TraceError if the digests of one of the traces do not fill its layouts.
     """
     num_frames = min(len(a) - start_a, len(b) - start_b)
     num_same, chunk = 0, FIRST_CHUNK_FRAMES

@@ -23,14 +23,8 @@ MAX_DIFFERING: Final = 10_000
 def find_untrained(a: RankTrace, b: RankTrace) -> tuple[str, ...]:
     """Return the models to which all differing events belong, if none of them is trained; else none.
 
-    Both traces must have the same events, and none that was skipped.
-
-    Args:
-        a: The baseline.
-        b: The candidate.
-
-    Raises:
-        TraceError: If a frame that is looked at is damaged.
+    Both traces must have the same events, and none that was skipped. Raises TraceError if a frame that is looked at is
+    damaged.
     """
     models, trained = (
         {root_of(event.name) for event in a.events if event.stage == stage} for stage in ("init", "gradient")

@@ -24,13 +24,7 @@ DIGESTS_AT_A_TIME: Final = 1 << 12
 def verify_traces(baseline: Trace, candidate: Trace, *, is_wanted: bool | None) -> bool:
     """Hold every byte of two traces against its checksums and return True, or leave it.
 
-    Args:
-        baseline: A trace.
-        candidate: Another, or the same.
-        is_wanted: Whether to do so; None where both are small.
-
-    Raises:
-        TraceError: Naming the first thing that is damaged.
+    With `is_wanted` None it is done where both are small. Raises TraceError naming the first thing that is damaged.
     """
     ranks = [rank for trace in (baseline, candidate) for rank in trace.ranks.values()]
     sizes = (sum(rank.num_bytes for rank in trace.ranks.values()) for trace in (baseline, candidate))
@@ -43,8 +37,7 @@ def verify_traces(baseline: Trace, candidate: Trace, *, is_wanted: bool | None) 
 def check_equal_digests(a: RankTrace, b: RankTrace, num_frames: int) -> None:
     """Check that the digests of frames whose chains are equal are equal themselves.
 
-    Raises:
-        TraceError: If they are not: then one of the traces is damaged.
+    Raises TraceError if they are not: then one of the traces is damaged.
     """
     stop = a.events_before(num_frames)
     if stop == b.events_before(num_frames) and _have_equal_digests(a, b, stop):

@@ -35,11 +35,8 @@ LISTING: Final = frozenset({"listdir", "scandir", "glob", "iglob", "rglob", "ite
 def looks_harmless(path: Path, line: int, kind: CauseKind, source: str) -> bool:
     """Whether the value read on a line seems to be printed, to name something, or to lose its order.
 
-    Args:
-        path: The script or module; one that cannot be read looks like any other.
-        line: 1-based.
-        kind: Kind of cause that the line would be.
-        source: What was called; if the line does not say so, it is one of the innermost calls.
+    A file that cannot be read looks like any other. If the line (1-based) does not name the `source`, it is one of the
+    innermost calls.
     """
     calls = list(find_calls(path, line))
     names = LISTING if kind == "listing-order" else {source.rpartition(".")[2]}

@@ -78,9 +78,7 @@ def find_argument(line: Line) -> Argument | None:
 def tell_door(line: Line | None, through: str | None) -> str | None:
     """Return how a generator is seeded that a package or a function makes; None where the line itself says it.
 
-    Args:
-        line: The user's line.
-        through: Package that it calls and that makes the generator, or None.
+    `through` is the package that it calls and that makes the generator, or None.
     """
     if through in PACKAGES_OF_AGENTS and line is not None:
         for call in line.calls(AGENTS):
@@ -97,12 +95,7 @@ def tell_door(line: Line | None, through: str | None) -> str | None:
 
 
 def fold_doors(suspects: Iterable[Suspect], folder: Path) -> list[Suspect]:
-    """Take together what one argument seeds.
-
-    Args:
-        suspects: What differs.
-        folder: Working folder, to which files are relative.
-    """
+    """Take together what one argument seeds."""
     folded: dict[Any, Suspect] = {}
     for suspect in sorted(suspects, key=lambda one: (one.file or "", one.line or 0)):
         key = find_door(suspect, folder) or suspect.key
@@ -120,10 +113,7 @@ def fold_agents(
 ) -> Sequence[Suspect]:
     """Take together what the seed of an agent seeds: global generators, if nothing draws from them before it is made.
 
-    Args:
-        suspects: What differs.
-        lines_of: Returns the lines that draw from a global generator.
-        folder: Working folder, to which files are relative.
+    `lines_of` returns the lines that draw from a global generator.
     """
     drawn = {one: lines_of(one) for one in suspects if one.key.endswith(START)}
     lines = [line for found in drawn.values() for line in found if not is_import(line, folder)]

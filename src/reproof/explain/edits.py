@@ -43,13 +43,8 @@ LOADER: Final = (
 def find_added_draw(laboratory: Laboratory, comparison: Comparison, owner: str) -> list[Cause]:
     """Return the line whose draws only one of two runs made, confirmed by taking them back; none if there is no such.
 
-    Args:
-        laboratory: Repeats the run that draws more, and compares it with the other one.
-        comparison: Of the two runs.
-        owner: Which run is repeated: *baseline* or *candidate*.
-
-    Raises:
-        BudgetSpentError: If no more experiments may be made.
+    The laboratory repeats the run that draws more (`owner`: *baseline* or *candidate*), and compares it with the other
+    one. Raises BudgetSpentError if no more experiments may be made.
     """
     first = comparison.first
     if first is None:

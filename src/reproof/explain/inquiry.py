@@ -147,14 +147,7 @@ class Inquiry:
 
 
 def open_inquiry(laboratory: Laboratory, first: Difference, candidate: Path, removals: Removals) -> Inquiry:
-    """Collect what is suspected of a divergence, and run once with everything replayed.
-
-    Args:
-        laboratory: Where experiments are made.
-        first: The divergence.
-        candidate: Trace of the run that diverged from the baseline.
-        removals: What takes away the causes found before.
-    """
+    """Collect what is suspected of a divergence, and run once with everything replayed."""
     laboratory.focus = first
     suspects = collect_differing(laboratory.setting, first, candidate)
     replica = replay_all(laboratory, first.step, suspects)

@@ -157,10 +157,8 @@ class Laboratory:
     ) -> None:
         """Prepare for a search; no experiment is made.
 
-        Args:
-            setting: Where the experiments start from.
-            watch: Called several times a second with the run under way.
-            wanted: Differences in output that are searched for; none where the events of the runs differ.
+        `watch` is called several times a second with the run under way. `wanted` are differences in output that are
+        searched for; none where the events of the runs differ.
         """
         self.setting = setting
         self.wanted = wanted
@@ -170,12 +168,7 @@ class Laboratory:
         self._has_hung = False
 
     def turn_to(self, setting: Setting, wanted: tuple[OutputDifference, ...] = ()) -> None:
-        """Go on with another candidate of the same check; the experiments made so far count.
-
-        Args:
-            setting: Where its experiments start from.
-            wanted: Differences in output that are searched for.
-        """
+        """Go on with another candidate of the same check; the experiments made so far count."""
         self.setting = setting
         self.wanted = wanted
         self.focus = None
@@ -282,10 +275,8 @@ class Laboratory:
     def compare(self, baseline: Path, trace: Path) -> Difference | None:
         """Return the first divergence of an experiment; None if it agrees with the baseline as far as it goes.
 
-        Of its output only what is searched for counts: an experiment has clocks and process numbers of its own.
-
-        Raises:
-            TraceError: If one of them cannot be read.
+        Of its output only what is searched for counts: an experiment has clocks and process numbers of its own. Raises
+        TraceError if one of them cannot be read.
         """
         traces = self._open(baseline), self._open(trace)
         setting = self.setting
@@ -303,8 +294,7 @@ class Laboratory:
     def _open(self, folder: Path) -> Trace:
         """Open a trace, or what it holds of the process in which the divergence is.
 
-        Raises:
-            TraceError: If it cannot be read, or that process has left nothing.
+        Raises TraceError if it cannot be read, or that process has left nothing.
         """
         trace = open_trace(folder)
         if self.focus is None:

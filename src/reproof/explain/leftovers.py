@@ -23,12 +23,8 @@ KIND: Final = "state-on-disk"
 def collect_leftovers(ledgers: Ledgers, overlay: Path | None, last_step: int) -> list[Suspect]:
     """Return the lines that read what an earlier run left, each with its files; those read last come first.
 
-    What is read last is the likeliest: run numbers and prepared data are read when a run begins.
-
-    Args:
-        ledgers: Of the run that found the files.
-        overlay: Folder with copies of these files, or None if it found none.
-        last_step: Step of the divergence: what was first read later cannot be its cause.
+    What is read last is the likeliest: run numbers and prepared data are read when a run begins. `overlay` is the
+    folder with copies of these files, or None; what was first read after `last_step` cannot be the cause.
     """
     reads = [(source, file) for source, file in read_files(ledgers, last_step)]
     files = list_files(overlay) if overlay is not None else dict.fromkeys(file for _, file in reads)
@@ -71,14 +67,8 @@ def choose_read(reads: list[tuple[Source, str]], file: str) -> Source | None:
 def find_next_files(suspect: Suspect, listed: set[str], ledgers: Ledgers, last_step: int) -> tuple[str, ...]:
     """Return what a line reads once the files that it has read are gone, as the last checkpoint but one.
 
-    Args:
-        suspect: The line, with the files that it has read.
-        listed: Files of which only the names were read.
-        ledgers: Of the run that found its files gone.
-        last_step: Step of the divergence.
-
-    Returns:
-        All that were only listed in the folders where it found one: it would read them one after the other.
+    Those are all that were only `listed` in the folders where it found one: it would read them one after the other.
+    `ledgers` are of the run that found its files gone.
     """
     found = {file for source, file in read_files(ledgers, last_step) if f"{DISK}:{source.key}" == suspect.key}
     folders = {PurePath(file).parent for file in found & listed}

@@ -43,9 +43,7 @@ class Located(NamedTuple):
 def find_drawing_line(inquiry: Inquiry, suspect: Suspect) -> Located:
     """Return the suspect with the line whose draws matter, and how that was found.
 
-    Args:
-        inquiry: The divergence; the lines were watched in its replica.
-        suspect: The first state of a global generator.
+    The lines were watched in the replica of the divergence; the suspect is the first state of a global generator.
     """
     first = inquiry.first
     lines = find_lines(inquiry.replica, suspect.source, first)

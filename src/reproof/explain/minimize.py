@@ -19,10 +19,8 @@ T = TypeVar("T")
 def minimize(suspects: Sequence[T], explains: Callable[[tuple[T, ...]], bool]) -> tuple[T, ...]:
     """Return a smallest set that explains, of which no member can be left out.
 
-    Args:
-        suspects: Likeliest first; all together they explain.
-        explains: Makes the experiment: whether these alone do. More suspects never explain less, so that none is made
-            with some of those that did not, or with more than those that did.
+    The suspects, likeliest first, explain together; `explains` makes an experiment with some. More never explain less,
+    so that none is made with some of those that did not, or with more than those that did.
     """
     known: dict[tuple[T, ...], bool] = {}
 

@@ -16,15 +16,7 @@ if TYPE_CHECKING:
 
 
 def name_cause(suspect: Suspect, folder: Path, step: int, evidence: str, *, is_confirmed: bool) -> Cause:
-    """Return the cause that a suspect is.
-
-    Args:
-        suspect: The suspect, with its line if that is known.
-        folder: Working folder, to which files are relative.
-        step: Step of the divergence.
-        evidence: The experiment and its result.
-        is_confirmed: Whether an experiment has shown it; a cause without file and line is none that is confirmed.
-    """
+    """Return the cause that a suspect is. A cause without file and line is none that is confirmed."""
     text, names = "", SCRIPTLESS
     if suspect.file is not None and suspect.line is not None:
         path = str(folder / suspect.file)

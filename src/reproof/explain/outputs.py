@@ -161,8 +161,7 @@ def explain_leftovers(laboratory: Laboratory, comparison: Comparison, candidate:
     there it trained as well as the baseline, so that they hold what is made without them. What the candidate prints in
     its place may only say that it found them: anything else may be what it makes of an earlier run's results.
 
-    Returns:
-        How that was shown, in words; None if it was not.
+    Returns how that was shown, in words; None if it was not.
     """
     output = comparison.output
     if output is None or not all(map(may_tell_of_files, output.differences)):

@@ -126,11 +126,7 @@ def are_explained(
 ) -> bool:
     """Whether two runs differ only in lines that threads print by chance, and in counts and times.
 
-    Args:
-        differences: What differs beyond known noise.
-        baseline: All lines of the baseline.
-        candidate: All lines of the candidate.
-        roles: What the numbers in lines are.
+    The differences are those beyond known noise, the lines all lines of both.
     """
     own = [one for one in differences if one.kind != "line" or WORKER.search(one.name) is None]
     if not all(one.kind == "line" and _is_count(one, roles) for one in own):

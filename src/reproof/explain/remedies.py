@@ -53,13 +53,7 @@ class Remedy:
     is_by_rule: bool = False
 
     def to_change(self, file: str | None, line: int | None, text: str) -> Fix:
-        """Return the fix as a change of the source.
-
-        Args:
-            file: The user's file, or None.
-            line: 1-based, or None.
-            text: The line as it stands.
-        """
+        """Return the fix as a change of the source."""
         code, _, remark = self.fix.partition(REMARK)
         action: FixAction = "insert" if is_python(code) else "advise"
         if self.is_by_rule and is_same_statement(text, code):
@@ -72,12 +66,8 @@ def remedy_for(
 ) -> Remedy:
     """Return the remedy for a cause.
 
-    Args:
-        kind: Kind of the cause.
-        source: What was called or used, such as ``numpy.random.default_rng``, ``set`` or ``aten::index_put_``.
-        text: The user's line, or nothing where no line is known.
-        names: What the script calls its seed, and what else can be named on that line.
-        through: Package that called it for the user's line, or None.
+    `source` is what was called or used, such as ``set`` or ``aten::index_put_``, `text` the user's line or nothing,
+    `names` what the script calls its seed and what else can be named there, `through` the package that called it.
     """
     row = KINDS[kind]
     line = Line.read(text, names)

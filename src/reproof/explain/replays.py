@@ -128,11 +128,7 @@ class Replays:
 def replay(inquiry: Inquiry, chosen: tuple[Suspect, ...], purpose: str, *, num_steps: int | None) -> Trial:
     """Run with the chosen sources, and the causes found before, from the baseline, all others from the candidate.
 
-    Args:
-        inquiry: The divergence.
-        chosen: The chosen sources.
-        purpose: What is asked, in words.
-        num_steps: Stop after so many optimizer steps; None for the whole run.
+    With `num_steps` the run stops after so many optimizer steps.
     """
     setting, removals = inquiry.setting, inquiry.removals
     replayed = (*removals.suspects, *chosen)

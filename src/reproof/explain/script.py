@@ -51,9 +51,7 @@ SCRIPTLESS: Final = Names(seed="seed", visible=frozenset({"args"}))
 def read_names(text: str, line: int) -> Names:
     """Return the names that can be used on a line of a script; what the line itself makes is not among them.
 
-    Args:
-        text: The script or module; one that cannot be read counts as unknown.
-        line: 1-based.
+    A text that cannot be read counts as unknown.
     """
     try:
         tree = ast.parse(text)

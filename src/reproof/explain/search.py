@@ -102,8 +102,7 @@ def explain_comparison(
 
     Args are as those of `explain_divergence`.
 
-    Returns:
-        The comparison, with its verdict on the output and its causes, and what the search has found.
+    Returns the comparison, with its verdict on the output and its causes, and what the search has found.
     """
     (judged,), found = explain_candidates([(setting, comparison, candidate)], watch, until_identical=until_identical)
     return judged, found
@@ -198,11 +197,7 @@ class Search:
         return inquiry
 
     def explain_rest(self, inquiry: Inquiry) -> None:
-        """Take away what was found and run to the end; search for what shows then, until nothing does.
-
-        Args:
-            inquiry: The first divergence, whose causes are found.
-        """
+        """Take away what was found and run to the end; search for what shows then, until nothing does."""
         seen: dict[str, int] = {}
         while True:
             seen[inquiry.first.label] = inquiry.step

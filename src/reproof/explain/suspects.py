@@ -103,12 +103,8 @@ def collect_suspects(
 ) -> list[Suspect]:
     """Return the sources that differ between two runs and were read before a divergence, in no order.
 
-    Args:
-        baseline: Ledgers of the baseline.
-        candidate: Ledgers of the candidate.
-        last_step: Step of the divergence: what was first read later cannot be its cause.
-        process: Label of the process that diverged, whose steps are meant: what the others read was before, as far as
-            is known. None if all count their steps together.
+    What was first read after `last_step` cannot be the cause. Steps are those of the process with this label: what the
+    others read was before, as far as is known; None if all count their steps together.
     """
     found: dict[str, Suspect] = {}
     unused = find_unused(baseline) & find_unused(candidate)

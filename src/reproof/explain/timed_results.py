@@ -39,9 +39,7 @@ DIGEST: Final = re.compile(r", digest [0-9a-f]+$")
 def find_results(differences: Iterable[OutputDifference], roles: Roles | None) -> tuple[OutputDifference, ...]:
     """Return the differences that are results.
 
-    Args:
-        differences: Between two runs that differ by their clocks alone.
-        roles: What the numbers of lines are, from a run with the clock of the baseline; None if that is not known.
+    `roles` is from a run with the clock of the baseline; None if what the numbers of lines are is not known.
     """
     differences = tuple(differences)
     if roles is None:

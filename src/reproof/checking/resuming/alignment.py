@@ -35,16 +35,9 @@ class Continuation:
 def find_continuation(whole: StepReader, resumed: StepReader, last: int) -> Continuation | None:
     """Return where the resumed run goes on, or None if its initial state is none that the uninterrupted run had.
 
-    The step is the one before which most of the initial tensors were the same; of several such, as after an update
-    that changed nothing, the one whose events are most alike, then the latest.
-
-    Args:
-        whole: The uninterrupted run.
-        resumed: The resumed run.
-        last: The latest step at which it can go on: the checkpoint is no newer than the interruption.
-
-    Raises:
-        TraceError: If a frame that is looked at is damaged.
+    The step is the one before which most of the initial tensors were the same; of several such, as after an update that
+    changed nothing, the one whose events are most alike, then the latest. The latest step at which it can go on is
+    `last`: the checkpoint is no newer than the interruption. Raises TraceError if a frame that is looked at is damaged.
     """
     initial = {name: seen.digest for name, seen in resumed.named(0, "init").items()}
     scores: list[int] = []
@@ -66,12 +59,8 @@ def pair_models(whole: StepReader, resumed: StepReader, last: int) -> dict[str, 
 
     A fresh start may try several initialisations, and each evaluation take a copy of the model; a resumed run may call
     them in another order: then the numbers of the models differ. The state tells which is which, that of a model before
-    some step, all of it, and whether it is trained; those that are made later follow in order.
-
-    Args:
-        whole: The uninterrupted run.
-        resumed: The resumed run.
-        last: The latest step at which it can go on.
+    some step, all of it, and whether it is trained; those that are made later follow in order. The latest step at which
+    it can go on is `last`.
     """
     initial = {name: seen.digest for name, seen in resumed.named(0, "init").items()}
     ours = _group_by_model(initial)

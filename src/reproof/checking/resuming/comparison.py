@@ -67,8 +67,7 @@ def inconclusive(runs: tuple[str, str], why: str) -> Comparison:
 def explain_first_part(whole: Trace, first: Trace, *, has_own_command: bool) -> str:
     """Return why the first part is not the beginning of the uninterrupted run, or an empty text if it is.
 
-    Raises:
-        TraceError: If a frame that is looked at is damaged.
+    Raises TraceError if a frame that is looked at is damaged.
     """
     num_steps = first.ranks[0].num_steps
     tally = compare_shifted(StepReader(whole.ranks[0]), StepReader(first.ranks[0]), 0, num_steps, limit=1)
@@ -86,15 +85,8 @@ def compare_resumed(
 ) -> tuple[Comparison, ResumeFinding]:
     """Compare a resumed run with the uninterrupted one.
 
-    Args:
-        whole: The uninterrupted run.
-        resumed: The resumed run.
-        interrupted_at: Steps that the first part took.
-        limit: How many differing events to describe.
-        notes: What was saved and loaded.
-
-    Raises:
-        TraceError: If a frame that is looked at is damaged.
+    The first part took `interrupted_at` steps; at most `limit` differing events are described. Raises TraceError if a
+    frame that is looked at is damaged.
     """
     names = (str(whole.folder), str(resumed.folder))
     readers = StepReader(whole.ranks[0]), StepReader(resumed.ranks[0])

@@ -62,14 +62,8 @@ class DataPosition:
 def find_position(whole: StepReader, resumed: StepReader, start: int, event: Event) -> DataPosition:
     """Return where in the data the resumed run begins.
 
-    Args:
-        whole: The uninterrupted run.
-        resumed: The resumed run.
-        start: The step at which it goes on.
-        event: The event of its batches that differs in its first step.
-
-    Raises:
-        TraceError: If a frame that is looked at is damaged.
+    It goes on at step `start`, in which the `event` of its batches differs. Raises TraceError if a frame that is looked
+    at is damaged.
     """
     of_step = [list_batches(whole, start, event), list_batches(resumed, 0, event)]
     num_passed = max(0, len(of_step[1]) - len(of_step[0]))

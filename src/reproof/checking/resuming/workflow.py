@@ -101,17 +101,9 @@ def run_resume_check(
 ) -> ResumeResult:
     """Run a training, its first part and the resumed rest, and compare.
 
-    Args:
-        request: What to run.
-        watch: Called several times a second with the run under way.
-
-    Returns:
-        The result. That the resumed training diverges is an answer, not an error.
-
-    Raises:
-        UsageError: If an option cannot be carried out.
-        LaunchError: If a script cannot be started.
-        TraceError: If a trace cannot be read.
+    That the resumed training diverges is an answer, not an error. `watch` is called several times a second with the run
+    under way. Raises UsageError if an option cannot be carried out, LaunchError if a script cannot be started, and
+    TraceError if a trace cannot be read.
     """
     for command in request.commands:
         refuse_missing(command)

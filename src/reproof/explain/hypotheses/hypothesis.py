@@ -26,8 +26,7 @@ class Hypothesis(ABC, Generic[F]):
     def experiments(self, inquiry: Inquiry) -> F | None:
         """Make the experiments; return what they have found, or None if it is not so.
 
-        Raises:
-            BudgetSpentError: If no more experiments may be made.
+        Raises BudgetSpentError if no more experiments may be made.
         """
 
     @abstractmethod
