@@ -89,11 +89,7 @@ class CheckOptions(ScriptOptions):
     quiet: Quiet
 
     def to_request(self) -> CheckRequest:
-        """Return what is to be checked.
-
-        Raises:
-            UsageError: If an option cannot be carried out.
-        """
+        """Return what is to be checked. Raises UsageError if an option cannot be carried out."""
         return CheckRequest(
             command=self.command,
             num_runs=self.num_runs,

@@ -69,11 +69,7 @@ def command(options: CompareOptions) -> int:
 
 
 def choose_runs(runs: tuple[str, ...], folder: str | None) -> tuple[Path, Path]:
-    """Return the two runs to compare.
-
-    Raises:
-        UsageError: Unless exactly two runs or a folder are named.
-    """
+    """Return the two runs to compare. Raises UsageError unless exactly two runs or a folder are named."""
     if folder is not None and not runs:
         return find_newest_runs(folder)
     if folder is None and len(runs) == 2:  # noqa: PLR2004  # a pair

@@ -50,8 +50,7 @@ def command(*, script: str | None, json_path: str | None, no_torch: bool, quiet:
 def tell_apart(script: str | None, json_path: str | None) -> tuple[str | None, str | None]:
     """Return the script and the JSON file: in ``--json train.py`` the name is meant as the script.
 
-    Raises:
-        UsageError: If JSON would replace a script.
+    Raises UsageError if JSON would replace a script.
     """
     if json_path is None or not (json_path.endswith(".py") or Path(json_path).is_dir()):
         return script, json_path

@@ -25,9 +25,7 @@ _GROUPS: Final[tuple[tuple[bool | None, str], ...]] = (
 def draw_diagnosis(diagnosis: Diagnosis, *, is_explained: bool = False) -> None:
     """Print the findings, then the conditions.
 
-    Args:
-        diagnosis: What to print.
-        is_explained: Whether to say of each condition why it matters, how to set it and where that is documented.
+    Explained, each has why it matters, how to set it and where that is documented.
     """
     screen = find_screen()
     for line in diagnosis_lines(diagnosis, screen.width, is_explained=is_explained):

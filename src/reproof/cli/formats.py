@@ -40,11 +40,8 @@ def print_formatted(
 ) -> None:
     """Print a result in one of the formats other than text, with the command to run next as `write_page` has it.
 
-    Effects: with ``github`` the summary is appended to the file that GITHUB_STEP_SUMMARY names.
-
-    Raises:
-        UsageError: If the comparison is not of two traces, or the summary cannot be written.
-        TraceError: If a trace cannot be read.
+    Effects: with ``github`` the summary is appended to the file that GITHUB_STEP_SUMMARY names. Raises UsageError if
+    the comparison is not of two traces, or the summary cannot be written; TraceError if a trace cannot be read.
     """
     from reproof.report.github import render_annotations
     from reproof.report.junit import render_junit

@@ -77,11 +77,7 @@ class FromStudyOptions(Options):
     json_file: Annotated[JsonFile | None, json_option(FROM_STUDY)]
 
     def to_request(self) -> FromStudyRequest:
-        """Return which trial becomes a bundle.
-
-        Raises:
-            DependencyError: If Optuna is not installed.
-        """
+        """Return which trial becomes a bundle. Raises DependencyError if Optuna is not installed."""
         from reproof.integrations.from_study import FromStudyRequest
         from reproof.integrations.stored_trials import StudyRequest
 

@@ -65,8 +65,7 @@ class JsonFile:
     def write(self, result: dict[str, Any]) -> None:
         """Write a result; a file appears whole or not at all.
 
-        Raises:
-            UsageError: If the file cannot be written, or now holds something other than an earlier result.
+        Raises UsageError if the file cannot be written, or now holds something other than an earlier result.
         """
         text = json.dumps(result, indent=1)
         if self.is_standard_output:
@@ -81,8 +80,7 @@ class JsonFile:
     def _refuse(self) -> None:
         """Refuse a file that cannot be written, or whose content would be lost.
 
-        Raises:
-            UsageError: If it is such a file.
+        Raises UsageError if it is such a file.
         """
         try:
             refuse_unwritable(self._place)
@@ -115,11 +113,7 @@ def write_json(result: dict[str, Any], target: JsonFile | None) -> bool:
 
 
 def refuse_unwritable(path: Path) -> None:
-    """Refuse a path where no file can be written or replaced.
-
-    Raises:
-        OSError: If it is such a path.
-    """
+    """Refuse a path where no file can be written or replaced. Raises OSError if it is such a path."""
     if path.is_dir():
         raise OSError(errno.EISDIR, os.strerror(errno.EISDIR))
     if not path.parent.exists():
@@ -139,8 +133,7 @@ def is_stream(path: Path) -> bool:
 def is_replaceable(path: Path, keys: frozenset[str]) -> bool:
     """Whether a file can be replaced without loss: it does not exist, is empty, or holds an earlier result.
 
-    Raises:
-        OSError: If it cannot be read.
+    Raises OSError if it cannot be read.
     """
     if not path.exists() or is_stream(path) or not path.stat().st_size:
         return True

@@ -57,10 +57,8 @@ PATH = click.Path(path_type=Path)
 def option(*flags: str, **settings: Any) -> Parameter:
     """Return what makes a field an option.
 
-    Args:
-        *flags: Its names on the command line.
-        **settings: As for `click.option`; its name in Python is that of the field, the help shows its default, and
-            what stands for a number is N.
+    `flags` are its names on the command line; `settings` as for `click.option`: the name in Python is that of the
+    field, the help shows the default, and what stands for a number is N.
     """
     known: dict[str, Any] = {"show_default": "default" in settings}
     if isinstance(settings.get("type"), click.IntRange):
@@ -188,8 +186,7 @@ class ScriptOptions(Options):
     def command(self) -> tuple[str, ...]:
         """The script, or ``-m`` and a module, or ``--`` and a program, with its arguments.
 
-        Raises:
-            ReproofError: If it is a program that cannot be run.
+        Raises ReproofError if it is a program that cannot be run.
         """
         return settle_command((*(("-m",) if self.is_module else ()), self.script, *self.arguments))
 
@@ -237,9 +234,7 @@ def find_misplaced(context: click.Context, script: str, arguments: Iterable[str]
 def spell_options(context: click.Context, **changes: object) -> list[str]:
     """Return the options that the user gave, as words of a command line.
 
-    Args:
-        context: Of the command under way.
-        **changes: Options by name with other values, given by the user or not; None leaves one out.
+    `changes` are options with other values, given by the user or not; None leaves one out.
     """
     words: list[str] = []
     for parameter in context.command.params:

@@ -46,8 +46,7 @@ class PageFile:
     def write(self, page: str) -> None:
         """Write a page; the file appears whole or not at all.
 
-        Raises:
-            UsageError: If it cannot be written, or something else has come to be there.
+        Raises UsageError if it cannot be written, or something else has come to be there.
         """
         self._refuse()
         try:
@@ -74,11 +73,7 @@ class PageFile:
 
 
 def is_replaceable_page(path: Path) -> bool:
-    """Whether a file is not there, is empty, or is a page of ours.
-
-    Raises:
-        OSError: If it cannot be read.
-    """
+    """Whether a file is not there, is empty, or is a page of ours. Raises OSError if it cannot be read."""
     if not path.exists():
         return True
     with path.open("rb") as file:
@@ -108,11 +103,8 @@ def write_page(
 ) -> None:
     """Write the page of a comparison if one was asked for, tell where it is, and open it if that was asked for.
 
-    It names the command to run next: `next_command`, or what follows from the verdict alone.
-
-    Raises:
-        UsageError: If `opens` without a page, or it cannot be written.
-        TraceError: If a trace cannot be read.
+    It names the command to run next: `next_command`, or what follows from the verdict alone. Raises UsageError if
+    `opens` without a page, or it cannot be written; TraceError if a trace cannot be read.
     """
     if target is not None:
         _publish(target, make_report(comparison, explanation, next_command=next_command), opens=opens)
@@ -130,9 +122,7 @@ def _publish(target: PageFile, report: Report, *, opens: bool) -> None:
 def write_reproduction_page(target: PageFile | None, reproduction: Reproduction, *, opens: bool) -> None:
     """Write the page of a reproduced bundle if one was asked for, as `write_page` does that of a comparison.
 
-    Raises:
-        UsageError: If it cannot be written.
-        TraceError: If a trace cannot be read.
+    Raises UsageError if it cannot be written and TraceError if a trace cannot be read.
     """
     if target is None:
         return
@@ -151,9 +141,7 @@ def write_reproduction_page(target: PageFile | None, reproduction: Reproduction,
 def write_resume_page(target: PageFile | None, result: ResumeResult, command: tuple[str, ...], *, opens: bool) -> None:
     """Write the page of a resumed training if one was asked for, as `write_page` does that of a comparison.
 
-    Raises:
-        UsageError: If it cannot be written.
-        TraceError: If a trace cannot be read.
+    Raises UsageError if it cannot be written and TraceError if a trace cannot be read.
     """
     if target is None:
         return
@@ -180,11 +168,7 @@ def compare_with_bundle(comparison: Comparison, causes: tuple[Cause, ...]) -> Co
 
 
 def refuse_opening(target: PageFile | None, *, opens: bool) -> None:
-    """Refuse to open a page that is not written.
-
-    Raises:
-        UsageError: If that was asked for.
-    """
+    """Refuse to open a page that is not written. Raises UsageError if that was asked for."""
     if opens and target is None:
         raise UsageError("--open without a page", "name the page with --html FILE")
 
@@ -198,9 +182,7 @@ def make_report(
 ) -> Report:
     """Return the rows of a comparison of two traces; `shift` tells how the candidate stands to the baseline.
 
-    Raises:
-        UsageError: If it is of pickles of the hand-made check.
-        TraceError: If a trace cannot be read.
+    Raises UsageError if it is of pickles of the hand-made check and TraceError if a trace cannot be read.
     """
     from reproof.report.resumes import NO_SHIFT
     from reproof.report.rows import build_report

@@ -53,11 +53,7 @@ class ReplicateOptions(Options):
     quiet: Annotated[bool, quiet_option(help="Print nothing unless something is wrong.")]
 
     def to_request(self) -> ReplicateRequest:
-        """Return what is to be made.
-
-        Raises:
-            DependencyError: If Optuna is not installed.
-        """
+        """Return what is to be made. Raises DependencyError if Optuna is not installed."""
         from reproof.integrations.replicates import ReplicateRequest
 
         return ReplicateRequest(

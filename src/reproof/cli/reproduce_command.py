@@ -82,11 +82,7 @@ class ReproduceOptions(Options):
     quiet: Quiet
 
     def to_request(self) -> ReproduceRequest:
-        """Return what is to be reproduced.
-
-        Raises:
-            UsageError: If an option cannot be carried out.
-        """
+        """Return what is to be reproduced. Raises UsageError if an option cannot be carried out."""
         return ReproduceRequest(
             bundle=self.bundle,
             project=self.project,

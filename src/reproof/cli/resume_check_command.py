@@ -80,11 +80,7 @@ class ResumeCheckOptions(ScriptOptions):
     quiet: Quiet
 
     def to_request(self) -> ResumeRequest:
-        """Return what is to be interrupted and resumed.
-
-        Raises:
-            UsageError: If an option cannot be carried out.
-        """
+        """Return what is to be interrupted and resumed. Raises UsageError if an option cannot be carried out."""
         return ResumeRequest(
             command=self.command,
             interrupt_at=self.interrupt_at,
@@ -126,8 +122,7 @@ def join_command(
 ) -> tuple[str, ...] | None:
     """Return the command of a part of the training, or None if it is that of the whole.
 
-    Raises:
-        UsageError: If it is given in two ways, or cannot be taken apart.
+    Raises UsageError if it is given in two ways, or cannot be taken apart.
     """
     if arguments is not None and command_line is not None:
         raise UsageError(f"--{name} and --{name}-command", "give one of them")

@@ -104,11 +104,7 @@ class RunOptions(Options):
     arguments: ScriptArguments
 
     def make_recording(self, target: Target, probes: Probes | None) -> Recording:
-        """Start a recording of the target.
-
-        Raises:
-            RecordingError: If the trace cannot be written.
-        """
+        """Start a recording of the target. Raises RecordingError if the trace cannot be written."""
         folder = Path(self.output) if self.output else reserve_folder(target, datetime.datetime.now().astimezone())
         how = RecordingOptions(
             level=self.level,

@@ -54,11 +54,7 @@ class SearchOptions(Options):
     lease_seconds: Annotated[float, lease_option("the trial of a worker is run again")]
 
     def to_request(self) -> SearchRequest:
-        """Return how the search is run.
-
-        Raises:
-            DependencyError: If Optuna is not installed.
-        """
+        """Return how the search is run. Raises DependencyError if Optuna is not installed."""
         from reproof.integrations.search import SearchRequest
 
         return SearchRequest(

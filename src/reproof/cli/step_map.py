@@ -20,11 +20,6 @@ def draw_map(steps: StepMap, *, width: int, is_unicode: bool) -> dict[str, str]:
     """Return a line for each stage; none if there is but one step.
 
     A character stands for as many steps as fit; one step that differs among them is never hidden.
-
-    Args:
-        steps: The map of one process.
-        width: Most characters of a line.
-        is_unicode: Whether the terminal has more than ASCII.
     """
     num_columns = max((len(plane) for _, plane in steps.planes), default=0)
     size = min(width, MAX_WIDTH, num_columns)

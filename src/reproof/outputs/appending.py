@@ -64,12 +64,7 @@ def _is_doubled(before: Sequence[Part], after: Sequence[Part]) -> bool:
 
 
 def _group(parts: Iterable[Part], *, is_first_row: bool) -> dict[str, list[Part]]:
-    """Return the parts by name without the last number: rows of one table, lines of one file.
-
-    Args:
-        parts: The parts of a file.
-        is_first_row: Whether the names of columns are a row, too.
-    """
+    """Return the parts by name without the last number: rows of one table, lines of one file."""
     series: defaultdict[str, list[Part]] = defaultdict(list)
     for part in parts:
         series["row " if is_first_row and part.name == COLUMNS else _NUMBER.sub("", part.name)].append(part)

@@ -96,13 +96,7 @@ class OutputComparison:
 
 
 def compare_outputs(baseline: RunOutput, candidate: RunOutput, ignored: Sequence[str] = ()) -> OutputComparison:
-    """Compare the outputs of two runs.
-
-    Args:
-        baseline: Output of the baseline.
-        candidate: Output of the candidate.
-        ignored: Patterns of names of files that are not compared.
-    """
+    """Compare the outputs of two runs. Files whose names match a pattern of `ignored` are not compared."""
     known = baseline.surroundings, candidate.surroundings
     joined: tuple[Surroundings | None, Surroundings | None] = known
     if known[0] is not None and known[1] is not None:  # one may have been given the clock of the other

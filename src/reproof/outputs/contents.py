@@ -71,14 +71,9 @@ class Format(NamedTuple):
 def read_contents(path: Path, name: str, surroundings: Surroundings, num_earlier: int = 0) -> FileOutput:
     """Read a file.
 
-    Args:
-        path: Where it is.
-        name: How it is called in what is recorded: relative to the working folder of the run, with ``/``.
-        surroundings: What is known of the run, for the masks.
-        num_earlier: Bytes at the beginning that were there before the run, which are no output of a file of lines.
-
-    Returns:
-        What is in it, or why it is not compared. Errors of the file system are such a reason, and never raised.
+    The name is as in what is recorded: relative to the working folder of the run, with ``/``. The first `num_earlier`
+    bytes were there before the run, and are no output of a file of lines. Errors of the file system are a reason why
+    the file is not compared, and never raised.
     """
     reason = explain_unread(name)
     if reason is not None:
@@ -184,11 +179,7 @@ _ZIP: Final = b"PK\x03\x04"
 
 
 def refuse_profile(_stream: BinaryIO, _parts: PartCollector) -> None:
-    """Refuse a profiler's trace.
-
-    Raises:
-        UnreadError: Always.
-    """
+    """Refuse a profiler's trace. Raises UnreadError always."""
     raise UnreadError("the trace of a profiler is full of times")
 
 

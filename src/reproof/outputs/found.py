@@ -41,12 +41,8 @@ class FoundFiles:
 
         Without a look this run may have decided to make it, and the other not to. A look for the folder counts for what
         is in it, and so does one for a file that marks it as complete; but not in a folder of results, into which the
-        other run writes as well.
-
-        Args:
-            name: Its name in this run.
-            other: What the other run has found.
-            was_there: Whether this run has found it as well. Then it is no cache, but written over.
+        other run writes as well. If this run has found the file as well (`was_there`), it is no cache, but written
+        over.
         """
         names = self._name(name)
         if was_there or other._names.isdisjoint(names):

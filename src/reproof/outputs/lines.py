@@ -144,10 +144,8 @@ class LineCollector:
     def write(self, stream: Stream, text: str, worker: str = "") -> None:
         """Take a piece of text.
 
-        Args:
-            stream: Where it was written.
-            text: The piece; it need not end with a line.
-            worker: Which thread or process wrote it; empty for the main thread.
+        The piece need not end with a line. The worker is the thread or process that wrote it, empty for the main
+        thread.
         """
         screen = self._screens.get((stream, worker))
         if screen is None:

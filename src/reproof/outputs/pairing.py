@@ -43,12 +43,7 @@ def pair_files(
     """Return pairs of files, in the order of the baseline's names; then those of the candidate alone.
 
     Several files whose masked names are equal are paired in the order of their own names, since times in names grow.
-
-    Args:
-        baseline: Files of the baseline.
-        candidate: Files of the candidate.
-        surroundings: What is known of the two runs.
-        ignored: Patterns of names that are not compared.
+    Names that match a pattern of `ignored` are not compared.
     """
     baseline, candidate = list(baseline), list(candidate)
     groups, others = (

@@ -27,11 +27,7 @@ class Found(NamedTuple):
 def describe_batch(a: RankTrace, b: RankTrace, first: Difference, *, is_plain: bool = False) -> BatchRow | None:
     """Return the samples of the divergent batch; None if the runs part elsewhere, or the samples were not kept.
 
-    Args:
-        a: A process of the baseline.
-        b: The same of the candidate.
-        first: Where they part.
-        is_plain: Whether both name a batch without its loader.
+    If plain, both name a batch without its loader.
     """
     if first.stage != "batch":
         return None

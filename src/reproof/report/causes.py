@@ -21,11 +21,7 @@ def describe_causes(
 ) -> tuple[CauseRow, ...]:
     """Return causes as rows.
 
-    Args:
-        causes: Best supported first.
-        experiments: All that were made.
-        folder: Working folder of the runs.
-        digests: SHA-256 of files as they ran, by absolute path.
+    Causes are best supported first; `digests` has the SHA-256 of files as they ran, by absolute path.
     """
     by_number = {row.number: row for row in experiments}
     return tuple(_describe(cause, by_number, folder, digests) for cause in causes)

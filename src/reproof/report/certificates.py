@@ -38,11 +38,8 @@ def add_certificate(
 ) -> Report:
     """Return a report with the certificate of a bundle, whose verdict is the report's.
 
-    Args:
-        report: Of the bundle's trace and that of the new run; None if there are no two.
-        found: The reproduction, as its JSON tells it.
-        replicates: Metrics by target of the bundle's runs with fresh seeds.
-        path: Where the certificate is.
+    Without two traces there is no report before; `found` is the reproduction as its JSON tells it, `replicates` the
+    metrics by target of the bundle's runs with fresh seeds.
     """
     certificate = describe_certificate(found, replicates, path)
     if report is None:

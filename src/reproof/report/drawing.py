@@ -20,11 +20,8 @@ ROW: Final = 92
 def draw_bar(share: float, label: str = "", *, is_known: bool = True, is_share: bool = False) -> Markup:
     """Return a bar that is blue as far as runs are equal, and orange from there on.
 
-    Args:
-        share: From 0 to 1.
-        is_known: Whether anything was compared; else the bar has the colour of what was not.
-        is_share: Whether it is orange as far as that, instead, and nothing from there on.
-        label: What it shows, for who cannot see it; decoration if there is none.
+    The share is from 0 to 1. What is not known has the colour of what was not compared. With `is_share` it is orange as
+    far as that, instead, and nothing from there on. Without a label it is decoration.
     """
     from markupsafe import Markup, escape
 

@@ -22,9 +22,7 @@ LEVELS: Final = {"identical": "notice", "equivalent": "notice", "diverged": "err
 def render_annotations(report: Report, folder: PurePath = HERE) -> str:
     """Return one line per annotation; GitHub shows them at the lines of the pull request.
 
-    Args:
-        report: The rows.
-        folder: Working folder of the runs, from the root of the repository.
+    `folder` is the working folder of the runs, from the root of the repository.
     """
     return "\n".join(_render(report, folder)) + "\n"
 

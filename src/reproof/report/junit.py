@@ -30,10 +30,7 @@ def render_junit(report: Report, folder: PurePath = HERE) -> str:
     """Return a test suite: the verdict as a whole, then each stage, then what was not compared, as skipped.
 
     A divergence is a failure, with the file and line of its cause; a verdict that could not be reached is an error.
-
-    Args:
-        report: The rows.
-        folder: Working folder of the runs, from the root of the repository.
+    `folder` is the working folder of the runs, from the root of the repository.
     """
     verdict, first = report.verdict, report.first
     seconds = f"{report.seconds + sum(row.seconds for row in report.experiments):.3f}"

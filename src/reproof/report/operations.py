@@ -20,13 +20,7 @@ MAX_BARS: Final = 12
 
 
 def find_distances(cause: Cause, experiments: Sequence[Experiment], first: Difference) -> UlpRow | None:
-    """Return how far the results at the line of a cause lie apart, as the experiments that prove it have measured.
-
-    Args:
-        cause: The cause.
-        experiments: All that were made.
-        first: Where the runs part.
-    """
+    """Return how far the results at the line of a cause lie apart, as the experiments that prove it have measured."""
     for experiment in experiments:
         if experiment.number in cause.experiments:
             op = None if experiment.first is None else experiment.first.op

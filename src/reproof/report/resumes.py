@@ -86,10 +86,7 @@ class ShiftedRank(RankTrace):
 def add_resume(report: Report, comparison: Comparison, found: Mapping[str, Any]) -> Report:
     """Return a report whose verdict is that on resuming.
 
-    Args:
-        report: Of the uninterrupted and the resumed run, or of nothing.
-        comparison: Of both, in the steps of the uninterrupted one.
-        found: What was found about resuming, as its JSON tells it.
+    The comparison is in the steps of the uninterrupted run; `found` is as its JSON tells it.
     """
     row = ResumeRow(
         interrupted_at=found["interrupted_at"],

@@ -25,12 +25,8 @@ MAX_LINE_CHARACTERS: Final = 400
 def read_excerpt(folder: Path, file: str, line: int, digests: Mapping[str, str], expected: str = "") -> Excerpt | None:
     """Return the lines around a line; None if the file cannot be read or has no such line.
 
-    Args:
-        folder: Working folder of the runs.
-        file: Path, relative to it or absolute.
-        line: 1-based.
-        digests: SHA-256 in hexadecimal of files as they ran, by absolute path, where it is known.
-        expected: The line as it was, without indent, where that is known.
+    The file is relative to the folder, or absolute. Where they are known, `digests` has the SHA-256 of files as they
+    ran, by absolute path, and `expected` the line as it was, without indent.
     """
     name, cell = split_cell(file)
     path = folder / name

@@ -66,10 +66,8 @@ def describe_maps(comparison: Comparison, main: Place | None) -> tuple[MapRow, .
 def choose_steps(num_columns: int, first: int | None, start: int = 0) -> list[int]:
     """Return the steps whose events are kept: first, last, around the divergence, then at doubling distances.
 
-    Args:
-        num_columns: Steps, and one more for what came after the last of them.
-        first: In which the runs part; None if they do not.
-        start: The first that both runs took.
+    Columns are the steps, and one for what came after the last; `first` is the step in which the runs part, or None,
+    and `start` the first that both took.
     """
     last = num_columns - 1
     wanted = {start, start + 1, last - 1, last}

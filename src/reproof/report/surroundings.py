@@ -62,10 +62,7 @@ def _count_packages(a: Mapping[str, Any], b: Mapping[str, Any]) -> int:
 def describe_sources(baseline: Path, candidate: Path, num_columns: int) -> tuple[SourceRow, ...]:
     """Return what the runs read from outside, a row per place; what differs first, then in the order of first reads.
 
-    Args:
-        baseline: Folder of a trace.
-        candidate: Folder of another.
-        num_columns: Steps of the map, with a last one for what came after them; 0 where there is none.
+    Columns are the steps, and one for what came after the last; 0 where there is no map.
     """
     sides = _collect(baseline), _collect(candidate)
     places: dict[tuple[str, str, str], list[tuple[str, Pair]]] = {}

@@ -33,13 +33,7 @@ STAGES: Final = {
 
 
 def describe_verdict(comparison: Comparison, *, was_explained: bool, command: str) -> VerdictRow:
-    """Return the verdict.
-
-    Args:
-        comparison: The two runs.
-        was_explained: Whether causes were searched for by experiment.
-        command: The script and its arguments, for what to run next.
-    """
+    """Return the verdict. `command` is the script and its arguments, for what to run next."""
     first = comparison.first
     meaning = tuple(_explain_divergence(comparison, first, was_explained) if first else _explain_equality(comparison))
     share, label = _measure(comparison)

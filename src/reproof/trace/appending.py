@@ -36,12 +36,8 @@ class AppendedFile:
     def __init__(self, path: Path, *, may_map: bool) -> None:
         """Create the file, which must not exist.
 
-        Args:
-            path: The file.
-            may_map: Whether its reader can tell what a process that was killed within a copy has left at its end.
-
-        Raises:
-            OSError: If it exists or cannot be created.
+        `may_map` tells whether its reader can tell what a process that was killed within a copy has left at its end.
+        Raises OSError if it exists or cannot be created.
         """
         self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o644)
         self._process = os.getpid()
@@ -52,11 +48,7 @@ class AppendedFile:
         self._can_map = may_map and hasattr(os, "posix_fallocate")
 
     def append(self, data: bytes) -> None:
-        """Append all of the data.
-
-        Raises:
-            OSError: If the file system refuses.
-        """
+        """Append all of the data. Raises OSError if the file system refuses."""
         end = self._end + len(data)
         if self._window is None or end > self._room:
             self._append_slowly(data)
@@ -109,11 +101,7 @@ class AppendedFile:
         self._end += len(data)
 
     def close(self) -> None:
-        """Give back the room that is left, and close the file.
-
-        Raises:
-            OSError: If the file system refuses.
-        """
+        """Give back the room that is left, and close the file. Raises OSError if the file system refuses."""
         try:
             if self._window is not None and os.getpid() == self._process:  # a forked child shares the file
                 self._leave_room()

@@ -7,10 +7,7 @@ from typing import Any
 
 
 class Fields:
-    """The fields of a JSON object.
-
-    Each method raises ValueError, naming the field and what it holds.
-    """
+    """The fields of a JSON object. Each method raises ValueError, naming the field and what it holds."""
 
     def __init__(self, data: Any) -> None:  # whatever was parsed
         """Read from parsed JSON, which must be an object."""

@@ -23,8 +23,7 @@ ABSENT = frozenset({errno.ENOENT, errno.ENOTDIR})
 def list_folder(folder: Path, wanted: str, remedy: str) -> list[str]:
     """Return the names of the files in a folder, in which the caller looks for what is `wanted`.
 
-    Raises:
-        TraceError: If it is missing, no folder, or cannot be read.
+    Raises TraceError if it is missing, no folder, or cannot be read.
     """
     try:
         return [path.name for path in folder.iterdir()]
@@ -40,8 +39,7 @@ def list_folder(folder: Path, wanted: str, remedy: str) -> list[str]:
 def read_file(path: Path) -> bytes:
     """Return the content of a file.
 
-    Raises:
-        TraceError: If it is missing, not a regular file, larger than any of its kind, or cannot be read.
+    Raises TraceError if it is missing, not a regular file, larger than any of its kind, or cannot be read.
     """
     try:
         check_regular(path)
@@ -53,11 +51,7 @@ def read_file(path: Path) -> bytes:
 
 
 def map_file(path: Path) -> mmap.mmap:
-    """Return a file as memory.
-
-    Raises:
-        TraceError: If it is missing, not a regular file, empty, or cannot be read.
-    """
+    """Return a file as memory. Raises TraceError if it is missing, not a regular file, empty, or cannot be read."""
     try:
         check_regular(path)
         with path.open("rb") as file:
@@ -71,9 +65,7 @@ def map_file(path: Path) -> mmap.mmap:
 def check_regular(path: Path) -> None:
     """Refuse pipes, which would be waited for, and folders.
 
-    Raises:
-        OSError: If the file cannot be looked at.
-        TraceError: If it is not a regular file.
+    Raises OSError if the file cannot be looked at and TraceError if it is not a regular file.
     """
     if not stat.S_ISREG(path.stat().st_mode):
         raise TraceError(f"{path} is not a regular file", "record the run again", slug="trace-damaged")
@@ -82,8 +74,7 @@ def check_regular(path: Path) -> None:
 def check_header(path: Path, part: str, rank: int, mapped: mmap.mmap) -> bytes:
     """Check the header of a binary file and return the 16-byte ID of its run.
 
-    Raises:
-        TraceError: If the file is foreign, damaged, of another process, or of a newer format.
+    Raises TraceError if the file is foreign, damaged, of another process, or of a newer format.
     """
     head = mapped[: fmt.HEADER_BYTES]
     if len(head) < fmt.HEADER_BYTES or head[:8] != fmt.HEADED[part]:
@@ -101,8 +92,7 @@ def check_header(path: Path, part: str, rank: int, mapped: mmap.mmap) -> bytes:
 def check_version(path: Path, version: int) -> None:
     """Refuse formats that this release does not read.
 
-    Raises:
-        TraceError: If the version is newer, or none that was ever written.
+    Raises TraceError if the version is newer, or none that was ever written.
     """
     if version > fmt.FORMAT_VERSION:
         msg = f"{path} has format version {version}, and this release reads up to {fmt.FORMAT_VERSION}"

@@ -153,9 +153,7 @@ def spell_event(event: Event) -> bytes:
 def make_layout(events: tuple[Event, ...], spelled: Sequence[bytes] | None = None) -> Layout:
     """Return the layout of these events, with the digest that identifies it across runs.
 
-    Args:
-        events: The events.
-        spelled: What `spell_event` returns for each, where that is known.
+    `spelled` is what `spell_event` returns for each, where that is known.
     """
     hasher = xxhash.xxh3_128(b"[")
     texts = map(spell_event, events) if spelled is None else spelled

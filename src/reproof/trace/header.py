@@ -67,11 +67,7 @@ def mask_environment(environment: dict[str, Any]) -> dict[str, Any]:
 
 
 def read_header(folder: Path) -> RunHeader:
-    """Read the `run.json` of a folder.
-
-    Raises:
-        TraceError: If it is missing, foreign, damaged, or of a newer format.
-    """
+    """Read the `run.json` of a folder. Raises TraceError if it is missing, foreign, damaged, or of a newer format."""
     path = folder / fmt.RUN_FILE
     data = _parse(path, read_file(path))
     if not isinstance(data, dict) or data.get("format") != fmt.FORMAT:

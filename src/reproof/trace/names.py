@@ -29,8 +29,7 @@ SPARE_BYTES: Final = 1 << 24
 def read_names(path: Path) -> tuple[list[Event], list[Layout]]:
     """Read events and layouts; an unfinished last line is what a killed process leaves and is ignored.
 
-    Raises:
-        TraceError: If the file is missing, or a line is not what the format demands.
+    Raises TraceError if the file is missing, or a line is not what the format demands.
     """
     content = read_file(path)
     reader = NamesReader(MAX_EXPANSION * len(content) + SPARE_BYTES)
@@ -66,9 +65,8 @@ class NamesReader:
     def take(self, fields: Fields) -> None:
         """Take one line.
 
-        Raises:
-            ValueError: If it is neither an event nor a layout.
-            TooLargeError: If the layouts written out are too long.
+        Raises ValueError if it is neither an event nor a layout and TooLargeError if the layouts written out are too
+        long.
         """
         if "layout" in fields:
             self._take_layout(fields)

@@ -48,13 +48,8 @@ class OpTrace:
     def __init__(self, folder: Path, rank: int, run_id: bytes | None = None) -> None:
         """Open the file.
 
-        Args:
-            folder: Folder of the trace.
-            rank: The process.
-            run_id: The 16-byte ID of the run to which it must belong; None for any.
-
-        Raises:
-            TraceError: If the file is missing, foreign, of a newer format or another run, or damaged before its end.
+        `run_id` has the 16 bytes of the run to which it must belong; None for any. Raises TraceError if the file is
+        missing, foreign, of a newer format or another run, or damaged before its end.
         """
         self.rank = rank
         self.path = folder / fmt.file_name(rank, op_format.PART)
@@ -77,8 +72,7 @@ class OpTrace:
     def ops(self, step: int) -> list[op_format.Op]:
         """Return the operations of a step in execution order; none if it was not recorded.
 
-        Raises:
-            TraceError: If they are damaged.
+        Raises TraceError if they are damaged.
         """
         found: list[op_format.Op] = []
         for chunk in self._steps.get(step, []):
@@ -88,8 +82,7 @@ class OpTrace:
     def values(self, step: int, number: int, output: int) -> tuple[op_format.TensorType, memoryview] | None:
         """Return the elements of an output of an operation, little-endian in row-major order; None if not kept.
 
-        Raises:
-            TraceError: If they are damaged.
+        Raises TraceError if they are damaged.
         """
         chunk = self._values.get((step, number, output))
         if chunk is None:
@@ -200,9 +193,5 @@ def parse_type(fields: Fields) -> op_format.TensorType:
 
 
 def open_ops(folder: Path, rank: int, run_id: bytes | None = None) -> OpTrace | None:
-    """Open the operations of a process; None if it recorded none.
-
-    Raises:
-        TraceError: As for `OpTrace`.
-    """
+    """Open the operations of a process; None if it recorded none. Raises TraceError as for `OpTrace`."""
     return OpTrace(folder, rank, run_id) if (folder / fmt.file_name(rank, op_format.PART)).exists() else None

@@ -28,11 +28,7 @@ class OpWriter:
     """
 
     def __init__(self, folder: Path, rank: int, run_id: str) -> None:
-        """Create the file, which must not exist.
-
-        Raises:
-            RecordingError: If it exists or cannot be created.
-        """
+        """Create the file, which must not exist. Raises RecordingError if it exists or cannot be created."""
         path = folder / fmt.file_name(rank, ops.PART)
         self._names: list[dict[str, Any]] = []
         self._places: dict[ops.OpPlace, int] = {}
@@ -69,8 +65,7 @@ class OpWriter:
     def add(self, step: int, packed: bytes) -> int:
         """Add an operation, packed as `op_format.OP` and its tensors; return its number within the step.
 
-        Raises:
-            OSError: If the file system refuses.
+        Raises OSError if the file system refuses.
         """
         if step != self._step:
             self.flush()
@@ -86,18 +81,13 @@ class OpWriter:
     def add_values(self, number: int, output: int, type_id: int, values: bytes) -> None:
         """Write the elements of an output of an operation of the current step.
 
-        Raises:
-            OSError: If the file system refuses.
+        Raises OSError if the file system refuses.
         """
         self.flush()  # names and operations stand before what refers to them
         self._write_chunk(ops.VALUES, ops.VALUES_HEAD.pack(self._step, number, output, 0, type_id) + values)
 
     def flush(self) -> None:
-        """Write what was added.
-
-        Raises:
-            OSError: If the file system refuses.
-        """
+        """Write what was added. Raises OSError if the file system refuses."""
         if self._names:
             lines = "\n".join(json.dumps(entry, separators=(",", ":")) for entry in self._names)
             self._write_chunk(ops.NAMES, lines.encode())

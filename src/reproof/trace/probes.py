@@ -58,11 +58,7 @@ class RepetitionWriter:
     """Appends what repeating operations finds."""
 
     def __init__(self, folder: Path, rank: int) -> None:
-        """Create the file.
-
-        Raises:
-            OSError: If the file system refuses.
-        """
+        """Create the file. Raises OSError if the file system refuses."""
         path = folder / fmt.file_name(rank, REPETITION)
         self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o644)
 
@@ -84,8 +80,7 @@ class RepetitionWriter:
 def read_repetitions(folder: Path, rank: int) -> Repetitions | None:
     """Read what repeating operations has found; None if it was not asked for.
 
-    Raises:
-        TraceError: If the file is damaged. An unfinished last line is what a killed process leaves and is ignored.
+    Raises TraceError if the file is damaged. An unfinished last line is what a killed process leaves and is ignored.
     """
     path = folder / fmt.file_name(rank, REPETITION)
     if not path.exists():
@@ -142,8 +137,7 @@ def write_poisoned(
 ) -> None:
     """Write the events that show poison, and the files and lines that allocated memory.
 
-    Raises:
-        OSError: If the file system refuses.
+    Raises OSError if the file system refuses.
     """
     entry = {"events": [asdict(event) for event in events], "places": places}
     (folder / fmt.file_name(rank, POISON)).write_text(json.dumps(entry) + "\n", encoding="utf-8")
@@ -152,8 +146,7 @@ def write_poisoned(
 def read_poisoned(folder: Path, rank: int) -> tuple[PoisonedEvent, ...]:
     """Read the events of a run that show poison: of each name the last one.
 
-    Raises:
-        TraceError: If the file is missing, because the run was not asked for it or was killed, or it is damaged.
+    Raises TraceError if the file is missing, because the run was not asked for it or was killed, or it is damaged.
     """
     path = folder / fmt.file_name(rank, POISON)
     try:
@@ -171,11 +164,7 @@ def _parse_poisoned(fields: Fields) -> PoisonedEvent:
 
 
 def read_poisoned_places(folder: Path, rank: int) -> tuple[tuple[str, int], ...]:
-    """Read which files and lines allocated memory in a run, in that order.
-
-    Raises:
-        TraceError: As for `read_poisoned`.
-    """
+    """Read which files and lines allocated memory in a run, in that order. Raises TraceError as for `read_poisoned`."""
     path = folder / fmt.file_name(rank, POISON)
     try:
         places = Fields(json.loads(read_file(path).decode("utf-8"))).take("places", list)
@@ -187,11 +176,7 @@ def read_poisoned_places(folder: Path, rank: int) -> tuple[tuple[str, int], ...]
 
 
 def write_samples(folder: Path, rank: int, kept: KeptSamples) -> None:
-    """Write the samples of a batch.
-
-    Raises:
-        OSError: If the file system refuses.
-    """
+    """Write the samples of a batch. Raises OSError if the file system refuses."""
     values = array("f", kept.values)
     if sys.byteorder == "big":
         values.byteswap()
@@ -203,11 +188,7 @@ def write_samples(folder: Path, rank: int, kept: KeptSamples) -> None:
 
 
 def read_samples(folder: Path, rank: int) -> KeptSamples | None:
-    """Read the samples of a batch; None if none were kept.
-
-    Raises:
-        TraceError: If the file is damaged.
-    """
+    """Read the samples of a batch; None if none were kept. Raises TraceError if the file is damaged."""
     path = folder / fmt.file_name(rank, SAMPLES)
     if not path.exists():
         return None
@@ -227,11 +208,7 @@ def read_samples(folder: Path, rank: int) -> KeptSamples | None:
 
 
 def write_given(folder: Path, rank: int, numbers: frozenset[int | float]) -> None:
-    """Write the numbers that tensors gave to Python.
-
-    Raises:
-        OSError: If the file system refuses.
-    """
+    """Write the numbers that tensors gave to Python. Raises OSError if the file system refuses."""
     entry = {"numbers": [number for number in numbers if math.isfinite(number)]}
     (folder / fmt.file_name(rank, GIVEN)).write_text(json.dumps(entry) + "\n", encoding="utf-8")
 
@@ -239,8 +216,7 @@ def write_given(folder: Path, rank: int, numbers: frozenset[int | float]) -> Non
 def read_given(folder: Path, rank: int) -> frozenset[int | float]:
     """Read the numbers that tensors gave to Python in a run; those that are not finite are left out.
 
-    Raises:
-        TraceError: If the file is missing, because the run was not asked for it or was killed, or it is damaged.
+    Raises TraceError if the file is missing, because the run was not asked for it or was killed, or it is damaged.
     """
     path = folder / fmt.file_name(rank, GIVEN)
     try:

@@ -65,14 +65,9 @@ class RankTrace:
     def __init__(self, folder: Path, rank: int, run_id: bytes | None = None, *, check_last: bool = True) -> None:
         """Open the files of a rank.
 
-        Args:
-            folder: Folder of the trace.
-            rank: The process.
-            run_id: The 16-byte ID of the run to which they must belong; None for the one that they agree on.
-            check_last: Check the last frame; false for who looks for the end of damage (`reproof.trace.views.salvage`).
-
-        Raises:
-            TraceError: If a file is missing, foreign, of a newer format, or damaged beyond its unfinished end.
+        `run_id` has the 16 bytes of the run to which they must belong; None for the one that they agree on. Without
+        `check_last` the last frame is not checked: for who looks for the end of damage (`reproof.trace.views.salvage`).
+        Raises TraceError if a file is missing, foreign, of a newer format, or damaged beyond its unfinished end.
         """
         self.rank = rank
         self.folder = folder
@@ -137,11 +132,7 @@ class RankTrace:
         return self._maps["frames"][start : start + fmt.CHAIN_BYTES]
 
     def frame(self, index: int) -> Frame:
-        """Return a frame, checked against its checksum.
-
-        Raises:
-            TraceError: If it is damaged.
-        """
+        """Return a frame, checked against its checksum. Raises TraceError if it is damaged."""
         record = self._check_frame(index)
         start = self.events_before(index)
         return Frame(
@@ -155,11 +146,7 @@ class RankTrace:
         )
 
     def layout(self, number: int) -> Layout:
-        """Return a layout by its number.
-
-        Raises:
-            TraceError: If the names file lacks it.
-        """
+        """Return a layout by its number. Raises TraceError if the names file lacks it."""
         try:
             return self.layouts[number]
         except IndexError:
@@ -194,8 +181,7 @@ class RankTrace:
     def numbers(self, index: int) -> dict[tuple[int, str], Numbers]:
         """Return the numbers kept with the events of a frame, by position in the layout and kind.
 
-        Raises:
-            TraceError: If the frame is damaged, or they do not have the form that the format demands.
+        Raises TraceError if the frame is damaged, or they do not have the form that the format demands.
         """
         num_events = len(self.layout(self._check_frame(index).layout).events)
         data = self._value_bytes(index)
@@ -223,8 +209,7 @@ class RankTrace:
     def table(self, start: int, stop: int) -> bytes:
         """Return the digests of frames that have one layout, one row per frame.
 
-        Raises:
-            TraceError: If they do not fill the rows.
+        Raises TraceError if they do not fill the rows.
         """
         num_digests = len(self.layout(self.record(start).layout).events) * (stop - start)
         digests = self.digests(self.events_before(start), self.events_before(stop))
@@ -262,8 +247,7 @@ class RankTrace:
     def check_frame(self, index: int) -> None:
         """Check a frame against its checksum, and that its chain follows from the one before.
 
-        Raises:
-            TraceError: If it is damaged.
+        Raises TraceError if it is damaged.
         """
         frame, flags = self.frame(index), self.record(index).flags
         before = self.chain(index - 1) if index else fmt.FIRST_CHAIN
@@ -273,11 +257,8 @@ class RankTrace:
     def verify(self, *, reads_numbers: bool = True) -> None:
         """Check every byte of every frame: checksums, chain, order of the steps, flags, form of the numbers.
 
-        Args:
-            reads_numbers: Check the form of the numbers, too, which takes most of the time; their bytes always are.
-
-        Raises:
-            TraceError: Naming the first frame that is damaged.
+        The form of the numbers takes most of the time; their bytes are always checked. Raises TraceError naming the
+        first frame that is damaged.
         """
         frames, digests, values = (memoryview(self._maps[part])[fmt.HEADER_BYTES :] for part in FRAME_PARTS)
         chain, before = fmt.FIRST_CHAIN, fmt.NOTHING_BEFORE

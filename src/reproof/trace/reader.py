@@ -58,8 +58,7 @@ class Trace:
     def of_process(self, label: str | None) -> Trace | None:
         """Return the trace of one process without those that it has started, or None if it has left none.
 
-        Args:
-            label: Label of a process that another has started, or None for those that were started with the run.
+        None is for those that were started with the run.
         """
         return Trace(self.folder, self.header, self.ranks) if label is None else self.children.get(label)
 
@@ -82,8 +81,7 @@ class Trace:
     def verify(self) -> None:
         """Check every byte of what all processes recorded, and that nothing is missing at its end.
 
-        Raises:
-            TraceError: Naming the first thing that is damaged.
+        Raises TraceError naming the first thing that is damaged.
         """
         for rank in self.ranks.values():
             rank.verify()
@@ -104,12 +102,9 @@ class Trace:
 def open_trace(path: str | Path) -> Trace:
     """Open a trace.
 
-    Args:
-        path: The folder of the run.
-
-    Raises:
-        TraceError: If there is no trace, it is foreign or damaged, or its format is newer than this release reads.
-            Nothing is raised for a process that another one has started: its trace is then among the lost.
+    Nothing is raised for a process that another one has started: its trace is then among the lost. Raises TraceError if
+    there is no trace, it is foreign or damaged, or its format is newer than this release reads. Nothing is raised for a
+    process that another one has started: its trace is then among the lost.
     """
     trace = _open_one(Path(path))
     labels = list_processes(trace.folder)
@@ -129,10 +124,7 @@ def name_calls(labels: list[str]) -> list[str]:
     """Return the labels of processes with the calls of a pool numbered through.
 
     How many calls joblib puts into one task depends on how long they take, but they are in order: the first of the
-    second task is the one after the last of the first.
-
-    Args:
-        labels: In the order of their start.
+    second task is the one after the last of the first. The labels are in the order of their start.
     """
     numbers: defaultdict[str, Iterator[int]] = defaultdict(itertools.count)
     names = []
@@ -171,10 +163,8 @@ def _open_one(folder: Path) -> Trace:
 def find_newest_traces(folder: str | Path, count: int = 2) -> list[Path]:
     """Return the newest traces in a folder, oldest of them first; what counts is when their recording began.
 
-    Experiments that a check has made there are left out: they are no runs of the training as it is.
-
-    Raises:
-        TraceError: If the folder is missing or holds fewer.
+    Experiments that a check has made there are left out: they are no runs of the training as it is. Raises TraceError
+    if the folder is missing or holds fewer.
     """
     parent = Path(folder)
     names = list_folder(parent, "folder of runs", "name the folder that holds the runs")

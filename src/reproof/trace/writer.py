@@ -38,8 +38,7 @@ class RankWriter:
     def __init__(self, folder: Path, rank: int, run_id: str) -> None:
         """Create the four files of this rank; they must not exist.
 
-        Raises:
-            RecordingError: If a file exists or cannot be created.
+        Raises RecordingError if a file exists or cannot be created.
         """
         self._folder = folder
         self._start = time.monotonic()
@@ -73,15 +72,9 @@ class RankWriter:
     def append_frame(self, event_ids: tuple[int, ...], digests: bytes, values: bytes, step: int, flags: int) -> None:
         """Write one frame.
 
-        Args:
-            event_ids: The events in execution order, as numbered by `event_id`.
-            digests: Their digests, 16 bytes each.
-            values: Packed `format.VALUE` entries, or nothing.
-            step: 0-based index of the optimizer step.
-            flags: `format.ENDS_STEP` or 0.
-
-        Raises:
-            OSError: If the file system refuses.
+        The events are numbered by `event_id` and in execution order, with 16 bytes of digest each; `values` are packed
+        `format.VALUE` entries or nothing, `flags` is `format.ENDS_STEP` or 0. Raises OSError if the file system
+        refuses.
         """
         layout_id, layout = self._layouts.get(event_ids) or self._add_layout(event_ids)
         self._chain = fmt.next_chain(self._chain, layout, step, flags, digests)
@@ -133,14 +126,9 @@ class TraceWriter:
     def __init__(self, folder: Path, header: RunHeader, *, rank: int = 0, force: bool = False) -> None:
         """Create the trace.
 
-        Args:
-            folder: Where the trace goes; created with its parents.
-            header: What is known of the run at its start.
-            rank: This process among those that record into the folder; rank 0 writes `run.json`.
-            force: Replace an older trace in this folder. Nothing but a trace is ever replaced.
-
-        Raises:
-            RecordingError: If the folder holds a trace and `force` is false, holds anything else, or cannot be written.
+        The folder is created with its parents. Rank 0 writes `run.json`. With `force` an older trace in it is replaced,
+        and nothing else ever. Raises RecordingError if the folder holds a trace and `force` is false, holds anything
+        else, or cannot be written.
         """
         self.folder = folder
         self.rank = rank
@@ -155,11 +143,7 @@ class TraceWriter:
         self.writer = RankWriter(folder, rank, header.run_id)
 
     def write_header(self, header: RunHeader) -> None:
-        """Write `run.json`, whole or not at all.
-
-        Raises:
-            OSError: If the file system refuses.
-        """
+        """Write `run.json`, whole or not at all. Raises OSError if the file system refuses."""
         self.header = header
         temporary = self.folder / f".{fmt.RUN_FILE}.{os.getpid()}"
         try:

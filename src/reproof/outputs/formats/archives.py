@@ -28,11 +28,7 @@ class MemberReader(Protocol):
 
 
 def read_zip(stream: BinaryIO, parts: PartCollector, read_member: MemberReader) -> None:
-    """Read a zip archive member by member, in the order of their names.
-
-    Raises:
-        zipfile.BadZipFile: If it is damaged.
-    """
+    """Read a zip archive member by member, in the order of their names. Raises zipfile.BadZipFile if it is damaged."""
     with zipfile.ZipFile(stream) as archive:
         infos = sorted((info for info in archive.infolist() if not info.is_dir()), key=lambda info: info.filename)
         for info in infos[:MAX_MEMBERS]:
@@ -44,8 +40,7 @@ def read_zip(stream: BinaryIO, parts: PartCollector, read_member: MemberReader) 
 def read_tar(stream: BinaryIO, parts: PartCollector, read_member: MemberReader) -> None:
     """Read a tar archive, compressed or not, member by member, in the order of their names.
 
-    Raises:
-        tarfile.TarError: If it is damaged.
+    Raises tarfile.TarError if it is damaged.
     """
     with tarfile.open(fileobj=stream) as archive:
         infos = sorted(archive.getmembers(), key=lambda info: info.name)
@@ -60,8 +55,7 @@ def read_tar(stream: BinaryIO, parts: PartCollector, read_member: MemberReader) 
 def read_compressed(stream: BinaryIO, parts: PartCollector, read_member: MemberReader) -> None:
     """Read a file compressed by gzip, zlib, bzip2 or xz: a tar archive or a single file.
 
-    Raises:
-        OSError, EOFError, zlib.error, lzma.LZMAError: If it is damaged.
+    Raises OSError, EOFError, zlib.error, lzma.LZMAError if it is damaged.
     """
     start = stream.read(6)
     stream.seek(0)

@@ -28,14 +28,8 @@ _SCALARS: Final = {"f2": "e", "f4": "f", "f8": "d", "i1": "b", "i2": "h", "i4": 
 def read_npy(stream: BinaryIO, parts: PartCollector, name: str = "") -> None:
     """Read an array; one of records field by field, because nobody writes the bytes between fields.
 
-    Args:
-        stream: The file.
-        parts: Takes the parts.
-        name: Name of the array, where it is one of several: tells whether a single number is a duration.
-
-    Raises:
-        ValueError: If it is damaged, or holds Python objects.
-        struct.error: If it is cut off.
+    The name, where it is one of several, tells whether a single number is a duration. Raises ValueError if it is
+    damaged, or holds Python objects; struct.error if it is cut off.
     """
     if stream.read(6) != NUMPY_MAGIC:
         raise ValueError("not an array of NumPy")
@@ -67,8 +61,7 @@ def decode_number(kind: str, data: bytes) -> int | float | bool | None:
 def read_safetensors(stream: BinaryIO, parts: PartCollector) -> None:
     """Read tensors and metadata in the order of their names: the order of the header means nothing.
 
-    Raises:
-        ValueError, KeyError, struct.error: If it is damaged.
+    Raises ValueError, KeyError, struct.error if it is damaged.
     """
     (size,) = struct.unpack("<Q", stream.read(8))
     if size > MAX_HEADER_BYTES:

@@ -23,9 +23,7 @@ _WAL_FLAGS: Final = slice(18, 20)
 def read_sqlite(stream: BinaryIO, parts: PartCollector) -> None:
     """Read the rows of each table in the order of their row numbers. The database is opened in memory, never the file.
 
-    Raises:
-        sqlite3.Error: If it is damaged.
-        ValueError: If it is too large, or Python is older than 3.11.
+    Raises sqlite3.Error if it is damaged; ValueError if it is too large, or Python is older than 3.11.
     """
     import sqlite3  # not every Python has it
 
@@ -59,9 +57,8 @@ def _show(value: object) -> str:
 def read_parquet(stream: BinaryIO, parts: PartCollector) -> None:
     """Read a Parquet table row by row.
 
-    Raises:
-        ImportError: If pyarrow is not installed; the file is then compared by its bytes.
-        Exception: Whatever pyarrow raises for a damaged file.
+    Raises ImportError if pyarrow is not installed; the file is then compared by its bytes; whatever pyarrow raises for
+    a damaged file.
     """
     from pyarrow import parquet
 

@@ -38,8 +38,7 @@ _RANDOM_ID: Final = re.compile(r"[a-z_]{0,12}[0-9a-f]{8,64}")
 def read_pdf(stream: BinaryIO, parts: PartCollector) -> None:
     """Read a PDF file: its text outside streams without dates, IDs and the table of offsets, and each of its streams.
 
-    Raises:
-        ValueError: If it is damaged.
+    Raises ValueError if it is damaged.
     """
     data = read_all(stream)
     outside: list[bytes] = []
@@ -69,8 +68,7 @@ def _clean_stream(data: bytes) -> bytes:
 def read_postscript(stream: BinaryIO, parts: PartCollector) -> None:
     """Read a PostScript file by lines, without those that tell when, by what and for whom it was made.
 
-    Raises:
-        ValueError: If it is no text.
+    Raises ValueError if it is no text.
     """
     for number, line in enumerate(decode(read_all(stream)).splitlines(), start=1):
         if _PS_DATE.match(line) is None:
@@ -80,8 +78,7 @@ def read_postscript(stream: BinaryIO, parts: PartCollector) -> None:
 def read_svg(stream: BinaryIO, parts: PartCollector) -> None:
     """Read an SVG drawing by lines, without its date, and with random names numbered in their order.
 
-    Raises:
-        ValueError: If it is no text.
+    Raises ValueError if it is no text.
     """
     text = _SVG_DATE.sub("", decode(read_all(stream)))
     numbers: dict[str, int] = {}

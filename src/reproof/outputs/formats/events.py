@@ -30,8 +30,7 @@ _MAX_VARINT_BYTES: Final = 10
 def read_events(stream: BinaryIO, parts: PartCollector) -> None:
     """Read the events of a file, in the order of logging.
 
-    Raises:
-        ValueError: If it is no event file or is damaged. A record that is cut off at the end is left out.
+    Raises ValueError if it is no event file or is damaged. A record that is cut off at the end is left out.
     """
     for number, record in enumerate(_read_records(read_all(stream))):
         fields = list(read_fields(record))
@@ -84,11 +83,7 @@ def _read_records(data: bytes) -> Iterator[bytes]:
 
 
 def read_fields(data: bytes) -> Iterator[tuple[int, int | bytes]]:
-    """Yield the number and value of each field of a message.
-
-    Raises:
-        ValueError: If it is damaged.
-    """
+    """Yield the number and value of each field of a message. Raises ValueError if it is damaged."""
     position = 0
     while position < len(data):
         key, position = _read_varint(data, position)

@@ -25,8 +25,7 @@ _MAX_TEXT_BYTES: Final = 1 << 20
 def read_png(stream: BinaryIO, parts: PartCollector) -> None:
     """Read the chunks of a PNG picture; ``tIME`` is when it was saved and is left out.
 
-    Raises:
-        ValueError, struct.error: If it is damaged.
+    Raises ValueError, struct.error if it is damaged.
     """
     data = read_all(stream)
     pixels, position = xxh3_128(), len(PNG_MAGIC)
@@ -46,8 +45,7 @@ def read_png(stream: BinaryIO, parts: PartCollector) -> None:
 def read_jpeg(stream: BinaryIO, parts: PartCollector) -> None:
     """Read the segments of a JPEG picture: comments and what applications add (Exif) apart from the picture.
 
-    Raises:
-        ValueError, struct.error, IndexError: If it is damaged.
+    Raises ValueError, struct.error, IndexError if it is damaged.
     """
     data = read_all(stream)
     pixels, position = xxh3_128(), 2

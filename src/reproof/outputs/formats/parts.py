@@ -84,10 +84,8 @@ class PartCollector:
     def add_value(self, name: str, value: object, keys: tuple[str, ...] = ()) -> None:
         """Add a plain value.
 
-        Args:
-            name: How it is called within the file.
-            value: A number, a string, bytes or None; of a float its bits count.
-            keys: The names that lead to it, outermost first: the last one tells whether it is a duration.
+        Of a float its bits count. The last of `keys`, the names that lead to it from outside, tells whether it is a
+        duration.
         """
         if isinstance(value, (bytes, bytearray)):
             self.add(name, digest_bytes(value), f"{len(value)} bytes")
@@ -153,11 +151,7 @@ class PrefixedCollector(PartCollector):
 
 
 def read_all(stream: BinaryIO) -> bytes:
-    """Return all that a stream gives.
-
-    Raises:
-        ValueError: If that is more than may be in memory.
-    """
+    """Return all that a stream gives. Raises ValueError if that is more than may be in memory."""
     data = stream.read(MAX_MEMORY_BYTES + 1)
     if len(data) > MAX_MEMORY_BYTES:
         raise ValueError(f"more than {MAX_MEMORY_BYTES >> 20} MiB")

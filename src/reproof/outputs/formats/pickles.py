@@ -194,12 +194,7 @@ class Walker:
     """Goes through what a pickle holds and adds each value as a part, under the way that leads to it."""
 
     def __init__(self, parts: PartCollector, read_tensor: ReadTensor | None = None) -> None:
-        """Begin.
-
-        Args:
-            parts: Takes the values.
-            read_tensor: Reads the storage of a tensor, where there are such.
-        """
+        """Begin. `read_tensor` reads the storage of a tensor, where there are such."""
         self._parts = parts
         self._read_tensor = read_tensor
         self._open: set[int] = set()
@@ -208,8 +203,7 @@ class Walker:
     def walk(self, value: Any, name: str = "", keys: tuple[str, ...] = ()) -> None:
         """Add a value and all that is within it.
 
-        Raises:
-            ValueError: If there are too many: a small pickle can hold the same list a million times.
+        Raises ValueError if there are too many: a small pickle can hold the same list a million times.
         """
         self._count()
         if isinstance(value, (dict, list, tuple, set, frozenset, Built, Boxed, Persistent)):
@@ -324,8 +318,7 @@ class Walker:
 def read_pickle(stream: BinaryIO, parts: PartCollector) -> None:
     """Read a pickle, of joblib too. Nothing in it is executed.
 
-    Raises:
-        ValueError, KeyError, IndexError, TypeError, struct.error, RefusedError: If it is damaged or too large.
+    Raises ValueError, KeyError, IndexError, TypeError, struct.error, RefusedError if it is damaged or too large.
     """
     machine = AnyMachine(read_all(stream))
     value = machine.run_program()

@@ -25,11 +25,7 @@ class Raw(str):
 
 
 def read_lines(stream: BinaryIO, parts: PartCollector) -> None:
-    """Read a file of text line by line.
-
-    Raises:
-        ValueError: If it is no text.
-    """
+    """Read a file of text line by line. Raises ValueError if it is no text."""
     for number, line in enumerate(split_lines(decode(read_all(stream))), start=1):
         parts.add_text(f"line {number}", line)
 
@@ -47,9 +43,7 @@ def read_json(stream: BinaryIO, parts: PartCollector) -> None:
 def read_table(stream: BinaryIO, parts: PartCollector) -> None:
     """Read a file of comma- or tab-separated values row by row; the first row names the columns.
 
-    Raises:
-        ValueError: If it is no text.
-        csv.Error: If it is damaged.
+    Raises ValueError if it is no text and csv.Error if it is damaged.
     """
     text = decode(read_all(stream))
     first = text.partition("\n")[0]
@@ -63,11 +57,7 @@ def read_table(stream: BinaryIO, parts: PartCollector) -> None:
 
 
 def decode(data: bytes) -> str:
-    """Return the text of bytes.
-
-    Raises:
-        ValueError: If they are no text, or too long for one.
-    """
+    """Return the text of bytes. Raises ValueError if they are no text, or too long for one."""
     if b"\0" in data[:8192] or len(data) > MAX_TEXT_BYTES:
         raise ValueError("no text")
     return data.decode("utf-8", "surrogateescape").removeprefix("\ufeff")

@@ -41,8 +41,7 @@ def is_torch_archive(names: list[str]) -> bool:
 def read_torch_zip(stream: BinaryIO, parts: PartCollector) -> None:
     """Read an archive of `torch.save`: tensors and values by their names, other members by their bytes.
 
-    Raises:
-        Exception: Whatever a damaged archive or pickle makes its reader raise.
+    Raises whatever a damaged archive or pickle makes its reader raise.
     """
     with zipfile.ZipFile(stream) as archive:
         infos = {info.filename: info for info in archive.infolist() if not info.is_dir()}
@@ -60,8 +59,7 @@ def read_torch_zip(stream: BinaryIO, parts: PartCollector) -> None:
 def read_legacy(stream: BinaryIO, parts: PartCollector) -> None:
     """Read a file of `torch.save` before PyTorch 1.6, or without its zip format.
 
-    Raises:
-        Exception: Whatever a damaged file makes its reader raise.
+    Raises whatever a damaged file makes its reader raise.
     """
     machine = AnyMachine(read_all(stream))
     if machine.run_next() != LEGACY_MAGIC:

@@ -70,13 +70,7 @@ class SampledCurves(NamedTuple):
 
 
 def sample_curves(rank: RankTrace, stage: Stage, max_frames: int = MAX_SAMPLED) -> SampledCurves:
-    """Return the curves of a stage, one per name, from at most about `max_frames` frames spread over the trace.
-
-    Args:
-        rank: What one process recorded.
-        stage: Stage of the events.
-        max_frames: Limit on the frames that are read.
-    """
+    """Return the curves of a stage, one per name, from at most about `max_frames` frames spread over the trace."""
     positions = find_frames(rank, stage)
     stride = choose_stride(len(positions), max_frames)
     points: dict[str, list[Point]] = {}
@@ -127,8 +121,7 @@ def spread(positions: array[int], stride: int) -> Iterator[int]:
 def read_points(rank: RankTrace, index: int, stage: Stage) -> Iterator[tuple[str, Point]]:
     """Yield the numbers of one frame with the names of their events, in execution order.
 
-    Raises:
-        TraceError: If the frame is damaged.
+    Raises TraceError if the frame is damaged.
     """
     frame, numbers = rank.frame(index), rank.numbers(index)
     for position, event in enumerate(frame.layout.events):

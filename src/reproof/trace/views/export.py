@@ -43,18 +43,9 @@ NUMBER_COLUMNS: Final = ("exact", "statistics", "samples")
 def export_trace(trace: Trace, path: Path, form: ExportFormat, *, force: bool = False) -> int:
     """Write every event of a trace as a row.
 
-    Args:
-        trace: The trace.
-        path: File to write; appears whole or not at all.
-        form: ``jsonl`` or ``parquet``.
-        force: Replace an existing file.
-
-    Returns:
-        The number of rows.
-
-    Raises:
-        RecordingError: If the file exists and `force` is false, or cannot be written.
-        DependencyError: If pyarrow is needed and not installed.
+    The file appears whole or not at all; the form is ``jsonl`` or ``parquet``. Returns the number of rows. Raises
+    RecordingError if the file exists and `force` is false, or cannot be written; DependencyError if pyarrow is needed
+    and not installed.
     """
     try:
         if path.exists() and not force:
@@ -97,11 +88,7 @@ NOT_IN_JSON: Final = {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}
 
 
 def write_parquet(trace: Trace, file: IO[bytes]) -> int:
-    """Write a Parquet table of the events and return how many.
-
-    Raises:
-        DependencyError: If pyarrow is not installed.
-    """
+    """Write a Parquet table of the events and return how many. Raises DependencyError if pyarrow is not installed."""
     try:
         pa, pq = importlib.import_module("pyarrow"), importlib.import_module("pyarrow.parquet")
     except ImportError:

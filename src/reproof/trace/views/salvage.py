@@ -58,11 +58,7 @@ class SalvagedTrace:
 
 
 def salvage_trace(path: str | os.PathLike[str]) -> SalvagedTrace:
-    """Open what can be opened of a trace.
-
-    Raises:
-        TraceError: If there is no trace, or nothing of it can be read.
-    """
+    """Open what can be opened of a trace. Raises TraceError if there is no trace, or nothing of it can be read."""
     folder = Path(path)
     names = list_folder(folder, "trace", RECORDED)
     numbers = sorted(rank for name in names if name.endswith(".frames") and (rank := fmt.rank_of(name)) is not None)

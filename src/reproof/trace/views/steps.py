@@ -90,14 +90,8 @@ class StepRecord:
 def read_steps(ranks: Iterable[RankTrace], step: int, stage: Stage | None = None) -> tuple[StepRecord, ...]:
     """Read a step of every process that recorded something of it.
 
-    Args:
-        ranks: The processes of one trace.
-        step: 0-based index of the step.
-        stage: The only stage to read; None for all.
-
-    Raises:
-        UsageError: If none of them recorded anything in this step.
-        TraceError: If a frame of the step is damaged.
+    The step is 0-based; a stage of None is for all. Raises UsageError if none of them recorded anything in this step
+    and TraceError if a frame of the step is damaged.
     """
     ranks = tuple(ranks)
     found = tuple(read_step(rank, step, stage) for rank in ranks if step >= 0 and rank.find_step(step))
@@ -117,8 +111,7 @@ def _name_range(ranks: Iterable[RankTrace]) -> str:
 def read_step(rank: RankTrace, step: int, stage: Stage | None = None) -> StepRecord:
     """Read a step of one process, which must have recorded something of it.
 
-    Raises:
-        TraceError: If a frame of the step is damaged.
+    Raises TraceError if a frame of the step is damaged.
     """
     positions = rank.find_step(step)
     events: list[StepEvent] = []

@@ -219,8 +219,7 @@ def _header_fields(header: RunHeader) -> dict[str, Any]:
 def summarise(trace: SalvagedTrace) -> RunSummary:
     """Summarise a trace; the time that it takes hardly grows with the trace's length.
 
-    Raises:
-        TraceError: If its folder is gone meanwhile.
+    Raises TraceError if its folder is gone meanwhile.
     """
     damage = list(trace.damage)
     counts: Counter[Event] = Counter()
@@ -288,8 +287,7 @@ def summarise_children(folder: Path) -> Iterator[ChildSummary]:
 def find_rank(run: str | os.PathLike[str], rank: int) -> str | os.PathLike[str]:
     """Return the folder of the trace in which a rank is: of the run, or of a process that another has started.
 
-    Raises:
-        TraceError: If there is no such rank.
+    Raises TraceError if there is no such rank.
     """
     folder = Path(run)
     trace = salvage_trace(folder)
@@ -371,8 +369,7 @@ def summarise_rank(rank: RankTrace) -> RankSummary:
 def measure_files(folder: Path) -> int:
     """Return the size of a trace's files in bytes; other files in its folder do not count.
 
-    Raises:
-        TraceError: If the folder is gone meanwhile.
+    Raises TraceError if the folder is gone meanwhile.
     """
     names = list_folder(folder, "trace", RECORDED)
     own = (folder / name for name in names if name == fmt.RUN_FILE or fmt.rank_of(name) is not None)
