@@ -88,13 +88,7 @@ INTEGER_OF = {"e": "h", "f": "i", "d": "q"}
 def ulp_distance(x: float, y: float, typecode: str) -> int:
     """Return how many steps from one representable number to the next lie between two finite floats.
 
-    Args:
-        x: A number that the type represents exactly.
-        y: Another.
-        typecode: ``e``, ``f`` or ``d`` for half, single or double precision.
-
-    Returns:
-        0 if they are equal or both zero.
+    The type represents both exactly: ``e``, ``f`` or ``d`` for half, single or double precision. 0 if both are zero.
     """
     return abs(_ordinal(x, typecode) - _ordinal(y, typecode))
 

@@ -14,8 +14,7 @@ from reproof.errors import UsageError
 class Request:
     """The arguments of one call of `deterministic`, which explains them; two equal calls are two requests.
 
-    Raises:
-        UsageError: A value that cannot be carried out, or two that contradict each other.
+    Raises UsageError for a value that cannot be carried out, or two that contradict each other.
     """
 
     seed: int

@@ -46,8 +46,7 @@ class RngStates:
 def require_seed(seed: object) -> int:
     """Return the seed if every generator can take it.
 
-    Raises:
-        UsageError: Not an `int`, a `bool`, or outside ``0 <= seed < 2**32``.
+    Raises UsageError if not an `int`, a `bool`, or outside ``0 <= seed < 2**32``.
     """
     if isinstance(seed, bool) or not isinstance(seed, int):
         raise UsageError(f"the seed {seed!r} is a {type(seed).__name__}", "pass an int from 0 to 2**32 - 1")
@@ -93,9 +92,7 @@ def restore_rng_states(states: RngStates) -> None:
     """Put all global generators back, so that they go on as if nothing had been drawn since.
 
     A device that was not initialised when the states were read had no state; it is given PyTorch's seed of that time,
-    which is what it would have started from after `torch.manual_seed`.
-
-    Effects: All global generators.
+    which is what it would have started from after `torch.manual_seed`. Effects: all global generators.
     """
     random.setstate(states.python)
     if states.numpy is not None:

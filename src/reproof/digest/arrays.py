@@ -72,8 +72,7 @@ def digest_array_leaf(value: object) -> bytes | None:
 def locate_array(array: Array) -> HostData:
     """Return the elements of an array of fixed-size elements, in place where they are contiguous.
 
-    Raises:
-        CannotDigestError: If the elements are objects or records, or the array is masked.
+    Raises CannotDigestError if the elements are objects or records, or the array is masked.
     """
     plain = np.asarray(array)
     dtype = plain.dtype

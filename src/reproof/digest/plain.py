@@ -25,8 +25,7 @@ _COMPLEX: Final = struct.Struct("<dd")
 def digest_encoded(value: object, leaf: Leaf) -> bytes:
     """Return the digest of a plain value whose other parts `leaf` digests.
 
-    Raises:
-        CannotDigestError: If a part is neither plain nor known to `leaf`, or contains itself.
+    Raises CannotDigestError if a part is neither plain nor known to `leaf`, or contains itself.
     """
     try:
         return xxh3_128_digest(_encode(value, leaf), seed_of("plain", ()))

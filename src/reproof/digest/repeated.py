@@ -37,10 +37,8 @@ class RepeatedDigests:
     def digest(self, tensors: Sequence[Tensor]) -> list[bytes]:
         """Return the digests of the tensors, each as `digest_tensor` has it.
 
-        Effects: as `digest_tensor`.
-
-        Raises:
-            CannotDigestError: If one of them cannot be digested; which one is found by digesting them singly.
+        Effects: as `digest_tensor`. Raises CannotDigestError if one of them cannot be digested; which one is found by
+        digesting them singly.
         """
         is_known = len(tensors) == self._num_tensors and not mode_is_enabled() and self._are_alike(*tensors)
         if is_known and self._find(tensors):

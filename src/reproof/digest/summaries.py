@@ -49,9 +49,8 @@ def sample_fingerprints(value: object) -> bytes | None:
     """Return a 32-bit fingerprint of each sample: which of them differ, and which only changed places.
 
     A sample is a row along dimension 0 of a tensor or array in host memory; its fingerprint is the low half of the
-    xxh3_64 of its bytes. None without at least one and at most 1024 samples that are not empty.
-
-    Effects: none beyond those of `digest_tensor`; never waits for a device.
+    xxh3_64 of its bytes. None without at least one and at most 1024 samples that are not empty. Effects: none beyond
+    those of `digest_tensor`; never waits for a device.
     """
     data = _locate(value, _is_in_host_memory)
     if data is None or not data.shape or not 1 <= data.shape[0] <= MAX_SAMPLES or data.memory.nbytes == 0:
@@ -65,16 +64,9 @@ def sample_fingerprints(value: object) -> bytes | None:
 def exact_numbers(value: object, max_bytes: int | None = None) -> tuple[str, bytes] | None:
     """Return at most 4096 integers or booleans in the smallest type that holds them; None for anything else.
 
-    Takes tensors, arrays, an integer, and lists, tuples and ranges of integers (signed 64 bits).
-
-    Args:
-        value: The integers.
-        max_bytes: How many bytes they may take; None for any number.
-
-    Returns:
-        The typecode of `struct`, and the elements.
-
-    Effects: waits for the device of such a tensor that is not in host memory, and copies it.
+    Takes tensors, arrays, an integer, and lists, tuples and ranges of integers (signed 64 bits). They may take
+    `max_bytes`, None for any number. Returns the typecode of `struct`, and the elements. Effects: waits for the device
+    of such a tensor that is not in host memory, and copies it.
     """
     if isinstance(value, (int, list, tuple, range)):
         found = _exact_integers(value)
@@ -91,10 +83,8 @@ def exact_numbers(value: object, max_bytes: int | None = None) -> tuple[str, byt
 def exact_scalar(value: object) -> tuple[str, bytes] | None:
     """Return the typecode of `struct` and the bits of one floating-point number; None for anything else.
 
-    Takes a float, and tensors and arrays of one element. What `struct` has no code for (bfloat16, float8) is widened
-    to float32, which is exact.
-
-    Effects: waits for the device of such a tensor that is not in host memory, and copies it.
+    Takes a float, and tensors and arrays of one element. What `struct` has no code for (bfloat16, float8) is widened to
+    float32, which is exact. Effects: waits for the device of such a tensor that is not in host memory, and copies it.
     """
     if type(value) is float:
         return "d", struct.pack("<d", value)
@@ -116,10 +106,9 @@ def statistics(value: object) -> bytes | None:
 
     Takes tensors and arrays of integers, booleans, floating-point and complex numbers (of these, the absolute values)
     with at least one element. The standard deviation is that of `torch.std` (divided by N - 1), and 0.0 for a single
-    element. NaN and infinity propagate. Large sums depend in their last bits on the number of threads, so these
-    numbers are for tolerances only.
-
-    Effects: waits for the device of a tensor that is not in host memory, and copies it. No random numbers, no flags.
+    element. NaN and infinity propagate. Large sums depend in their last bits on the number of threads, so these numbers
+    are for tolerances only. Effects: waits for the device of a tensor that is not in host memory, and copies it. No
+    random numbers, no flags.
     """
     data = _locate(value, lambda _: True)
     if data is None:

@@ -92,12 +92,8 @@ def digest_tensor(tensor: Tensor) -> bytes:
 def locate_tensor(tensor: Tensor, fits: Callable[[Tensor], bool]) -> HostData | None:
     """Return the elements of a dense tensor, in place where they are contiguous in host memory.
 
-    None if the tensor is not dense or does not fit, which is asked before anything is copied.
-
-    Effects: as `digest_tensor`.
-
-    Raises:
-        CannotDigestError: If the tensor has no data, as for `digest_tensor`.
+    None if the tensor is not dense or does not fit, which is asked before anything is copied. Effects: as
+    `digest_tensor`. Raises CannotDigestError if the tensor has no data, as for `digest_tensor`.
     """
     found = find_in_place(tensor)
     if found is not None:

@@ -72,9 +72,8 @@ _OF_PYTORCH: Final = ("It is a setting of PyTorch, and read from PyTorch.", "let
 def read_checks(facts: dict[str, Fact] | None = None, *, ask_torch: bool = True) -> tuple[Check, ...]:
     """Return every condition of determinism as it is here.
 
-    `facts` are what the script sees to, by the names of conditions. Importing PyTorch takes a second or more.
-
-    Effects: imports PyTorch if asked to; starts git and waits for it, as `collect_environment` does; changes nothing.
+    `facts` are what the script sees to, by the names of conditions. Importing PyTorch takes a second or more. Effects:
+    imports PyTorch if asked to; starts git and waits for it, as `collect_environment` does; changes nothing.
     """
     why_not = "" if ask_torch else "PyTorch is not asked (--no-torch)"
     own: list[Check] = []

@@ -47,16 +47,9 @@ HASH_VARIABLE: Final = "variables.PYTHONHASHSEED"
 def compare_environments(baseline: Mapping[str, Any], candidate: Mapping[str, Any]) -> tuple[Condition, ...]:
     """Return the conditions that differ, most relevant first.
 
-    Names are the keys joined by dots; ``version`` stands for its topic, so that ``torch.version`` is ``torch``.
-    Process ids, times and output folders, which differ between any two runs, are left out.
-
-    Args:
-        baseline: What `collect_environment` and `collect_torch_environment` gave for the first run.
-        candidate: The same for the second run.
-
-    Returns:
-        One condition per difference. What a run does not tell is ``unknown``, and never filled in from the other run
-        or from this machine.
+    Names are the keys joined by dots; ``version`` stands for its topic, so that ``torch.version`` is ``torch``. Process
+    ids, times and output folders, which differ between any two runs, are left out. What a run does not tell is
+    ``unknown``, and never filled in from the other run or from this machine.
     """
     first, second = dict(_flatten(baseline)), dict(_flatten(candidate))
     if {"torch", "packages.torch"} <= first.keys() & second.keys():

@@ -51,8 +51,7 @@ def describe_interpreter(command: Sequence[str] = ()) -> dict[str, Any]:
 def find_packages(folders: Iterable[str] | None = None) -> dict[str, str]:
     """Return the versions of the installed packages by normalised name, sorted; the first on the path counts.
 
-    Args:
-        folders: Where to look; None for `sys.path`.
+    None looks in `sys.path`.
     """
     packages: dict[str, str] = {}
     for folder in sys.path if folders is None else folders:
@@ -67,8 +66,7 @@ def find_packages(folders: Iterable[str] | None = None) -> dict[str, str]:
 def select_variables(environment: Mapping[str, str] | None = None) -> dict[str, str]:
     """Return the variables that can change numbers or their order, sorted, and never one that may be a secret.
 
-    Args:
-        environment: All variables; None for those of this process.
+    None is for the variables of this process.
     """
     variables = os.environ if environment is None else environment
     names = (name for name in variables if _VARIABLES.fullmatch(name) and not _SECRET.search(name.upper()))

@@ -114,11 +114,8 @@ class FromStudy:
 def make_from_study(request: FromStudyRequest, tell: Callable[[str], None] = lambda _: None) -> FromStudy:
     """Train a stored trial again, keep it as a bundle, and compare it with what was stored.
 
-    Raises:
-        LaunchError: If the training cannot be found, or fails.
-        UsageError: If the trial cannot be found, or the folder exists.
-
-    Effects: runs the user's training; creates the bundle, and beside it a folder of what experiments have left.
+    Raises LaunchError if the training cannot be found, or fails; UsageError if the trial cannot be found, or the folder
+    exists. Effects: runs the user's training; creates the bundle, and beside it a folder of what experiments have left.
     """
     if request.folder.exists():
         raise UsageError(f"{request.folder} exists", "name a new folder for the bundle with -o")
@@ -143,11 +140,7 @@ def make_from_study(request: FromStudyRequest, tell: Callable[[str], None] = lam
 
 
 def find_trial(request: FromStudyRequest) -> StoredTrial:
-    """Return the trial that was asked for.
-
-    Raises:
-        UsageError: If it cannot be found.
-    """
+    """Return the trial that was asked for. Raises UsageError if it cannot be found."""
     if (request.study is None) == (request.params is None):
         raise UsageError("one place of the parameters is needed", "give --storage and --study, or --params")
     if request.study is not None:
@@ -159,11 +152,7 @@ def find_trial(request: FromStudyRequest) -> StoredTrial:
 
 
 def read_value(text: str, metrics: Mapping[str, float]) -> float:
-    """Return a number, or the metric of that name.
-
-    Raises:
-        UsageError: If it is neither.
-    """
+    """Return a number, or the metric of that name. Raises UsageError if it is neither."""
     if text in metrics:
         return metrics[text]
     try:
@@ -220,10 +209,7 @@ def make_config(
     """Return the configuration that parameters stand for.
 
     They are put into a configuration, if there is one; else the script's own function makes it of a `FixedTrial`; else
-    they are the configuration.
-
-    Raises:
-        UsageError: If the script has no such function, or asks for other parameters.
+    they are the configuration. Raises UsageError if the script has no such function, or asks for other parameters.
     """
     if base is not None:
         return put_into(base, params)

@@ -39,13 +39,8 @@ def load_ipython_extension(shell: Any) -> None:
 def run_magic(shell: Any, line: str, cell: str | None) -> Comparison | None:
     """Carry out a magic.
 
-    Args:
-        shell: The shell of IPython.
-        line: What follows ``reproof``.
-        cell: What stands below, or None.
-
-    Raises:
-        UsageError: If it asks for something else than there is.
+    `line` is what follows ``reproof``, `cell` what stands below, or None. Raises UsageError if it asks for something
+    else than there is.
     """
     try:
         words = shlex.split(line)
@@ -62,8 +57,7 @@ def run_magic(shell: Any, line: str, cell: str | None) -> Comparison | None:
 def record_cell(shell: Any, words: list[str], cell: str) -> None:
     """Run a cell under a recording; one that fails leaves a trace that says so.
 
-    Raises:
-        UsageError: If an option is unknown.
+    Raises UsageError if an option is unknown.
     """
     level: Level = "steps"
     force = "--force" in words

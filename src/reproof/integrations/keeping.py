@@ -62,8 +62,7 @@ class BundleOptions:
 def refuse_credentials(project: Path, entry: str) -> None:
     """Refuse to keep code in which something looks like a credential: a bundle is made to be shared.
 
-    Raises:
-        UsageError: Naming the file and the line.
+    Raises UsageError naming the file and the line.
     """
     withheld = find_withheld(project, entry)
     if withheld:

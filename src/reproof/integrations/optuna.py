@@ -106,14 +106,9 @@ class BestTrialBundle:
     ) -> None:
         """Prepare to keep trials; nothing is written yet.
 
-        Args:
-            folder: Where the bundle goes; created with the first trial that is kept.
-            train: The training, a function at the top of a module of the project.
-            project: Folder that names of files and modules are relative to.
-            **options: Fields of `BundleOptions`.
-
-        Raises:
-            UsageError: If the training cannot be found again by a name.
+        `train` is a function at the top of a module of the project, to whose folder names are relative; `options` are
+        fields of `BundleOptions`. The folder is created with the first trial that is kept. Raises UsageError if the
+        training cannot be found again by a name.
         """
         self.folder = Path(folder).absolute()
         self._project = Path(project).resolve()
@@ -171,10 +166,7 @@ class BestTrialBundle:
     def verify(self) -> Verification:
         """Train the trial in the folder once more in a fresh process; warns if it does not reproduce.
 
-        Returns:
-            What that has shown.
-
-        Effects: as `reproof.reproduce`.
+        Returns what that has shown. Effects: as `reproof.reproduce`.
         """
         self._is_unverified = False
         found = verify_bundle(self.folder, self._project)
@@ -217,11 +209,8 @@ class BestTrialBundle:
     def refuse_foreign(self, study: str | None) -> None:
         """Refuse a folder that holds something else; called for each candidate and at the start of a search.
 
-        Args:
-            study: Name of the study; None for a `FixedTrial`, which replaces another one.
-
-        Raises:
-            UsageError: If the folder holds no bundle, or that of another study.
+        The study is None for a `FixedTrial`, which replaces another one. Raises UsageError if the folder holds no
+        bundle, or that of another study.
         """
         if not self.folder.exists() or self._options.replaces:
             return
@@ -296,14 +285,7 @@ class Candidate:
     """A trial that may become the bundle."""
 
     def __init__(self, bundle: BestTrialBundle, trial: Any, config: dict[str, Any], seed: int) -> None:
-        """Use `BestTrialBundle.candidate`.
-
-        Args:
-            bundle: Where it may be kept.
-            trial: The trial.
-            config: Plain values.
-            seed: The seed in it.
-        """
+        """Use `BestTrialBundle.candidate`. The configuration has plain values, among them the seed."""
         self._bundle = bundle
         self._trial = trial
         self._config = config
@@ -312,10 +294,7 @@ class Candidate:
     def run(self) -> float:
         """Train, and return the best reported value, for the objective to return.
 
-        Raises:
-            TrialPruned: If the study's pruner ends the trial.
-            UsageError: If two run at once in this process.
-
+        Raises TrialPruned if the study's pruner ends the trial and UsageError if two run at once in this process.
         Effects: as `reproof.bundle.training.run_training`; writes beside the bundle's folder.
         """
         return self._bundle.run_candidate(self._trial, self._config, self._seed)
@@ -332,11 +311,7 @@ def study_of(trial: optuna.Trial | optuna.trial.FixedTrial) -> optuna.Study | No
 
 
 def report(trial: optuna.Trial, epoch: int, value: float) -> None:
-    """Report a value to Optuna, and end the trial if its pruner says so.
-
-    Raises:
-        TrialPruned: If the trial is pruned.
-    """
+    """Report a value to Optuna, and end the trial if its pruner says so. Raises TrialPruned if the trial is pruned."""
     trial.report(value, epoch)
     if trial.should_prune():
         raise optuna.TrialPruned(f"after epoch {epoch}")
@@ -413,8 +388,7 @@ def note_num_trials(folder: Path, study: optuna.Study) -> None:
 def name_entry(train: Train, project: Path) -> str:
     """Return the name by which a fresh process finds a training function: ``path/to/file.py:function``.
 
-    Raises:
-        UsageError: If it is no function at the top of a file of the project.
+    Raises UsageError if it is no function at the top of a file of the project.
     """
     function = inspect.unwrap(train)
     code = getattr(function, "__code__", None)

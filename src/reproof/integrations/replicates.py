@@ -176,10 +176,8 @@ def draw_seeds(identity: str, count: int, trial_seed: int) -> list[int]:
 def train_again(bundle: Bundle, out: Path, project: Path, task: Task) -> dict[str, Any]:
     """Make one run in a fresh process, and return its result as plain values.
 
-    Raises:
-        LaunchError: If the training fails, or if code or data are not those of the bundle.
-
-    Effects: what the training writes in the project; its trace is removed.
+    Raises LaunchError if the training fails, or if code or data are not those of the bundle. Effects: what the training
+    writes in the project; its trace is removed.
     """
     shutil.rmtree(out, ignore_errors=True)  # left by a run that was interrupted
     gates = check_files(bundle, project, bundle.manifest.entry)
@@ -198,8 +196,7 @@ def train_again(bundle: Bundle, out: Path, project: Path, task: Task) -> dict[st
 def refuse_other_project(bundle: Bundle, project: Path) -> None:
     """Refuse a project whose code or data are not those of the bundle.
 
-    Raises:
-        LaunchError: If it lacks the training, or its code or data files differ from the bundle's.
+    Raises LaunchError if it lacks the training, or its code or data files differ from the bundle's.
     """
     folder = Path(os.path.abspath(project))  # noqa: PTH100  # links stay
     find_entry(folder, bundle.manifest.entry)
@@ -209,10 +206,8 @@ def refuse_other_project(bundle: Bundle, project: Path) -> None:
 def refuse_changes(task: Task, gates: Sequence[Gate]) -> None:
     """Refuse a run that used other code or data than the bundle's training.
 
-    A different seed may split the data differently, so for a replicate only code and data files must match.
-
-    Raises:
-        LaunchError: If something differs that must not.
+    A different seed may split the data differently, so for a replicate only code and data files must match. Raises
+    LaunchError if something differs that must not.
     """
     different = [gate for gate in gates if gate.state == "different"]
     if task.kind == "replicate":
@@ -234,17 +229,9 @@ def run_all(
 ) -> dict[Task, dict[str, Any]]:
     """Take runs from the queue until all of them have ended, here or elsewhere, and return their results.
 
-    Args:
-        queue: The queue.
-        tasks: The runs.
-        run: Makes one, and returns plain values.
-        num_workers: How many are made at the same time, here.
-        watch: Called whenever something may have changed.
-
-    Raises:
-        LaunchError: If one failed; all others are made first.
-
-    Effects: on Ctrl-C, SIGTERM or SIGHUP, the runs under way are given back to the queue.
+    `run` makes one and returns plain values, `num_workers` at the same time here; `watch` is called whenever something
+    may have changed. Raises LaunchError if one failed; all others are made first. Effects: on Ctrl-C, SIGTERM or
+    SIGHUP, the runs under way are given back to the queue.
     """
     by_name = {task.name: task for task in tasks}
     queue.enqueue(by_name)
@@ -327,9 +314,8 @@ def _collect(queue: TrialQueue, by_name: dict[str, Task]) -> dict[Task, dict[str
 def add_results(folder: Path, results: dict[Task, dict[str, Any]]) -> Reference:
     """Add results to the reference of a bundle, unless it has them already.
 
-    Margins that the user has chosen, or that an earlier reference has, stay as they are.
-
-    Effects: replaces `reference.json` and the manifest, atomically.
+    Margins that the user has chosen, or that an earlier reference has, stay as they are. Effects: replaces
+    `reference.json` and the manifest, atomically.
     """
     bundle = open_bundle(folder)
     before = bundle.reference or Reference(margins=bundle.manifest.margins, alpha=bundle.manifest.alpha)

@@ -18,8 +18,7 @@ if TYPE_CHECKING:
 def load_scaler(bundle: Bundle) -> Any:
     """Return the target scaler of a bundle, fitted; None if it has none.
 
-    Raises:
-        DependencyError: If scikit-learn is not installed.
+    Raises DependencyError if scikit-learn is not installed.
     """
     return None if bundle.scaler is None else build_scaler(bundle.scaler)
 
@@ -27,9 +26,7 @@ def load_scaler(bundle: Bundle) -> Any:
 def build_scaler(description: dict[str, Any]) -> Any:
     """Return the scaler that an exact state describes: the class is from a fixed list, the state is numbers.
 
-    Raises:
-        BundleError: If it describes none.
-        DependencyError: If scikit-learn is not installed.
+    Raises BundleError if it describes none and DependencyError if scikit-learn is not installed.
     """
     try:
         from sklearn import preprocessing
@@ -61,12 +58,7 @@ def _build(value: Any) -> Any:
 def load_weights(bundle: Bundle, which: str = "best") -> dict[str, Any]:
     """Return the weights of a bundle as tensors by name, for `load_state_dict`.
 
-    Args:
-        bundle: A verified bundle.
-        which: ``best`` or ``last``.
-
-    Raises:
-        BundleError: If it has none.
+    `which` is ``best`` or ``last``. Raises BundleError if it has none.
     """
     import torch
 

@@ -121,11 +121,8 @@ class FoundTrial:
 def run_search(request: SearchRequest) -> FoundTrial:
     """Run a search in fresh processes, together with other machines that work on the study.
 
-    Raises:
-        LaunchError: If a worker fails, or no trial was completed.
-        UsageError: If the script has no such `Search`, or the storage cannot be opened.
-
-    Effects: runs the user's training; writes to the storage and the bundle.
+    Raises LaunchError if a worker fails, or no trial was completed; UsageError if the script has no such `Search`, or
+    the storage cannot be opened. Effects: runs the user's training; writes to the storage and the bundle.
     """
     split_name(request.name)
     place = request.storage or str(default_journal(request))
@@ -197,11 +194,7 @@ def end_workers(workers: Sequence[subprocess.Popen[bytes]]) -> None:
 
 
 def raise_first(errors: Path) -> None:
-    """Raise the error that ended a worker, once for all of them.
-
-    Raises:
-        UsageError: If there is one.
-    """
+    """Raise the error that ended a worker, once for all of them. Raises UsageError if there is one."""
     for path in sorted(errors.iterdir()):
         problem, remedy = json.loads(path.read_text(encoding="utf-8"))
         raise UsageError(problem, remedy)
@@ -214,11 +207,7 @@ def default_journal(request: SearchRequest) -> Path:
 
 
 def find_best(storage: optuna.storages.BaseStorage, name: str) -> FoundTrial:
-    """Return the best trial of a study.
-
-    Raises:
-        LaunchError: If none was completed.
-    """
+    """Return the best trial of a study. Raises LaunchError if none was completed."""
     study = optuna.load_study(storage=storage, study_name=name)
     try:
         best = study.best_trial
@@ -231,8 +220,7 @@ def find_best(storage: optuna.storages.BaseStorage, name: str) -> FoundTrial:
 def split_name(name: str) -> tuple[Path, str]:
     """Return script and variable of ``path/to/script.py:variable``.
 
-    Raises:
-        UsageError: If the name has another form, or there is no such file.
+    Raises UsageError if the name has another form, or there is no such file.
     """
     path, colon, variable = name.rpartition(":")
     if not colon or not variable.isidentifier() or not path.endswith(".py"):
@@ -245,11 +233,8 @@ def split_name(name: str) -> tuple[Path, str]:
 def load_search(name: str, project: Path) -> Search:
     """Import a script as Python imports a module, and return its search.
 
-    Raises:
-        UsageError: If it has none of that name.
-        Exception: Whatever the script raises.
-
-    Effects: puts the project and the script's folder first on `sys.path`.
+    Raises UsageError if it has none of that name and whatever the script raises. Effects: puts the project and the
+    script's folder first on `sys.path`.
     """
     path, variable = split_name(name)
     sys.path[:0] = [str(path.resolve().parent), str(project.resolve())]
@@ -268,11 +253,7 @@ def load_search(name: str, project: Path) -> Search:
 
 
 def work(search: Search, request: SearchRequest, *, is_first: bool) -> None:
-    """Run trials in this process until the study has enough.
-
-    Raises:
-        Exception: Whatever the training raises.
-    """
+    """Run trials in this process until the study has enough. Raises whatever the training raises."""
     verify: Verify = "each-best" if request.verify == "each-best" else "none"  # the parent does it at the end
     options = {**search.options, "verify": verify}
     bundle = BestTrialBundle(request.bundle, search.train, project=request.project, **options)

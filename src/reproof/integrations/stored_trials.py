@@ -46,12 +46,8 @@ class StudyRequest:
 def find_stored(request: StudyRequest, objectives: Sequence[str] = ()) -> StoredTrial:
     """Return a trial of a study, with what its values are of.
 
-    Args:
-        request: Which trial.
-        objectives: What the values are of, in the order of the study; what is not named is ``value`` for one objective.
-
-    Raises:
-        UsageError: If there is no such storage, study or trial, or it does not have as many values.
+    What `objectives`, in the order of the study, do not name is ``value`` for one objective. Raises UsageError if there
+    is no such storage, study or trial, or it does not have as many values.
     """
     studies = _load_studies(request)
     if request.trial is None:
@@ -82,8 +78,7 @@ def find_stored(request: StudyRequest, objectives: Sequence[str] = ()) -> Stored
 def _load_studies(request: StudyRequest) -> list[optuna.Study]:
     """Load the studies that are asked for.
 
-    Raises:
-        UsageError: If a storage or study does not exist: neither is created.
+    Raises UsageError if a storage or study does not exist: neither is created.
     """
     place, told = request.storage, hide_password(request.storage)
     path = place.removeprefix(_SQLITE) if place.startswith(_SQLITE) else None if "://" in place else place
@@ -139,11 +134,7 @@ def _find_number(studies: Sequence[optuna.Study], number: int) -> optuna.trial.F
 
 
 def name_objectives(study: optuna.Study, trial: optuna.trial.FrozenTrial, objectives: Sequence[str]) -> tuple[str, ...]:
-    """Return what each value of a trial is of.
-
-    Raises:
-        UsageError: If nobody tells.
-    """
+    """Return what each value of a trial is of. Raises UsageError if nobody tells."""
     count = len(trial.values)
     given: Any = tuple(objectives) or (() if count == 1 else tuple(study.metric_names or ()))
     if not given and count == 1:

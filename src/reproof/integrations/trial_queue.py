@@ -107,11 +107,8 @@ class TrialQueue:
     ) -> None:
         """Open the study, or create it.
 
-        Args:
-            storage: Where the study lies; several processes may use it at the same time.
-            study_name: Its name.
-            lease_seconds: How long a worker may be silent before it counts as lost.
-            direction: Of a study that is created.
+        Several processes may use the storage at the same time. A worker that is silent for `lease_seconds` counts as
+        lost; `direction` is of a study that is created.
         """
         self.lease_seconds = lease_seconds
         self.storage = storage
@@ -186,10 +183,7 @@ class TrialQueue:
     def complete(self, attempt: Attempt, result: dict[str, Any], seconds: float) -> bool:
         """Store the result of a run; False if the run was meanwhile given to another worker, whose result counts.
 
-        Args:
-            attempt: The run.
-            result: Plain values for JSON, without NaN.
-            seconds: How long it took: the value of the trial.
+        The result has plain values for JSON, without NaN; `seconds`, how long it took, is the value of the trial.
         """
         return self._set(attempt, RESULT, result) and self._finish(attempt, TrialState.COMPLETE, [seconds])
 
@@ -278,11 +272,8 @@ def read_attempt(trial: FrozenTrial) -> Attempt | None:
 def open_storage(place: str | Path) -> BaseStorage:
     """Return the storage at a URL of a database, or in a journal file.
 
-    Raises:
-        DependencyError: If the driver of the database is not installed.
-        UsageError: If the storage cannot be opened.
-
-    Effects: creates the journal file, or the tables in the database.
+    Raises DependencyError if the driver of the database is not installed and UsageError if the storage cannot be
+    opened. Effects: creates the journal file, or the tables in the database.
     """
     from optuna.storages import JournalStorage, RDBStorage
     from optuna.storages.journal import JournalFileBackend
@@ -309,9 +300,7 @@ def open_storage(place: str | Path) -> BaseStorage:
 def refuse_foreign_file(path: Path) -> None:
     """Refuse a file that is not a journal: Optuna would append its lines to it.
 
-    Raises:
-        OSError: If it cannot be read.
-        UsageError: If it is not a journal.
+    Raises OSError if it cannot be read and UsageError if it is not a journal.
     """
     if not path.exists():
         return

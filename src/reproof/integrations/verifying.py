@@ -42,10 +42,6 @@ class Verification:
 def verify_bundle(folder: Path, project: Path) -> Verification:
     """Train a bundle once more in a fresh process, and look for the reason if the bits differ.
 
-    Args:
-        folder: The bundle.
-        project: Folder of the project.
-
     Effects: as `reproof.reproduce`; the certificate goes beside the bundle.
     """
     try:

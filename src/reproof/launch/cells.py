@@ -41,8 +41,7 @@ class Cell:
 def read_cells(path: Path) -> tuple[Cell, ...]:
     """Return the cells of a notebook that a kernel executes.
 
-    Raises:
-        LaunchError: If it cannot be read, or is no notebook.
+    Raises LaunchError if it cannot be read, or is no notebook.
     """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))

@@ -33,9 +33,8 @@ TRAMPOLINE: Final = re.compile(rb"'''exec' \"?([^\"\n]+?)\"? \"\$0\" \"\$@\"")
 def settle_command(command: tuple[str, ...]) -> tuple[str, ...]:
     """Return the simplest form of a command: ``-- python train.py`` and ``-- python -m pkg`` are script and module.
 
-    Raises:
-        LaunchError: If a program is not found, or is Python of another environment, in which nothing is recorded.
-        UsageError: If nothing is named.
+    Raises LaunchError if a program is not found, or is Python of another environment, in which nothing is recorded;
+    UsageError if nothing is named.
     """
     if command[:1] != (PROGRAM,):
         return command
@@ -62,9 +61,7 @@ def settle_command(command: tuple[str, ...]) -> tuple[str, ...]:
 def refuse_missing(command: tuple[str, ...]) -> None:
     """Refuse a script that is not there before anything is started.
 
-    Raises:
-        LaunchError: If it is missing.
-        UsageError: If none is named.
+    Raises LaunchError if it is missing and UsageError if none is named.
     """
     if command[0] == MODULE:
         if len(command) == 1:

@@ -44,11 +44,7 @@ def library() -> Any:
 
 
 def check(result: int, what: str) -> int:
-    """Return the result of a call of the C library.
-
-    Raises:
-        OSError: If it has failed.
-    """
+    """Return the result of a call of the C library. Raises OSError if it has failed."""
     if result < 0:
         number = ctypes.get_errno()
         raise OSError(number, f"{what}: {os.strerror(number)}")
@@ -56,11 +52,7 @@ def check(result: int, what: str) -> int:
 
 
 def mount(source: str, target: str, kind: str | None, flags: int, options: str | None = None) -> None:
-    """Call `mount`.
-
-    Raises:
-        OSError: If it is refused.
-    """
+    """Call `mount`. Raises OSError if it is refused."""
     words = [None if word is None else os.fsencode(word) for word in (source, target, kind, options)]
     check(library().mount(words[0], words[1], words[2], ctypes.c_ulong(flags), words[3]), f"mount {target}")
 
@@ -68,8 +60,7 @@ def mount(source: str, target: str, kind: str | None, flags: int, options: str |
 def enter_namespace() -> None:
     """Give this process mounts of its own; its user and group are shown as they were.
 
-    Raises:
-        OSError: If the system forbids it.
+    Raises OSError if the system forbids it.
     """
     user, group = os.geteuid(), os.getegid()
     if library().unshare(NEW_MOUNTS) < 0:  # only the superuser may without a user namespace
@@ -82,11 +73,7 @@ def enter_namespace() -> None:
 
 
 def lay_over(folder: str, upper: Path, work: Path) -> None:
-    """Put a layer over a folder that takes what is written there.
-
-    Raises:
-        OSError: If the system does not offer it.
-    """
+    """Put a layer over a folder that takes what is written there. Raises OSError if the system does not offer it."""
     for path in (upper, work):
         path.mkdir(parents=True, exist_ok=True)
     resemble(folder, upper)
@@ -114,8 +101,7 @@ def resemble(original: str, folder: Path) -> None:
 def make_read_only(folder: str) -> None:
     """Let nothing be written below a folder, and on what is mounted there.
 
-    Raises:
-        OSError: If the system does not offer it.
+    Raises OSError if the system does not offer it.
     """
     mount(folder, folder, None, BIND | RECURSIVE)
     attributes = (ctypes.c_uint64 * 4)(READ_ONLY, 0, 0, 0)
@@ -126,13 +112,10 @@ def make_read_only(folder: str) -> None:
 def build_layers(spec: dict[str, Any]) -> None:
     """Build what the program sees.
 
-    Args:
-        spec: ``folder``: where it runs; ``copy``: what is shown there, unless it is part of the layer of ``top``;
-            ``top``: the folder above, with its ``upper`` layer prepared, or None; ``covered``: further folders, outer
-            ones first; ``kept``: folders that stay themselves; ``store``: a folder for layers.
-
-    Raises:
-        OSError: If the system does not offer it.
+    Of `spec`, ``folder`` is where it runs; ``copy`` what is shown there, unless it is part of the layer of ``top``;
+    ``top`` the folder above, with its ``upper`` layer prepared, or None; ``covered`` further folders, outer ones first;
+    ``kept`` folders that stay themselves; ``store`` a folder for layers. Raises OSError if the system does not offer
+    it.
     """
     store = Path(spec["store"])
     enter_namespace()
@@ -164,8 +147,7 @@ def build_layers(spec: dict[str, Any]) -> None:
 def restrict_writes(folders: list[str]) -> None:
     """Let this process and its children write below these folders alone.
 
-    Raises:
-        OSError: If the system does not offer it.
+    Raises OSError if the system does not offer it.
     """
     version = check(library().syscall(CREATE_RULESET, None, ctypes.c_size_t(0), 1), "landlock")
     if version < 2:  # noqa: PLR2004  # it would forbid all moves from folder to folder

@@ -26,8 +26,7 @@ def write_experiment(path: Path, plan: Plan | None, probes: Probes | None) -> No
 def read_experiment(path: Path) -> tuple[Plan, Probes | None]:
     """Return the plan for the sources of entropy, and the probes, of an experiment.
 
-    Raises:
-        UsageError: If the file cannot be read or is not an experiment.
+    Raises UsageError if the file cannot be read or is not an experiment.
     """
     try:
         entries = json.loads(path.read_text(encoding="utf-8"))

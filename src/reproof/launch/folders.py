@@ -47,9 +47,7 @@ class FolderChange:
 def read_state(folder: Path, *, without: Path | None = None) -> State | None:
     """Return size and time of modification of every file below a folder; None if there are too many to look at.
 
-    Args:
-        folder: The folder.
-        without: A folder whose files do not count.
+    Files in the folder `without` do not count.
     """
     state: State = {}
     for entry in _walk(folder, without):
@@ -87,8 +85,7 @@ def measure_folder(folder: Path, limit: int) -> int:
 def copy_folder(source: Path, target: Path) -> None:
     """Copy a folder with times and links as they are, without virtual environments.
 
-    Raises:
-        UsageError: If it is too large, or cannot be copied.
+    Raises UsageError if it is too large, or cannot be copied.
     """
     size = measure_folder(source, MAX_COPY_BYTES)
     if size > MAX_COPY_BYTES:

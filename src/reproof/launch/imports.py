@@ -20,11 +20,8 @@ EDITABLE: Final = "__editable__"
 def import_from_copy(origin: Path, copy: Path) -> None:
     """Have what is imported from a folder imported from its copy.
 
-    Args:
-        origin: The folder; it may be named by ``PYTHONPATH``, by ``.pth`` files and by finders of editable packages.
-        copy: The copy.
-
-    Effects: changes `sys.path` and the tables of such finders.
+    The folder may be named by ``PYTHONPATH``, by ``.pth`` files and by finders of editable packages. Effects: changes
+    `sys.path` and the tables of such finders.
     """
     sys.path[:] = [move_path(path, origin, copy) for path in sys.path]
     for name, module in list(sys.modules.items()):

@@ -35,11 +35,7 @@ TIMED: Final = ("<timed exec>", "<timed eval>")
 
 
 def require_jupyter() -> None:
-    """Check that what executes notebooks is installed.
-
-    Raises:
-        DependencyError: If it is not.
-    """
+    """Check that what executes notebooks is installed. Raises DependencyError if it is not."""
     for name in NEEDED:
         if importlib.util.find_spec(name) is None:
             raise DependencyError(f"{name} is not installed", "pip install 'reproof[notebook]'")
@@ -48,13 +44,8 @@ def require_jupyter() -> None:
 def run_notebook(path: Path, options: Sequence[str]) -> int:
     """Execute a notebook and return the exit code: 1 if a cell has failed.
 
-    Args:
-        path: The notebook.
-        options: Those of `reproof run` for its kernel, the folder of the trace among them.
-
-    Raises:
-        LaunchError: If it is no notebook, or its kernel cannot be started.
-        DependencyError: If Jupyter is not installed.
+    The options are those of `reproof run` for its kernel, the folder of the trace among them. Raises LaunchError if it
+    is no notebook, or its kernel cannot be started; DependencyError if Jupyter is not installed.
     """
     require_jupyter()
     read_cells(path)

@@ -48,9 +48,7 @@ class Orphans:
     def end(cls, under_way: Collection[int] = (), grace_seconds: float = GRACE_SECONDS) -> int:
         """End those that are left, and return how many had to be killed.
 
-        Args:
-            under_way: Process numbers of runs that go on.
-            grace_seconds: How long they may take to end by themselves.
+        Runs whose process numbers are `under_way` go on; the others may take `grace_seconds` to end by themselves.
         """
         killed: set[int] = set()
         until = time.monotonic() + grace_seconds

@@ -15,9 +15,8 @@ PR_SET_PDEATHSIG: Final = 1
 def die_with_parent() -> None:
     """Have this process killed when its parent ends, for whatever reason; no effect on systems other than Linux.
 
-    Otherwise the training of a worker that is killed would continue beside the one that replaces it.
-
-    Effects: sets a signal for this process, until it executes another program.
+    Otherwise the training of a worker that is killed would continue beside the one that replaces it. Effects: sets a
+    signal for this process, until it executes another program.
     """
     if sys.platform != "linux":
         return

@@ -72,16 +72,9 @@ class Mount:
 def place_run(request: RunRequest, source: Path, work: Path, *, is_moved: bool = False) -> RunRequest:
     """Return a run that takes place in a copy of its folder.
 
-    Args:
-        request: The run; its folder is the user's.
-        source: What is copied: that folder, or a copy of it as it was earlier.
-        work: Folder for this run alone, to be made.
-        is_moved: Whether the copy must lie elsewhere, as seen by the script.
-
-    Raises:
-        UsageError: If the folder cannot be copied.
-
-    Effects: creates `work`; `remove_work` removes it.
+    `source` is that folder, or a copy of it as it was earlier; `work` is to be made, for this run alone. If it is
+    moved, the copy lies elsewhere, as seen by the script. Raises UsageError if the folder cannot be copied. Effects:
+    creates `work`; `remove_work` removes it.
     """
     if not is_moved and sys.platform == "linux":
         placed = place_in_layers(request, source, work)

@@ -142,10 +142,7 @@ class RunProcess:
     """A run in a fresh process."""
 
     def __init__(self, request: RunRequest) -> None:
-        """Start the process.
-
-        Effects: creates the file for its output; whatever the script does.
-        """
+        """Start the process. Effects: creates the file for its output; whatever the script does."""
         self.request = request
         self._before = self._read_state()
         self._start = time.monotonic()
@@ -192,11 +189,7 @@ class RunProcess:
         return time.monotonic() - self._start
 
     def has_ended(self) -> bool:
-        """Whether the process has ended.
-
-        Raises:
-            UsageError: If it reads more from standard input than can be kept.
-        """
+        """Whether the process has ended. Raises UsageError if it reads more from standard input than can be kept."""
         if self.request.stdin is not None:
             self.request.stdin.check()
         if self._process.poll() is None and (stall := self._stalls.find_stall()) is not None:
@@ -260,15 +253,8 @@ def run_all(
 ) -> list[FinishedRun]:
     """Run processes, at most `num_jobs` at a time, and return them in the order of the requests.
 
-    Args:
-        requests: What to run.
-        num_jobs: How many run at the same time.
-        watch: Called several times a second with those under way.
-
-    Raises:
-        UsageError: If a run reads more from standard input than can be kept.
-
-    Effects: on Ctrl-C, SIGTERM or SIGHUP all processes are ended first, their traces closed.
+    `watch` is called several times a second with those under way. Raises UsageError if a run reads more from standard
+    input than can be kept. Effects: on Ctrl-C, SIGTERM or SIGHUP all processes are ended first, their traces closed.
     """
     waiting = list(enumerate(requests))
     under_way: dict[int, RunProcess] = {}

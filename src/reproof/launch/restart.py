@@ -18,11 +18,7 @@ def restart_with_hash_seed(seed: int | None) -> None:
     """Restart this process with a hash seed, unless it has the right one already.
 
     If the user has set none, a random one is drawn: the order of sets stays unpredictable, but the seed is known
-    afterwards.
-
-    Raises:
-        UsageError: If a seed is asked for and the interpreter ignores the environment (``-E`` or ``-I``).
-
+    afterwards. Raises UsageError if a seed is asked for and the interpreter ignores the environment (``-E`` or ``-I``).
     Effects: replaces this process (`os.execv`), or does nothing.
     """
     if os.environ.pop(RESTARTED, None) is not None:

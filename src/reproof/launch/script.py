@@ -176,9 +176,8 @@ def register_last(action: Callable[[], None]) -> None:
     """Have something done when the process ends, after the exit handlers of the script and of `EARLIER_HANDLERS`.
 
     The one that was registered first is called last. We import these modules before the script does; as if it had done
-    so itself, they still write what they hold back, or wait for processes, before what is left is looked at.
-
-    Effects: registers the handlers of these modules anew.
+    so itself, they still write what they hold back, or wait for processes, before what is left is looked at. Effects:
+    registers the handlers of these modules anew.
     """
     atexit.register(action)
     for module, name in EARLIER_HANDLERS:
@@ -190,10 +189,8 @@ def register_last(action: Callable[[], None]) -> None:
 def call_before_exit(action: Callable[[int], None]) -> None:
     """Have something done when the script ends its process by `os._exit`, which calls no exit handler.
 
-    Args:
-        action: Takes the exit status.
-
-    Effects: replaces `os._exit` for the life of the process. Forked children have the original's effect.
+    The action takes the exit status. Effects: replaces `os._exit` for the life of the process. Forked children have the
+    original's effect.
     """
     original, process = os._exit, os.getpid()
 
@@ -225,10 +222,8 @@ def _install(recording: Recording) -> None:
 def prepare_target(target: Target) -> tuple[types.CodeType, types.ModuleType] | None:
     """Return what is executed in this process and its `__main__`; None for a program that Python cannot run.
 
-    Raises:
-        LaunchError: If there is no such script or module.
-
-    Effects: as `prepare_path`; of a program, the Python programs that it starts are followed from now on.
+    Raises LaunchError if there is no such script or module. Effects: as `prepare_path`; of a program, the Python
+    programs that it starts are followed from now on.
     """
     if target.is_foreign:
         LAUNCHERS.add(Path(target.path).name)
@@ -240,8 +235,7 @@ def prepare_target(target: Target) -> tuple[types.CodeType, types.ModuleType] | 
 def prepare_path(target: Target) -> None:
     """Set `sys.argv` and `sys.path[0]` as Python does for a script or a module.
 
-    Raises:
-        LaunchError: If the script is not a file that can be read.
+    Raises LaunchError if the script is not a file that can be read.
     """
     path = Path(target.path)
     if not target.is_module and path.is_dir():
@@ -256,8 +250,7 @@ def prepare_path(target: Target) -> None:
 def load_target(target: Target) -> tuple[types.CodeType, types.ModuleType]:
     """Compile a script or find a module, and make the `__main__` it will run in.
 
-    Raises:
-        LaunchError: If it cannot be read or found.
+    Raises LaunchError if it cannot be read or found.
     """
     return _load_module(target) if target.is_module else _load_script(target)
 
@@ -384,8 +377,7 @@ def _end_by_exit(error: SystemExit) -> Outcome:
 def reserve_folder(target: Target, now: Any) -> Path:  # a datetime
     """Create the folder of a run for which the user names none: ``runs/<date>-<time>-<script>``, then ``-2`` and so on.
 
-    Raises:
-        RecordingError: If it cannot be created.
+    Raises RecordingError if it cannot be created.
     """
     name = f"{now:%Y%m%d-%H%M%S}-{name_command(target.command)}"
     number = 1

@@ -47,10 +47,8 @@ class StallWatch:
     ) -> None:
         """Begin now.
 
-        Args:
-            trace: Its folder.
-            limit_seconds: How long nothing may be recorded after a process has died.
-            patience_seconds: How long nothing may be recorded although none has; None for ever.
+        Nothing may be recorded for `limit_seconds` after a process has died, and for `patience_seconds` although none
+        has; None is for ever.
         """
         self._trace = trace
         self._patience = patience_seconds

@@ -28,10 +28,8 @@ main()
 def start_command(module: str, *, replaces_first: bool = False) -> list[str]:
     """Return the command that runs `main` of a module of this package in a fresh process, without its arguments.
 
-    Args:
-        module: The module, by its full name.
-        replaces_first: Whether it replaces the first entry of `sys.path` by the folder of the user's script, as
-            `reproof.launch.script` does. Until then it is the file of this package, in which nothing can be found.
+    With `replaces_first` it replaces the first entry of `sys.path` by the folder of the user's script, as
+    `reproof.launch.script` does. Until then it is the file of this package, in which nothing can be found.
     """
     package = str(Path(__file__).parents[1] / "__init__.py")
     place = [package] if replaces_first else []

@@ -30,12 +30,7 @@ class StandardInput:
     """What a process is given as standard input, for any number of runs."""
 
     def __init__(self, source: int, max_bytes: int = MAX_BYTES) -> None:
-        """Take it from a file descriptor.
-
-        Args:
-            source: The descriptor: of a pipe, a socket or a file.
-            max_bytes: How much of it is kept.
-        """
+        """Take it from a file descriptor. This is of a pipe, a socket or a file; at most `max_bytes` are kept."""
         self._source = source
         self._max_bytes = max_bytes
         self._kept = bytearray()
@@ -56,11 +51,7 @@ class StandardInput:
         return end
 
     def check(self) -> None:
-        """Refuse what was too long to be kept.
-
-        Raises:
-            UsageError: If it was.
-        """
+        """Refuse what was too long to be kept. Raises UsageError if it was."""
         if self._is_too_long:
             told = f"standard input holds over {self._max_bytes:,} bytes"
             raise UsageError(told, "put it into a file: reproof check train.py < FILE")

@@ -49,8 +49,7 @@ class Surroundings:
 def parse_variations(text: str) -> tuple[str, ...]:
     """Return the variations that a list such as ``threads,time`` or ``all`` names.
 
-    Raises:
-        UsageError: If one is unknown.
+    Raises UsageError if one is unknown.
     """
     names = [name.strip() for name in text.split(",") if name.strip()]
     if names == ["all"]:

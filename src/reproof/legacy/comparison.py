@@ -29,14 +29,9 @@ LIMIT: Final = "equal records do not show equal batches: a sum is the same in an
 def compare_legacy(baseline: Path, candidate: Path, *, tolerance: float | None, max_differences: int) -> Comparison:
     """Compare two records of a hand-made check.
 
-    Args:
-        baseline: Pickle of one run.
-        candidate: Pickle of the other.
-        tolerance: For floats, as in `compare`; None for `DEFAULT_TOLERANCE`. Everything else must be equal.
-        max_differences: How many differing fields to describe.
-
-    Raises:
-        TraceError: If one of them cannot be read or is not such a record.
+    The tolerance is for floats, as in `compare`; None for `DEFAULT_TOLERANCE`. Everything else must be equal. At most
+    `max_differences` differing fields are described. Raises TraceError if one of them cannot be read or is not such a
+    record.
     """
     tolerance = DEFAULT_TOLERANCE if tolerance is None else tolerance
     batches_a, batches_b = read_records(baseline), read_records(candidate)

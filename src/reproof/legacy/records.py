@@ -186,10 +186,8 @@ def legacy_path(folder: str | os.PathLike[str], *, material: str, frequency: str
 def newest_legacy(folder: str | os.PathLike[str], count: int = 2) -> list[Path]:
     """Return the newest pickles in a folder, newest first: by the time in the name, else by modification time.
 
-    Files that do not end in ``.pkl`` are left out, and fewer than `count` are returned when there are no more.
-
-    Raises:
-        TraceError: The folder is missing or cannot be read.
+    Files that do not end in ``.pkl`` are left out, and fewer than `count` are returned when there are no more. Raises
+    TraceError if the folder is missing or cannot be read.
     """
     try:
         ranked = sorted(

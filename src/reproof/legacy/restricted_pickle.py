@@ -68,16 +68,9 @@ class PickledName:
 def load_plain(data: bytes, source: str) -> object:
     """Return the value that a pickle of plain values holds.
 
-    Args:
-        data: The whole pickle, of protocol 0 to 5.
-        source: Where the data come from, for error messages.
-
-    Returns:
-        Containers, numbers and strings of Python; ``torch.Size`` as a tuple, numpy scalars as numbers, numpy arrays
-        as `PickledArray`.
-
-    Raises:
-        TraceError: The data are no pickle, damaged, too large, or hold anything but plain values.
+    Containers, numbers and strings are Python's; ``torch.Size`` becomes a tuple, numpy scalars numbers, numpy arrays
+    `PickledArray`. The pickle is whole, of protocol 0 to 5; `source` says where it comes from, for error messages.
+    Raises TraceError if the data are no pickle, damaged, too large, or hold anything but plain values.
     """
     machine = PlainMachine(data)
     try:

@@ -36,9 +36,7 @@ def capitalize(text: str) -> str:
 def printable(text: str, *, keeps: str = "") -> str:
     """Return a text with control characters and lone surrogates escaped, so that it cannot steer a terminal.
 
-    Args:
-        text: From anywhere.
-        keeps: Characters that stay as they are.
+    Characters in `keeps` stay as they are.
     """
     if text.isprintable():
         return text
