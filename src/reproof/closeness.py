@@ -25,8 +25,6 @@ class Measured:
     """How far apart two sequences of numbers are.
 
     Attributes:
-        num_differing: Elements that differ.
-        num_elements: Elements compared.
         max_abs: Largest absolute difference; None if a NaN or an infinity takes part, or would be the result.
         max_ulp: Largest distance in units in the last place of their type; None for integers.
     """

@@ -46,7 +46,6 @@ class FileEntry:
 
     Attributes:
         path: Relative to the bundle, with slashes.
-        num_bytes: Its size.
         sha256: Digest of its bytes, hexadecimal.
     """
 
@@ -114,9 +113,8 @@ class TrialInfo:
         params: What the search chose.
         metrics: Per target, to the bit.
         best_epoch: 0-based epoch of the best weights, or None if the training did not report any.
-        num_epochs: Epochs reported.
-        num_trials: Trials with a value that the study had when the search ended: the best of many is biased upwards;
-            or None. After a crash, those until this one was kept.
+        num_trials: Trials with a value that the study had when the search ended: the best of many is biased upwards; or
+            None. After a crash, those until this one was kept.
         retry_of: Number of the trial that this one repeats, or None.
         details: What else is known: distributions, sampler, pruner.
     """
@@ -179,7 +177,6 @@ class Reference:
         margins: As in the manifest.
         replicates: Fresh seeds.
         perturbations: One-ulp changes.
-        alpha: Significance level.
     """
 
     margins: Metrics
@@ -202,10 +199,7 @@ class Bundle:
     """A verified bundle.
 
     Attributes:
-        folder: Where it lies.
-        manifest: What it consists of.
         config: Every resolved value of the configuration.
-        trial: The trial.
         environment: What surrounded the training; empty for an imported bundle.
         code: The code that ran; empty for an imported bundle.
         data: The data that were used; empty for an imported bundle.

@@ -72,14 +72,11 @@ class TrainingOutcome:
         metrics: What the function returned.
         value: The best value that it reported.
         best_epoch: Epoch of that value.
-        num_epochs: Epochs reported.
         best: Weights of that epoch, by name.
-        last: Weights of the last epoch.
         scaler: State of the target scaler, or None.
         scaler_object: The scaler itself, or None.
         data: Fingerprints of files and arrays.
         code: The project's modules.
-        environment: What surrounded the training.
         perturbed: Which initial weight was changed, as ``name[index]``; empty for none.
         reports: Every value that it reported, in order.
     """

@@ -54,16 +54,11 @@ class BundleContents:
 
     Attributes:
         entry: Name of the training, or None.
-        seed_key: Key of the seed.
         config: Plain values.
-        trial: The trial.
         weights: By ``best`` and ``last``.
         environment: What surrounded the training; None leaves the file out, as for the next ones.
-        code: The code.
-        data: The data.
         scaler: State of the target scaler.
         margins: Fixed now, before anything is reproduced.
-        alpha: Significance level.
         imported: Whether it is made from a folder that another tool has written.
     """
 

@@ -58,7 +58,6 @@ class CheckRequest:
         num_runs: Baseline and candidates together, 2 or more.
         num_jobs: How many run at the same time; more than one have a copy of the folder each.
         num_steps: Stop each run after so many optimizer steps, or None.
-        level: How much is recorded.
         is_isolated: Whether each run gets its own copy of the folder as it was when the check began.
         keep: Folder for the traces, or None for the cache of the user.
         tolerance: Accept recorded numbers within this tolerance; None compares bits.

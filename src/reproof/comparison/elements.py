@@ -43,7 +43,6 @@ class Elements(NamedTuple):
 
     Attributes:
         num_differing: Elements whose bits differ.
-        num_elements: All elements.
         max_abs: Largest absolute difference of finite numbers; None if there is no such pair or it is no number type.
         max_ulp: Largest distance of finite floats in units in the last place, for complex ones of either part.
         ulps: How many of these are 1, 2 to 3, 4 to 7, … units in the last place apart.

@@ -46,7 +46,6 @@ class HostData(NamedTuple):
 
     Attributes:
         kind: Canonical name of the element type, shared by PyTorch and numpy.
-        shape: Size of each dimension.
         memory: The bytes, format ``B``.
         owner: What keeps the memory alive.
     """

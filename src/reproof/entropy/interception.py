@@ -104,7 +104,6 @@ class Interceptor:
     """The taps of this process, its ledger and what is replayed.
 
     Attributes:
-        plan: What is replayed, varied and watched.
         process: Rank and child numbers of this process.
         ledger: Where reads are written.
         child_numbers: Numbers of the children to come.

@@ -279,7 +279,6 @@ class Source:
         source: Name of the function that was called.
         file: Relative to the working folder if it is below, else absolute; None if no line of the user's is known.
         line: 1-based, or None.
-        function: The user's function.
         through: Package through which the user's line reads it, or None.
         values: What was read.
         steps: Step of each value.

@@ -56,7 +56,6 @@ class Program(NamedTuple):
     """What a program that is about to be started is told.
 
     Attributes:
-        label: Label of its process.
         text: The Python program that it executes first.
         folder: Folder of the traces of processes.
     """

@@ -56,9 +56,7 @@ class Inquiry:
     """One divergence, and where experiments on it start from.
 
     Attributes:
-        first: The divergence.
         replica: The run with everything replayed, whose operations at the divergent step were recorded.
-        laboratory: Where experiments are made.
         candidate: Trace of the run that diverged from the baseline.
         suspects: What the two runs read differently before, in no order.
         removals: What takes away the causes found before.

@@ -30,7 +30,6 @@ class Located(NamedTuple):
     """A suspect with its line.
 
     Attributes:
-        suspect: The suspect.
         told: How the line was found, as the end of a sentence.
         is_confirmed: Whether an experiment on this very line has shown the divergence.
     """

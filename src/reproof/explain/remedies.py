@@ -39,7 +39,6 @@ class Remedy:
     """What removes a cause.
 
     Attributes:
-        kind: Kind of the cause.
         fix: What to write instead, or what to do.
         reason: Why the line is to blame, in one sentence.
         link: Page about causes of this kind.

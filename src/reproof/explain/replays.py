@@ -22,7 +22,6 @@ class Replays:
     """The experiments on the sources of one divergence.
 
     Attributes:
-        inquiry: The divergence.
         by_choice: The last experiment with each choice of suspects.
     """
 

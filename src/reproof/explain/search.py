@@ -167,10 +167,8 @@ class Search:
     """One search under way: what it has found is kept if the experiments end.
 
     Attributes:
-        laboratory: Where experiments are made.
         candidate: Trace of the run that diverged from the baseline.
         removals: What takes the causes found so far away.
-        causes: Causes found so far.
         is_whole: Whether the run is identical to its end without the causes; None if not tried.
     """
 

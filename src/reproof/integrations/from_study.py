@@ -69,7 +69,6 @@ class FromStudyRequest:
         seed_key: Key of the seed in the configuration.
         device: What is trained on.
         threads: Threads of one CPU operation, or None to leave their number alone.
-        project: Folder of the project.
         diagnoses: Whether to look for the reason by experiment if numbers differ.
         keep_code: Whether the bundle holds the text of the project's imported modules.
     """

@@ -97,7 +97,6 @@ class BestTrialBundle:
     """Callback of a study that keeps its best trial in a folder.
 
     Attributes:
-        folder: The folder.
         entry: Name of the training, as the bundle has it.
     """
 

@@ -73,7 +73,6 @@ class ReplicateRequest:
         num_perturbations: Perturbation runs that it shall have.
         storage: URL of a database, path of a journal file, or None for a journal beside the bundle.
         num_workers: Runs at the same time, here.
-        project: Folder of the project.
         lease_seconds: How long a worker may be silent before its run is given to another.
     """
 
@@ -91,9 +90,6 @@ class Progress:
     """How far the runs are, on all machines.
 
     Attributes:
-        num_done: Runs that have ended.
-        num_running: Runs under way.
-        num_tasks: Runs in all.
         num_lost: Times that a worker was lost.
     """
 

@@ -83,11 +83,9 @@ class SearchRequest:
         name: ``path/to/script.py:variable`` of the `Search`.
         bundle: Folder of the bundle.
         storage: URL of a database, path of a journal file, or None for a journal beside the bundle.
-        study: Name of the study.
         num_trials: Trials that the study shall have, on all machines together, pruned ones included.
         num_workers: Processes here.
         seed: Seed of the first worker's sampler in a new study; others draw theirs, or they would try the same.
-        project: Folder of the project.
         lease_seconds: How long a worker may be silent before its trial is queued once more.
         verify: Whether the winner is trained once more in a fresh process: when the search ends, each time that another
             trial leads, or not.

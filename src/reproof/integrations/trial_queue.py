@@ -93,7 +93,6 @@ class TrialQueue:
     """The runs in one study of a storage.
 
     Attributes:
-        storage: The storage.
         lease_seconds: How long a worker may be silent before it counts as lost.
     """
 

@@ -53,12 +53,7 @@ ENVIRONMENT_DEPTH: Final = 2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mount:
-    """What is mounted somewhere.
-
-    Attributes:
-        path: Where.
-        kind: Name of its file system.
-    """
+    """What is mounted somewhere."""
 
     path: Path
     kind: str

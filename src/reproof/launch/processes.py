@@ -49,9 +49,6 @@ class RunRequest:
 
     Attributes:
         command: A script, ``-m`` and a module, or ``--`` and a program, and its arguments.
-        folder: Working folder.
-        trace: Folder of the trace.
-        level: How much is recorded.
         num_steps: Stop after so many optimizer steps, or None.
         options: Further options of `reproof run`.
         hash_seed: PYTHONHASHSEED of the process, or None to leave it as it is.
@@ -101,9 +98,7 @@ class FinishedRun:
     """A run that has ended.
 
     Attributes:
-        trace: Folder of its trace.
         exit_code: Exit code of its process; negative for a signal.
-        seconds: How long it took.
         changes: What it changed in its working folder.
         output: File with what it printed, or None if it was shown.
         errors: File with what it wrote to standard error, or None if that was shown.

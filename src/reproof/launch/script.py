@@ -57,7 +57,6 @@ class Target:
         name: Path of a script, dotted name of a module, or a program as the user named it.
         is_module: Whether `name` is a module, as after ``python -m``.
         is_program: Whether `name` is a program, as after ``--``.
-        arguments: Its own arguments.
     """
 
     command: tuple[str, ...]

@@ -64,15 +64,7 @@ class LegacyBatch:
 
     Attributes:
         batch_idx: 0-based position of the batch, as the script counted it.
-        data1_shape: Shape of the first input.
-        data2_shape: Shape of the second input.
-        targets: Targets of the pairs.
-        labels1: Labels of the first inputs.
-        labels2: Labels of the second inputs.
         data1_sum: Sum of the first input; float64, as recorded.
-        data2_sum: Sum of the second input.
-        data1_std: Standard deviation of the first input.
-        data2_std: Standard deviation of the second input.
     """
 
     batch_idx: int

@@ -73,11 +73,8 @@ class OutputComparison:
         differences: What differs beyond known noise: what was saved, by step; then lines; then files.
         noise: What differs in known noise only, of saved values and files.
         notes: What is told and not judged, a sentence each.
-        not_compared: What was not compared.
-        num_saved: Saved values compared.
         num_lines: Printed lines compared.
         num_masked_lines: Of these, lines that differ in known noise only.
-        num_files: Files compared.
     """
 
     differences: tuple[OutputDifference, ...]

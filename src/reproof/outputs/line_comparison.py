@@ -77,7 +77,6 @@ class LineComparison:
     """How the lines of two runs compare.
 
     Attributes:
-        num_compared: Lines compared.
         num_masked: Lines that differ in known noise only.
         differing: Lines that differ, in their order.
         told: Lines of which only the order of elements differs.

@@ -56,7 +56,6 @@ class UnkeptLines:
     Attributes:
         stream: Where they were printed.
         worker: As `Line.worker`.
-        count: How many there were.
         digest: Hexadecimal digest over them: in order for the main thread, without order for others.
     """
 

@@ -27,10 +27,7 @@ class Surroundings:
         process_ids: Numbers of the run's processes and threads, as far as they are known.
         nearby_ids: The first and last number that the system gave to processes and threads meanwhile, those of other
             programs included; None if it does not tell.
-        host: Name of the machine.
-        user: Name of the user.
         temporary: Temporary files and folders that the run was given: names or whole paths.
-        folder: Working folder.
         identifiers: The first hexadecimal digits of random bytes that the run was given: `uuid`, `secrets`.
     """
 

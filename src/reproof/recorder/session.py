@@ -91,7 +91,6 @@ class Recording:
     """A recording in this process.
 
     Attributes:
-        folder: Folder of the trace.
         place: The folder as an absolute path, once the trace is open.
         frames: The frame under way, once the trace is open.
         context: What the hooks share, once PyTorch is imported; None before.

@@ -60,8 +60,6 @@ class Hyperparameters:
     """The hyper-parameters of an optimizer, digested once for as long as they stay the same objects.
 
     Attributes:
-        name: Name of their event.
-        digest: Their digest.
         values: The learning rates, as numbers.
     """
 

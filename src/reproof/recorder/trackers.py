@@ -35,8 +35,6 @@ class Tap(NamedTuple):
 
     Attributes:
         module: The module that holds the class.
-        owner: The class.
-        method: The method.
         read: Yields names and values from the arguments of a call, by their names in the signature.
     """
 

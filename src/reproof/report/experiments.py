@@ -39,7 +39,6 @@ class Experiment:
     Attributes:
         number: From 1.
         purpose: What was asked, in words.
-        seconds: How long it took.
         trace: Folder of its trace; its plan lies beside it.
         window: Steps that it was to run; None for the whole run.
         first: Its first divergence from what it was compared with, or None.

@@ -29,7 +29,6 @@ class VerdictRow:
     """The answer.
 
     Attributes:
-        verdict: One of the four verdicts.
         glyph: ``=``, ``≈``, ``≠`` or ``?``.
         headline: One sentence.
         meaning: What it means, in one or two sentences.
@@ -78,7 +77,6 @@ class StageRow:
     """The events of one stage in the step in which the runs part.
 
     Attributes:
-        stage: The stage.
         compared: Those that both runs have, with a digest.
         differing: Those of them that differ.
         num_open: The others.
@@ -111,7 +109,6 @@ class FirstRow:
         place: Which step it is in, or that it comes after the last.
         process: What the process is called; empty if it is the only one.
         step: 0-based.
-        stage: Its stage.
         detail: *order*, *content*, or empty.
         name: The event.
         explanation: How they differ, in one sentence; may be empty.
@@ -152,8 +149,6 @@ class ExperimentRow:
 
     Attributes:
         number: From 1.
-        purpose: What was asked.
-        seconds: How long it took.
         window: Steps that it was to run; None for the whole run.
         agreed: Whether it equals what it was compared with through its window; None if it could not be compared.
         equal_share: How much of its window does, 0 to 1.
@@ -182,7 +177,6 @@ class CauseRow:
     """One cause.
 
     Attributes:
-        kind: Its kind.
         words: The kind in words.
         text: What a cause of this kind is, in a few sentences.
         where: ``file:line``, or the source if no line is known.
@@ -358,7 +352,6 @@ class ConditionRow:
     """A circumstance of both runs.
 
     Attributes:
-        name: What it is.
         baseline: Its value in the baseline; ``unknown`` if that does not tell it.
         candidate: The same of the candidate.
         differs: Whether both are known and differ.

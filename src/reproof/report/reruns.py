@@ -29,8 +29,6 @@ class MetricRow:
     """One metric of a bundle, as kept and as it came again.
 
     Attributes:
-        target: Name of the target.
-        metric: Name of the metric.
         original: Its value in the bundle.
         reproduced: Its value in the run with the same seed.
         finding: What was found of it, in one word.
@@ -89,7 +87,6 @@ class MissingRow:
     """A piece of state that a resumed training lacks.
 
     Attributes:
-        piece: Its kind.
         words: The kind in words.
         why: How that is known.
         fix: What to write.

@@ -49,9 +49,7 @@ class Experiment:
     """A re-run with some circumstances as they were.
 
     Attributes:
-        names: The circumstances.
         restores: Whether every bit was the bundle's.
-        seconds: How long it took.
     """
 
     names: tuple[str, ...]

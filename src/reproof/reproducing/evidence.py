@@ -83,8 +83,6 @@ class TargetRow:
     """One metric of one target.
 
     Attributes:
-        target: Name of the target.
-        metric: Name of the metric.
         original: Its value in the original run.
         reproduced: Its value in the run with the same seed.
         finding: What was found of it, by the test that decided.
@@ -151,7 +149,6 @@ class Judgement:
     """The verdict on a reproduction, and what it rests on.
 
     Attributes:
-        verdict: The verdict.
         tier: The test that it rests on.
         reasons: One line each, most important first.
         per_target: One row per target and metric.

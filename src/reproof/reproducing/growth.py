@@ -38,7 +38,6 @@ class Growth:
     """How the losses of a run part from those of another.
 
     Attributes:
-        num_steps: Steps that were compared.
         step: The first step at which they jump, or None.
         difference: The relative difference there; else the largest of all.
         allowed: What is allowed there; else at the end.

@@ -72,7 +72,6 @@ class Job:
     """One reproduction.
 
     Attributes:
-        request: What was asked for.
         bundle: The bundle, verified.
         project: Folder of the project, absolute.
         out: Folder of this reproduction, absolute; it exists.

@@ -39,7 +39,6 @@ class KeptItem:
     """Something that the folder has kept.
 
     Attributes:
-        name: What it is.
         state: Whether the re-run has the same bits.
         detail: How it differs.
         is_missing: Whether the re-run has no such thing.

@@ -30,7 +30,6 @@ class Need:
     """Something that a re-run needs.
 
     Attributes:
-        what: What it is.
         needed: As the bundle tells it.
         here: As it is here.
         state: How the two compare.

@@ -44,7 +44,6 @@ class Reproduction:
     """What a reproduction has found.
 
     Attributes:
-        bundle: The bundle.
         judgement: The verdict.
         environment: Circumstances that differ.
         num_same: Circumstances that are the same.

@@ -75,7 +75,6 @@ class Cause:
     """Why two runs differ.
 
     Attributes:
-        kind: Kind of the cause.
         source: What was called, such as ``numpy.random.default_rng``.
         file: The user's file, relative to the working folder if it is below; None if no line is known. A cell of a
             notebook has its number in brackets: ``train.ipynb[3]``.

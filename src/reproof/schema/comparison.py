@@ -32,9 +32,7 @@ class Difference:
     Attributes:
         rank: Process, 0 for a training in one process.
         step: 0-based index of the optimizer step.
-        stage: Stage of the event.
         detail: *order* or *content* for batches, else None.
-        name: The event's name.
         baseline: What the baseline has: a value where one was kept, else the digest in hexadecimal.
         candidate: The same for the candidate.
         explanation: One sentence on how they differ, where the trace can tell.
@@ -143,7 +141,6 @@ class RngGap(NamedTuple):
     """Which random number generators were in other states at the end of a step.
 
     Attributes:
-        step: The step.
         differing: Names of the generators whose states differ.
         num_compared: Generators whose states both runs have recorded.
     """
@@ -230,7 +227,6 @@ class Comparison:
     """The answer to "are these two runs the same?".
 
     Attributes:
-        verdict: One of the four verdicts.
         runs: The two runs as the user named them, baseline first.
         num_events: Events compared.
         num_tensors: Tensors and arrays that these events cover.

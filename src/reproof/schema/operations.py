@@ -47,7 +47,6 @@ class OpDifference:
         module: Path of the innermost module under way, or of the one whose backward this is; may be empty.
         file: The user's file; empty if no line of the user's led here.
         line: The line; for an operation of backward, the one of the forward operation that it belongs to.
-        function: The function.
         number: Position among the operations of the step in the baseline.
         output: Which output differs (0-based); for *outside* and *uninitialized*, which tensor among the inputs.
         dtype: Element type of that tensor.
@@ -115,12 +114,9 @@ class UnstableOp:
         step: The step in which it was executed.
         num_events: Events other than initial states that had been recorded before it.
         name: Name with namespace, such as ``aten::index_put_``.
-        overload: Its overload.
         phase: Phase of the step.
         module: Path of the innermost module under way, or of the one whose backward this is; may be empty.
         file: The user's file; may be empty.
-        line: The line.
-        function: The function.
         num_results: How often it was executed, the first time for the training itself.
         num_distinct: How many different results there were.
         num_elements: Elements of its outputs.
@@ -174,12 +170,7 @@ class PoisonedEvent:
     """The first event of a run in which memory shows that was allocated and never written.
 
     Attributes:
-        stage: Stage of the event.
-        name: Its name.
-        step: The step.
         file: The user's file that allocated the memory; empty if the type of the elements is too small to tell.
-        line: The line.
-        function: The function.
         num_poisoned: Elements of the event that hold, or were computed from, such memory.
         num_elements: All its elements.
     """

@@ -46,15 +46,12 @@ class OutputResult:
 
     Attributes:
         differences: What differs beyond known noise, in order: saved values, lines, files.
-        num_saved: Saved values compared.
-        num_lines: Lines compared.
-        num_files: Files compared.
         num_masked_lines: Lines that differ in known noise only: times, rates, process numbers.
         num_noise: Saved values and parts of files that differ in known noise only.
         notes: What is told and not judged.
         not_compared: What was not compared, and why.
-        harmless: How it was shown that the differences come from clocks, process numbers and the like alone; None if
-            it was not.
+        harmless: How it was shown that the differences come from clocks, process numbers and the like alone; None if it
+            was not.
     """
 
     differences: tuple[OutputDifference, ...] = ()

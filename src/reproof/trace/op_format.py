@@ -49,13 +49,10 @@ class OpPlace(NamedTuple):
 
     Attributes:
         name: Name with namespace, such as ``aten::mm``.
-        overload: Its overload, such as ``default``.
         phase: Phase of the step.
         module: Path of the innermost module under way, or of the one whose backward this is; may be empty.
         file: The user's file; may be empty.
         line: The line, 0 if there is none.
-        function: The function.
-        is_random: Whether it draws random numbers.
     """
 
     name: str

@@ -40,8 +40,6 @@ class OpTrace:
     """The operations that one process recorded.
 
     Attributes:
-        rank: The process.
-        path: The file.
         is_cut: Whether its end is missing or half-written: what a killed process leaves.
     """
 

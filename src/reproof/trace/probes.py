@@ -39,7 +39,6 @@ class KeptSamples:
 
     Attributes:
         name: The event that they are of.
-        count: How many.
         height: Rows of an image; 1 for a signal.
         width: Columns of an image, points of a signal.
         values: Their float32 numbers, one sample after the other, row by row.

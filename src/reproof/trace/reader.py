@@ -39,7 +39,6 @@ class Trace:
     """A recorded run: its header and what each of its processes recorded.
 
     Attributes:
-        folder: Its folder.
         header: What is known of the run once.
         ranks: What each process recorded that was started with the run.
         children: The traces of processes that others have started, by label, in the order of their start. They have no

@@ -46,7 +46,6 @@ class ResumeRequest:
         first_command: The first part, if that is another command.
         resume_command: The resumed rest, if that is another command; a script may resume by itself.
         num_steps: Stop the uninterrupted and the resumed run after so many optimizer steps of their own.
-        level: How much is recorded.
         keep: Folder for the traces, or None for the cache of the user.
         max_differences: How many differing events to describe.
         shows_output: Whether the script writes to this terminal.

@@ -58,7 +58,6 @@ class Call:
     """A call under way.
 
     Attributes:
-        function: What is called.
         arguments: The object of a method, and the arguments so far.
         contents: What they held before the call.
     """

@@ -48,7 +48,6 @@ class ThreadQueues:
     """What happens to the queues of this process.
 
     Attributes:
-        interceptor: Where it is noted.
         workers: Names of those who put and get.
     """
 

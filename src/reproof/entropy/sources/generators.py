@@ -115,11 +115,7 @@ class NumpyGenerator:
 
 
 class TorchGenerator:
-    """A default generator of PyTorch: on the CPU or of a device.
-
-    Attributes:
-        name: ``torch``, or the name of the device.
-    """
+    """A default generator of PyTorch: on the CPU or of a device."""
 
     def __init__(self, torch: Any, generator: Any = None, name: str = "torch") -> None:
         """Use the generator of a device; without one, that of the CPU."""

@@ -27,7 +27,6 @@ class Needed:
     """A smallest set of sources that make the difference.
 
     Attributes:
-        suspects: The sources.
         located: Each with its line, and how that was found, as the end of a sentence.
         replays: The experiments on them.
     """

@@ -47,7 +47,6 @@ class Reading(NamedTuple):
 
     Attributes:
         name: The place that it is compared at.
-        digest: Its digest; None if it could not be taken.
         problem: Why not, else None.
         num_tensors: 1, or 0 for options.
         values: Numbers that are kept: learning rates, and summary statistics where they are asked for.

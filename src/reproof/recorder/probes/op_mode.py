@@ -90,7 +90,6 @@ class OpRecorder(ProbeMode):
 
     Attributes:
         is_active: Whether operations are recorded; else they are only passed on.
-        keeps_values: Whether the elements of outputs are kept.
         repetition: Executes operations again where that is asked for, or None.
     """
 

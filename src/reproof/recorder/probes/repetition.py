@@ -65,10 +65,7 @@ class Call(NamedTuple):
     """A call of an operation that can be executed again: arguments that it changes are copies.
 
     Attributes:
-        func: The operation.
         effects: What it does to memory.
-        args: Its arguments.
-        kwargs: Those given by name.
         is_differentiated: Whether gradients were recorded: some operations keep more then.
     """
 
@@ -101,8 +98,6 @@ class Repetition:
     """Executes operations again, for one recording.
 
     Attributes:
-        num_repeated: Operations executed again.
-        num_left_out: Operations that were not.
         num_unstable: Operations that gave other bits.
         step: The step under way, told by whoever asks for repetitions.
         num_events: Events recorded so far, told likewise.

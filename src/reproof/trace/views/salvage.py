@@ -27,7 +27,6 @@ class SalvagedTrace:
     """A trace as far as it can be opened.
 
     Attributes:
-        folder: Its folder.
         header: What is known of the run once; None if it cannot be read.
         ranks: The processes whose files can be read, without the frames that are damaged at their end.
         damage: What cannot be read, one line each.

@@ -22,7 +22,6 @@ class StepEvent:
     """An event as it happened in one step.
 
     Attributes:
-        event: What it is.
         digest: Its digest in hexadecimal; None if none could be taken.
         exact: Its elements, where they were kept.
         statistics: Summary statistics by name, where they were kept.
@@ -57,8 +56,6 @@ class StepRecord:
     """What one process recorded of one step.
 
     Attributes:
-        rank: The process.
-        step: The step.
         is_after_last: Whether this came after the last optimizer step of the run.
         frames: Positions of its first and last frame.
         elapsed_seconds: Time from the start of the recording to the end of the step.

@@ -53,7 +53,6 @@ class StageTotal:
     """What was recorded of one stage.
 
     Attributes:
-        stage: The stage.
         num_events: Events, those that were skipped among them.
         num_tensors: Tensors and arrays that they cover.
         num_skipped: Events for which no digest could be taken.
@@ -74,7 +73,6 @@ class RankSummary:
     """What one process recorded.
 
     Attributes:
-        rank: The process.
         num_frames: Frames that can be read.
         num_steps: Steps that ended.
         steps: First and last step of which something was recorded; None if nothing was. What came after the last
@@ -104,9 +102,7 @@ class ChildSummary:
 
     Attributes:
         name: What it is called in sentences: ``process 0.2 (train.py:34)``.
-        label: Its label.
         num_steps: Steps that ended.
-        num_events: Events.
         incomplete: Why this is not the record of the whole process, or None.
         rank: Its rank among those that train together, or None.
         last_loss: Its last loss, or None.
