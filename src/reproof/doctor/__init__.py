@@ -10,7 +10,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from reproof.doctor.checks import read_checks
 from reproof.doctor.records import Check, Diagnosis, Finding, NotRead
+from reproof.doctor.script import read_target
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,8 +27,5 @@ def diagnose(target: Path | None = None, *, ask_torch: bool = True, with_checks:
     is not imported, and the conditions that it alone can tell say so; without `with_checks` they are left out. Raises
     UsageError if the target is missing or cannot be read.
     """
-    from reproof.doctor.checks import read_checks
-    from reproof.doctor.script import read_target
-
     diagnosis, facts = read_target(target) if target is not None else (Diagnosis(), None)
     return replace(diagnosis, checks=read_checks(facts, ask_torch=ask_torch)) if with_checks else diagnosis

@@ -35,19 +35,17 @@ _SEEDING_EVERYTHING: Final = re.compile(
 )
 
 
-def is_seeding_helper(name: str) -> bool:
-    """Whether a function of a library seeds everything, going by its name."""
-    return not name.startswith(("torch.", "numpy.", "random.")) and bool(_HELPER.fullmatch(name.rpartition(".")[2]))
+def seeds(name: str) -> bool:
+    """Whether a function seeds: a library's own, or one that seeds everything, going by its name."""
+    is_own = name.startswith(("torch.", "numpy.", "random."))
+    return bool(_SEEDING.fullmatch(name) if is_own else _HELPER.fullmatch(name.rpartition(".")[2]))
 
 
 def seeded_libraries(name: str) -> tuple[str, ...]:
-    """Return the libraries whose global generator a function of a library seeds.
-
-    A Trainer of transformers seeds when it is made; its TrainingArguments only carry the seed.
-    """
-    if is_seeding_helper(name) or _SEEDING_EVERYTHING.fullmatch(name):
-        return ("torch", "numpy", "random")
-    return (name.partition(".")[0],) if _SEEDING.fullmatch(name) else ()
+    """Return the libraries whose global generator is seeded: by a Trainer of transformers, not by its arguments."""
+    if _SEEDING.fullmatch(name):
+        return (name.partition(".")[0],)
+    return ("torch", "numpy", "random") if seeds(name) or _SEEDING_EVERYTHING.fullmatch(name) else ()
 
 
 CERTAIN_DRAWS: Final = re.compile(
@@ -56,31 +54,19 @@ CERTAIN_DRAWS: Final = re.compile(
     r"|torchvision\.models\.(\w+\.)*[a-z]\w+|timm\.(models\.)?create_model|transformers\.\w*AutoModel\w*\.from_config"
     r"|torch\.utils\.data\.(random_split|RandomSampler|SubsetRandomSampler|WeightedRandomSampler)"
 )
-_DRAWS: Final = re.compile(
+DRAWS: Final = re.compile(
     r"(numpy\.random|random)\.(?!(seed|[gs]et_?state|default_rng|\w*bit_generator)$)[a-z]\w*|torch\.(rand|randn|randint|rand_like|randn_like|randint_like|randperm|normal|bernoulli|multinomial|poisson)"
     r"|torch\.distributions\.[\w.]+\.r?sample(_n)?"
 )
 TORCH_METHODS: Final = words(
     "normal_ uniform_ bernoulli_ random_ exponential_ cauchy_ geometric_ log_normal_ multinomial bernoulli rsample"
 )
-_SPLITTERS: Final = re.compile(
+SPLITTERS: Final = re.compile(
     r"sklearn\.(model_selection\.(train_test_split|(Stratified|Group)?ShuffleSplit)|utils\.(shuffle|resample)"
     r"|datasets\.make_\w+)"
 )
-_FOLDS: Final = re.compile(r"sklearn\.model_selection\.(KFold|StratifiedKFold|StratifiedGroupKFold)")
+FOLDS: Final = re.compile(r"sklearn\.model_selection\.(KFold|StratifiedKFold|StratifiedGroupKFold)")
 SHUFFLES: Final = words("random.shuffle numpy.random.shuffle")
-
-
-def draws_from(library: str, name: str) -> bool:
-    """Whether a function draws a value from the global generator of a library."""
-    return name.startswith(library) and bool(_DRAWS.fullmatch(name))
-
-
-def splits(name: str, *, shuffle: object) -> bool:
-    """Whether a splitter of scikit-learn draws from NumPy's global generator, unless it has a ``random_state``."""
-    return (bool(_FOLDS.fullmatch(name)) and shuffle is True) or (
-        bool(_SPLITTERS.fullmatch(name)) and shuffle is not False
-    )
 
 
 # what makes a generator, with the name of its seed; not torch.Generator: without one it has a fixed seed
@@ -107,22 +93,13 @@ _OUTSIDE: Final[dict[Kind, str]] = {
     "secrets.randbelow secrets.randbits random.SystemRandom secrets.SystemRandom",
 }
 OUTSIDE: Final = {name: kind for kind, names in _OUTSIDE.items() for name in names.split()}
-_SINKS: Final[tuple[tuple[re.Pattern[str], str], ...]] = (
+SINKS: Final[tuple[tuple[re.Pattern[str], str], ...]] = (
     (re.compile(r"torch\.optim\.(\w+\.)*[A-Z]\w*"), "the optimizer's settings"),
     (re.compile(r"torch\.utils\.data\.(\w+\.)*[A-Z]\w*"), "the training data"),
     (re.compile(r"torch\.nn\.(Parameter|init\.\w+)"), "a parameter"),
     (re.compile(r"torch\.nn\.([A-Z]|functional\.|utils\.)\w*"), "what the model computes"),
     (re.compile(r"torch\.(autograd\.(grad|backward)|func\.\w+)"), "the loss"),
 )
-
-
-def sink_of(name: str) -> str | None:
-    """Return what a call of a library's function makes of its arguments, if it is a part of a training."""
-    if _SEEDING.fullmatch(name) or is_seeding_helper(name):
-        return "a seed"
-    return next((kind for pattern, kind in _SINKS if pattern.fullmatch(name)), None)
-
-
 # what computes its result from its arguments
 PURE: Final = re.compile(
     r"(torch|numpy|math|itertools|functools|hashlib|zlib|binascii|struct|random|statistics|operator|copy|pandas"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from reproof.doctor import catalogue
 from reproof.doctor.program import UNKNOWN
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from reproof.doctor.records import Finding
     from reproof.doctor.rules import Rules
 
-_CALLS: Final[dict[str, tuple[str, str, Any]]] = {
+_CALLS: Final[dict[str, tuple[str, str, object]]] = {
     "torch.use_deterministic_algorithms": ("deterministic-algorithms", "mode", True),
     "torch.set_float32_matmul_precision": ("matmul-precision", "precision", "highest"),
     "torch.set_num_threads": ("num-threads", "int", UNKNOWN),
@@ -61,12 +61,12 @@ def _settings(rules: Rules) -> Iterator[tuple[str, Fact]]:
         elif name == "os.environ.setdefault" and len(call.args) > 1:
             yield from _variable(rules, call, program.constant(call.args[0]), program.constant(call.args[1]))
     for node in program.nodes:
-        if isinstance(node, ast.Attribute) and (flag := _FLAGS.get(str(program.resolve(node)))) is not None:
-            value = program.assigned(node) if isinstance(node.ctx, ast.Store) else None
-            yield from [] if value is None else [(flag[0], _set(rules, node, program.constant(value), flag[1]))]
-        elif isinstance(node, ast.Subscript) and program.resolve(node.value) == "os.environ":
-            value = program.assigned(node) if isinstance(node.ctx, ast.Store) else None
-            yield from _variable(rules, node, program.constant(node.slice), program.constant(value)) if value else []
+        given = program.assigned(node) if isinstance(getattr(node, "ctx", None), ast.Store) else None
+        value = program.constant(given)
+        if given is not None and isinstance(node, ast.Attribute) and (name := str(program.resolve(node))) in _FLAGS:
+            yield _FLAGS[name][0], _set(rules, node, value, _FLAGS[name][1])
+        elif given is not None and isinstance(node, ast.Subscript) and program.resolve(node.value) == "os.environ":
+            yield from _variable(rules, node, program.constant(node.slice), value)
 
 
 def _variable(rules: Rules, node: ast.AST, name: object, value: object) -> Iterator[tuple[str, Fact]]:
@@ -94,7 +94,7 @@ def _workers(rules: Rules, findings: tuple[Finding, ...]) -> Fact:
     anew = [f"{item.file}:{item.line}" for item in findings if item.kind == "worker-seeding"]
     if anew:
         return f"new seeds in each run: {_list(anew)}", False
-    seeded = [rules.place(loader) for loader in rules.loaders if rules.count_workers(loader) != 0]
+    seeded = [rules.place(loader) for loader in rules.loaders_with_workers]
     return f"PyTorch seeds those of {_list(seeded)}" if seeded else "no loader has workers", bool(seeded) or None
 
 

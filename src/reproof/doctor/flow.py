@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import ast
 from collections import defaultdict
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from reproof.doctor import catalogue
 
@@ -24,16 +23,14 @@ _THROUGH: Final = ast.Compare | ast.DictComp | ast.BinOp | ast.UnaryOp | ast.Set
 _KEEPING: Final = ast.Starred | ast.GeneratorExp | ast.ListComp | ast.SetComp | ast.Await | ast.Slice
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sink:
+class Sink(NamedTuple):
     """Where a value became a part of the training: the syntax node, and in words what it became."""
 
     node: ast.AST
     what: str
 
 
-@dataclass(frozen=True, slots=True)
-class _State:
+class _State(NamedTuple):
     """An expression that depends on the source, and the positions and keys under which it does, the outermost first."""
 
     node: ast.AST
@@ -148,9 +145,8 @@ class Flow:
             for position, part in enumerate(target.elts):
                 if at is None or not isinstance(at, int) or at == position:
                     yield from self._bind(part, _State(state.node, state.path[1:]))
-        elif isinstance(target, ast.Name):
-            if not self._is_fallback(target):
-                yield from (_State(load, state.path) for load in self._loads_after(target))
+        elif isinstance(target, ast.Name) and not self._is_fallback(target):
+            yield from (_State(load, state.path) for load in self._loads_after(target))
         elif isinstance(target, ast.Attribute):
             yield from self._put_attribute(target, state)
         elif isinstance(target, ast.Subscript):
@@ -226,11 +222,12 @@ class Flow:
         written = method or getattr(call.func, "id", "")
         is_model = self.program.derives(self.program.class_of(call.func), "torch.nn.", "torch.func.", "torch.compile")
         is_model |= written in catalogue.MODEL_NAMES and not name and not self.program.targets(call)
-        if catalogue.is_seeding_helper(written) and not name:
+        if catalogue.seeds(name or written):
             return "a seed"
         if is_model or catalogue.HOOKS.fullmatch(method):
             return "what the model computes"
-        return "the loss" if method == "backward" else catalogue.sink_of(name)
+        known = "the loss" if method == "backward" else None
+        return known or next((kind for pattern, kind in catalogue.SINKS if pattern.fullmatch(name)), None)
 
     def _result(self, function: ast.AST, state: _State) -> _Steps:
         owner, name = self.program.scopes[function].node, getattr(function, "name", "")

@@ -54,15 +54,15 @@ class Program:
         self.scopes: dict[ast.AST, Scope] = {}
         self.inner: dict[ast.AST, Scope] = {}
         self.stores: dict[str, list[ast.Attribute]] = defaultdict(list)
-        self._resolved: dict[ast.AST, str | ast.AST | None] = {}
+        self._resolved: dict[ast.AST, _Meaning] = {}
         modules = [source.tree for source in self.sources.files]
         for source in self.sources.files:
             self._index(source.tree, Scope(source.tree, source))
         self.main = self.reach(modules, handed=False)
         has_star = any("*" in self.inner[tree].bindings for tree in modules)  # by which anything may be reached
         self.live = self.reach(self.inner if has_star else modules, handed=True)
-        nodes = [node for tree in modules for node in ast.walk(tree) if node in self.scopes]
-        self.nodes = [node for node in nodes if self.function(node) in self.live]
+        nodes = [node for tree in modules for node in ast.walk(tree)]
+        self.nodes = [node for node in nodes if node in self.scopes and self.function(node) in self.live]
         calls = [node for node in self.nodes if isinstance(node, ast.Call)]
         calls.sort(key=lambda call: (modules.index(self.scopes[call].source.tree), call.lineno, call.col_offset))
         self.calls = {call: self.name(call) for call in calls}
@@ -179,8 +179,7 @@ class Program:
         elif isinstance(node, ast.Attribute) and (kind := self.class_of(node.value, depth + 1)) is not None:
             family = self.bases(kind)
             targets = [store for store in self.stores[node.attr] if self.class_of(store.value, depth + 1) in family]
-        values = [self.assigned(target) for target in targets]
-        found = {self.class_of(value, depth + 1) if value is not None else None for value in values}
+        found = {self.class_of(value, depth + 1) if value else None for value in map(self.assigned, targets)}
         return found.pop() if len(found) == 1 else None
 
     def bases(self, owner: ast.AST | str | None) -> list[ast.ClassDef | str]:
@@ -215,8 +214,7 @@ class Program:
             return [found]
         kind = self.class_of(call.func) if found is None else found
         names = ("__init__", "__post_init__") if isinstance(found, ast.ClassDef) else ("__call__", "forward")
-        methods = [self.method(kind, name) for name in names] if isinstance(kind, ast.ClassDef) else []
-        return [method for method in methods if method is not None]
+        return [method for name in names if (method := self.method(kind, name)) is not None]
 
     def reach(self, roots: Iterable[ast.AST], *, handed: bool) -> set[ast.AST]:
         """Return the functions that these lead to by calls; with `handed`, also those that are passed on."""

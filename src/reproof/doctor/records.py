@@ -9,9 +9,7 @@ from reproof.errors import EXIT_DIVERGED, EXIT_SAME
 
 DOCTOR_SCHEMA: Final = 1  # version of the JSON that `reproof doctor --json` writes
 
-Kind = Literal[
-    "unseeded-rng", "unseeded-generator", "worker-seeding", "os-entropy", "wall-clock", "process-identity"
-]  # fmt: skip
+Kind = Literal["unseeded-rng", "unseeded-generator", "worker-seeding", "os-entropy", "wall-clock", "process-identity"]
 """The kinds of causes that are read from a script, in the words that `reproof check` uses for causes."""
 
 
@@ -49,10 +47,7 @@ class NotRead:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Diagnosis:
-    """All that the doctor has to say.
-
-    `files` are those that were read, none without a script; `notes` accuse no line.
-    """
+    """All that the doctor says; `files` are those that were read, none without a script; `notes` accuse no line."""
 
     checks: tuple[Check, ...] = ()
     findings: tuple[Finding, ...] = ()

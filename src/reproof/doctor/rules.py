@@ -16,7 +16,7 @@ from reproof.doctor.records import Finding, Kind
 from reproof.schema import split_cell
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
 _SEEDS: Final = {"torch": "torch.manual_seed(42)", "numpy": "numpy.random.seed(42)", "random": "random.seed(42)"}
 _LOADING: Final = frozenset({"load_state_dict", "from_pretrained", "load_from_checkpoint"})
@@ -33,12 +33,6 @@ def method_of(call: ast.Call) -> str:
     return call.func.attr if isinstance(call.func, ast.Attribute) else ""
 
 
-def place_in(order: Mapping[str, int], file: str) -> tuple[int, int]:
-    """Return a key that sorts files as they were read, and the cells of a notebook as they stand in it."""
-    path, cell = split_cell(file)
-    return order[path], cell or 0
-
-
 class Rules:
     """The rules, over one program; `calls` has the dotted name of what is called, if it is a library's."""
 
@@ -46,24 +40,27 @@ class Rules:
         """Prepare the rules."""
         self.program, self.calls, self._flow = program, program.calls, Flow(program)
         self.loaders = [call for call, name in self.calls.items() if name == catalogue.LOADER]
+        counts = {call: program.given(call, "num_workers", 5, default=0) for call in self.loaders}
+        self.loaders_with_workers = [call for call, count in counts.items() if count != 0]  # or it cannot be told
         is_optuna = any(name.startswith("optuna.") for name in self.calls.values())
         self.searches = [call for call in self.calls if is_optuna and method_of(call) == "optimize"]
         is_backward = any(method_of(call) == "backward" for call in self.calls)
         self._is_training = is_backward or any(map(catalogue.TRAINING.fullmatch, self.calls.values()))
-        hooks = [self.function_given(call, "worker_init_fn", None) for call in self.loaders]
-        bundles = [
-            self.function_given(call, "train", 1) for call, name in self.calls.items() if name == catalogue.BUNDLE
-        ]
-        self._hooks = {hook for hook in hooks if hook is not None}
-        self._bundled = program.reach([entry for entry in bundles if entry is not None], handed=True) - program.main
+        self._hooks = {self.function_given(call, "worker_init_fn", None) for call in self.loaders} - {None}
+        bundles = [call for call, name in self.calls.items() if name == catalogue.BUNDLE]
+        entries = filter(None, [self.function_given(call, "train", 1) for call in bundles])
+        self._bundled = program.reach(entries, handed=True) - program.main
         self.seeds = list(self._find_seeds())
 
     def find_all(self) -> tuple[Finding, ...]:
         """Return what all rules find, in the order of files and lines, each place once per kind."""
-        order = {source.shown: position for position, source in enumerate(self.program.sources.files)}
+        order = [source.shown for source in self.program.sources.files]
         rules = (self._find_unseeded, self._find_late_seed, self._find_generators, self._find_outside)
-        found = {(item.kind, item.file, item.line): item for rule in rules for item in rule()}
-        return tuple(sorted(found.values(), key=lambda item: (*place_in(order, item.file), item.line, item.kind)))
+        found: dict[tuple[int, int, int, str], Finding] = {}
+        for item in (item for rule in rules for item in rule()):
+            path, cell = split_cell(item.file)
+            found[order.index(path), cell or 0, item.line, item.kind] = item
+        return tuple(found[place] for place in sorted(found))
 
     def place(self, node: ast.AST) -> str:
         """Return the file and line of a node."""
@@ -85,19 +82,16 @@ class Rules:
         found = self.program.resolve(node) if isinstance(node, ast.AST) else None
         return found if isinstance(found, ast.AST) else None
 
-    def count_workers(self, loader: ast.Call) -> object:
-        """Return the number of workers of a loader, or UNKNOWN."""
-        return self.program.given(loader, "num_workers", 5, default=0)
-
     def has_generator(self, call: ast.Call, name: str = "generator") -> bool | None:
         """Whether a call is given a generator or seed of its own; None if the script does not show it."""
         node = self.program.argument(call, name, 2 if self.calls[call] == catalogue.SPLIT else None)
         return None if node is UNKNOWN else node is not None and self.program.constant(node) is not None
 
     def is_split(self, call: ast.Call) -> bool:
-        """Whether a call splits data with scikit-learn and draws."""
-        name = self.calls[call]
-        return name.startswith("sklearn.") and catalogue.splits(name, shuffle=self.program.given(call, "shuffle"))
+        """Whether a call splits data with scikit-learn and draws, from NumPy's generator but for a ``random_state``."""
+        name, shuffle = self.calls[call], self.program.given(call, "shuffle")
+        has_split = shuffle is not False and catalogue.SPLITTERS.fullmatch(name) is not None
+        return has_split or (shuffle is True and catalogue.FOLDS.fullmatch(name) is not None)
 
     def _find_seeds(self) -> Iterator[tuple[str, ast.Call]]:
         for call, name in self.calls.items():
@@ -141,12 +135,10 @@ class Rules:
                 yield call, f"what is drawn {self._reaches(sink)}"
 
     def _is_drawn_here(self, call: ast.Call) -> bool:
-        """Whether a call certainly draws in the main process: not in a worker, whose generators PyTorch seeds.
-
-        Source: `torch/utils/data/_utils/worker.py`, which seeds `random`, torch and NumPy in each worker (since 1.9).
-        """
+        """Whether a call certainly draws in the main process: not in a worker, whose generators PyTorch seeds."""
+        # all three of them since 1.9: torch/utils/data/_utils/worker.py
         function = self.program.function(call)
-        is_here = function in self.program.main or all(self.count_workers(loader) == 0 for loader in self.loaders)
+        is_here = function in self.program.main or not self.loaders_with_workers
         return is_here and function not in self._bundled | self._hooks
 
     def _is_certain_draw(self, call: ast.Call) -> bool:
@@ -157,7 +149,8 @@ class Rules:
         if library == "numpy" and method == "sample" and self.program.argument(call, "frac") is not None:
             return self.has_generator(call, "random_state") is False  # rows of a table of pandas
         is_method = library == "torch" and method in catalogue.TORCH_METHODS and name[:7] not in {"numpy.r", "random."}
-        return (is_method or catalogue.draws_from(library, name)) and self.has_generator(call) is False
+        is_function = name.startswith(library) and catalogue.DRAWS.fullmatch(name) is not None
+        return (is_method or is_function) and self.has_generator(call) is False
 
     def _find_late_seed(self) -> Iterator[Finding]:
         seeds = {call for library, call in self.seeds if library == "torch"}

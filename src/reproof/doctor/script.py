@@ -32,7 +32,13 @@ def read_target(target: Path) -> tuple[Diagnosis, dict[str, Fact] | None]:
         target /= "__main__.py"
     if not target.is_dir():
         return _read_script(target)
-    readings = [_read_one_of_many(script) for script in find_scripts(target)]
+    readings: list[tuple[Diagnosis, dict[str, Fact] | None]] = []
+    for script in find_scripts(target):
+        try:
+            readings.append(_read_script(script))
+        except UsageError as error:  # the others are read all the same
+            why = error.problem.removeprefix(f"{script} cannot be read: ")
+            readings.append((Diagnosis(not_read=(NotRead(file=str(script), why=why),)), None))
     if not readings:
         raise UsageError(f"the folder {target} has no Python script", "name a script, or a folder with one")
     parts = [diagnosis for diagnosis, _ in readings]
@@ -64,11 +70,3 @@ def _read_script(path: Path) -> tuple[Diagnosis, dict[str, Fact] | None]:
     disorder = describe_disorder(read_cells(path)) if path.suffix == NOTEBOOK else None
     notes = () if disorder is None else (f"{path}: {disorder}",)
     return Diagnosis(findings=findings, files=files, not_read=tuple(sources.not_read), notes=notes), facts
-
-
-def _read_one_of_many(path: Path) -> tuple[Diagnosis, dict[str, Fact] | None]:
-    try:
-        return _read_script(path)
-    except UsageError as error:  # the others are read all the same
-        why = error.problem.removeprefix(f"{path} cannot be read: ")
-        return Diagnosis(not_read=(NotRead(file=str(path), why=why),)), None

@@ -9,20 +9,16 @@ from __future__ import annotations
 import ast
 import bisect
 import io
-import itertools
-import tokenize
 import warnings
 from dataclasses import dataclass
+from importlib.util import decode_source
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from reproof.doctor.records import NotRead
 from reproof.errors import UsageError
-from reproof.launch.cells import as_python, read_cells
+from reproof.launch.cells import join_cells, read_cells
 from reproof.launch.command import NOTEBOOK
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 MAX_FILES: Final = 500
 _UNREADABLE: Final = (OSError, ValueError, SyntaxError, RecursionError)
@@ -30,10 +26,7 @@ _UNREADABLE: Final = (OSError, ValueError, SyntaxError, RecursionError)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Source:
-    """One file, parsed; `shown` is its path as the user would write it.
-
-    Of a notebook the cells are read one after the other, and `starts` has the number of lines before each.
-    """
+    """One file, parsed; `shown` is its path as the user has it, `starts` the lines before each cell of a notebook."""
 
     path: Path
     shown: str
@@ -54,7 +47,13 @@ class Sources:
 
     def __init__(self, script: Path) -> None:
         """Read the script and follow its imports, or raise UsageError if the script cannot be read."""
-        self.main = read_script(script)
+        if not script.exists():
+            raise UsageError(f"there is no {script}", "name a Python script, or a folder of them")
+        try:
+            self.main = _parse(script)
+        except _UNREADABLE as error:
+            why, how = _describe(error), "name a script that Python can run"
+            raise UsageError(f"{script} cannot be read: {why}", how) from None
         self.files = [self.main]
         self.not_read: list[NotRead] = []
         outermost = self.main.path.parent
@@ -77,16 +76,12 @@ class Sources:
             return None
         start = importer.path.parents[level - 1] if level else None
         if (start, module) not in self._found:
-            path = self._locate([start] if start else self._roots, module.split(".") if module else [])
+            bases = [folder.joinpath(*module.split(".")) for folder in ([start] if start else self._roots)]
+            # a package comes before a module of the same name, as in Python
+            pairs = [[base / "__init__.py", *([base.with_name(f"{base.name}.py")] if module else [])] for base in bases]
+            path = next((path.resolve() for pair in pairs for path in pair if path.is_file()), None)
             self._found[start, module] = None if path is None else self._read(path)
         return self._found[start, module]
-
-    @staticmethod
-    def _locate(folders: Iterable[Path], parts: list[str]) -> Path | None:
-        """Return the file of a module; a package comes before a module of the same name, as in Python."""
-        bases = [folder.joinpath(*parts) for folder in folders]
-        files = [[base / "__init__.py", *([base.with_name(f"{base.name}.py")] if parts else [])] for base in bases]
-        return next((path.resolve() for pair in files for path in pair if path.is_file()), None)
 
     def _read(self, path: Path) -> Source | None:
         if path not in self._by_path:
@@ -101,29 +96,13 @@ class Sources:
         return self._by_path[path]
 
 
-def read_script(path: Path) -> Source:
-    """Read the file that is run, or raise UsageError if there is none or it cannot be read."""
-    if not path.exists():
-        raise UsageError(f"there is no {path}", "name a Python script, or a folder of them")
-    try:
-        return _parse(path)
-    except _UNREADABLE as error:
-        raise UsageError(f"{path} cannot be read: {_describe(error)}", "name a script that Python can run") from None
-
-
 def _shown(path: Path) -> str:
     whole = path.resolve()
     return str(whole.relative_to(Path.cwd()) if whole.is_relative_to(Path.cwd()) else path)
 
 
 def _parse(path: Path) -> Source:
-    if path.suffix == NOTEBOOK:
-        cells = [as_python(cell) for cell in read_cells(path)]
-        starts = tuple(itertools.accumulate(map(len, cells[:-1]), initial=0)) if cells else ()
-        text = "\n".join(itertools.chain.from_iterable(cells))
-    else:
-        data, starts = path.read_bytes(), ()
-        text = data.decode(tokenize.detect_encoding(io.BytesIO(data).readline)[0])
+    text, starts = join_cells(read_cells(path)) if path.suffix == NOTEBOOK else (decode_source(path.read_bytes()), ())
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # invalid escapes and the like: Python says so when it runs the script
         tree = ast.parse(text, filename=str(path))

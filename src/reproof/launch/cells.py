@@ -6,15 +6,19 @@ is JSON; nothing else is needed to read it. Left out: executing it (`reproof.lau
 
 from __future__ import annotations
 
+import itertools
 import json
 import linecache
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from reproof.errors import LaunchError
 from reproof.schema import split_cell
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 CELL_MAGIC: Final = re.compile(r"%%(\w+)")
 PYTHON_MAGICS: Final = frozenset({"time", "timeit", "capture", "prun", "reproof"})
@@ -73,6 +77,13 @@ def as_python(cell: Cell) -> list[str]:
     return [MAGIC.sub(r"\1pass  # \2", line) for line in lines]
 
 
+def join_cells(cells: Iterable[Cell]) -> tuple[str, tuple[int, ...]]:
+    """Return the cells as one piece of Python, and the number of lines before each of them."""
+    parts = [as_python(cell) for cell in cells]
+    starts = itertools.accumulate(map(len, parts[:-1]), initial=0)
+    return "\n".join(itertools.chain.from_iterable(parts)), tuple(starts) if parts else ()
+
+
 def describe_disorder(cells: tuple[Cell, ...]) -> str | None:
     """Return that a notebook was not last run from its top to its end, as its saved counts show; None if it was.
 
@@ -109,10 +120,10 @@ def read_code(file: str | Path, line: int) -> tuple[str, int]:
     if cell is None:
         return "".join(read_lines(file)), line
     try:
-        parts = [as_python(one) for one in read_cells(Path(path)) if one.number <= cell]
+        text, starts = join_cells([one for one in read_cells(Path(path)) if one.number <= cell])
     except LaunchError:
         return "", line
-    return "\n".join(text for part in parts for text in part), sum(map(len, parts[:-1])) + line
+    return text, (starts[-1] if starts else 0) + line
 
 
 def read_line(file: str | Path, line: int) -> str:
