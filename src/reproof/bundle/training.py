@@ -78,7 +78,6 @@ class TrainingOutcome:
         data: Fingerprints of files and arrays.
         code: The project's modules.
         perturbed: Which initial weight was changed, as ``name[index]``; empty for none.
-        reports: Every value that it reported, in order.
     """
 
     metrics: Metrics

@@ -167,7 +167,6 @@ class Search:
     """One search under way: what it has found is kept if the experiments end.
 
     Attributes:
-        candidate: Trace of the run that diverged from the baseline.
         removals: What takes the causes found so far away.
         is_whole: Whether the run is identical to its end without the causes; None if not tried.
     """

@@ -32,7 +32,6 @@ class BundleOptions:
         num_threads: Threads of one CPU operation, or None to leave their number alone; what is in use is recorded.
         is_deterministic: Whether operations without a deterministic implementation raise; else they only warn.
         margins: Largest difference that counts as equivalent, per target and metric, or empty.
-        alpha: Significance level of the verdict.
         replaces: Whether the bundle of another study is replaced.
         keep_code: Whether the bundle holds the text of the project's imported modules, so that a stranger can train
             from it. A module that seems to hold a credential is refused.

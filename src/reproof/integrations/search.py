@@ -61,7 +61,6 @@ class Search:
     Attributes:
         train: The training, a function at the top of a file of the project.
         suggest: Returns the configuration of a trial: every value, resolved.
-        direction: Whether a smaller or a larger value is better.
         sampler: Returns a sampler for a seed, or for None, which is any; None for Optuna's own.
         pruner: The pruner, or None for Optuna's own.
         options: Of `BestTrialBundle`, such as ``margins``.

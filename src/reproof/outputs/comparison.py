@@ -38,13 +38,9 @@ _SHAPE: Final = re.compile(r"\[[\d, ]*\]$")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutputDifference:
-    """Something that the outputs of two runs do not agree on.
+    """Something that the outputs of two runs do not agree on, as `reproof.schema.OutputDifference`.
 
     Attributes:
-        kind: Whether it was saved, printed, or is in a file.
-        name: Its name: ``saved last.pt['model']['fc.weight']``, ``stdout line 12``, ``log.csv row 3``.
-        baseline: What the baseline has, in one line; None if it has no such thing.
-        candidate: The same for the candidate.
         step: 0-based index of the optimizer step, if it is known.
         is_noise: Whether only known noise differs.
     """

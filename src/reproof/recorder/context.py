@@ -34,7 +34,6 @@ class Context:
     Attributes:
         folder: Folder of the trace, as an absolute path.
         levels: The levels of evidence that are recorded.
-        num_batches: Limit on the batches of each loader, or None.
         patches: Replaces functions, and undoes it when the recording ends.
         problems: Evidence that could not be taken.
         frames: The frame under way, and the number of the step.

@@ -148,8 +148,6 @@ class ExperimentRow:
     """One experiment.
 
     Attributes:
-        number: From 1.
-        window: Steps that it was to run; None for the whole run.
         agreed: Whether it equals what it was compared with through its window; None if it could not be compared.
         equal_share: How much of its window does, 0 to 1.
         result: What came, in words, with what it was compared with.

@@ -100,14 +100,7 @@ class MissingRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResumeRow:
-    """How a training was interrupted and resumed.
-
-    Attributes:
-        interrupted_at: Steps that the first part took; None if it never ran.
-        continues_at: Step of the uninterrupted run at which the resumed one goes on; None if that is not known.
-        num_restored: Parameters and buffers that were as before that step.
-        missing: What the resumed run lacks.
-    """
+    """How a training was interrupted and resumed, as `ResumeFinding` of `reproof.checking` tells it."""
 
     interrupted_at: int | None
     continues_at: int | None

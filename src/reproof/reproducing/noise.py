@@ -38,7 +38,6 @@ class EarlyLosses:
     Attributes:
         num_steps: Steps that both runs have and that were compared.
         step: The first step whose losses differ by more than is allowed, or None.
-        difference: The relative difference there; else the largest of all.
         allowed: What is allowed at that step; else at the last one.
     """
 

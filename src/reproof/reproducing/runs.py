@@ -51,12 +51,7 @@ class Rerun:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Runs:
-    """The runs that a verdict is given on.
-
-    Attributes:
-        rerun: The run with the seed of the bundle.
-        replicates: Metrics of the runs with fresh seeds.
-    """
+    """The runs that a verdict is given on."""
 
     rerun: Rerun
     replicates: tuple[Replicate, ...]

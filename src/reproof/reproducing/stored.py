@@ -43,7 +43,6 @@ class StoredTrial:
         params: What was chosen.
         numbers: What it reached, by what it is of: ``value``, ``last``, or a metric as ``target.metric``.
         curve: What it reported, in order of steps.
-        direction: Whether a smaller or a larger value is better.
         study: Name of the study, or None.
         number: Number of the trial, or None.
         num_trials: Trials with a value in the study, or None.
@@ -69,13 +68,7 @@ class StoredTrial:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retrained:
-    """What the training has reached now.
-
-    Attributes:
-        value: Best reported value.
-        metrics: Per target.
-        reports: Every reported value.
-    """
+    """What the training has reached now."""
 
     value: float
     metrics: Metrics

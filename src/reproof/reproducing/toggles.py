@@ -46,8 +46,6 @@ class Toggle:
 
     Attributes:
         name: What it is called in the environment.
-        original: Its value in the bundle.
-        here: Its value here.
         threads: Threads to set, or None.
         variables: Variables to set, or to take away.
     """

@@ -52,7 +52,6 @@ class Reproduction:
         diagnosis: Why the bits differ, if that was asked.
         certificate: Where the certificate was written.
         started: When it began, ISO 8601.
-        replicates: Metrics of the runs with fresh seeds.
         kept: What an imported bundle has kept, beside the run; None for a bundle of a search, or if nothing ran.
         needs: What was needed and what was here, before anything ran.
     """

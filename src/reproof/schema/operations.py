@@ -110,13 +110,11 @@ def relative_to_here(path: str) -> str:
 class UnstableOp:
     """An operation that gave other bits when it was executed again on the same inputs, within one run.
 
+    What it has in common with `OpDifference` is as there.
+
     Attributes:
         step: The step in which it was executed.
         num_events: Events other than initial states that had been recorded before it.
-        name: Name with namespace, such as ``aten::index_put_``.
-        phase: Phase of the step.
-        module: Path of the innermost module under way, or of the one whose backward this is; may be empty.
-        file: The user's file; may be empty.
         num_results: How often it was executed, the first time for the training itself.
         num_distinct: How many different results there were.
         num_elements: Elements of its outputs.

@@ -45,13 +45,9 @@ MAX_TENSORS: Final = 2**16 - 1
 
 
 class OpPlace(NamedTuple):
-    """Which operation it is and where it was called: the same at every step.
+    """Which operation it is and where it was called, as in `OpDifference`: the same at every step.
 
     Attributes:
-        name: Name with namespace, such as ``aten::mm``.
-        phase: Phase of the step.
-        module: Path of the innermost module under way, or of the one whose backward this is; may be empty.
-        file: The user's file; may be empty.
         line: The line, 0 if there is none.
     """
 

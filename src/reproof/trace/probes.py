@@ -35,12 +35,10 @@ MAX_COUNT: Final = 2**63
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeptSamples:
-    """Samples of a batch, as far as they are shown.
+    """Samples of a batch, as far as they are shown: images of `height` rows and `width` columns, or signals of one row.
 
     Attributes:
         name: The event that they are of.
-        height: Rows of an image; 1 for a signal.
-        width: Columns of an image, points of a signal.
         values: Their float32 numbers, one sample after the other, row by row.
         step: Step of the batch; None in older traces, all of experiments.
     """

@@ -37,7 +37,7 @@ RESUMED: Final = "resumed"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResumeRequest:
-    """What to interrupt and resume.
+    """What to interrupt and resume; what it has in common with `CheckRequest` is as there.
 
     Attributes:
         command: The uninterrupted training: a script or ``-m`` and a module, and its arguments.
@@ -46,10 +46,6 @@ class ResumeRequest:
         first_command: The first part, if that is another command.
         resume_command: The resumed rest, if that is another command; a script may resume by itself.
         num_steps: Stop the uninterrupted and the resumed run after so many optimizer steps of their own.
-        keep: Folder for the traces, or None for the cache of the user.
-        max_differences: How many differing events to describe.
-        shows_output: Whether the script writes to this terminal.
-        stdin: What each run reads from standard input; None for nothing.
     """
 
     command: tuple[str, ...]

@@ -96,7 +96,6 @@ class Walk:
 
     Attributes:
         is_whole: Whether all was looked into so far.
-        num_bytes: Bytes of arrays and tensors that were read.
     """
 
     def __init__(self) -> None:

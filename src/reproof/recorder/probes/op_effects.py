@@ -79,8 +79,6 @@ class Effects:
     """What is known of an operation before it is executed.
 
     Attributes:
-        name: Name with namespace, such as ``aten::mm``.
-        overload: Its overload, such as ``default``.
         is_ignored: Whether it computes nothing and is not recorded.
         is_view: Whether it only returns other views of its arguments.
         allocates: Whether its result is uninitialised memory.

@@ -47,7 +47,6 @@ class Entry(NamedTuple):
     Attributes:
         event: Position of its event in the layout.
         typecode: Its type.
-        start: First byte of the numbers.
         num_bytes: How many bytes they take.
         is_single: Whether it is one number that was kept exactly.
     """
