@@ -7,6 +7,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import dedent
 from typing import TYPE_CHECKING, Protocol
 
 import pytest
@@ -81,6 +82,16 @@ def run_process(start: list[str], folder: Path, environment: dict[str, str]) -> 
 def decode(output: bytes) -> str:
     """Return output as text that can be compared to the byte, whatever its encoding."""
     return output.decode("utf-8", "surrogateescape")
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Callable[[str], None]:
+    """Return what writes the script of a test."""
+
+    def write_script(text: str) -> None:
+        (tmp_path / "train.py").write_text(dedent(text), encoding="utf-8")
+
+    return write_script
 
 
 @pytest.fixture

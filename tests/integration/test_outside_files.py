@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import time
-from textwrap import dedent
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,16 +17,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.integration.conftest import Command
-
-
-@pytest.fixture
-def write(tmp_path: Path) -> Callable[[str], None]:
-    """Return what writes the script of a test."""
-
-    def write_script(text: str) -> None:
-        (tmp_path / "train.py").write_text(dedent(text), encoding="utf-8")
-
-    return write_script
 
 
 def test_files_of_earlier_runs_are_noted_and_hidden(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import random
 import shutil
 import signal
 import subprocess
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.integration.test_bundle_search import SEARCHING, write_points
 
 from reproof.bundle import open_bundle
 
@@ -25,19 +25,7 @@ pytest.importorskip("sklearn")
 pytest.importorskip("statsmodels")
 pytestmark = pytest.mark.slow
 
-SEARCHING = Path(__file__).resolve().parents[1] / "searching"
 OFF_BY_ONE_THREAD = ("--threads", "2")
-
-
-def write_points(path: Path, num_rows: int = 160) -> None:
-    """Write a table of six features and two targets, always the same."""
-    rng = random.Random(5)
-    rows = []
-    for _ in range(num_rows):
-        x = [rng.gauss(0, 1) for _ in range(6)]
-        y = [x[0] * x[1] + 0.5 * x[2] + rng.gauss(0, 0.1), 3 * x[3] - x[4] ** 2 + rng.gauss(0, 0.1)]
-        rows.append(",".join(f"{value:.6f}" for value in (*x, *y)))
-    path.write_text("\n".join(rows) + "\n")
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from textwrap import dedent
 from typing import TYPE_CHECKING
 
 import pytest
@@ -44,16 +43,6 @@ LIMITED = """
             handler = signal.getsignal(signal.SIGALRM)
             print(error, handler is ring, signal.signal(signal.SIGALRM, signal.SIG_DFL) is ring)
 """
-
-
-@pytest.fixture
-def write(tmp_path: Path) -> Callable[[str], None]:
-    """Return what writes the script of a test."""
-
-    def write_script(text: str) -> None:
-        (tmp_path / "train.py").write_text(dedent(text), encoding="utf-8")
-
-    return write_script
 
 
 @pytest.mark.parametrize("number", [0, *(pytest.param(number, marks=pytest.mark.thorough) for number in range(1, 5))])

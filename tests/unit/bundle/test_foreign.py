@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 import torch
+from tests.unit.bundle.test_reader import Payload
 
 from reproof.bundle.foreign import import_foreign, survey_foreign
 from reproof.bundle.foreign_trial import read_foreign_metrics, read_foreign_trial
@@ -35,18 +36,6 @@ SCALERS = {
     "power": preprocessing.PowerTransformer,
     "quantile": lambda: preprocessing.QuantileTransformer(n_quantiles=10),
 }
-
-
-class Payload:
-    """An object whose pickle creates a folder when it is loaded."""
-
-    def __init__(self, canary: Path) -> None:
-        """Name the folder."""
-        self.canary = canary
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        """Have a function called by whoever unpickles it."""
-        return os.mkdir, (str(self.canary),)
 
 
 def dump(value: object, **options: Any) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from reproof.entropy.ledger import Source
@@ -82,16 +83,7 @@ def test_a_line_that_reads_the_last_file_left_would_read_the_others_next(tmp_pat
 
 def test_a_library_that_opens_what_the_line_names_speaks_against_nothing() -> None:
     """As `torch.load` and `numpy.load` do: the line is likelier than who lists the folder."""
-    opened = Source(
-        key="open@a.py:9",
-        kind="state-on-disk",
-        source="open",
-        file="a.py",
-        line=9,
-        through="torch",
-        values=["kept/3.pt"],
-        steps=[0],
-    )
+    opened = replace(read("open", 9, "kept/3.pt"), through="torch")
     found = collect(None, read("os.listdir of earlier files", 1, "kept"), opened)
     assert next(suspect.line for suspect in found) == 9
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from reproof.comparison import compare
+from reproof.report.records import CauseRow, Excerpt
 from reproof.report.rows import build_report
 from reproof.trace import open_trace
 
@@ -51,6 +52,26 @@ def parted(run: Any, say: Any) -> tuple[Path, Path]:
 
     return run("a", *tell(is_candidate=False), level="steps", command=("train.py",)), run(
         "b", *tell(is_candidate=True), level="steps", command=("train.py",)
+    )
+
+
+@pytest.fixture
+def cause() -> CauseRow:
+    """Return a cause that an experiment has shown, with its line."""
+    return CauseRow(
+        kind="unseeded-rng",
+        words="a random number generator without a seed",
+        text="",
+        where="train.py:3",
+        source="numpy.random.rand",
+        confirmed=True,
+        reason="it is seeded by the system",
+        evidence="replayed, the runs agree (experiment 1)",
+        line_text="x = rand()",
+        fix=None,
+        fix_text="call numpy.random.seed(0)",
+        link="",
+        excerpt=Excerpt(file="train.py", line=3, function="", first=3, lines=("x = rand()",)),
     )
 
 

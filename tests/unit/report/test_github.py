@@ -7,34 +7,23 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 from reproof.report.github import render_annotations
-from reproof.report.records import CauseRow, Excerpt
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-CAUSE = CauseRow(
-    kind="wall-clock",
-    words="the time",
-    text="",
-    where="a,b.py:3",
-    source="time.time",
-    confirmed=True,
-    reason="It\nis the time.",
-    evidence="experiment 2",
-    line_text="x = time.time()",
-    fix=None,
-    fix_text="x = 1",
-    link="",
-    excerpt=Excerpt(file="a,b.py", line=3, function="", first=1, lines=("x",)),
-)
+    from reproof.report.records import CauseRow
 
 
 class TestGitHub:
     """Commands of GitHub Actions."""
 
-    def test_a_cause_is_annotated_at_its_line(self, make_report: Any, parted: tuple[Path, Path]) -> None:
+    def test_a_cause_is_annotated_at_its_line(
+        self, make_report: Any, parted: tuple[Path, Path], cause: CauseRow
+    ) -> None:
         """File and line are properties, in which a comma is spelled out; the message has one line."""
-        report = replace(make_report(*parted), causes=(CAUSE,))
+        excerpt = replace(cause.excerpt, file="a,b.py")
+        told = replace(cause, words="the time", reason="It\nis the time.", excerpt=excerpt)
+        report = replace(make_report(*parted), causes=(told,))
         (line,) = render_annotations(report).splitlines()
         assert line.startswith("::error file=a%2Cb.py,line=3,title=reproof%3A the time::")
         assert "It%0Ais the time." in line

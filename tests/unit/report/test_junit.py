@@ -10,29 +10,12 @@ from xml.etree import ElementTree
 import pytest
 
 from reproof.report.junit import render_junit
-from reproof.report.records import CauseRow, Excerpt
 
 if TYPE_CHECKING:
     from pathlib import Path
     from xml.etree.ElementTree import Element
 
-    from reproof.report.records import Report
-
-CAUSE = CauseRow(
-    kind="unseeded-rng",
-    words="a random number generator without a seed",
-    text="",
-    where="train.py:3",
-    source="numpy.random.rand",
-    confirmed=True,
-    reason="it is seeded by the system",
-    evidence="replayed, the runs agree (experiment 1)",
-    line_text="x = rand()",
-    fix=None,
-    fix_text="call numpy.random.seed(0)",
-    link="",
-    excerpt=Excerpt(file="train.py", line=3, function="", first=3, lines=("x = rand()",)),
-)
+    from reproof.report.records import CauseRow, Report
 
 
 def read_suite(report: Report, **settings: Any) -> Element:
@@ -64,10 +47,12 @@ class TestJUnit:
         assert batch.get("message") == "14 of 24 events differ"
         assert "The first divergence is in stage batch, step 5." in str(loss.text)
 
-    def test_a_failure_leads_to_the_line_of_the_cause(self, make_report: Any, parted: tuple[Path, Path]) -> None:
+    def test_a_failure_leads_to_the_line_of_the_cause(
+        self, make_report: Any, parted: tuple[Path, Path], cause: CauseRow
+    ) -> None:
         """From the root of the repository; the one that is proved before one that is suspected."""
-        suspected = replace(CAUSE, confirmed=False, excerpt=replace(CAUSE.excerpt, line=9))
-        report = replace(make_report(*parted), causes=(suspected, CAUSE))
+        suspected = replace(cause, confirmed=False, excerpt=replace(cause.excerpt, line=9))
+        report = replace(make_report(*parted), causes=(suspected, cause))
         for case in read_suite(report, folder=PurePath("examples")):
             assert (case.get("file"), case.get("line")) == ("examples/train.py", "3")
         told = str(read_suite(report).findtext("testcase/failure"))

@@ -6,26 +6,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from reproof.report.markdown import code, escape, render_markdown
-from reproof.report.records import CauseRow, ConditionRow
+from reproof.report.records import ConditionRow
 from reproof.schema import Fix
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-CAUSE = CauseRow(
-    kind="wall-clock",
-    words="the time",
-    text="",
-    where="a.py:3",
-    source="time.time",
-    confirmed=True,
-    reason="It is the time.",
-    evidence="experiment 2",
-    line_text="x = 1",
-    fix=None,
-    fix_text="x = 2",
-    link="",
-)
+    from reproof.report.records import CauseRow
 
 
 class TestMarkdown:
@@ -49,16 +36,16 @@ class TestMarkdown:
         ]
         assert code("a``b|c") == "``` a``b\\|c ```"
 
-    def test_a_change_is_a_diff_at_its_line(self, make_report: Any, parted: tuple[Path, Path]) -> None:
+    def test_a_change_is_a_diff_at_its_line(self, make_report: Any, parted: tuple[Path, Path], cause: CauseRow) -> None:
         """The seed that each run has of its own is no condition to look at, unless it is to blame."""
-        fix = Fix(action="replace", file="a.py", line=3, old="x = 1", new="x = 2", remark="as before")
-        cause = replace(CAUSE, fix=fix)
+        fix = Fix(action="replace", file="train.py", line=3, old="x = 1", new="x = 2", remark="as before")
+        changed = replace(cause, fix=fix)
         report = make_report(*parted)
         seed = ConditionRow(name="python.hash_seed", baseline="1", candidate="2", differs=True)
-        text = render_markdown(replace(report, causes=(cause,), conditions=(seed,)))
-        assert "```diff\n@@ a.py:3 @@\n- x = 1\n+ x = 2\n```\n\nAs before.\n" in text
+        text = render_markdown(replace(report, causes=(changed,), conditions=(seed,)))
+        assert "```diff\n@@ train.py:3 @@\n- x = 1\n+ x = 2\n```\n\nAs before.\n" in text
         assert "hash_seed" not in text
-        blamed = replace(cause, kind="hash-order")
+        blamed = replace(changed, kind="hash-order")
         assert "| `python.hash_seed` | `1` | `2` |" in render_markdown(
             replace(report, causes=(blamed,), conditions=(seed,))
         )
