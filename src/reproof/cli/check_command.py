@@ -90,24 +90,13 @@ class CheckOptions(ScriptOptions):
 
     def to_request(self) -> CheckRequest:
         """Return what is to be checked. Raises UsageError if an option cannot be carried out."""
-        return CheckRequest(
+        return self.fill(
+            CheckRequest,
             command=self.command,
-            num_runs=self.num_runs,
-            num_jobs=self.num_jobs,
-            num_steps=self.num_steps,
-            level=self.level,
             is_isolated=self.isolate,
             keep=None if self.keep is None else Path(self.keep),
-            tolerance=self.tolerance,
-            artifacts=self.artifacts,
-            ignored=self.ignored,
-            max_differences=self.max_differences,
             shows_output=self.show_output,
             variations=() if self.vary is None else parse_variations(self.vary),
-            explains=self.explains,
-            until_identical=self.until_identical,
-            keeps_samples=self.keeps_samples,
-            max_runs=self.max_runs,
             maps_steps=True,
             stdin=prepare_runs(click.get_current_context()),
         )

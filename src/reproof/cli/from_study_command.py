@@ -83,23 +83,7 @@ class FromStudyOptions(Options):
 
         is_study = self.params is None and self.storage is not None
         study = StudyRequest(storage=self.storage or "", names=self.studies, trial=self.trial) if is_study else None
-        return FromStudyRequest(
-            entry=self.entry,
-            folder=self.folder,
-            study=study,
-            params=self.params,
-            value=self.value,
-            objectives=self.objectives,
-            config=self.config,
-            suggest=self.suggest,
-            seed=self.seed,
-            seed_key=self.seed_key,
-            device=self.device,
-            threads=self.threads,
-            project=self.project,
-            diagnoses=self.diagnoses,
-            keep_code=self.keep_code,
-        )
+        return self.fill(FromStudyRequest, study=study)
 
 
 @click.command("from-study")

@@ -14,7 +14,7 @@ differ in what they tell of one, it is a function of that.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import partial, wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_type_hints
@@ -30,7 +30,14 @@ from reproof.launch.stdin import StandardInput, find_standard_input
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from _typeshed import DataclassInstance
+
     Parameter = Callable[[str], Callable[[Callable[..., Any]], Callable[..., Any]]]
+
+
+Record = TypeVar("Record", bound="Options")
+Request = TypeVar("Request", bound="DataclassInstance")
+Result = TypeVar("Result")
 
 
 class Options:
@@ -38,9 +45,10 @@ class Options:
 
     __slots__ = ()
 
-
-Record = TypeVar("Record", bound=Options)
-Result = TypeVar("Result")
+    def fill(self, request: type[Request], **others: Any) -> Request:
+        """Return a request: the options that are called as its fields, and `others`, which are called otherwise."""
+        names = {field.name for field in fields(request)} - others.keys()
+        return request(**{name: getattr(self, name) for name in names if hasattr(self, name)}, **others)
 
 
 class Whole(click.IntRange):

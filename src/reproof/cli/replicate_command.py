@@ -56,15 +56,7 @@ class ReplicateOptions(Options):
         """Return what is to be made. Raises DependencyError if Optuna is not installed."""
         from reproof.integrations.replicates import ReplicateRequest
 
-        return ReplicateRequest(
-            folder=self.bundle,
-            num_replicates=self.num_replicates,
-            num_perturbations=self.num_perturbations,
-            storage=self.storage,
-            num_workers=self.num_workers,
-            project=self.project,
-            lease_seconds=self.lease_seconds,
-        )
+        return self.fill(ReplicateRequest, folder=self.bundle)
 
 
 @click.command("replicate")

@@ -83,18 +83,7 @@ class ReproduceOptions(Options):
 
     def to_request(self) -> ReproduceRequest:
         """Return what is to be reproduced. Raises UsageError if an option cannot be carried out."""
-        return ReproduceRequest(
-            bundle=self.bundle,
-            project=self.project,
-            data=self.data,
-            out=self.out,
-            num_seeds=self.num_seeds,
-            device=self.device,
-            threads=self.threads,
-            entry=self.entry,
-            runs_anyway=self.anyway,
-            diagnoses=self.diagnoses,
-        )
+        return self.fill(ReproduceRequest, runs_anyway=self.anyway)
 
 
 @click.command("reproduce")

@@ -81,15 +81,12 @@ class ResumeCheckOptions(ScriptOptions):
 
     def to_request(self) -> ResumeRequest:
         """Return what is to be interrupted and resumed. Raises UsageError if an option cannot be carried out."""
-        return ResumeRequest(
+        return self.fill(
+            ResumeRequest,
             command=self.command,
-            interrupt_at=self.interrupt_at,
             first_command=join_command(self.command, "first", self.first, self.first_command),
             resume_command=join_command(self.command, "resume", self.resume, self.resume_command),
-            num_steps=self.num_steps,
-            level=self.level,
             keep=None if self.keep is None else Path(self.keep),
-            max_differences=self.max_differences,
             shows_output=self.show_output,
             stdin=prepare_runs(click.get_current_context()),
         )

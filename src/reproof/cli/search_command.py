@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import TYPE_CHECKING, Annotated
 
 import click
 
@@ -25,7 +25,6 @@ from reproof.schema.telling import plural, printable
 
 if TYPE_CHECKING:
     from reproof.integrations.search import SearchRequest
-    from reproof.integrations.verifying import Verify
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,18 +56,7 @@ class SearchOptions(Options):
         """Return how the search is run. Raises DependencyError if Optuna is not installed."""
         from reproof.integrations.search import SearchRequest
 
-        return SearchRequest(
-            name=self.name,
-            bundle=self.bundle,
-            storage=self.storage,
-            study=self.study,
-            num_trials=self.num_trials,
-            num_workers=self.num_workers,
-            seed=self.seed,
-            project=self.project,
-            lease_seconds=self.lease_seconds,
-            verify=cast("Verify", self.verify),
-        )
+        return self.fill(SearchRequest)
 
 
 @click.command("search")

@@ -124,3 +124,20 @@ def test_an_option_of_ours_after_the_script_is_pointed_out(
     written = capsys.readouterr().err
     assert (told in written) if told else not written
     assert written.count("\n") == bool(told)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ExampleRequest:
+    """What the options of the example ask for."""
+
+    num_times: int = 1
+    shouts: bool = False
+    names: tuple[str, ...] = ()
+    limit: int = 9
+
+
+def test_options_fill_the_fields_of_a_request() -> None:
+    """Those that are called alike; what is called otherwise is told, and the rest has its default."""
+    options = ExampleOptions(names=("a",), num_times=3, is_loud=True)
+    expected = ExampleRequest(num_times=3, shouts=True, names=("b",))
+    assert options.fill(ExampleRequest, shouts=options.is_loud, names=("b",)) == expected
