@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import tempfile
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -21,7 +20,7 @@ from reproof.explain.naming import name_cause
 from reproof.explain.search import Explanation, explain_comparison
 from reproof.explain.suspects import Suspect
 from reproof.launch.command import describe_command, refuse_missing
-from reproof.launch.placing import remove_work
+from reproof.launch.placing import make_work, remove_work
 from reproof.launch.processes import RunProcess, RunRequest
 from reproof.schema import LEVELS, relative_to_here
 from reproof.trace import Trace, open_trace
@@ -81,7 +80,7 @@ def explain_runs(
     if comparison.first is not None and is_edited:
         return explain_edit(*traces, comparison, max_runs, watch)
     refuse_missing(commands[0])
-    work = Path(tempfile.mkdtemp(prefix="reproof-"))
+    work = make_work()
     try:
         setting = replace(make_setting(*traces, work, max_runs), ignored=ignored)
         setting = replace(setting, request=replace(setting.request, stdin=stdin))
@@ -161,7 +160,7 @@ def explain_edit(
     for run, other, owner in ((candidate, baseline, "candidate"), (baseline, candidate, "baseline")):
         if comparison.first is None or not is_here(run):
             continue
-        work = Path(tempfile.mkdtemp(prefix="reproof-"))
+        work = make_work()
         setting = make_setting(run, other, work, max_runs)
         request = replace(setting.request, trace=other.folder.absolute())
         laboratory = Laboratory(replace(setting, request=request, is_same_program=False), watch)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from reproof.entropy.plan import Plan
 from reproof.explain.laboratory import Setting
 from reproof.launch.folders import copy_folder, measure_folder
-from reproof.launch.placing import place_run, remove_work
+from reproof.launch.placing import make_work, place_run, remove_work
 from reproof.launch.processes import FinishedRun, RunProcess, RunRequest, draw_hash_seed, run_all
 from reproof.launch.variations import surroundings_of, vary
 
@@ -51,7 +50,7 @@ class Workplace:
 
         Effects: creates a temporary folder.
         """
-        self._work = Path(tempfile.mkdtemp(prefix="reproof-"))
+        self._work = make_work()
         if self._keeps and self._is_shared:
             self._keep()
         return self

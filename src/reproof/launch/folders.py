@@ -13,6 +13,9 @@ from reproof.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+WORK: Final = "reproof-"
+"""How the names of temporary folders begin in which we keep copies."""
+
 MAX_FILES: Final = 100_000
 """A folder with more files is not looked through for what a run wrote."""
 
@@ -83,7 +86,7 @@ def measure_folder(folder: Path, limit: int) -> int:
 
 
 def copy_folder(source: Path, target: Path) -> None:
-    """Copy a folder with times and links as they are, without virtual environments.
+    """Copy a folder with times and links as they are, without virtual environments and our own folder of copies.
 
     Raises UsageError if it is too large, or cannot be copied.
     """
@@ -93,15 +96,17 @@ def copy_folder(source: Path, target: Path) -> None:
             f"{source} holds over {MAX_COPY_BYTES >> 30} GiB",
             "run without --isolate and --jobs, or from a smaller folder",
         )
+    # TMPDIR may lie in it, as on clusters
+    work = next((path for path in target.parents if path.name.startswith(WORK)), target).resolve()
+
+    def leave_out(folder: str, names: list[str]) -> set[str]:
+        return {name for name in names if is_environment(path := Path(folder, name)) or path == work}
+
     try:
-        shutil.copytree(source, target, symlinks=True, ignore=_ignore_environments)
+        shutil.copytree(source.resolve(), target, symlinks=True, ignore=leave_out)
     except (OSError, shutil.Error) as error:
         reason = str(error).splitlines()[0]
         raise UsageError(f"cannot copy {source}: {reason}", "run without --isolate and --jobs") from error
-
-
-def _ignore_environments(folder: str, names: list[str]) -> set[str]:
-    return {name for name in names if is_environment(Path(folder, name))}
 
 
 def is_environment(folder: Path) -> bool:

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Final
 from reproof.entropy.plan import Plan
 from reproof.launch.command import MODULE, PROGRAM
 from reproof.launch.confinement import resemble
-from reproof.launch.folders import copy_folder, is_environment
+from reproof.launch.folders import WORK, copy_folder, is_environment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -77,6 +77,11 @@ def place_run(request: RunRequest, source: Path, work: Path, *, is_moved: bool =
             return placed
         remove_work(work)
     return place_among_links(request, source, work)
+
+
+def make_work() -> Path:
+    """Make a temporary folder for copies."""
+    return Path(tempfile.mkdtemp(prefix=WORK))
 
 
 def remove_work(work: Path) -> None:

@@ -95,6 +95,15 @@ class TestCopies:
         assert (tmp_path / "copy" / ".git" / "HEAD").exists()
         assert not (tmp_path / "copy" / "env").exists()
 
+    def test_a_copy_below_the_folder_is_not_copied_into_itself(self, folder: Path) -> None:
+        """Where TMPDIR lies in the working folder: our folder for copies stays behind, what else is there does not."""
+        before = read_state(folder)
+        work = folder / "tmp" / "reproof-1"
+        copy_folder(folder, work / "clean" / "here")
+        copy_folder(folder, work / "baseline" / "here")
+        assert read_state(work / "baseline" / "here") == before
+        assert (work / "baseline" / "here" / "tmp").is_dir()
+
     def test_a_very_large_folder_is_refused(
         self, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -7,7 +7,6 @@ agree with the beginning of the whole: a training that does not reproduce withou
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -17,7 +16,7 @@ from reproof.checking.workflow import CheckRequest, CheckResult, make_folder, sh
 from reproof.checking.workplace import isolate
 from reproof.errors import TraceError, UsageError
 from reproof.launch.command import refuse_missing
-from reproof.launch.placing import remove_work
+from reproof.launch.placing import make_work, remove_work
 from reproof.launch.processes import FinishedRun, RunProcess, RunRequest, draw_hash_seed, run_all
 from reproof.recorder.restorations import read_restorations
 from reproof.schema.telling import plural
@@ -103,7 +102,7 @@ def run_resume_check(
     for command in request.commands:
         refuse_missing(command)
     folder = make_folder(CheckRequest(command=request.command, keep=request.keep))
-    copies = Path(tempfile.mkdtemp(prefix="reproof-"))
+    copies = make_work()
     try:
         return ResumeRuns(request, folder, copies, watch).judge()
     finally:
