@@ -15,16 +15,18 @@ import sys
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, NamedTuple
 
 from reproof.errors import BundleError
+from reproof.outputs.formats.tensor_headers import METADATA, SIZE_BYTES, read_entries, read_header
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
+    from reproof.outputs.formats.tensor_headers import Entry
+
 MAX_HEADER_BYTES: Final = 16 << 20
 """Room for a hundred thousand tensors; the library's own limit is 100 MB."""
 
 MAX_DIMENSIONS: Final = 64
-SIZE_BYTES: Final = 8
 ALIGNMENT: Final = 8
 
 TYPES: Final = {
@@ -101,56 +103,29 @@ def read_weights(path: Path) -> Iterator[WeightTensor]:
     """
     num_bytes = path.stat().st_size
     with path.open("rb") as file:
-        entries, start = _read_header(file, path.name, num_bytes)
-        for name, dtype, shape, (begin, end) in sorted(entries):
-            file.seek(start + begin)
-            data = file.read(end - begin)
-            if len(data) != end - begin:
+        try:
+            entries, start = _read_entries(file, num_bytes)
+        except ValueError as error:
+            raise _damaged(path.name, " ".join(str(error).split())[:120]) from None
+        for entry in entries:
+            file.seek(start + entry.start)
+            data = file.read(entry.stop - entry.start)
+            if len(data) != entry.stop - entry.start:
                 raise _damaged(path.name, "it has become shorter")
-            yield WeightTensor(name, dtype, shape, data)
+            yield WeightTensor(entry.name, entry.dtype, entry.shape, data)
 
 
-_Entry = tuple[str, str, tuple[int, ...], tuple[int, int]]
-
-
-def _read_header(file: BinaryIO, source: str, num_bytes: int) -> tuple[list[_Entry], int]:
-    size = int.from_bytes(file.read(SIZE_BYTES), "little")
-    start = SIZE_BYTES + size
-    if size > MAX_HEADER_BYTES or start > num_bytes:
-        raise _damaged(source, f"a header of {size} bytes in a file of {num_bytes}")
-    try:
-        header = json.loads(file.read(size).decode("utf-8"), object_pairs_hook=_unique)
-        entries = [_read_entry(name, fields) for name, fields in header.items()]
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        raise _damaged(source, f"its header is not readable, {' '.join(str(error).split())[:80]}") from None
-    position = 0
-    for name, _, _, (begin, end) in sorted(entries, key=lambda entry: entry[3]):
-        if begin != position:
-            raise _damaged(source, f"{name!r:.60} lies at {begin}, not at {position}")
-        position = end
-    if position != num_bytes - start:
-        raise _damaged(source, f"{num_bytes - start} bytes of tensors, and the header tells of {position}")
-    return entries, start
-
-
-def _read_entry(name: str, fields: Any) -> _Entry:
-    if name == "__metadata__":
+def _read_entries(file: BinaryIO, num_bytes: int) -> tuple[list[Entry], int]:
+    header, start = read_header(file, num_bytes, MAX_HEADER_BYTES)
+    if METADATA in header:
         raise ValueError("it has metadata, which weights of a bundle have not")
-    dtype, shape, (begin, end) = fields["dtype"], tuple(fields["shape"]), fields["data_offsets"]
-    if dtype not in _SIZES or len(shape) > MAX_DIMENSIONS:
-        raise ValueError(f"{name!r:.60} has the type {dtype!r:.20}")
-    if any(type(number) is not int or number < 0 for number in (*shape, begin, end)):
-        raise ValueError(f"{name!r:.60} has no sizes")
-    if math.prod(shape) * _SIZES[dtype] != end - begin:
-        raise ValueError(f"{name!r:.60} has {end - begin} bytes for {dtype} of shape {list(shape)}")
-    return name, dtype, shape, (begin, end)
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        raise ValueError("a key comes twice")
-    return found
+    entries = read_entries(header, num_bytes - start)
+    for name, dtype, shape, begin, end in entries:
+        if dtype not in _SIZES or len(shape) > MAX_DIMENSIONS:
+            raise ValueError(f"{name!r} has the type {dtype!r:.20}")
+        if math.prod(shape) * _SIZES[dtype] != end - begin:
+            raise ValueError(f"{name!r} has {end - begin} bytes for {dtype} of shape {list(shape)}")
+    return entries, start
 
 
 def _damaged(source: str, why: str) -> BundleError:

@@ -160,7 +160,10 @@ CONFIGS: dict[str, tuple[bytes, str]] = {
 WEIGHTS: dict[str, tuple[bytes, str]] = {
     "a pickle for weights": (b"PICKLE", "best.safetensors is no safetensors file"),
     "a header of an exabyte": (struct.pack("<Q", 1 << 60) + b"{}", "a header of 1152921504606846976 bytes"),
-    "tensors that overlap": (safetensors({"a": ("U8", 4, 0), "b": ("U8", 4, 2)}, b"123456"), "lies at 2, not at 4"),
+    "tensors that overlap": (
+        safetensors({"a": ("U8", 4, 0), "b": ("U8", 4, 2)}, b"123456"),
+        "at 2 to 6, not at 4",
+    ),
     "a tensor beyond the file": (safetensors({"a": ("F32", 10**12, 0)}), "the header tells of 4000000000000"),
     "weights with metadata": (safetensors({}, metadata={"x": "y"}), "it has metadata"),
     "other weights": (safetensors({"a": ("U8", 1, 0)}, b"1"), "other weights than the manifest names"),
