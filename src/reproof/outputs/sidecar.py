@@ -40,7 +40,11 @@ class OutputWriter:
     """Appends what a process puts out. Not safe for use by several threads at once."""
 
     def __init__(self, folder: Path, rank: int) -> None:
-        """Create the file. Raises OSError if the file system refuses, or the file exists."""
+        """Create the file.
+
+        Raises:
+            OSError: If the file system refuses, or the file exists.
+        """
         path = folder / fmt.file_name(rank, OUTPUT)
         self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
         self._num_saved = 0
@@ -49,7 +53,8 @@ class OutputWriter:
     def add_saved(self, tensors: Iterable[SavedTensor]) -> None:
         """Append what one call has saved; beyond `MAX_SAVED` in all it is counted and not kept.
 
-        Raises OSError if the file system refuses.
+        Raises:
+            OSError: If the file system refuses.
         """
         kept: list[bytes] = []
         for tensor in tensors:
@@ -72,7 +77,8 @@ class OutputWriter:
     ) -> None:
         """Append all the rest and close the file; does nothing if it is closed.
 
-        Raises OSError if the file system refuses.
+        Raises:
+            OSError: If the file system refuses.
         """
         if self._descriptor < 0:
             return
@@ -117,8 +123,9 @@ class OutputWriter:
 def read_output(folder: Path, rank: int) -> RunOutput | None:
     """Read what a process has put out; None if it was not recorded.
 
-    Raises TraceError if the file is damaged or cannot be read. An unfinished last line is what a killed process leaves,
-    and is left out.
+    Raises:
+        TraceError: If the file is damaged or cannot be read. An unfinished last line is what a killed process leaves,
+            and is left out.
     """
     path = folder / fmt.file_name(rank, OUTPUT)
     reader = _Reader()
