@@ -1,7 +1,8 @@
 """Let the processes that tests start train without loading PyTorch's compiler and exporter: half of their time.
 
 The first step of any optimizer imports `torch._dynamo`, which takes as long as `import torch` itself, only to ask it
-for `disable` and `graph_break`, which do nothing where nothing is compiled. Here these two are answered without it.
+for `disable` and `graph_break`, which do nothing where nothing is compiled. Here these two are answered without it, and
+so is what `DistributedDataParallel` asks for, how its models would be compiled.
 `import torch` itself loads `torch.export` and the shapes of operations on no data, a third of its time, for those who
 trace a model; and `torch.use_deterministic_algorithms` the back end of the compiler, to set one option of it. Whatever
 else is asked of any of them loads it for good, so that compiled and exported models are what they are without this.
@@ -30,6 +31,8 @@ LATE: Final = ("torch.export", "torch._meta_registrations")
 """In the order in which `import torch` loads them."""
 BACKEND: Final = "torch._inductor"
 OPTIONS: Final = "torch._inductor.config"
+PARTS: Final = {"utils": ("get_optimize_ddp_mode", "ddp_optimizer"), "trace_rules": ("clear_lru_cache", None)}
+"""What data parallelism and a process group ask of parts of the compiler, and the answer where nothing was set."""
 TRACING: Final = frozenset({"torch._decomp", "torch._export", "torch._prims", "torch._refs"})
 """Who imports one of these needs what is late."""
 
@@ -63,6 +66,8 @@ class LightCompiler(LightModule):
         """Run the real module in the place of the light one, and answer again what was asked before."""
         load_late()
         asked = self.__dict__.pop("asked")
+        for name in PARTS:
+            self.__dict__.pop(name, None)
         finder.left.discard(COMPILER)
         run_real(self)
         for fn, recursive in asked:
@@ -78,6 +83,21 @@ class LightCompiler(LightModule):
 
     def graph_break(self, msg: str = "") -> None:
         """Do nothing, as outside of what is compiled."""
+
+
+class LightPart:
+    """A part of `torch._dynamo`, of which one function is answered while nothing is compiled."""
+
+    def __init__(self, compiler: LightCompiler, name: str, function: str, value: str | None) -> None:
+        """Answer a function by a value."""
+        self._compiler, self._name = compiler, name
+        setattr(self, function, lambda: value)
+
+    def __getattr__(self, name: str) -> Any:
+        """Ask the real part for anything else."""
+        if isinstance(self._compiler, LightCompiler):
+            self._compiler.load()
+        return getattr(getattr(self._compiler, self._name), name)
 
 
 class LightBackend(LightModule):
@@ -161,6 +181,8 @@ class LightLoader(importlib.abc.Loader):
             module.__path__ = real.submodule_search_locations
         if isinstance(module, LightCompiler):
             module.asked = []
+            for part, (function, value) in PARTS.items():
+                setattr(module, part, LightPart(module, part, function, value))
         if module.__name__ == OPTIONS:
             module.deterministic = os.environ.get("TORCHINDUCTOR_DETERMINISTIC") == "1"  # type: ignore[attr-defined]
         if module.__name__ == LATE[-1]:

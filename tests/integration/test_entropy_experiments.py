@@ -179,6 +179,20 @@ def test_what_a_program_draws_is_named_where_it_does(
     assert {one for one in found if one[1] is not None} == {("random", lib, 4), ("random.Random", lib, 5)}
 
 
+def test_what_is_drawn_by_an_import_is_named_at_its_line(
+    tmp_path: Path, run: Callable[..., str], write: Callable[..., None]
+) -> None:
+    """In a module of the user's at the line there, also where a library imports it; in a library where that is."""
+    write("import sys\nsys.path.insert(0, 'site-packages')\nimport random\nimport own\nimport lib\nrandom.random()")
+    write("import random\nrandom.random()", "own.py")
+    write("import random\nrandom.random()\nimport late\nrandom.random()", "site-packages/lib.py")
+    write("import random\n\nrandom.random()", "late.py")
+    run("plain", Plan())
+    run("a", Plan(baseline=str(tmp_path / "plain"), watches=("random",)))
+    found = {(one.file, one.line) for one in read_ledgers(tmp_path / "a")["0"].values() if one.file is not None}
+    assert found == {("own.py", 2), ("train.py", 5), ("late.py", 3), ("train.py", 6)}
+
+
 def test_draws_in_workers_are_watched(tmp_path: Path, run: Callable[..., str], write: Callable[..., None]) -> None:
     """The lines that draw in forked workers are found and perturbed there, and the parent's are left as they are."""
     write("""

@@ -21,8 +21,6 @@ SCRIPT = """
     import torch.distributed as dist
     import torch.multiprocessing as mp
     from torch import nn
-    from torch.distributed.device_mesh import init_device_mesh
-    from torch.distributed.fsdp import fully_shard
     from torch.nn.parallel import DistributedDataParallel
     from torch.utils.data import DataLoader, TensorDataset
     from torch.utils.data.distributed import DistributedSampler
@@ -39,6 +37,8 @@ SCRIPT = """
         loader = DataLoader(data, batch_size=8, sampler=sampler)
         net = model = nn.Sequential(nn.Linear(6, 8), nn.BatchNorm1d(8), nn.Linear(8, 1))
         if MODE.startswith("shards"):
+            from torch.distributed.device_mesh import init_device_mesh
+            from torch.distributed.fsdp import fully_shard
             names = ("copies", "shards") if WORLD == 4 else ("shards",)
             fully_shard(net, mesh=init_device_mesh("cpu", (2, 2) if WORLD == 4 else (WORLD,), mesh_dim_names=names))
         else:
@@ -60,6 +60,9 @@ SCRIPT = """
         if MODE == "uneven" and rank == 1:
             net(x).sum().backward()
             optimizer.step()
+        # PyTorch 2.13 may stand still for ever, with or without a recorder, if its reducer outlives the group: that
+        # then goes with the interpreter's lock held, and its thread waits for the lock to let go of an operation.
+        del model, net, optimizer
         dist.destroy_process_group()
 
     if __name__ == "__main__":
@@ -80,7 +83,7 @@ UNEVEN = "the ranks did not take the same number of steps: rank 0 took 4 steps, 
     ("mode", "world", "told"),
     [
         pytest.param("good", 2, [], marks=pytest.mark.thorough),
-        pytest.param("drift", 2, [DRIFTED], marks=pytest.mark.thorough),
+        ("drift", 2, [DRIFTED]),
         pytest.param("order", 2, [EPOCH], marks=pytest.mark.thorough),
         pytest.param("uneven", 2, [UNEVEN], marks=pytest.mark.thorough),
         pytest.param("same", 3, [SAME], marks=pytest.mark.thorough),

@@ -28,9 +28,15 @@ def note(x):
 noted = []
 note(torch.ones(1))
 step()
+torch.distributed.init_process_group("gloo", rank=0, world_size=1, store=torch.distributed.HashStore())
+model = torch.nn.parallel.DistributedDataParallel(model)
+step()
+model = model.module
+torch.distributed.destroy_process_group()
 print([name in sys.modules for name in ("torch._decomp", "torch._dynamo.utils")])
 print(type(torch.export.export(model, (torch.ones(2),))).__name__, "torch._decomp" in sys.modules)
 torch.compile(step, backend="eager")()
+print(torch._dynamo.utils.get_optimize_ddp_mode(), torch._dynamo.utils is sys.modules["torch._dynamo.utils"])
 print("torch._dynamo.utils" in sys.modules, torch.compile(torch.sin, backend="eager")(torch.zeros(1)).item())
 compiled = torch.compile(lambda x: (x * 2, note(x)), backend="eager")
 compiled(torch.ones(1)), compiled(torch.ones(1))
@@ -78,7 +84,7 @@ print(torch._prims is sys.modules["torch._prims"], torch._prims.__spec__.name)
 @pytest.mark.parametrize(
     ("script", "lines"),
     [
-        (SCRIPT, ["[False, False]", "ExportedProgram True", "True 0.0", "[True, True, True]"]),
+        (SCRIPT, ["[False, False]", "ExportedProgram True", "ddp_optimizer True", "True 0.0", "[True, True, True]"]),
         pytest.param(FAKE, ["torch.Size([3, 3]) True"], marks=pytest.mark.thorough),
         (PRIMS, ["True torch._prims"]),
         (BACKEND, ["True False", "False False", "True False", "True True True", "True torch._inductor", "False 0.0"]),

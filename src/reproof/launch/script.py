@@ -166,8 +166,13 @@ def record_target(
     if cells is not None:
         cells.enter_folder()
     outcome = run_program(target) if loaded is None else execute(recording.recompile(loaded[0]), loaded[1], target)
-    if cells is not None and cells.failure is not None and outcome.status == "complete":
-        outcome = Outcome(status="failed", exit_code=1, ended=cells.failure)
+    return outcome if cells is None else outcome_of_cells(cells, outcome)
+
+
+def outcome_of_cells(cells: CellWatch, outcome: Outcome) -> Outcome:
+    """Return how a notebook ended, whose kernel goes on after a cell that failed."""
+    if cells.failure is not None and outcome.status == "complete":
+        return Outcome(status="failed", exit_code=1, ended=cells.failure)
     return outcome
 
 

@@ -9,10 +9,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import torch
+from torch.optim.optimizer import Optimizer
+
 from reproof.recorder.background import Background
 from reproof.recorder.by_hand import StepsByHand
 from reproof.recorder.context import Context
 from reproof.recorder.evidence import EvidenceRecorder
+from reproof.recorder.existing import find_existing
 from reproof.recorder.final.states import FinalStates
 from reproof.recorder.joins import hook_joins, hook_tasks
 from reproof.recorder.loaders import LoaderHooks
@@ -27,6 +31,7 @@ from reproof.recorder.trackers import tap_trackers
 from reproof.recorder.trainings import Training, Trainings
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     from reproof.recorder.frames import FrameBuilder
@@ -76,9 +81,10 @@ def install_hooks(context: Context) -> None:
     equip_trainings(context)
     models = ModelHooks(context)
     LoaderHooks(context, models)
-    StepHooks(context)
+    earlier = find_existing(torch.nn.Module, Optimizer)
+    StepHooks(context, [thing for thing in earlier if isinstance(thing, Optimizer)])
     if context.records("steps"):
-        hook_final_states(context)
+        hook_final_states(context, earlier)
         hook_trackers(context)
 
 
@@ -101,12 +107,17 @@ def equip_trainings(context: Context) -> None:
     hook_tasks(context)
 
 
-def hook_final_states(context: Context) -> None:
-    """Have the last state of everything recorded when the training is over (stage ``final``)."""
+def hook_final_states(context: Context, earlier: Iterable[Any]) -> None:
+    """Have the last state of everything recorded when the training is over (stage ``final``).
+
+    Args:
+        context: What hooks see of the recording.
+        earlier: Modules and optimizers that were there before it.
+    """
     states = FinalStates(
         context.evidence, context.trainings.main.registry.known, lambda: context.is_active, context.problems.add_error
     )
-    context.patches.on_restore(states.watch())
+    context.patches.on_restore(states.watch(earlier))
 
     def record() -> None:
         with context.problems.guard("final state"):

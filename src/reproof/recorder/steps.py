@@ -18,11 +18,10 @@ from torch.optim.optimizer import (
 )
 
 from reproof.recorder.by_hand import find_leaves
-from reproof.recorder.existing import find_existing
 from reproof.recorder.tracing import is_transformed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from types import FrameType
 
     from reproof.recorder.context import Context
@@ -31,14 +30,14 @@ if TYPE_CHECKING:
 class StepHooks:
     """The hooks on optimizers and gradients of one recording."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, existing: Iterable[Optimizer]) -> None:
         """Hook all optimizers, those that exist and those to come."""
         self._context = context
         self._has_optimizer = False
         self._num_inner_steps: dict[int, int] = {}
         # Made before the recording: of this training, or of another that somebody keeps, as a notebook does.
         self._earlier: list[weakref.ref[Optimizer]] = []
-        for optimizer in find_existing(Optimizer):
+        for optimizer in existing:
             self._earlier.append(weakref.ref(optimizer))
             if context.records("steps"):
                 context.training.state.add_optimizer(optimizer)

@@ -9,16 +9,18 @@ back*: all that comes after finds the generator as if the line had not drawn, as
 
 from __future__ import annotations
 
+import functools
 import secrets
 import sys
 import threading
+from importlib.machinery import SourceFileLoader
 from typing import TYPE_CHECKING, Any, Final
 
 from reproof.entropy.sites import USER, Site, find_user_frame, is_entry, owner_of, site_of, top_package
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from types import FrameType
+    from types import FrameType, ModuleType
 
     from reproof.entropy.interception import Interceptor
     from reproof.entropy.sources.generators import Generators, GlobalGenerator
@@ -53,9 +55,35 @@ class DrawWatcher:
         generators.on_add.append(self._add)
 
     def start(self) -> None:
-        """Watch from here on. Effects: sets the trace function of this thread and of those to come."""
+        """Watch from here on.
+
+        Effects: sets the trace function of this thread and of those to come, and how source files are imported.
+        """
         threading.settrace(self._on_call)
         sys.settrace(self._on_call)
+        execute = SourceFileLoader.exec_module
+
+        @functools.wraps(execute)
+        def exec_module(loader: SourceFileLoader, module: ModuleType) -> None:
+            before = sys.gettrace()
+            if not self._names or (before is not None and before != self._on_call):  # over, or a debugger's
+                execute(loader, module)
+                return
+            sys.settrace(self._on_call if self._is_watched_module(loader) else None)
+            try:
+                execute(loader, module)
+            finally:
+                sys.settrace(before)
+
+        SourceFileLoader.exec_module = exec_module  # type: ignore[method-assign, assignment]
+
+    def _is_watched_module(self, loader: SourceFileLoader) -> bool:
+        """Whether the lines of a module are watched while it is imported, and not only the line that imports it.
+
+        A library has thousands of functions that are called meanwhile, and importing PyTorch would take twice as long.
+        """
+        top = loader.name.partition(".")[0]
+        return owner_of(loader.path) == USER or self._program == top
 
     def _on_call(self, frame: FrameType, event: str, _argument: Any) -> Any:
         if event != "call" or not (owner_of(frame.f_code.co_filename) == USER or self._is_of_program(frame)):

@@ -11,11 +11,12 @@ from __future__ import annotations
 import os
 import struct
 import weakref
-from collections import Counter, defaultdict
+from collections import Counter, defaultdict, deque
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import torch
 from torch._subclasses.fake_tensor import FakeTensor
+from torch.nn.parallel import DistributedDataParallel
 from torch.nn.parameter import is_lazy
 from torch.optim.optimizer import Optimizer
 
@@ -36,6 +37,15 @@ MAX_READ: Final = 1000
 """Of one class, so many dead instances are read; of more, each one whose number is a power of two.
 
 By counts and never by time, or two runs would leave out different ones.
+"""
+
+MAX_GROUPS: Final = 8
+"""So many process groups are kept until the models are gone that were trained over them.
+
+Else the reducer of such a model is the last that holds a group which the script has destroyed. In PyTorch 2.13 it then
+joins the thread of gloo with the interpreter's lock held, and that thread may wait for the lock to let go of its last
+operation: the process stands still for ever (as in pytorch/pytorch#154976, which has the lock released where it is
+Python that lets go of a group). It happens without us, too; but reading the model here makes it likelier.
 """
 
 STRIPPED: Final = "other"
@@ -84,19 +94,23 @@ class FinalStates:
         self._readings: list[Reading] = []
         self._num_dead: Counter[type] = Counter()
         self._older: dict[int, type] = {}
+        self._groups: deque[Any] = deque(maxlen=MAX_GROUPS)
 
-    def watch(self) -> Callable[[], None]:
+    def watch(self, earlier: Iterable[Any] = ()) -> Callable[[], None]:
         """Begin to read what dies; return what ends it.
 
-        Modules and optimizers that exist before count only if the training uses them.
+        Args:
+            earlier: Modules and optimizers that exist before: they count only if the training uses them.
         """
-        self._older = {id(thing): type(thing) for thing in find_existing(torch.nn.Module, Optimizer)}
+        self._older = {id(thing): type(thing) for thing in earlier}
         return observe_deaths(self._on_death)
 
     def _on_death(self, dying: Any) -> None:
         """Read a module or optimizer that is being destroyed: within any code, so that only a list is appended to."""
         if not self._is_active() or os.getpid() != self._process:
             return
+        if isinstance(dying, DistributedDataParallel):
+            self._groups.append(getattr(dying, "process_group", None))
         try:
             self._read_dying(dying)
         except Exception as error:  # noqa: BLE001  # an error of ours must not be printed as one of the program's

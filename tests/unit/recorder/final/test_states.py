@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 import gc
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -17,7 +19,6 @@ from reproof.trace import open_trace
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     Left = Callable[[Callable[[], Any]], dict[str, str]]
 
@@ -190,3 +191,28 @@ def test_a_training_that_is_ended_has_no_final_state(tmp_path: Path) -> None:
         trains()()
     rank = open_trace(tmp_path / "a").ranks[0]
     assert not any(event.stage == "final" for event in rank.events)
+
+
+def count_gloo_threads() -> int:
+    """Return how many threads of this process carry out collective operations."""
+    names = [path.read_text(encoding="utf-8") for path in Path("/proc/self/task").glob("*/comm")]
+    return sum("gloo_run" in name for name in names)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc")
+def test_a_process_group_is_there_until_its_model_is_gone(left: Left) -> None:
+    """Else PyTorch may wait for a thread of the group that waits for the interpreter's lock."""
+    counts = []
+
+    def train() -> None:
+        store = torch.distributed.HashStore()
+        torch.distributed.init_process_group("gloo", store=store, rank=0, world_size=1)
+        model = nn.parallel.DistributedDataParallel(make())
+        descend(model)
+        torch.distributed.destroy_process_group()
+        counts.append(count_gloo_threads())
+        del model
+        counts.append(count_gloo_threads())
+
+    left(train)
+    assert counts[0] == counts[1] > 0
