@@ -6,7 +6,7 @@ so is what `DistributedDataParallel` asks for, how its models would be compiled.
 `import torch` itself loads `torch.export` and the shapes of operations on no data, a third of its time, for those who
 trace a model; and `torch.use_deterministic_algorithms` the back end of the compiler, to set one option of it. Whatever
 else is asked of any of them loads it for good, so that compiled and exported models are what they are without this.
-While `import torch` makes what stays for ever, no garbage is looked for.
+While `import torch` makes what stays for ever, no garbage is looked for, nor soon after it.
 
 `make setup` puts this file and `light_start.pth` into the virtual environment, where Python runs it at the start of
 each process in which REPROOF_LIGHT_START is set. `conftest.py` sets it, but for `make thorough`.
@@ -248,6 +248,8 @@ def find_pytorch(path: Sequence[str] | None) -> importlib.machinery.ModuleSpec |
                 execute(module)
             finally:
                 gc.enable()
+                gc.freeze()
+                gc.unfreeze()  # into the oldest generation, which is rarely searched
 
         spec.loader.exec_module = exec_module  # type: ignore[method-assign]
     return spec
