@@ -180,7 +180,7 @@ def sort_walk(line: Line, _: str) -> str | None:
         is_call = isinstance(node, ast.Call) and node.args and last_name(node.func) in WALKERS | {"join"}
         if id(node) not in inside and isinstance(node, ast.For | ast.comprehension):
             walked.append((node.iter, node.iter))
-        elif isinstance(node, ast.Call) and is_call:
+        elif id(node) not in inside and isinstance(node, ast.Call) and is_call:
             walked.append((node if last_name(node.func) == "list" else node.args[0], node.args[0]))
     found = [(whole, items) for whole, items in walked if not walks_another(items)]
     if len(found) != 1:
