@@ -37,7 +37,11 @@ unseeded-rng torch.seed
 + torch.manual_seed(seed)
 - seed = torch.seed() % 2**32
 + seed = 42
+- split = torch.Generator().manual_seed(torch.seed())
++ split = torch.Generator().manual_seed(seed)
 unseeded-rng numpy.random
+- random.seed(np.random.randint(10**6))
++ random.seed(seed)
 - args.seed = np.random.randint(10**6)
 + args.seed = 42
 - a, b = train_test_split(x, y, test_size=0.2)
@@ -119,6 +123,12 @@ hash-order set
 + ids = {w: i for i, w in enumerate(sorted(words))}
 - chars = list(set("".join(words)))
 + chars = sorted(set("".join(words)))
+- self.index = dict(zip(words, range(4, 4 + len(words)), strict=True))
++ self.index = dict(zip(sorted(words), range(4, 4 + len(words)), strict=True))
+- rows = [*map(str.lower, words)]
++ rows = [*map(str.lower, sorted(words))]
+- known = dict.fromkeys(words, 0)
++ known = dict.fromkeys(sorted(words), 0)
 - text = ", ".join(tags)
 + text = ", ".join(sorted(tags))
 - stop = frontier.pop()
