@@ -115,7 +115,8 @@ def seed_environment(line: Line) -> str:
         return f"{line.text_of(space)}.seed({line.names.seed})    # once, where the environment is made"
     made = next((line.text_of(node) for node in named if isinstance(node.ctx, ast.Store)), "env")
     kind = "single_action_space" if "vec" in line.code.lower() else "action_space"
-    return f"{made}.{kind}.seed({line.names.seed})    # after this line; and {made}.reset(seed={line.names.seed}) the first time"
+    seed = line.names.seed
+    return f"{made}.{kind}.seed({seed})    # after this line; and {made}.reset(seed={seed}) the first time"
 
 
 def fold_doors(suspects: Iterable[Suspect], folder: Path) -> list[Suspect]:
