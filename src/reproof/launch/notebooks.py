@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from types import FrameType
 
+    from reproof.entropy.process import Taps
+
 KERNEL: Final = ("-m", "ipykernel_launcher", "-f", "{connection_file}")
 SHUTDOWN_SECONDS: Final = 3600.0
 """How long a kernel may take to close its trace: it reads what the run has left."""
@@ -138,9 +140,14 @@ class CellWatch:
         wrapt.when_imported("ipykernel.compiler")(self._name_cells)
         wrapt.when_imported("IPython.core.interactiveshell")(self._watch_shells)
 
-    def enter_folder(self) -> None:
-        """Go where Jupyter runs a notebook: its own folder."""
+    def enter(self, taps: Taps | None) -> None:
+        """Go where Jupyter runs a notebook, its own folder, and have the generators begin with the first cell.
+
+        A kernel draws from that of `random` before, one number for each time that somebody asks who it is.
+        """
         os.chdir(self._notebook.parent)
+        if taps is not None:
+            self.on_start = taps.generators.begin_anew
 
     def _name_cells(self, module: Any) -> None:
         """Name the code of cells, that below a magic such as ``%%capture`` or ``%%time`` too, by cell and line."""

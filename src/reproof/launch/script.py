@@ -165,9 +165,7 @@ def record_target(
     register_last(close_last)
     call_before_exit(end_at_once)
     if cells is not None:
-        cells.enter_folder()
-        if recording.taps is not None:  # a kernel draws its tip as often as somebody asks for it
-            cells.on_start = recording.taps.generators.begin_anew
+        cells.enter(recording.taps)
     outcome = run_program(target) if loaded is None else execute(recording.recompile(loaded[0]), loaded[1], target)
     if cells is not None and cells.failure is not None and outcome.status == "complete":
         outcome = Outcome(status="failed", exit_code=1, ended=cells.failure)
