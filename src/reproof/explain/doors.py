@@ -6,6 +6,7 @@ argument seeds comes and goes together: it is one suspect, replayed as one and t
 
 from __future__ import annotations
 
+import ast
 import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from reproof.explain.rewriting import GENERATORS
 from reproof.explain.script import FIXED_SEED, is_none, read_names
 from reproof.explain.suspects import START
-from reproof.explain.syntax import Line, sort_arguments
+from reproof.explain.syntax import Line, last_name, sort_arguments
 from reproof.launch.cells import read_code, read_line
 
 if TYPE_CHECKING:
@@ -27,8 +28,6 @@ BEHIND_DOORS: Final[frozenset[CauseKind]] = frozenset({"unseeded-generator", "os
 """Kinds of sources that a package makes for itself, where nothing on the user's line can be written otherwise."""
 
 OF_PACKAGES: Final = {
-    "gymnasium": "env.reset(seed={seed})    # the first time; and env.action_space.seed({seed})",
-    "gym": "env.reset(seed={seed})    # the first time; and env.action_space.seed({seed})",
     "stable_baselines3": "give the model its seed: PPO(..., seed={seed})",
     "sb3_contrib": "give the model its seed: TRPO(..., seed={seed})",
     "albumentations": "A.Compose([...], seed={seed})",
@@ -41,6 +40,8 @@ OF_ANY_PACKAGE: Final = (
     "give {package} the run's seed where it is called: seed=, random_state=, rng= or generator=, whichever it takes"
 )
 
+ENVIRONMENTS: Final = frozenset({"gymnasium", "gym"})
+"""Packages of environments, whose spaces have generators of their own."""
 
 AGENTS: Final = frozenset(
     {"A2C", "ARS", "CrossQ", "DDPG", "DQN", "MaskablePPO", "PPO", "QRDQN", "RecurrentPPO", "SAC", "TD3", "TQC", "TRPO"}
@@ -83,8 +84,11 @@ def tell_door(line: Line | None, through: str | None) -> str | None:
     if through in PACKAGES_OF_AGENTS and line is not None:
         for call in line.calls(AGENTS):
             return line.add(call, f"seed={FIXED_SEED}", "seeds the global generators and the environment as well")
+    if through in ENVIRONMENTS and line is not None:
+        return seed_environment(line)
     if through is not None:
-        return OF_PACKAGES.get(through, OF_ANY_PACKAGE.format(package=through))
+        seed = FIXED_SEED if line is None else line.names.seed
+        return OF_PACKAGES.get(through, OF_ANY_PACKAGE).format(package=through, seed=seed)
     argument = None if line is None else find_argument(line)
     if argument is None:
         return None
@@ -92,6 +96,25 @@ def tell_door(line: Line | None, through: str | None) -> str | None:
         return f"{argument.text} is None here: give it a fixed number, such as {FIXED_SEED}"
     name = argument.text.removeprefix("self.")
     return f"give {argument.taker} its seed wherever it is called: {argument.taker}(..., {name}={FIXED_SEED})"
+
+
+def seed_environment(line: Line) -> str:
+    """Return how an environment or its space is seeded that is made or used on a line, by the name that it has there.
+
+    A vector of environments has two spaces, and only the one named here is that of its first environment.
+    Source: https://gymnasium.farama.org/api/vector/
+    """
+    for call in line.calls({"reset"}):
+        if all(keyword.arg != "seed" for keyword in call.keywords):
+            return line.add(call, f"seed={line.names.seed}", "the first time")
+    named = [node for node in line.nodes if isinstance(node, ast.Attribute | ast.Name)]
+    space = next((node for node in named if last_name(node).endswith("_space")), None)
+    if space is not None:
+        return f"{line.text_of(space)}.seed({line.names.seed})    # once, where the environment is made"
+    made = next((line.text_of(node) for node in named if isinstance(node.ctx, ast.Store)), "env")
+    kind = "single_action_space" if "vec" in line.code.lower() else "action_space"
+    seed = line.names.seed
+    return f"{made}.{kind}.seed({seed})    # after this line; and {made}.reset(seed={seed}) the first time"
 
 
 def fold_doors(suspects: Iterable[Suspect], folder: Path) -> list[Suspect]:

@@ -61,7 +61,7 @@ KINDS: Final[Mapping[CauseKind, KindRow]] = {
             "numpy": f"np.random.seed({{seed}}){_BEFORE_FIRST_DRAW}",
             "random": f"random.seed({{seed}}){_BEFORE_FIRST_DRAW}",
         },
-        rules=(rewriting.fix_state, rewriting.seed_outcome, rewriting.seed_torch, rewriting.seed_generator),
+        rules=(rewriting.fix_state, *_SEED_FROM_OUTSIDE, rewriting.seed_torch, rewriting.seed_generator),
     ),
     "unseeded-generator": KindRow(
         rank=1,

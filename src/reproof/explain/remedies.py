@@ -76,7 +76,7 @@ def remedy_for(
     door = tell_door(line, through) if is_behind else None
     return Remedy(
         kind=kind,
-        fix=fix or (door or instruct(row, source, "" if line is None else line.code)).format(seed=names.seed),
+        fix=fix or door or instruct(row, source, "" if line is None else line.code).format(seed=names.seed),
         reason=row.reason.format(source=source),
         link=f"{PAGES}/{kind}.md",
         is_by_rule=fix is not None,

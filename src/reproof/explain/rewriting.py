@@ -40,7 +40,7 @@ LISTED: Final = (ast.List, ast.Tuple, ast.ListComp)
 """What holds the values of a tensor, and not its shape."""
 
 KEEP_ORDER: Final = frozenset({"sorted", "range", "zip", "min", "max", "sum", "len"})
-WALKERS: Final = frozenset({"list", "tuple", "enumerate", "iter"})
+WALKERS: Final = frozenset({"list", "tuple", "enumerate", "iter", "fromkeys"})
 
 TAKING: Final = (
     ("polars", "group_by", "maintain_order=True"),
@@ -180,8 +180,11 @@ def sort_walk(line: Line, _: str) -> str | None:
         is_call = isinstance(node, ast.Call) and node.args and last_name(node.func) in WALKERS | {"join"}
         if id(node) not in inside and isinstance(node, ast.For | ast.comprehension):
             walked.append((node.iter, node.iter))
-        elif isinstance(node, ast.Call) and is_call:
+        elif id(node) not in inside and isinstance(node, ast.Call) and is_call:
             walked.append((node if last_name(node.func) == "list" else node.args[0], node.args[0]))
+        elif id(node) not in inside and isinstance(node, ast.Call) and last_name(node.func) in {"map", "zip"}:
+            arguments = node.args[1:] if last_name(node.func) == "map" else node.args
+            walked.extend((argument, argument) for argument in arguments)
     found = [(whole, items) for whole, items in walked if not walks_another(items)]
     if len(found) != 1:
         return None

@@ -32,11 +32,13 @@ class Names:
         visible: Names of variables, arguments and imports.
         unset: Arguments that are None unless whoever calls gives them, such as ``seed`` or ``self.seed``, each with the
             function or class that takes it.
+        function: Name of the innermost function around the line; nothing outside of any.
     """
 
     seed: str
     visible: frozenset[str] = frozenset()
     unset: Mapping[str, str] = field(default_factory=dict)
+    function: str = ""
 
     @property
     def advice(self) -> str:
@@ -66,7 +68,13 @@ def read_names(text: str, line: int) -> Names:
     seeds = [name for node in nodes for name in seed_names(node) if name.partition(".")[0] in visible]
     seeds = [name for name in seeds if name not in called]
     seeds.sort(key=lambda name: name.rpartition(".")[2].lower() != "seed")  # `seed` before `data_seed`
-    return Names(seed=seeds[0] if seeds else FIXED_SEED, visible=visible, unset=find_unset(tree, line))
+    names = [node.name for node in around if not isinstance(node, ast.Lambda)]
+    return Names(
+        seed=seeds[0] if seeds else FIXED_SEED,
+        visible=visible,
+        unset=find_unset(tree, line),
+        function=names[-1] if names else "",
+    )
 
 
 def find_unset(tree: ast.Module, line: int) -> dict[str, str]:

@@ -8,13 +8,30 @@ from __future__ import annotations
 
 import ast
 import io
+import re
 import tokenize
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from reproof.explain.script import SCRIPTLESS, Names
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator
+
+
+CLOSING: Final = {"(": ")", "[": "]", "{": "}"}
+OPENING: Final = {")": "_(", "]": "[", "}": "{"}
+"""What opens a bracket, so that anything may stand in it: arguments too, not only one expression."""
+
+AROUND: Final = (("", ""), ("_(", ")"), ("{", "}"))
+"""What may stand around a line without brackets of its own: arguments, items of a dictionary."""
+
+STRING: Final = re.compile(r"""(["'])(?:\\.|(?!\1).)*\1""")
+
+CARRIED_ON: Final = frozenset({"manual_seed", "spawn"})
+"""Methods of a generator whose result is kept, and drawn from later."""
+
+PER_SAMPLE: Final = frozenset({"__call__", "__getitem__", "__getitems__", "collate_fn", "forward", "training_step"})
+"""Functions that are called once for each sample or batch."""
 
 
 class Line(NamedTuple):
@@ -34,12 +51,12 @@ class Line(NamedTuple):
     def read(cls, text: str, names: Names = SCRIPTLESS) -> Line | None:
         """Read a line; None if there is nothing on it."""
         code = cut_comment(text.strip())
-        return cls(code, tuple(ast.walk(parse(code))), names) if code else None
+        return cls(code, parse(code), names) if code else None
 
     @property
-    def statement(self) -> ast.AST | None:
+    def statement(self) -> ast.stmt | None:
         """The first statement on the line."""
-        return self.nodes[1] if len(self.nodes) > 1 else None
+        return next((node for node in self.nodes if isinstance(node, ast.stmt)), None)
 
     def calls(self, names: Container[str]) -> Iterator[ast.Call]:
         """Yield the calls of functions with these names, wherever they come from, the outer before the inner."""
@@ -62,7 +79,16 @@ class Line(NamedTuple):
         return self.replace(call, f"{self.text_of(call.func)}({arguments})", comment)
 
     def give_seed(self, call: ast.Call) -> str:
-        """Return the line with the seed of the script as the only argument of a call."""
+        """Return the line with a seed as the only argument of a call.
+
+        It is that of the script, except where the line is run for each sample or call anew: the same seed would draw
+        the same numbers each time.
+        """
+        drawn = (node for node in self.nodes if isinstance(node, ast.Attribute) and node.value is call)
+        is_used_up = self.names.function and any(node.attr not in CARRIED_ON for node in drawn)
+        if is_used_up or self.names.function in PER_SAMPLE:
+            hint = "" if "torch" in self.names.visible else "; import torch"
+            return self.give(call, "torch.randint(2**32, ()).item()", f"other numbers in each call, seeded once{hint}")
         return self.give(call, self.names.seed, self.names.advice)
 
     def add(self, call: ast.Call, argument: str, comment: str = "") -> str:
@@ -87,14 +113,42 @@ def cut_comment(text: str) -> str:
     return text
 
 
-def parse(code: str) -> ast.Module:
-    """Return the syntax of one line, which may be the head of a block; nothing, if it is a part of a statement."""
-    for candidate in (code, f"{code} pass", f"if 0: pass\n{code} pass", code.removesuffix(",")):
+def parse(code: str) -> tuple[ast.AST, ...]:
+    """Return the syntax of one line, outer nodes before inner ones; nothing, if it has none of its own.
+
+    The line may be the head of a block or a part of a longer statement, such as ``for word in words}``: it is read
+    between what it lacks, and of that no node is returned.
+    """
+    lacking, left_open = find_unmatched(code)
+    parts = [(f"{left}{lacking}{first}\n", f"\n{left_open}{right}") for left, right in AROUND for first in ("", "_ ")]
+    for before, after in (("", ""), ("", " pass"), ("if 0: pass\n", " pass"), *parts):
         try:
-            return ast.parse(candidate)
+            tree = ast.parse(f"{before}{code}{after}")
         except (SyntaxError, ValueError):
             continue
-    return ast.Module(body=[], type_ignores=[])
+        line = before.count("\n") + 1
+        return tuple(node for node in ast.walk(tree) if is_within(node, line))
+    return ()
+
+
+def is_within(node: ast.AST, line: int) -> bool:
+    """Whether all of a node stands on one line."""
+    if hasattr(node, "lineno"):
+        return node.lineno == line == node.end_lineno  # type: ignore[attr-defined,no-any-return]
+    return all(is_within(child, line) for child in ast.iter_child_nodes(node))
+
+
+def find_unmatched(code: str) -> tuple[str, str]:
+    """Return the brackets that would have to stand before a line, and those after it, so that all are matched."""
+    before, after = "", ""
+    for bracket in re.sub(STRING, "", code):
+        if bracket in CLOSING:
+            after = CLOSING[bracket] + after
+        elif after.startswith(bracket):
+            after = after[1:]
+        elif bracket in OPENING:
+            before = OPENING[bracket] + before
+    return before, after
 
 
 def last_name(node: ast.AST) -> str:

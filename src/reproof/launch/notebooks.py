@@ -25,11 +25,20 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from types import FrameType
 
+    from reproof.entropy.process import Taps
+
 KERNEL: Final = ("-m", "ipykernel_launcher", "-f", "{connection_file}")
 SHUTDOWN_SECONDS: Final = 3600.0
 """How long a kernel may take to close its trace: it reads what the run has left."""
 
 NEEDED: Final = ("nbclient", "ipykernel")
+ASKING: Final = "StdinNotImplementedError"
+"""What `input()` raises in a kernel that nobody answers."""
+
+UNANSWERED: Final = (
+    "asks for input, which nobody gives while it is run from top to bottom: set the answer in a cell, or read it from "
+    "an environment variable or a file"
+)
 TIMED: Final = ("<timed exec>", "<timed eval>")
 """Names that IPython gives the code of ``%time`` and ``%%time``."""
 
@@ -91,6 +100,8 @@ def show_outputs(cell: Any) -> None:
         if output["output_type"] == "stream":
             stream = sys.stderr if output["name"] == "stderr" else sys.stdout
             stream.write(output["text"])
+        elif output.get("ename") == ASKING:
+            sys.stderr.write(f"reproof: the notebook {UNANSWERED}\n")
         elif output["output_type"] == "error":
             sys.stderr.write("\n".join(output["traceback"]) + "\n")
         elif "text/plain" in output.get("data", {}):
@@ -104,6 +115,7 @@ class CellWatch:
 
     Attributes:
         failure: How the last cell failed, in words; None if it did not.
+        on_start: Called before the first cell.
     """
 
     def __init__(self, notebook: Path) -> None:
@@ -112,15 +124,21 @@ class CellWatch:
         Effects: changes the working folder to that of the notebook, and waits for IPython to be imported.
         """
         self.failure: str | None = None
+        self.on_start: Callable[[], None] = lambda: None
         self._notebook = Path(os.path.abspath(notebook))  # noqa: PTH100  # Path has nothing that keeps links
         self._sources = {cell.number: cell.source for cell in read_cells(self._notebook)}
         self._name, self._raw, self._num_before = "", "", 0
         wrapt.when_imported("ipykernel.compiler")(self._name_cells)
         wrapt.when_imported("IPython.core.interactiveshell")(self._watch_shells)
 
-    def enter_folder(self) -> None:
-        """Go where Jupyter runs a notebook: its own folder."""
+    def enter(self, taps: Taps | None) -> None:
+        """Go where Jupyter runs a notebook, its own folder, and have the generators begin with the first cell.
+
+        A kernel draws from that of `random` before, one number for each time that somebody asks who it is.
+        """
         os.chdir(self._notebook.parent)
+        if taps is not None:
+            self.on_start = taps.generators.begin_anew
 
     def _name_cells(self, module: Any) -> None:
         """Name the code of cells, that below a magic such as ``%%capture`` or ``%%time`` too, by cell and line."""
@@ -157,11 +175,16 @@ class CellWatch:
 
         def init_events(shell: Any) -> None:
             original(shell)
+            shell.events.register("pre_run_cell", self._begin_cell)
             shell.events.register("post_run_cell", self._note_result)
 
         module.InteractiveShell.init_events = init_events
 
+    def _begin_cell(self, _info: Any) -> None:
+        self.on_start()
+        self.on_start = lambda: None
+
     def _note_result(self, result: Any) -> None:
         error = result.error_before_exec or result.error_in_exec
-        number = getattr(result, "execution_count", None)
-        self.failure = None if error is None else f"cell {number} raised {type(error).__name__}: {error}"
+        raised = UNANSWERED if type(error).__name__ == ASKING else f"raised {type(error).__name__}: {error}"
+        self.failure = None if error is None else f"cell {getattr(result, 'execution_count', None)} {raised}"

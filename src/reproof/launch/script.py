@@ -164,7 +164,7 @@ def record_target(
     register_last(close_last)
     call_before_exit(end_at_once)
     if cells is not None:
-        cells.enter_folder()
+        cells.enter(recording.taps)
     outcome = run_program(target) if loaded is None else execute(recording.recompile(loaded[0]), loaded[1], target)
     return outcome if cells is None else outcome_of_cells(cells, outcome)
 

@@ -172,6 +172,10 @@ RULES: Final = (
     make_rule("duration", " data:", rf"{START}time: (?P<value>{NUMBER}\s{{1,2}}data: {NUMBER})(?![\w.])"),
     # The run's own addresses: how Python prints an object.
     make_rule("address", "0x", r"(?<=at )(?P<value>0x[0-9a-f]{6,16})(?!\w)", "none"),
+    # A port that the system has chosen for processes of this machine that talk to each other.
+    make_rule(
+        "port", ":", r"(?:\blocalhost\]?|\b127\.0\.0\.1\]?|\[::1\]):(?P<value>[1-9]\d{3,4})(?!\w|[.:]\d)", "none"
+    ),
 )
 """Dates, process numbers and names are looked up in the surroundings, below."""
 

@@ -123,6 +123,29 @@ def test_no_advice_is_on_what_the_line_has_not(kind: CauseKind, source: str, tex
     assert unsuited not in remedy_for(kind, source, text).fix
 
 
+ENVIRONMENTS = [
+    ("obs, _ = envs.reset(options={'low': 0})", "obs, _ = envs.reset(options={'low': 0}, seed=3)"),
+    ("envs = gym.vector.SyncVectorEnv(", "envs.single_action_space.seed(3)"),
+    ("self.env = gym.make(name)", "self.env.action_space.seed(3)"),
+    ("action = env.action_space.sample()", "env.action_space.seed(3)"),
+    ("actions = [self.envs.single_action_space.sample() for _ in range(2)]", "self.envs.single_action_space.seed(3)"),
+]
+
+
+@pytest.mark.parametrize(("text", "expected"), ENVIRONMENTS)
+def test_an_environment_is_seeded_by_the_name_that_it_has(text: str, expected: str) -> None:
+    """Those of a vector of environments draw from their space, and not from the one of the vector."""
+    fix = remedy_for("unseeded-generator", "numpy.random.default_rng", text, Names(seed="3"), "gymnasium").fix
+    assert expected in fix
+
+
+def test_what_stands_on_a_line_in_braces_stays() -> None:
+    """The seed of an agent is one more argument beside its dictionary."""
+    text = "model = PPO('MlpPolicy', env, policy_kwargs={'n': 1})"
+    fix = remedy_for("unseeded-generator", "numpy.random.default_rng", text, Names(seed="3"), "stable_baselines3").fix
+    assert "policy_kwargs={'n': 1}, seed=42)" in fix
+
+
 @pytest.mark.parametrize(
     ("through", "expected"),
     [("gymnasium", "env.reset(seed=cfg.seed)"), ("some_package", "give some_package the run's seed")],

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from reproof.explain.kinds import KINDS
+from reproof.explain.rewriting import seed_generator
+from reproof.explain.script import read_names
 from reproof.explain.syntax import Line
 
 if TYPE_CHECKING:
@@ -35,7 +37,11 @@ unseeded-rng torch.seed
 + torch.manual_seed(seed)
 - seed = torch.seed() % 2**32
 + seed = 42
+- split = torch.Generator().manual_seed(torch.seed())
++ split = torch.Generator().manual_seed(seed)
 unseeded-rng numpy.random
+- random.seed(np.random.randint(10**6))
++ random.seed(seed)
 - args.seed = np.random.randint(10**6)
 + args.seed = 42
 - a, b = train_test_split(x, y, test_size=0.2)
@@ -115,6 +121,14 @@ hash-order set
 + for name in sorted(kinds & waiting.keys()):
 - ids = {w: i for i, w in enumerate(words)}
 + ids = {w: i for i, w in enumerate(sorted(words))}
+- chars = list(set("".join(words)))
++ chars = sorted(set("".join(words)))
+- self.index = dict(zip(words, range(4, 4 + len(words)), strict=True))
++ self.index = dict(zip(sorted(words), range(4, 4 + len(words)), strict=True))
+- rows = [*map(str.lower, words)]
++ rows = [*map(str.lower, sorted(words))]
+- known = dict.fromkeys(words, 0)
++ known = dict.fromkeys(sorted(words), 0)
 - text = ", ".join(tags)
 + text = ", ".join(sorted(tags))
 - stop = frontier.pop()
@@ -183,6 +197,25 @@ wall-clock time.time
 """
 """Kind and source of a cause; below them the line to blame and what should stand there, without its comment."""
 
+PARTS = """
+hash-order set
+- enumerate(classes)}
++ enumerate(sorted(classes))}
+- for word in words}
++ for word in sorted(words)}
+- row("(", [*rows, *list(names)], key={
++ row("(", [*rows, *sorted(names)], key={
+unseeded-generator numpy.random.default_rng
+- "rng": np.random.default_rng(), **{
++ "rng": np.random.default_rng(seed), **{
+- .permutation(np.random.default_rng())[:n],
++ .permutation(np.random.default_rng(seed))[:n],
+worker-count DataLoader
+- shuffle=True, num_workers=os.cpu_count())
++ shuffle=True, num_workers=2)
+"""
+"""The same of lines that are a part of a statement."""
+
 
 def read_table(table: str) -> list[Any]:
     """Return kind, source, line to blame and rewritten line of each case."""
@@ -207,7 +240,7 @@ def rewrite_text(kind: CauseKind, source: str, text: str) -> str:
     return fix.split("    # ")[0]
 
 
-@pytest.mark.parametrize(("kind", "source", "text", "expected"), read_table(REWRITTEN))
+@pytest.mark.parametrize(("kind", "source", "text", "expected"), read_table(REWRITTEN + PARTS))
 def test_a_line_is_rewritten(kind: CauseKind, source: str, text: str, expected: str) -> None:
     """One call is replaced and all else stays as it stands; what the new line needs is said in its comment."""
     assert rewrite_text(kind, source, f"    {text}") == expected
@@ -219,3 +252,23 @@ def test_a_rewritten_line_is_python(kind: CauseKind, source: str, text: str, exp
     fix = rewrite_text(kind, source, text).removesuffix(",")
     body = "" if "\n" in fix else " pass" if fix.endswith(":") else ""
     ast.parse(f"if 0: pass\n{fix}{body}" if fix.startswith("elif") else fix + body)
+
+
+@pytest.mark.parametrize(
+    ("script", "expected"),
+    [
+        ("def __getitem__(self, i):\n    rng = Random()", "Random(torch.randint(2**32, ()).item())"),
+        ("import torch\ndef flip():\n    return Random().random()", "Random(torch.randint(2**32, ()).item())"),
+        ("def make():\n    rng = Random()", "Random(42)"),
+        ("def make():\n    return SeedSequence().spawn(2)", "SeedSequence(42)"),
+        ("order = Random().sample(rows, 2)", "Random(42)"),
+    ],
+)
+def test_a_generator_made_for_each_sample_draws_other_numbers_each_time(script: str, expected: str) -> None:
+    """A fixed seed would give every sample the same numbers: the augmentation would be gone, and not the cause."""
+    line = Line.read(script.splitlines()[-1], read_names(script, script.count("\n") + 1))
+    assert line is not None
+    fix = seed_generator(line, "random.Random")
+    assert fix is not None
+    assert expected in fix
+    assert ("import torch" in fix) == ("randint" in fix and "import torch" not in script)

@@ -4,16 +4,29 @@ from __future__ import annotations
 
 import ast
 import json
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
 
-from reproof.launch.notebooks import CellWatch
+from reproof.launch.notebooks import ASKING, CellWatch, show_outputs
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 CELLS = ("%%time\nx = 1\n\ny = 2", "%%capture\n%%time\nx = 1\n\ny = 2", "z = 3\n%time x = 1")
+
+
+def watch_cells(folder: Path, monkeypatch: pytest.MonkeyPatch) -> CellWatch:
+    """Return the watch over a notebook."""
+    compiler = pytest.importorskip("ipykernel.compiler").XCachingCompiler
+    shell = pytest.importorskip("IPython.core.interactiveshell").InteractiveShell
+    for owner, name in ((compiler, "get_code_name"), (compiler, "__call__"), (shell, "init_events")):
+        monkeypatch.setattr(owner, name, getattr(owner, name))
+    cells = [{"cell_type": "code", "source": source, "metadata": {}, "outputs": []} for source in CELLS]
+    content = {"cells": cells, "nbformat": 4, "nbformat_minor": 5, "metadata": {}}
+    (folder / "train.ipynb").write_text(json.dumps(content))
+    return CellWatch(folder / "train.ipynb")
 
 
 @pytest.mark.parametrize(
@@ -29,16 +42,35 @@ def test_code_below_a_magic_has_the_name_and_lines_of_its_cell(  # noqa: PLR0917
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, raw: str, code: str, place: tuple[str | None, int]
 ) -> None:
     """IPython itself calls what it times `<timed exec>`, and counts the lines below a magic from 1."""
-    compiler = pytest.importorskip("ipykernel.compiler").XCachingCompiler
-    shell = pytest.importorskip("IPython.core.interactiveshell").InteractiveShell
-    for owner, name in ((compiler, "get_code_name"), (compiler, "__call__"), (shell, "init_events")):
-        monkeypatch.setattr(owner, name, getattr(owner, name))
+    watch_cells(tmp_path, monkeypatch)
     path = tmp_path / "train.ipynb"
-    cells = [{"cell_type": "code", "source": source, "metadata": {}, "outputs": []} for source in CELLS]
-    path.write_text(json.dumps({"cells": cells, "nbformat": 4, "nbformat_minor": 5, "metadata": {}}))
-    CellWatch(path)
-    made = compiler()
+    made = pytest.importorskip("ipykernel.compiler").XCachingCompiler()
     name = made.get_code_name(raw, raw, number)
     compiled = made(ast.parse(code), place[0] or name, "exec")
     assert compiled.co_filename == f"{path}[{number}]"
     assert max(at for _, _, at in compiled.co_lines() if at) == place[1]
+
+
+def test_the_program_begins_with_the_first_cell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And only there: what the kernel has done before is no part of it."""
+    watch = watch_cells(tmp_path, monkeypatch)
+    begun: list[str] = []
+    watch.on_start = lambda: begun.append("here")
+    events = pytest.importorskip("IPython.core.interactiveshell").InteractiveShell().events
+    events.trigger("pre_run_cell", None)
+    events.trigger("pre_run_cell", None)
+    assert begun == ["here"]
+
+
+def test_a_cell_that_asks_for_input_is_told_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In one line, in place of the way through IPython; so is why the run has failed."""
+    watch = watch_cells(tmp_path, monkeypatch)
+    error = type(ASKING, (RuntimeError,), {})("raw_input was called")
+    watch._note_result(SimpleNamespace(error_before_exec=None, error_in_exec=error, execution_count=2))
+    assert str(watch.failure).startswith("cell 2 asks for input")
+    show_outputs({"outputs": [{"output_type": "error", "ename": ASKING, "traceback": ["File frames.py", "raw_input"]}]})
+    told = capsys.readouterr().err
+    assert told.startswith("reproof: the notebook asks for input")
+    assert told.count("\n") == 1

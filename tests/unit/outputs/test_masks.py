@@ -265,3 +265,11 @@ def test_a_very_long_line_is_not_looked_at() -> None:
 def test_a_hostile_line_ends(piece: str) -> None:
     """A line of one piece repeated, of the greatest length that is looked at, is masked at all."""
     mask_line((piece * MAX_MASKED_CHARACTERS)[:MAX_MASKED_CHARACTERS], BASELINE)
+
+
+def test_a_port_of_this_machine_is_masked() -> None:
+    """Those of another machine, and what only looks like one, are not."""
+    assert mask_line("peer [127.0.0.1]:9439.", BASELINE) == ("peer [127.0.0.1]:<port>.", 1)
+    assert mask_line("http://localhost:43817/ up", BASELINE) == ("http://localhost:<port>/ up", 1)
+    for line in ("10.0.0.7:9439", "localhost:80", "localhost:9439.5", "ratio localhost: 9439"):
+        assert mask_line(line, BASELINE) == (line, 0)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Final
 
 from reproof.entropy.registry import Row
-from reproof.entropy.rewriting import modules, orders
+from reproof.entropy.rewriting import modules, orders, scripts
 
 REWRITING: Final = (
     Row(install=modules.install),
     Row(install=orders.install),
+    Row(install=scripts.install),
 )

@@ -172,6 +172,14 @@ class Generators:
         for action in self.on_add:
             action(generator)
 
+    def begin_anew(self) -> None:
+        """Begin again with the unseeded ones, where what has drawn so far is no part of the program.
+
+        Effects: sets the states of the generators if they are replayed.
+        """
+        for name in list(self._first):
+            self._begin(self.by_name[name], None)
+
     def _begin_new(self, generator: GlobalGenerator) -> None:
         self.by_name[generator.name] = generator
         if generator.name.startswith(CUDA) and CUDA in self._seeded:
