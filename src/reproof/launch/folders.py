@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -85,7 +86,7 @@ def measure_folder(folder: Path, limit: int) -> int:
 
 
 def copy_folder(source: Path, target: Path) -> None:
-    """Copy a folder with times and links as they are, without virtual environments.
+    """Copy a folder with times and links as they are, without virtual environments and what has no content of its own.
 
     Raises:
         UsageError: If it is too large, or cannot be copied.
@@ -94,17 +95,39 @@ def copy_folder(source: Path, target: Path) -> None:
     if size > MAX_COPY_BYTES:
         raise UsageError(
             f"{source} holds over {MAX_COPY_BYTES >> 30} GiB",
-            "run without --isolate and --jobs, or from a smaller folder",
+            "run it from a smaller folder",
         )
     try:
-        shutil.copytree(source, target, symlinks=True, ignore=_ignore_environments)
+        shutil.copytree(source, target, symlinks=True, ignore=_list_uncopied, copy_function=_copy_file)
     except (OSError, shutil.Error) as error:
-        reason = str(error).splitlines()[0]
-        raise UsageError(f"cannot copy {source}: {reason}", "run without --isolate and --jobs") from error
+        first = error.args[0] if isinstance(error, shutil.Error) else None
+        reason = f"{first[0][0]}: {first[0][2]}" if isinstance(first, list) else str(error)
+        remedy = "give TMPDIR a folder with room for a copy"
+        raise UsageError(f"cannot copy {source}: {reason.splitlines()[0]}", remedy) from error
 
 
-def _ignore_environments(folder: str, names: list[str]) -> set[str]:
-    return {name for name in names if is_environment(Path(folder, name))}
+def _list_uncopied(folder: str, names: list[str]) -> set[str]:
+    """Return what a copy does without: environments, pipes, sockets and devices, what may not be read or is gone."""
+    return {name for name in names if not _is_copied(Path(folder, name))}
+
+
+def _is_copied(path: Path) -> bool:
+    try:
+        mode = path.lstat().st_mode
+    except OSError:
+        return False
+    if stat.S_ISDIR(mode):
+        return os.access(path, os.R_OK | os.X_OK) and not is_environment(path)
+    return stat.S_ISLNK(mode) or (stat.S_ISREG(mode) and os.access(path, os.R_OK))
+
+
+def _copy_file(source: str, target: str) -> None:
+    """Copy a file, unless another process has deleted it since the folder was listed."""
+    try:
+        shutil.copy2(source, target)
+    except FileNotFoundError:
+        if os.path.lexists(source):
+            raise
 
 
 def is_environment(folder: Path) -> bool:
