@@ -25,7 +25,7 @@ BLOCK: Final = 125
 """Mutations of one test."""
 
 NUM_BLOCKS: Final = 160
-"""Blocks per subject with REPROOF_THOROUGH=1: five subjects make 100,000 mutations."""
+"""Blocks per subject in `make thorough`: seven subjects make 140,000 mutations."""
 
 MAX_SECONDS: Final = 20
 """Time of the processor that no file of some kilobytes may take, however slow it is."""
@@ -200,7 +200,7 @@ def run_command(*arguments: object) -> Finding:
             main([str(argument) for argument in arguments])
         except SystemExit as ended:
             code = ended.code
-    found = Finding(int(code or 0), out.getvalue(), err.getvalue())
+    found = Finding(int(code or 0), out.getvalue(), re.sub(r"\Apage: .*\n", "", err.getvalue()))
     assert found.code in {0, 1, 2}
     if found.err:
         assert found.code == 2
@@ -240,7 +240,7 @@ def fuzz(subject: Subject, numbers: range, folder: Path) -> None:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Give the tests their blocks of mutations: the first always, the others with REPROOF_THOROUGH=1."""
+    """Give the tests their blocks of mutations: the first always, the others in `make thorough`."""
     if "numbers" in metafunc.fixturenames:
         blocks = [range(block * BLOCK, (block + 1) * BLOCK) for block in range(NUM_BLOCKS)]
         rest = [pytest.param(block, marks=pytest.mark.thorough) for block in blocks[1:]]

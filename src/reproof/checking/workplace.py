@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from reproof.entropy.plan import Plan
+from reproof.errors import UsageError
 from reproof.explain.laboratory import Setting
 from reproof.launch.folders import copy_folder, measure_folder
 from reproof.launch.placing import make_work, place_run, remove_work
@@ -61,7 +62,10 @@ class Workplace:
             limit = MAX_SNAPSHOT_BYTES >> 30
             self.problem = f"no experiments were made: {self._folder} holds over {limit} GiB; use --isolate or --jobs"
             return
-        self._clean = keep_folder(self._folder, self._work)
+        try:
+            self._clean = keep_folder(self._folder, self._work)
+        except UsageError as error:
+            self.problem = f"no experiments were made: {error}"
 
     def __exit__(self, *_error: object) -> None:
         """Remove the copies."""

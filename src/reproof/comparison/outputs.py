@@ -70,8 +70,8 @@ def _compare_rank(baseline: Trace, candidate: Trace, rank: int, ignored: Sequenc
             return None
         owner = "candidate" if first is None else "baseline"
         return OutputResult(not_compared=(Skipped(what=MISSING, why=f"only the {owner} recorded it"),))
-    if not (first.is_complete and second.is_complete):  # what was saved until then
-        first, second = _cut(first, baseline), _cut(second, candidate)
+    if first.surroundings is None or second.surroundings is None:  # what was saved until then
+        first, second = (replace(one, lines=(), unkept=(), files=(), notes=()) for one in (first, second))
     elif rank == 0:
         return _compare_whole((baseline.folder, candidate.folder), (first, second), ignored)
     return _to_result(compare_outputs(first, second, ignored))
@@ -116,12 +116,6 @@ def keep_shared(baseline: Iterable[Line], candidate: Iterable[Line]) -> tuple[li
 
 def _states_result(line: Line) -> bool:
     return bool(line.digest) or any(map(is_result, re.findall(r"[A-Za-z]+", line.text)))
-
-
-def _cut(output: RunOutput, trace: Trace) -> RunOutput:
-    """Return what a run has saved, without what is known at its end alone; a run may be meant to end after a step."""
-    is_complete = output.is_complete or trace.header.num_steps is not None
-    return replace(output, lines=(), unkept=(), files=(), notes=(), is_complete=is_complete)
 
 
 def read_untapped(trace: Path, output: RunOutput) -> Iterator[Line]:

@@ -67,7 +67,8 @@ class WrittenFiles:
         """Take an audit event (https://docs.python.org/3/library/audit_events.html)."""
         if event == "open":
             path, mode, flags = arguments
-            if not MODES.isdisjoint(mode) if isinstance(mode, str) else (flags or 0) & FLAGS:
+            writes = not MODES.isdisjoint(mode) if isinstance(mode, str) else (flags or 0) & FLAGS
+            if writes and not _is_folder(path):
                 self.note(path, appends="a" in mode if isinstance(mode, str) else bool((flags or 0) & os.O_APPEND))
         elif event in MOVES:
             self._note_move(*arguments[:2])
@@ -157,6 +158,11 @@ def read_stamp(path: str) -> Stamp | None:
 def stamp_status(status: os.stat_result) -> Stamp:
     """Return what tells whether a file changes."""
     return status.st_size, status.st_mtime_ns, status.st_ino, status.st_ctime_ns
+
+
+def _is_folder(path: Any) -> bool:
+    """Whether this is a folder: what is opened to write is then a file without a name (`tempfile.TemporaryFile`)."""
+    return isinstance(path, (str, bytes, os.PathLike)) and os.path.isdir(path)  # noqa: PTH112  # text
 
 
 def _read_address(database: Any) -> Any:

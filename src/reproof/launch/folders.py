@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -86,7 +87,7 @@ def measure_folder(folder: Path, limit: int) -> int:
 
 
 def copy_folder(source: Path, target: Path) -> None:
-    """Copy a folder with times and links as they are, without virtual environments and our own folder of copies.
+    """Copy a folder with times and links as they are, without virtual environments and what has no content of its own.
 
     Raises UsageError if it is too large, or cannot be copied.
     """
@@ -94,19 +95,41 @@ def copy_folder(source: Path, target: Path) -> None:
     if size > MAX_COPY_BYTES:
         raise UsageError(
             f"{source} holds over {MAX_COPY_BYTES >> 30} GiB",
-            "run without --isolate and --jobs, or from a smaller folder",
+            "run it from a smaller folder",
         )
-    # TMPDIR may lie in it, as on clusters
+    # TMPDIR may lie in it, as on clusters: our own folder of copies stays behind
     work = next((path for path in target.parents if path.name.startswith(WORK)), target).resolve()
 
     def leave_out(folder: str, names: list[str]) -> set[str]:
-        return {name for name in names if is_environment(path := Path(folder, name)) or path == work}
+        return {name for name in names if not _is_copied(path := Path(folder, name)) or path == work}
 
     try:
-        shutil.copytree(source.resolve(), target, symlinks=True, ignore=leave_out)
+        shutil.copytree(source.resolve(), target, symlinks=True, ignore=leave_out, copy_function=_copy_file)
     except (OSError, shutil.Error) as error:
-        reason = str(error).splitlines()[0]
-        raise UsageError(f"cannot copy {source}: {reason}", "run without --isolate and --jobs") from error
+        first = error.args[0] if isinstance(error, shutil.Error) else None
+        reason = f"{first[0][0]}: {first[0][2]}" if isinstance(first, list) else str(error)
+        remedy = "give TMPDIR a folder with room for a copy"
+        raise UsageError(f"cannot copy {source}: {reason.splitlines()[0]}", remedy) from error
+
+
+def _is_copied(path: Path) -> bool:
+    """Whether it is no environment, pipe, socket or device, may be read and is still there."""
+    try:
+        mode = path.lstat().st_mode
+    except OSError:
+        return False
+    if stat.S_ISDIR(mode):
+        return os.access(path, os.R_OK | os.X_OK) and not is_environment(path)
+    return stat.S_ISLNK(mode) or (stat.S_ISREG(mode) and os.access(path, os.R_OK))
+
+
+def _copy_file(source: str, target: str) -> None:
+    """Copy a file, unless another process has deleted it since the folder was listed."""
+    try:
+        shutil.copy2(source, target)
+    except FileNotFoundError:
+        if os.path.lexists(source):
+            raise
 
 
 def is_environment(folder: Path) -> bool:

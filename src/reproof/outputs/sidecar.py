@@ -12,6 +12,8 @@ import os
 import re
 from typing import TYPE_CHECKING, Any, Final
 
+import xxhash
+
 from reproof.credentials import mask_text
 from reproof.outputs.records import FileOutput, Line, Part, RunOutput, SavedTensor, Stream, UnkeptLines
 from reproof.outputs.surroundings import Surroundings
@@ -47,6 +49,7 @@ class OutputWriter:
         """
         path = folder / fmt.file_name(rank, OUTPUT)
         self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
+        self._written = xxhash.xxh3_128()
         self._num_saved = 0
         self._num_not_kept = 0
 
@@ -67,7 +70,7 @@ class OutputWriter:
 
     def finish(
         self,
-        surroundings: Surroundings,
+        surroundings: Surroundings | None,
         *,
         lines: Iterable[Line] = (),
         unkept: Iterable[UnkeptLines] = (),
@@ -77,6 +80,8 @@ class OutputWriter:
     ) -> None:
         """Append all the rest and close the file; does nothing if it is closed.
 
+        A run that is meant to be stopped has no rest: its surroundings are None.
+
         Raises:
             OSError: If the file system refuses.
         """
@@ -85,7 +90,9 @@ class OutputWriter:
         told = list(notes)
         if self._num_not_kept:
             told.append(f"{self._num_not_kept} saved values beyond the first {MAX_SAVED} are not compared")
-        entries: list[dict[str, Any]] = [{"surroundings": _surroundings_to_json(surroundings)}]
+        entries: list[dict[str, Any]] = []
+        if surroundings is not None:
+            entries.append({"surroundings": _surroundings_to_json(surroundings)})
         entries += [_line_to_json(line) for line in lines]
         entries += [
             {"unkept": lines.count, "stream": lines.stream, "worker": lines.worker, "digest": lines.digest}
@@ -95,8 +102,8 @@ class OutputWriter:
         if printed:
             entries.append({"printed": dict(printed)})
         entries += [{"note": note} for note in told]
-        entries.append({"end": len(entries)})
         self._append(map(_encode, entries))
+        self._append([_encode({"end": len(entries), "digest": self._written.hexdigest()})])
         self.close()
 
     def close(self) -> None:
@@ -116,6 +123,7 @@ class OutputWriter:
         self._write(block)
 
     def _write(self, block: bytes) -> None:
+        self._written.update(block)
         while block and self._descriptor >= 0:
             block = block[os.write(self._descriptor, block) :]
 
@@ -136,7 +144,7 @@ def read_output(folder: Path, rank: int) -> RunOutput | None:
             while (line := file.readline(MAX_LINE_BYTES + 1)).endswith(b"\n"):
                 number += 1
                 try:
-                    reader.take(Fields(json.loads(line.decode("utf-8"))))
+                    reader.take(line)
                 except (ValueError, RecursionError):
                     raise damaged(path, f"line {number} is not what a run puts out") from None
             if len(line) > MAX_LINE_BYTES:
@@ -161,18 +169,23 @@ class _Reader:
         self._printed: tuple[tuple[Stream, int], ...] = ()
         self._num_entries = 0
         self._is_complete = False
+        self._read = xxhash.xxh3_128()
 
-    def take(self, fields: Fields) -> None:
+    def take(self, line: bytes) -> None:
         """Take a line; raises ValueError if it is none of this file's."""
         if self._is_complete:
             raise ValueError("a line after the end")
-        if "saved" in fields:
-            self._saved.append(_parse_saved(fields))
-            return
+        fields = Fields(json.loads(line.decode("utf-8")))
         if "end" in fields:
             if fields.number("end") != self._num_entries:
                 raise fields.wrong("end")
+            if "digest" in fields and fields.text("digest") != self._read.hexdigest():  # older ones have none
+                raise fields.wrong("digest")
             self._is_complete = True
+            return
+        self._read.update(line)
+        if "saved" in fields:
+            self._saved.append(_parse_saved(fields))
             return
         self._num_entries += 1
         if "file" in fields:

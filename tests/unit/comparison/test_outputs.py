@@ -102,17 +102,18 @@ def test_what_tools_tell_of_the_machine_is_no_result(
 def told(tmp_path: Path, frames_writer: Any, say: Any) -> Callable[..., Path]:
     """Return what writes a run of two ranks with the same events, and for each of them a value, a line and a file."""
 
-    def write(name: str, *outputs: str | None, ends: bool = True, num_steps: int | None = None) -> Path:
+    def write(name: str, *outputs: str | None, ends: bool = True, is_stopped: bool = False) -> Path:
         folder = tmp_path / name
         for rank, output in enumerate(outputs):
-            header = {"num_ranks": len(outputs), "num_steps": num_steps}
-            frames_writer(folder, [(0, 1, [say.loss(1)])], rank=rank, **header)
+            frames_writer(folder, [(0, 1, [say.loss(1)])], rank=rank, num_ranks=len(outputs))
             if output is None:
                 continue
             saved, line, cell = output.split()
             writer = OutputWriter(folder, rank)
             writer.add_saved([SavedTensor(step=0, file="a.pt", path="['w']", text=saved, **digests(saved))])
-            if ends:
+            if is_stopped:
+                writer.finish(None)
+            elif ends:
                 part = Part(name="line 1", text=cell, **digests(cell))
                 files = (FileOutput(name="r.csv", format="lines", parts=(part,)),)
                 printed = (Line(stream="stdout", text=line),)
@@ -156,8 +157,8 @@ def test_of_a_run_without_its_end_what_was_saved_is_compared(told: Callable[...,
     assert (found.num_saved, found.num_lines, found.num_files, found.notes) == (1, 0, 0, ())
     owner = "baseline" if cut == "a" else "candidate"
     assert [one.why for one in found.not_compared] == [f"the {owner} has not written it to its end"]
-    ended = told("c", "a a a", ends=False, num_steps=1), told("d", "a a a", num_steps=1)
-    assert compare_told(*ended).not_compared == ()
+    stopped, whole = told("c", "a a a", is_stopped=True), told("d", "a a a")
+    assert compare_told(stopped, whole).not_compared == ()
 
 
 def test_an_output_that_one_run_alone_recorded(told: Callable[..., Path]) -> None:

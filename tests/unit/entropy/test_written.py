@@ -84,6 +84,8 @@ def test_what_a_link_in_the_folder_leads_to_is_elsewhere(hear: Callable[..., lis
         ("open", "x", "w", 0),
         ("open", "../trace/x", "w", 0),
         ("open", "../.cache/x", "w", 0),
+        ("open", "../out", "w+", 0),
+        ("open", "../out", None, os.O_RDWR | getattr(os, "O_TMPFILE", 0)),
         ("open", "../out/__pycache__/x", "w", 0),
         ("open", "/dev/null", "w", 0),
         ("open", f"{sys.prefix}/x", "w", 0),
@@ -94,7 +96,7 @@ def test_what_a_link_in_the_folder_leads_to_is_elsewhere(hear: Callable[..., lis
     ids=str,
 )
 def test_what_is_no_output_elsewhere_is_not(event: tuple[Any, ...], hear: Callable[..., list[Written]]) -> None:
-    """What is read, is in the folder, belongs to the system or is a cache."""
+    """What is read, is in the folder, belongs to the system, is a cache or has no name."""
     assert hear(event) == []
 
 

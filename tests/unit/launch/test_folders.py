@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+import shutil
+import stat
+from pathlib import Path
 
 import pytest
 
 from reproof.errors import UsageError
 from reproof.launch import folders
 from reproof.launch.folders import FolderChange, copy_folder, find_changes, read_state
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 @pytest.fixture
@@ -111,12 +110,39 @@ class TestCopies:
         with (folder / "data" / "big").open("wb") as file:
             file.truncate(3 << 30)  # it has no content on disk
         monkeypatch.setattr(folders, "MAX_COPY_BYTES", 1 << 30)
-        with pytest.raises(UsageError, match=r"here holds over 1 GiB: run without --isolate and --jobs"):
+        with pytest.raises(UsageError, match=r"here holds over 1 GiB: run it from a smaller folder"):
             copy_folder(folder, tmp_path / "copy")
         assert not (tmp_path / "copy").exists()
 
-    def test_what_cannot_be_copied(self, folder: Path, tmp_path: Path) -> None:
-        """A pipe, for instance, is refused in one line."""
+    def test_what_has_no_content_stays_behind(self, folder: Path, tmp_path: Path) -> None:
+        """Pipes and sockets: of an editor, of git, of a tracker that runs in the folder."""
         os.mkfifo(folder / "pipe")
-        with pytest.raises(UsageError, match=r"^cannot copy .*pipe.*: run without --isolate and --jobs$"):
+        os.mknod(folder / ".git" / "s", stat.S_IFSOCK | 0o600)
+        copy_folder(folder, tmp_path / "copy")
+        assert {"pipe", "s"}.isdisjoint(path.name for path in (tmp_path / "copy").rglob("*"))
+        assert (tmp_path / "copy" / "train.py").exists()
+
+    def test_what_is_deleted_meanwhile_stays_behind(
+        self, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Other processes work in the folder as well."""
+        copy = shutil.copy2
+
+        def delete_first(source: str, target: str) -> None:
+            if source.endswith("train.py"):
+                Path(source).unlink()
+            copy(source, target)
+
+        monkeypatch.setattr(shutil, "copy2", delete_first)
+        copy_folder(folder, tmp_path / "copy")
+        assert not (tmp_path / "copy" / "train.py").exists()
+
+    def test_what_cannot_be_copied(self, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """One line that names the first file and why."""
+
+        def fail(_source: str, target: str) -> None:
+            raise OSError(28, "No space left on device", target)
+
+        monkeypatch.setattr(shutil, "copy2", fail)
+        with pytest.raises(UsageError, match=r"^cannot copy .*/here: .*: \[Errno 28\] .*: give TMPDIR a folder "):
             copy_folder(folder, tmp_path / "copy")

@@ -91,6 +91,24 @@ def test_every_cut_is_readable(tmp_path: Path) -> None:
         assert not found.is_complete
 
 
+def test_every_changed_bit_is_found(tmp_path: Path) -> None:
+    """The end holds a digest of all above it; its own bytes are no part of what was put out."""
+    path = write(tmp_path)
+    data = path.read_bytes()
+    for at in range(0, data.rindex(b"\n", 0, -1), 7):
+        path.write_bytes(data[:at] + bytes([data[at] ^ 1 << at % 8]) + data[at + 1 :])
+        with pytest.raises(TraceError, match="damaged"):
+            read_output(tmp_path, 0)
+
+
+def test_a_stopped_run_has_an_end_of_its_own(tmp_path: Path) -> None:
+    """Nothing but what it saved, and cut it is incomplete as any other."""
+    writer = OutputWriter(tmp_path, 0)
+    writer.add_saved(OUTPUT.saved)
+    writer.finish(None)
+    assert read_output(tmp_path, 0) == RunOutput(surroundings=None, saved=OUTPUT.saved)
+
+
 @pytest.mark.parametrize(
     "line",
     [

@@ -186,7 +186,7 @@ class OutputCapture:
         """
         self.stop()
         if not is_whole:
-            self._writer.close()
+            self._writer.finish(None)
             return
         lines, unkept = self.printed.finish()
         lines += collect_noted(self._elsewhere)
