@@ -65,11 +65,3 @@ def test_samples_of_runs_that_the_user_records_are_in_their_report(reproof: Comm
     assert reproof("report", "a", "b").code == 1
     rows = read_rows(tmp_path / "report.html")
     assert [(row["place"], row["name"]) for row in rows["samples"]] == [(1, "4")]
-
-
-def test_samples_without_a_page_are_refused(reproof: Command, tmp_path: Path) -> None:
-    """Nobody would see them."""
-    (tmp_path / "train.py").write_text(SCRIPT)
-    done = reproof("check", "--samples", "train.py")
-    assert (done.code, done.out) == (2, "")
-    assert done.err == "reproof: error: --samples without a page: name the page with --html FILE\n"

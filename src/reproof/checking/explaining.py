@@ -36,7 +36,7 @@ SHORT: Final = 10
 """Digits of a commit that are shown."""
 
 
-def explain_runs(
+def explain_runs(  # noqa: PLR0913  # what the options of the command ask for
     baseline: str | os.PathLike[str],
     candidate: str | os.PathLike[str],
     *,
@@ -44,6 +44,7 @@ def explain_runs(
     until_identical: bool = False,
     ignored: tuple[str, ...] = (),
     maps_steps: bool = False,
+    keeps_samples: bool = False,
     stdin: StandardInput | None = None,
     watch: Callable[[list[RunProcess]], None] = lambda _: None,
 ) -> tuple[Comparison, Explanation | None]:
@@ -61,6 +62,7 @@ def explain_runs(
         until_identical: Go on until the run is identical to its end.
         ignored: Patterns of names of files that are left out.
         maps_steps: Whether the comparison tells what became of each step and stage.
+        keeps_samples: Whether the samples of the batch in which the runs part are kept, as small pictures.
         stdin: What the runs have read from standard input, if anything: it is no part of a trace.
         watch: Called several times a second with the experiment under way.
 
@@ -82,7 +84,7 @@ def explain_runs(
     refuse_missing(commands[0])
     work = make_work()
     try:
-        setting = replace(make_setting(*traces, work, max_runs), ignored=ignored)
+        setting = replace(make_setting(*traces, work, max_runs), ignored=ignored, keeps_samples=keeps_samples)
         setting = replace(setting, request=replace(setting.request, stdin=stdin))
         trace = traces[1].folder.absolute()
         try:

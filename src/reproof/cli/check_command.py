@@ -39,9 +39,8 @@ from reproof.cli.options import (
     spell_options,
     steps_option,
 )
-from reproof.cli.page_file import Html, Open, refuse_opening, write_page
+from reproof.cli.page_file import Html, Open, Samples, refuse_opening, write_page
 from reproof.cli.suggestions import COMMENT, suggest
-from reproof.errors import UsageError
 from reproof.launch.variations import NAMES as VARIATIONS
 from reproof.launch.variations import parse_variations
 from reproof.schema import LEVELS, Level
@@ -66,10 +65,7 @@ class CheckOptions(ScriptOptions):
     json_file: Annotated[JsonFile | None, json_option(COMPARISON)]
     page_file: Html
     opens: Open
-    keeps_samples: Annotated[
-        bool,
-        flag("--samples", help="Keep the samples of the batch where the runs part, for the page: two runs more."),
-    ]
+    keeps_samples: Samples
     form: Format
     show_output: ShowOutput
     vary: Annotated[
@@ -113,9 +109,7 @@ def command(options: CheckOptions) -> int:
     The runs take place in the current folder, one after the other,
     as by hand. Exits with 0 for identical or equivalent, 1 for diverged, 2 if it cannot tell.
     """
-    refuse_opening(options.page_file, opens=options.opens)
-    if options.keeps_samples and options.page_file is None:
-        raise UsageError("--samples without a page", "name the page with --html FILE")
+    refuse_opening(options.page_file, opens=options.opens, keeps_samples=options.keeps_samples)
     request = options.to_request()
     if not options.quiet:
         note_misplaced(click.get_current_context(), options.script, options.arguments)

@@ -24,7 +24,7 @@ from reproof.cli.options import (
     pass_options,
     prepare_runs,
 )
-from reproof.cli.page_file import Html, Open, refuse_opening, write_page
+from reproof.cli.page_file import Html, Open, Samples, refuse_opening, write_page
 from reproof.schema.telling import printable
 
 
@@ -40,6 +40,7 @@ class ExplainOptions(Options):
     json_file: Annotated[JsonFile | None, json_option(COMPARISON)]
     page_file: Html
     opens: Open
+    keeps_samples: Samples
     quiet: Quiet
 
 
@@ -51,7 +52,7 @@ def command(options: ExplainOptions) -> int:
     BASELINE and CANDIDATE are folders that `reproof run` made. Run this in the folder in which they took place.
     Exits with 0 for identical or equivalent, 1 for diverged, 2 if it cannot tell.
     """
-    refuse_opening(options.page_file, opens=options.opens)
+    refuse_opening(options.page_file, opens=options.opens, keeps_samples=options.keeps_samples)
     with RunProgress(is_shown=not options.quiet) as progress:
         comparison, found = explain_runs(
             options.baseline,
@@ -60,6 +61,7 @@ def command(options: ExplainOptions) -> int:
             until_identical=options.until_identical,
             ignored=options.ignored,
             maps_steps=options.page_file is not None,
+            keeps_samples=options.keeps_samples,
             stdin=prepare_runs(click.get_current_context()),
             watch=progress.watch,
         )

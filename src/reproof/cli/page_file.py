@@ -91,6 +91,9 @@ Html = Annotated[
     option("--html", metavar="FILE", callback=read_page_file, help="Write a page that shows the result."),
 ]
 Open = Annotated[bool, flag("--open", help="Open the page in the browser.")]
+Samples = Annotated[
+    bool, flag("--samples", help="Keep the samples of the batch where the runs part, for the page: two runs more.")
+]
 
 
 def write_page(
@@ -167,10 +170,10 @@ def compare_with_bundle(comparison: Comparison, causes: tuple[Cause, ...]) -> Co
     return replace(compare(*comparison.runs, maps_steps=True), causes=causes, conditions=compare_environments(*told))
 
 
-def refuse_opening(target: PageFile | None, *, opens: bool) -> None:
-    """Refuse to open a page that is not written. Raises UsageError if that was asked for."""
-    if opens and target is None:
-        raise UsageError("--open without a page", "name the page with --html FILE")
+def refuse_opening(target: PageFile | None, *, opens: bool, keeps_samples: bool = False) -> None:
+    """Refuse to open a page that is not written, or to keep samples for it. Raises UsageError if that was asked for."""
+    if target is None and (opens or keeps_samples):
+        raise UsageError(f"{'--open' if opens else '--samples'} without a page", "name the page with --html FILE")
 
 
 def make_report(

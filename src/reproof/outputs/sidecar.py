@@ -175,11 +175,12 @@ class _Reader:
         """Take a line; raises ValueError if it is none of this file's."""
         if self._is_complete:
             raise ValueError("a line after the end")
-        fields = Fields(json.loads(line.decode("utf-8")))
+        data = json.loads(line.decode("utf-8"))
+        fields = Fields(data)
         if "end" in fields:
             if fields.number("end") != self._num_entries:
                 raise fields.wrong("end")
-            if "digest" in fields and fields.text("digest") != self._read.hexdigest():  # older ones have none
+            if len(data) > 1 and fields.text("digest") != self._read.hexdigest():  # older ones have nothing more
                 raise fields.wrong("digest")
             self._is_complete = True
             return

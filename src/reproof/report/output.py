@@ -45,6 +45,8 @@ def describe_output(traces: Sequence[Path], result: OutputResult | None) -> Outp
             if texts[0]
             else "Neither run printed anything."
         )
+    elif result is not None and not result.differences:
+        told = f"{_tell_result(result)} What is marked is in another order, or known noise such as a time."
     else:
         told = f"{count or 'Some'} of {plural(total, 'line')} {'differs' if total == 1 else 'differ'}."
     return OutputRow(

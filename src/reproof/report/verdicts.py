@@ -64,7 +64,16 @@ def say_verdict(comparison: Comparison, parting: str = "The runs part") -> str:
         return "Both runs are identical to the bit." if comparison.num_steps else "No training step was recorded."
     if comparison.verdict == "equivalent":
         return f"The runs agree within {comparison.tolerance:g}, not to the bit."
-    return "No difference was found, but not everything was compared." if comparison.num_events else NOTHING
+    if not comparison.num_events:
+        return NOTHING
+    if _has_open_output(comparison) and not comparison.skipped and not comparison.structure:
+        return "The trainings are equal, and what they put out differs."
+    return "No difference was found, but not everything was compared."
+
+
+def _has_open_output(comparison: Comparison) -> bool:
+    """Whether outputs differ of which it is not known what by."""
+    return comparison.first is None and comparison.output is not None and comparison.output.is_open
 
 
 def _explain_divergence(comparison: Comparison, first: Difference, was_explained: bool) -> Iterator[Span]:  # noqa: FBT001
@@ -128,7 +137,7 @@ def _explain_equality(comparison: Comparison) -> Iterator[Span]:
             yield Span(f"Not compared: {count}, listed under ")
             yield Span("What was compared", "strong")
             yield Span(". ")
-        if comparison.output is not None and comparison.output.is_open:
+        if _has_open_output(comparison):
             yield Span("The outputs differ, and whether that is noise is for an experiment to tell. ")
         yield Span("So this is no proof.")
 
@@ -156,6 +165,6 @@ def _say_next(comparison: Comparison, command: str, *, was_explained: bool) -> s
         return ""
     if comparison.verdict == "identical":
         return f"reproof check --vary all {command}"
-    if comparison.verdict == "diverged":
+    if comparison.verdict == "diverged" or (_has_open_output(comparison) and not was_explained):
         return f"reproof check {command}" if was_explained else "reproof explain " + " ".join(comparison.runs)
     return ""

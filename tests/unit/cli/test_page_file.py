@@ -81,10 +81,13 @@ def test_no_browser(
     assert "no browser was found" in capsys.readouterr().err
 
 
-def test_opening_wants_a_page(pair: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    """`--open` alone is an error."""
-    assert call("compare", *pair, "--open") == 2
-    assert "--open without a page" in capsys.readouterr().err
+@pytest.mark.parametrize("option", ["compare --open", "explain --samples", "check --samples"])
+def test_what_is_for_a_page_wants_one(pair: list[str], capsys: pytest.CaptureFixture[str], option: str) -> None:
+    """Nobody would see it."""
+    command, flag = option.split()
+    assert call(command, flag, *(pair if command != "check" else [__file__])) == 2
+    told = f"reproof: error: {flag} without a page: name the page with --html FILE\n"
+    assert capsys.readouterr() == ("", told)
 
 
 def test_github_appends_to_the_summary_of_the_step(

@@ -44,6 +44,14 @@ def test_output_is_found_beside_the_trace(tmp_path: Path) -> None:
     assert describe_output((tmp_path / "c", tmp_path / "d"), None) is None
 
 
+def test_lines_in_another_order_are_no_difference(tmp_path: Path) -> None:
+    """Of two ranks it is a race who prints first: the page says what the comparison says."""
+    for name, text in (("a", "x\ny\n"), ("b", "y\nx\n")):
+        (tmp_path / f"{name}.output.txt").write_text(text)
+    row: Any = describe_output((tmp_path / "a", tmp_path / "b"), OutputResult(num_lines=2, num_files=0, num_saved=0))
+    assert row.told == "All agree: 2 lines. What is marked is in another order, or known noise such as a time."
+
+
 def test_a_line_that_is_shown_side_by_side_is_not_told_again(tmp_path: Path) -> None:
     """One that was found to belong to another line is, and so is all else."""
     kinds: tuple[Any, ...] = ("line", "line", "saved")

@@ -13,7 +13,7 @@ import pytest
 from reproof.comparison import compare
 from reproof.report.experiments import Experiment, order_as_tree
 from reproof.report.rows import build_report
-from reproof.schema import DIFFERENT, Cause, Difference, Fix, Origin
+from reproof.schema import DIFFERENT, Cause, Difference, Fix, Origin, OutputDifference, OutputResult
 from reproof.trace import open_trace
 
 if TYPE_CHECKING:
@@ -112,6 +112,15 @@ class TestOtherVerdicts:
         assert (report.verdict.bar_label, report.verdict.equal_share > 0.9) == ("the output differs ▸", True)
         assert report.first is not None
         assert report.first.stages == ()
+
+    def test_an_open_output_is_told_first(self, parted: tuple[Path, Path]) -> None:
+        """Nothing was left uncompared; whether it is noise is found by the command that is named."""
+        saved = OutputDifference(kind="saved", name="x", baseline="1", candidate="2")
+        output = OutputResult(num_lines=0, num_files=0, num_saved=1, differences=(saved,))
+        comparison = replace(compare(parted[0], parted[0], maps_steps=True), verdict="inconclusive", output=output)
+        verdict = build_report(comparison, *map(open_trace, parted)).verdict
+        assert verdict.headline == "The trainings are equal, and what they put out differs."
+        assert verdict.next_command.startswith("reproof explain ")
 
     def test_nothing_in_common_is_no_equality(self, make_report: Any, run: Any, say: Any) -> None:
         """No event was compared: nothing is called equal, and no bar is drawn."""
