@@ -21,7 +21,7 @@ from reproof.entropy.ledger import ALL
 from reproof.entropy.writers import follow_writers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from reproof.entropy.interception import Interceptor
 
@@ -50,6 +50,8 @@ class WrittenFiles:
 
     Attributes:
         on_move: Called with the absolute paths from and to which a file or folder is about to be moved or linked.
+        on_late: Called with the absolute path and the name of each file that is about to be written, also in the
+            working folder, when all that was written until then is known; None until then.
     """
 
     def __init__(self, interceptor: Interceptor) -> None:
@@ -59,6 +61,7 @@ class WrittenFiles:
         self._noted: set[str] = set()
         self._named: dict[str, Stamp | None] = {}
         self.on_move: Callable[[str, str], None] = lambda _source, _target: None
+        self.on_late: Callable[[str, str], None] | None = None
         self._folder = Path.cwd()
         own = (self._folder, interceptor.folder, sys.prefix)
         self._not_outside = tuple(f"{os.path.realpath(folder)}{os.sep}" for folder in own)
@@ -89,7 +92,9 @@ class WrittenFiles:
         try:
             for word in list_words(command):
                 name = os.path.realpath(word)
-                if len(self._named) < MAX_WRITTEN and name not in self._named and not self._is_other(name):
+                if len(self._named) >= MAX_WRITTEN:
+                    break
+                if name not in self._named and not self._is_other(name, self._not_outside):
                     self._named[name] = read_stamp(name)
         except Exception as error:  # noqa: BLE001  # the program is about to start another
             let_through(error)
@@ -121,10 +126,16 @@ class WrittenFiles:
         given = os.fsdecode(path)
         shown = os.path.abspath(given)  # noqa: PTH100  # Path.absolute keeps dots
         name = os.path.realpath(shown)  # what a link in the folder leads to is elsewhere
+        if self.on_late is not None:
+            inside, *others = self._not_outside
+            if not self._is_other(name, others):
+                is_named_here = name.startswith(inside) or not os.path.isabs(given)  # noqa: PTH117  # as text
+                self.on_late(name, os.path.relpath(name, inside).replace(os.sep, "/") if is_named_here else name)
+            return
         if self._ledger is not self._interceptor.ledger:  # in a forked child
             self._ledger = self._interceptor.ledger
             self._noted = set()
-        if name in self._noted or len(self._noted) > MAX_WRITTEN or self._is_other(name):
+        if name in self._noted or len(self._noted) > MAX_WRITTEN or self._is_other(name, self._not_outside):
             return
         if len(self._noted) == MAX_WRITTEN:
             name = shown = given = ALL
@@ -135,9 +146,9 @@ class WrittenFiles:
         earlier = {"num_earlier": os.path.getsize(name)} if appends and was_there else {}  # noqa: PTH202  # a text
         self._ledger.note("written", path=name, name=told, was_there=was_there, **earlier)
 
-    def _is_other(self, name: str) -> bool:
+    def _is_other(self, name: str, folders: Iterable[str]) -> bool:
         parts = Path(os.path.relpath(name, self._folder)).parts
-        return name.startswith((*self._not_outside, *NOT_OUTPUT)) or any(
+        return name.startswith((*folders, *NOT_OUTPUT)) or any(
             part.startswith(CACHES) and part != os.pardir for part in parts
         )
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from reproof.comparison.calls import THREAD
-from reproof.comparison.outputs import compare_output, describe_output, find_again
+from reproof.comparison.outputs import compare_output, describe_output, find_again, lacks_end
 from reproof.entropy.ledger import read_ledgers, read_seeds
 from reproof.entropy.plan import Plan
 from reproof.errors import TraceError
@@ -273,7 +273,7 @@ def explain_threads(
 
 def accept(comparison: Comparison, output: OutputResult, told: str) -> Comparison:
     """Return the comparison of runs whose outputs differ in no result; `told` says how that was shown."""
-    is_open = bool(comparison.skipped or comparison.structure)
+    is_open = bool(comparison.skipped or comparison.structure) or lacks_end(output)
     verdict: Verdict = "equivalent" if comparison.num_within_tolerance else "identical"
     return replace(
         comparison,

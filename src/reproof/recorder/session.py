@@ -319,6 +319,8 @@ class Recording:
         with self.guard(OUTPUT):
             self._outputs.take_names(self.place)
             self._outputs.close(is_whole=not self._has_all_steps)
+            if self.taps is not None:
+                self.taps.written.on_late = self._outputs.late.add
 
     def _close_taps(self) -> None:
         if self.taps is None:

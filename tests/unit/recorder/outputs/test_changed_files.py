@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from reproof.entropy.found import Found
 from reproof.entropy.ledger import Written
-from reproof.recorder.outputs import changed_files
-from reproof.recorder.outputs.changed_files import find_changes, list_missed, list_outside, list_untouched, read_stamps
+from reproof.outputs import folder as looking
+from reproof.outputs.folder import read_stamps
+from reproof.recorder.outputs.changed_files import find_changes, list_missed, list_outside, list_untouched
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -114,7 +115,7 @@ def test_a_file_changes_whose_time_is_set(tmp_path: Path) -> None:
 
 def test_too_many_files_are_not_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Then nothing is known, rather than something wrong."""
-    monkeypatch.setattr(changed_files, "MAX_FILES", 2)
+    monkeypatch.setattr(looking, "MAX_FILES", 2)
     for name in "abc":
         (tmp_path / name).touch()
     assert read_stamps(tmp_path) is None
