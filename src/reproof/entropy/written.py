@@ -18,6 +18,7 @@ from urllib.parse import unquote, urlsplit
 
 from reproof.entropy.handled import let_through
 from reproof.entropy.ledger import ALL
+from reproof.entropy.replacing import replace_function, share_abilities
 from reproof.entropy.writers import follow_writers
 
 if TYPE_CHECKING:
@@ -50,6 +51,8 @@ class WrittenFiles:
 
     Attributes:
         on_move: Called with the absolute paths from and to which a file or folder is about to be moved or linked.
+        on_stream: Called with each descriptor or path that is opened to write, and how that is called.
+        on_function: Called with the name of each function of C that is looked up.
         on_late: Called with the absolute path and the name of each file that is about to be written, also in the
             working folder, when all that was written until then is known; None until then.
     """
@@ -61,6 +64,8 @@ class WrittenFiles:
         self._noted: set[str] = set()
         self._named: dict[str, Stamp | None] = {}
         self.on_move: Callable[[str, str], None] = lambda _source, _target: None
+        self.on_stream: Callable[[Any, str], None] = lambda _file, _how: None
+        self.on_function: Callable[[str], None] = lambda _name: None
         self.on_late: Callable[[str, str], None] | None = None
         self._folder = Path.cwd()
         own = (self._folder, interceptor.folder, sys.prefix)
@@ -71,9 +76,12 @@ class WrittenFiles:
         if event == "open":
             path, mode, flags = arguments
             if not MODES.isdisjoint(mode) if isinstance(mode, str) else (flags or 0) & FLAGS:
+                self.on_stream(path, f"open({path!r})")
                 self.note(path, appends="a" in mode if isinstance(mode, str) else bool((flags or 0) & os.O_APPEND))
         elif event in MOVES:
-            self._note_move(*arguments[:2])
+            self._note_move(*(_place(path, folder) for path, folder in zip(arguments[:2], arguments[2:4], strict=True)))
+        elif event == "ctypes.dlsym":
+            self.on_function(str(arguments[1]))
         elif event == "sqlite3.connect":
             self.note(_read_address(arguments[0]))
         elif event in COMMANDS:
@@ -125,6 +133,8 @@ class WrittenFiles:
             return
         given = os.fsdecode(path)
         shown = os.path.abspath(given)  # noqa: PTH100  # Path.absolute keeps dots
+        if shown.startswith(NOT_OUTPUT):  # wherever /dev/stdout leads
+            return
         name = os.path.realpath(shown)  # what a link in the folder leads to is elsewhere
         if self.on_late is not None:
             inside, *others = self._not_outside
@@ -153,6 +163,16 @@ class WrittenFiles:
         )
 
 
+def _place(path: Any, folder: int | None) -> Any:
+    """Return a path that is relative to the folder of a descriptor as an absolute one, where the system tells it."""
+    if folder in {None, -1} or not isinstance(path, (str, bytes, os.PathLike)) or os.path.isabs(path):  # noqa: PTH117
+        return path
+    try:
+        return os.path.join(os.readlink(f"/proc/self/fd/{folder}"), os.fsdecode(path))  # noqa: PTH115, PTH118  # texts
+    except OSError:
+        return path
+
+
 def list_words(command: Any) -> list[str]:
     """Return the words of a command, as it is given to a shell or to a program, among them the files that it names."""
     given = [command] if isinstance(command, (str, bytes, os.PathLike)) else command
@@ -179,13 +199,28 @@ def _read_address(database: Any) -> Any:
     return unquote(urlsplit(text).path) if text.startswith("file:") and "mode=memory" not in text else database
 
 
+def _follow_descriptors(files: WrittenFiles) -> None:
+    """Hear of files that are opened by the descriptor of a folder, of which the audit event does not tell."""
+    original = os.open
+
+    def open_file(path: Any, flags: int, mode: int = 0o777, *, dir_fd: int | None = None) -> int:
+        if dir_fd is not None and flags & FLAGS:
+            files.note(_place(path, dir_fd), appends=bool(flags & os.O_APPEND))
+        return original(path, flags, mode, dir_fd=dir_fd)
+
+    replace_function(os, "open", open_file)
+    share_abilities(original, os.open)
+
+
 def follow_writes(interceptor: Interceptor) -> WrittenFiles:
     """Note the files that this process writes, and those that it forks.
 
-    Effects: adds an audit hook, which stays for the life of the process (https://peps.python.org/pep-0578/).
+    Effects: adds an audit hook, which stays for the life of the process (https://peps.python.org/pep-0578/), and
+        replaces `os.open`.
     """
     files = WrittenFiles(interceptor)
     sys.addaudithook(files.hear)
+    _follow_descriptors(files)
     follow_writers(files.note)
     interceptor.on_close.append(files.finish)
     atexit.register(files.finish)  # of a process that closes nothing

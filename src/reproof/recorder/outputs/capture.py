@@ -211,6 +211,9 @@ class OutputCapture:
             yield f"lines that other programs print ({names}) are seen by `reproof check` alone"
         for stream in self._replaced:
             yield f"lines that the script prints past the sys.{stream} it began with are seen by `reproof check` alone"
+        if self.printed.copied:
+            names = ", ".join(list(self.printed.copied)[:MAX_SHOWN])
+            yield f"lines that the script prints past Python's streams ({names}) are seen by `reproof check` alone"
         if any(piece.is_last for piece in self._elsewhere):
             yield "a process that the script starts has printed more than is kept of it"
 
