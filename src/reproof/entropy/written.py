@@ -39,8 +39,8 @@ MOVES: Final = frozenset({"os.rename", "os.link"})
 """Those of who gives a file or folder a name, the second argument; the first is where it is."""
 WORDS: Final = re.compile(r"""[^\s;|&<>'"=]+""")
 
-Stamp = tuple[int, int, int, int]
-"""Size, time of modification, inode and time of change of a file.
+Stamp = tuple[int, int, int, int, int, int]
+"""Size, time of modification, inode, time of change, mode and number of links of a file.
 
 The time of modification can be set, as an archive that is unpacked does; the time of change cannot.
 """
@@ -80,6 +80,8 @@ class WrittenFiles:
                 self.note(path, appends="a" in mode if isinstance(mode, str) else bool((flags or 0) & os.O_APPEND))
         elif event in MOVES:
             self._note_move(*(_place(path, folder) for path, folder in zip(arguments[:2], arguments[2:4], strict=True)))
+        elif event == "os.truncate":
+            self.note(arguments[0])
         elif event == "ctypes.dlsym":
             self.on_function(str(arguments[1]))
         elif event == "sqlite3.connect":
@@ -111,7 +113,8 @@ class WrittenFiles:
         """Note the files that other programs have written."""
         named, self._named = self._named, {}
         for name, before in named.items():
-            if read_stamp(name) not in {None, before}:
+            after = read_stamp(name)
+            if after is not None and is_rewritten(before, after):
                 self.note(name, was_there=before is not None)
 
     def note(self, path: Any, *, appends: bool = False, was_there: bool | None = None) -> None:
@@ -190,7 +193,15 @@ def read_stamp(path: str) -> Stamp | None:
 
 def stamp_status(status: os.stat_result) -> Stamp:
     """Return what tells whether a file changes."""
-    return status.st_size, status.st_mtime_ns, status.st_ino, status.st_ctime_ns
+    times = status.st_mtime_ns, status.st_ino, status.st_ctime_ns
+    return status.st_size, *times, status.st_mode, status.st_nlink
+
+
+def is_rewritten(before: Stamp | None, after: Stamp) -> bool:
+    """Whether the content of a file may have changed: it has not where it was only given another mode or name."""
+    if before is None or before[:3] != after[:3]:
+        return True
+    return before[3] != after[3] and before[4:] == after[4:]
 
 
 def _read_address(database: Any) -> Any:

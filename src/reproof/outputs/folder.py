@@ -42,7 +42,7 @@ def read_stamps(folder: Path) -> dict[str, Stamp] | None:
             continue  # deleted meanwhile
         name = os.path.relpath(entry.path, folder)
         if entry.is_dir(follow_symlinks=False):
-            found[f"{name}{os.sep}"] = (0, 0, 0, 0)
+            found[f"{name}{os.sep}"] = (0, 0, 0, 0, 0, 0)
         else:
             found[name] = stamp_status(status)
     return found

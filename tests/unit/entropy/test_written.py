@@ -45,6 +45,7 @@ def hear(interceptor: Any, files: WrittenFiles) -> Callable[..., list[Written]]:
         ("open", Path("../out/x"), None, os.O_RDWR),
         ("os.rename", "y", "../out/x", -1, -1),
         ("os.link", "y", "../out/x", -1, -1),
+        ("os.truncate", "../out/x", 3),
         ("sqlite3.connect", "../out/x"),
         ("sqlite3.connect", "file:../out/x?mode=rwc"),
     ],

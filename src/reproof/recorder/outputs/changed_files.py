@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from reproof.entropy.ledger import ALL
-from reproof.entropy.written import Stamp, read_stamp
+from reproof.entropy.written import Stamp, is_rewritten, read_stamp
 from reproof.outputs.folder import read_stamps
 from reproof.outputs.found import FOLDER, LISTING
 from reproof.outputs.records import MISSED, UNTOUCHED, FileOutput
@@ -42,9 +42,8 @@ class Changes(NamedTuple):
 
 def find_changes(before: dict[str, Stamp], after: dict[str, Stamp]) -> Changes:
     """Return what has changed between two looks at a folder."""
-    changed = tuple(sorted(name for name in after if after[name] != before.get(name)))
-    untouched = tuple(sorted(name for name in after if after[name] == before.get(name)))
-    return Changes(changed, untouched)
+    changed = {name for name, stamp in after.items() if is_rewritten(before.get(name), stamp)}
+    return Changes(tuple(sorted(changed)), tuple(sorted(after.keys() - changed)))
 
 
 def list_untouched(

@@ -71,7 +71,8 @@ class LateWatch:
                     status = lstat(path)
                 except failed:  # gone
                     continue
-                if stamp != (status.st_size, status.st_mtime_ns, status.st_ino, status.st_ctime_ns):
+                now = status.st_size, status.st_mtime_ns, status.st_ino, status.st_ctime_ns
+                if stamp is None or stamp[:4] != now:
                     late.append(line)
             try:
                 write(file, b"".join(late))

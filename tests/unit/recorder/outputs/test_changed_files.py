@@ -113,6 +113,21 @@ def test_a_file_changes_whose_time_is_set(tmp_path: Path) -> None:
     assert find_changes(*stamps).changed == ("a",)
 
 
+def test_a_file_that_is_only_named_or_allowed_anew_is_as_it_was(tmp_path: Path) -> None:
+    """A link or another mode changes nothing of what is in it; also one that a first run alone makes."""
+    for name in ("linked", "allowed", "written"):
+        (tmp_path / name).write_text("0.5")
+    before = read_stamps(tmp_path)
+    (tmp_path / "other").hardlink_to(tmp_path / "linked")
+    (tmp_path / "allowed").chmod(0o750)
+    (tmp_path / "written").write_text("0.7")
+    (tmp_path / "written").chmod(0o750)
+    after = read_stamps(tmp_path)
+    assert before is not None
+    assert after is not None
+    assert find_changes(before, after) == (("other", "written"), ("allowed", "linked"))
+
+
 def test_too_many_files_are_not_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Then nothing is known, rather than something wrong."""
     monkeypatch.setattr(looking, "MAX_FILES", 2)
