@@ -1,4 +1,4 @@
-"""What a run puts out elsewhere than in its working folder: itself, its children, a program that it starts."""
+"""What a run puts out elsewhere than in its working folder, or at its very end: itself, its children, programs."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ from textwrap import dedent
 from typing import TYPE_CHECKING
 
 from reproof.comparison import compare
+from reproof.comparison.outputs import lacks_end
+from reproof.outputs.late import read_late
+from reproof.outputs.sidecar import read_output
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -149,3 +152,44 @@ def test_a_cache_is_told_from_what_a_run_decided_not_to_write(tmp_path: Path, en
             f"{tmp_path}/linked/link.npy",
         }
         assert len([name for name in told if "/exp" in name]) == 4
+
+
+LATE = """
+import gzip, os, sys
+class Log:
+    def __init__(self):
+        self.file, self.value = open("log.txt", "w"), sys.argv[1]
+    def __del__(self, open=open):
+        self.file.write(f"accuracy {self.value}")
+        for name in ("new.txt", "../new.txt"):
+            with open(name, "w") as file:
+                file.write(f"accuracy {self.value}")
+        print("accuracy", self.value)
+open("before.txt", "w").write("accuracy 0.5")
+archive = gzip.open("log.gz", "wt")
+archive.write(f"accuracy {sys.argv[1]}")
+log = Log()
+log.log = log
+"""
+
+
+def test_what_is_written_as_the_interpreter_ends(tmp_path: Path, environment: dict[str, str]) -> None:
+    """It is not called equal unread; once the process has ended it is read."""
+    work = tmp_path / "work"
+    work.mkdir()
+    (work / "train.py").write_text(dedent(LATE), encoding="utf-8")
+    traces = [tmp_path / name for name in ("a", "b")]
+    for trace, value in zip(traces, ("0.5", "0.6"), strict=True):
+        command = [sys.executable, "-m", "reproof", "run", "-q", "-o", str(trace), "train.py", value]
+        subprocess.run(command, cwd=work, env=environment, check=True)
+    names = ["../new.txt", "log.gz", "log.txt", "new.txt"]
+    unread = compare(*traces).output
+    assert unread is not None
+    assert sorted(one.what for one in unread.not_compared) == [*names, "output"]
+    assert lacks_end(unread)
+    for trace in traces[1:]:
+        read_late(trace, work)
+    found = read_output(traces[1], 0)
+    assert found is not None
+    texts = {file.name: [part.text for part in file.parts] for file in found.files if file.is_written}
+    assert texts == {name: ["accuracy 0.6"] for name in names} | {"before.txt": ["accuracy 0.5"]}

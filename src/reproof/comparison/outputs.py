@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Final
 from reproof.entropy.ledger import count_printed, read_printed, read_programs
 from reproof.outputs.comparison import UNWRITTEN, compare_outputs
 from reproof.outputs.lines import make_line, split_lines
-from reproof.outputs.records import ELSEWHERE
+from reproof.outputs.records import ELSEWHERE, LATE, RUNS_ON, UNFINISHED
 from reproof.outputs.sidecar import read_output
-from reproof.outputs.vocabulary import is_result
+from reproof.outputs.vocabulary import OF_MACHINE, is_result
 from reproof.schema import Difference, OutputDifference, OutputResult, Skipped, Verdict
 
 if TYPE_CHECKING:
@@ -26,14 +26,6 @@ if TYPE_CHECKING:
 STREAM_FILES: Final = {"stdout": ".output.txt", "stderr": ".errors.txt"}
 """Where a process that was started by reproof wrote each stream: beside its trace, under its name and this ending."""
 
-OF_MACHINE: Final = frozenset(
-    {
-        *("date", "df", "free", "hostname", "lscpu", "nproc", "ps", "top", "uname", "uptime", "vmstat", "whoami"),
-        *("nvidia-smi", "rocm-smi", "xpu-smi", "sensors", "lsmem", "lsblk"),
-        *("cd", "chmod", "clear", "cp", "ln", "mkdir", "mv", "rm", "rmdir", "sleep", "sync", "touch", "true"),
-    }
-)
-"""Programs that print what the machine does at the moment, or nothing: no results."""
 MISSING: Final = "all output"
 """What is not compared where one run alone has recorded any."""
 OWN: Final = "reproof: "
@@ -160,12 +152,18 @@ def _to_result(found: OutputComparison) -> OutputResult:
 def judge_output(verdict: Verdict, output: OutputResult | None) -> Verdict:
     """Return the verdict on two runs whose outputs are known as well: what differs there has yet to be explained.
 
-    Nor is it known that runs are the same if what one of them has put out is missing, or was not written to its end.
+    Nor is it known that runs are the same if the end of what one of them has put out is not.
     """
-    is_open = output is not None and (
-        output.is_open or any(one.what in {MISSING, UNWRITTEN} for one in output.not_compared)
-    )
+    is_open = output is not None and (output.is_open or lacks_end(output))
     return "inconclusive" if is_open and verdict in {"identical", "equivalent"} else verdict
+
+
+def lacks_end(output: OutputResult) -> bool:
+    """Whether what a run has put out is missing, or was not read when nobody wrote to it any more."""
+    return any(
+        one.what in {MISSING, UNWRITTEN} or one.why in {UNFINISHED, LATE} or one.why.endswith(RUNS_ON)
+        for one in output.not_compared
+    )
 
 
 def describe_output(difference: OutputDifference, num_steps: int) -> Difference:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import ctypes
 import functools
 import gc
+import os
 import sys
 from types import BuiltinFunctionType, ModuleType
 from typing import TYPE_CHECKING, Any
@@ -49,6 +50,13 @@ def replace_function(owner: Any, name: str, replacement: Callable[..., Any]) -> 
         replacement.__module__ = owner.__name__  # where it is found under its name, by those who pickle it
         replacement = liken(replacement, getattr(owner, name))
     setattr(owner, name, replacement)
+
+
+def share_abilities(original: Callable[..., Any], replacement: Callable[..., Any]) -> None:
+    """Let a replacement count as able to do what the original can: `shutil` asks the sets of `os` before it calls."""
+    for abilities in (os.supports_dir_fd, os.supports_fd, os.supports_follow_symlinks):
+        if original in abilities:
+            abilities.add(replacement)
 
 
 def replace_method(owner: type, name: str, replacement: Any) -> bool:

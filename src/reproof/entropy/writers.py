@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import wrapt
 
+from reproof.entropy.replacing import liken
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import ModuleType
@@ -25,12 +27,14 @@ class Writer(NamedTuple):
         name: Its name there, with its class if it is a method.
         argument: Its argument that tells which file; at `position` if it has no signature.
         position: Where that stands.
+        only_if: The argument after it, without which it writes nothing; empty if it always does.
     """
 
     module: str
     name: str
     argument: str
     position: int = 1
+    only_if: str = ""
 
 
 WRITERS: Final = (
@@ -38,6 +42,8 @@ WRITERS: Final = (
     Writer("torch.jit._script", "RecursiveScriptModule.save", "f"),
     Writer("torch.package", "PackageExporter.__init__", "f"),
     Writer("torch.export", "save", "f"),
+    Writer("torch", "from_file", "filename", 0, "shared"),
+    Writer("torch", "UntypedStorage.from_file", "filename", 0, "shared"),
     Writer("pandas", "DataFrame.to_parquet", "path"),
     Writer("pandas", "DataFrame.to_feather", "path"),
     Writer("pandas", "DataFrame.to_orc", "path"),
@@ -77,13 +83,17 @@ def _tap(writer: Writer, note: Callable[[Any], None], module: ModuleType) -> Non
 
     @functools.wraps(original)
     def write(*args: Any, **kwargs: Any) -> Any:
-        path = kwargs.get(writer.argument, args[writer.position] if len(args) > writer.position else None)
-        if isinstance(path, (str, bytes, os.PathLike)) and not _is_read(original, args, kwargs):
+        path, condition = (
+            kwargs.get(argument, args[position] if len(args) > position else None)
+            for argument, position in ((writer.argument, writer.position), (writer.only_if, writer.position + 1))
+        )
+        writes = condition if writer.only_if else not _is_read(original, args, kwargs)
+        if writes and isinstance(path, (str, bytes, os.PathLike)):
             note(path)
         return original(*args, **kwargs)
 
     try:
-        setattr(owner, name, write)
+        setattr(owner, name, liken(write, original))
     except (AttributeError, TypeError):  # a class that is compiled itself
         return
 

@@ -18,10 +18,11 @@ from urllib.parse import unquote, urlsplit
 
 from reproof.entropy.handled import let_through
 from reproof.entropy.ledger import ALL
+from reproof.entropy.replacing import replace_function, share_abilities
 from reproof.entropy.writers import follow_writers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from reproof.entropy.interception import Interceptor
 
@@ -38,8 +39,8 @@ MOVES: Final = frozenset({"os.rename", "os.link"})
 """Those of who gives a file or folder a name, the second argument; the first is where it is."""
 WORDS: Final = re.compile(r"""[^\s;|&<>'"=]+""")
 
-Stamp = tuple[int, int, int, int]
-"""Size, time of modification, inode and time of change of a file.
+Stamp = tuple[int, int, int, int, int, int]
+"""Size, time of modification, inode, time of change, mode and number of links of a file.
 
 The time of modification can be set, as an archive that is unpacked does; the time of change cannot.
 """
@@ -50,6 +51,10 @@ class WrittenFiles:
 
     Attributes:
         on_move: Called with the absolute paths from and to which a file or folder is about to be moved or linked.
+        on_stream: Called with each descriptor or path that is opened to write, and how that is called.
+        on_function: Called with the name of each function of C that is looked up.
+        on_late: Called with the absolute path and the name of each file that is about to be written, also in the
+            working folder, when all that was written until then is known; None until then.
     """
 
     def __init__(self, interceptor: Interceptor) -> None:
@@ -59,6 +64,9 @@ class WrittenFiles:
         self._noted: set[str] = set()
         self._named: dict[str, Stamp | None] = {}
         self.on_move: Callable[[str, str], None] = lambda _source, _target: None
+        self.on_stream: Callable[[Any, str], None] = lambda _file, _how: None
+        self.on_function: Callable[[str], None] = lambda _name: None
+        self.on_late: Callable[[str, str], None] | None = None
         self._folder = Path.cwd()
         own = (self._folder, interceptor.folder, sys.prefix)
         self._not_outside = tuple(f"{os.path.realpath(folder)}{os.sep}" for folder in own)
@@ -69,9 +77,14 @@ class WrittenFiles:
             path, mode, flags = arguments
             writes = not MODES.isdisjoint(mode) if isinstance(mode, str) else (flags or 0) & FLAGS
             if writes and not _is_folder(path):
+                self.on_stream(path, f"open({path!r})")
                 self.note(path, appends="a" in mode if isinstance(mode, str) else bool((flags or 0) & os.O_APPEND))
         elif event in MOVES:
-            self._note_move(*arguments[:2])
+            self._note_move(*(_place(path, folder) for path, folder in zip(arguments[:2], arguments[2:4], strict=True)))
+        elif event == "os.truncate":
+            self.note(arguments[0])
+        elif event == "ctypes.dlsym":
+            self.on_function(str(arguments[1]))
         elif event == "sqlite3.connect":
             self.note(_read_address(arguments[0]))
         elif event in COMMANDS:
@@ -90,7 +103,9 @@ class WrittenFiles:
         try:
             for word in list_words(command):
                 name = os.path.realpath(word)
-                if len(self._named) < MAX_WRITTEN and name not in self._named and not self._is_other(name):
+                if len(self._named) >= MAX_WRITTEN:
+                    break
+                if name not in self._named and not self._is_other(name, self._not_outside):
                     self._named[name] = read_stamp(name)
         except Exception as error:  # noqa: BLE001  # the program is about to start another
             let_through(error)
@@ -99,7 +114,8 @@ class WrittenFiles:
         """Note the files that other programs have written."""
         named, self._named = self._named, {}
         for name, before in named.items():
-            if read_stamp(name) not in {None, before}:
+            after = read_stamp(name)
+            if after is not None and is_rewritten(before, after):
                 self.note(name, was_there=before is not None)
 
     def note(self, path: Any, *, appends: bool = False, was_there: bool | None = None) -> None:
@@ -118,11 +134,19 @@ class WrittenFiles:
             return
         given = os.fsdecode(path)
         shown = os.path.abspath(given)  # noqa: PTH100  # Path.absolute keeps dots
+        if shown.startswith(NOT_OUTPUT):  # wherever /dev/stdout leads
+            return
         name = os.path.realpath(shown)  # what a link in the folder leads to is elsewhere
+        if self.on_late is not None:
+            inside, *others = self._not_outside
+            if not self._is_other(name, others):
+                is_named_here = name.startswith(inside) or not os.path.isabs(given)  # noqa: PTH117  # as text
+                self.on_late(name, os.path.relpath(name, inside).replace(os.sep, "/") if is_named_here else name)
+            return
         if self._ledger is not self._interceptor.ledger:  # in a forked child
             self._ledger = self._interceptor.ledger
             self._noted = set()
-        if name in self._noted or len(self._noted) > MAX_WRITTEN or self._is_other(name):
+        if name in self._noted or len(self._noted) > MAX_WRITTEN or self._is_other(name, self._not_outside):
             return
         if len(self._noted) == MAX_WRITTEN:
             name = shown = given = ALL
@@ -133,11 +157,21 @@ class WrittenFiles:
         earlier = {"num_earlier": os.path.getsize(name)} if appends and was_there else {}  # noqa: PTH202  # a text
         self._ledger.note("written", path=name, name=told, was_there=was_there, **earlier)
 
-    def _is_other(self, name: str) -> bool:
+    def _is_other(self, name: str, folders: Iterable[str]) -> bool:
         parts = Path(os.path.relpath(name, self._folder)).parts
-        return name.startswith((*self._not_outside, *NOT_OUTPUT)) or any(
+        return name.startswith((*folders, *NOT_OUTPUT)) or any(
             part.startswith(CACHES) and part != os.pardir for part in parts
         )
+
+
+def _place(path: Any, folder: int | None) -> Any:
+    """Return a path that is relative to the folder of a descriptor as an absolute one, where the system tells it."""
+    if folder in {None, -1} or not isinstance(path, (str, bytes, os.PathLike)) or os.path.isabs(path):  # noqa: PTH117
+        return path
+    try:
+        return os.path.join(os.readlink(f"/proc/self/fd/{folder}"), os.fsdecode(path))  # noqa: PTH115, PTH118  # texts
+    except OSError:
+        return path
 
 
 def list_words(command: Any) -> list[str]:
@@ -157,7 +191,15 @@ def read_stamp(path: str) -> Stamp | None:
 
 def stamp_status(status: os.stat_result) -> Stamp:
     """Return what tells whether a file changes."""
-    return status.st_size, status.st_mtime_ns, status.st_ino, status.st_ctime_ns
+    times = status.st_mtime_ns, status.st_ino, status.st_ctime_ns
+    return status.st_size, *times, status.st_mode, status.st_nlink
+
+
+def is_rewritten(before: Stamp | None, after: Stamp) -> bool:
+    """Whether the content of a file may have changed: it has not where it was only given another mode or name."""
+    if before is None or before[:3] != after[:3]:
+        return True
+    return before[3] != after[3] and before[4:] == after[4:]
 
 
 def _is_folder(path: Any) -> bool:
@@ -171,13 +213,28 @@ def _read_address(database: Any) -> Any:
     return unquote(urlsplit(text).path) if text.startswith("file:") and "mode=memory" not in text else database
 
 
+def _follow_descriptors(files: WrittenFiles) -> None:
+    """Hear of files that are opened by the descriptor of a folder, of which the audit event does not tell."""
+    original = os.open
+
+    def open_file(path: Any, flags: int, mode: int = 0o777, *, dir_fd: int | None = None) -> int:
+        if dir_fd is not None and flags & FLAGS:
+            files.note(_place(path, dir_fd), appends=bool(flags & os.O_APPEND))
+        return original(path, flags, mode, dir_fd=dir_fd)
+
+    replace_function(os, "open", open_file)
+    share_abilities(original, os.open)
+
+
 def follow_writes(interceptor: Interceptor) -> WrittenFiles:
     """Note the files that this process writes, and those that it forks.
 
-    Effects: adds an audit hook, which stays for the life of the process (https://peps.python.org/pep-0578/).
+    Effects: adds an audit hook, which stays for the life of the process (https://peps.python.org/pep-0578/), and
+        replaces `os.open`.
     """
     files = WrittenFiles(interceptor)
     sys.addaudithook(files.hear)
+    _follow_descriptors(files)
     follow_writers(files.note)
     interceptor.on_close.append(files.finish)
     atexit.register(files.finish)  # of a process that closes nothing

@@ -15,11 +15,11 @@ from __future__ import annotations
 import contextlib
 import re
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Final
 
 from reproof.comparison.calls import THREAD
-from reproof.comparison.outputs import compare_output, describe_output, find_again
+from reproof.comparison.outputs import compare_output, describe_output, find_again, lacks_end
 from reproof.entropy.ledger import read_ledgers, read_seeds
 from reproof.entropy.plan import Plan
 from reproof.errors import TraceError
@@ -28,6 +28,8 @@ from reproof.explain.laboratory import has_failed
 from reproof.explain.leftovers import collect_leftovers
 from reproof.explain.racy_lines import WORKER, Given, Roles, are_explained
 from reproof.explain.timed_results import find_results
+from reproof.outputs.comparison import WHOLE
+from reproof.outputs.found import FoundFiles
 from reproof.outputs.sidecar import read_output
 from reproof.schema import PROCESSES, Probes
 from reproof.trace import open_trace
@@ -164,7 +166,8 @@ def explain_leftovers(laboratory: Laboratory, comparison: Comparison, candidate:
     Returns how that was shown, in words; None if it was not.
     """
     output = comparison.output
-    if output is None or not all(map(may_tell_of_files, output.differences)):
+    folders = find_cache_folders(laboratory.setting.request.trace, candidate)
+    if output is None or not all(may_tell_of_files(difference, folders) for difference in output.differences):
         return None
     if not has_read_leftovers(laboratory, candidate):
         return None
@@ -181,8 +184,26 @@ def explain_leftovers(laboratory: Laboratory, comparison: Comparison, candidate:
     )
 
 
-def may_tell_of_files(difference: OutputDifference) -> bool:
-    """Whether a difference may only say that a file was made, or found: as to its words, not as to what is so."""
+def find_cache_folders(baseline: Path, candidate: Path) -> frozenset[str]:
+    """Return the folders, other than the working folder, in which the candidate found what the baseline had made."""
+    outputs = [read_output(folder, 0) for folder in (baseline, candidate)]
+    if outputs[0] is None or outputs[1] is None:
+        return frozenset()
+    made, found = map(FoundFiles, (outputs[0], outputs[1]))
+    caches = (file for file in outputs[0].files if made.is_cache(file.name, found, was_there=file.was_there))
+    return frozenset(PurePath(file.name).parent.as_posix() for file in caches) - {"."}
+
+
+def may_tell_of_files(difference: OutputDifference, folders: frozenset[str] = frozenset()) -> bool:
+    """Whether a difference may only say that a file was made, or found: as to its words, not as to what is so.
+
+    Args:
+        difference: What differs.
+        folders: Where a file that the baseline alone has may belong to others, which the candidate has found.
+    """
+    if difference.kind == "file":
+        is_lone = difference.baseline == WHOLE and difference.candidate is None
+        return is_lone and PurePath(difference.name).parent.as_posix() in folders
     text = difference.candidate
     says_found = text is None or (FINDING.search(text) is not None and NUMBER.search(text) is None)
     return difference.kind == "line" and says_found
@@ -272,7 +293,7 @@ def explain_threads(
 
 def accept(comparison: Comparison, output: OutputResult, told: str) -> Comparison:
     """Return the comparison of runs whose outputs differ in no result; `told` says how that was shown."""
-    is_open = bool(comparison.skipped or comparison.structure)
+    is_open = bool(comparison.skipped or comparison.structure) or lacks_end(output)
     verdict: Verdict = "equivalent" if comparison.num_within_tolerance else "identical"
     return replace(
         comparison,

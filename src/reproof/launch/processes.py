@@ -9,11 +9,12 @@ import signal
 import subprocess
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, BinaryIO, Final, NoReturn
 
 from reproof.entropy.rewriting.addresses import pin_addresses
+from reproof.errors import TraceError
 from reproof.hash_seed import MAX_HASH_SEED
 from reproof.launch.experiments import write_experiment
 from reproof.launch.folders import FolderChange, State, find_changes, read_state
@@ -21,6 +22,7 @@ from reproof.launch.orphans import Orphans
 from reproof.launch.stalls import StallWatch
 from reproof.launch.start import start_command
 from reproof.launch.stdin import opened_for_run
+from reproof.outputs.late import read_late
 from reproof.schema import PROCESSES
 from reproof.trace import count_recorded_steps
 
@@ -197,6 +199,8 @@ class RunProcess:
         exit_code = self._process.wait()
         seconds = self.seconds
         self._close_files()
+        with suppress(OSError, TraceError):  # what is not known stays marked as that
+            read_late(self.request.trace, self.request.folder, is_placed=bool(self.request.confinement))
         return FinishedRun(
             trace=self.request.trace,
             exit_code=exit_code,

@@ -27,6 +27,8 @@ MAX_ALIGNED: Final = 2_000
 MAX_BRACES: Final = 20_000
 MIN_DRAWN: Final = 4
 """Consecutive lines without letters and digits that make a drawing; fewer may be signs that state something."""
+FRAME: Final = " \t|[]│┃┤├"
+"""Characters about a bar."""
 _OPENING: Final = {"(": ")", "[": "]", "{": "}"}
 
 
@@ -109,9 +111,15 @@ def _mark_drawings(lines: list[MaskedLine]) -> list[MaskedLine]:
     marked: list[MaskedLine] = []
     for says_something, group in itertools.groupby(lines, key=_says_something):
         found = list(group)
-        is_drawn = not says_something and len(found) >= MIN_DRAWN
+        is_drawn = not says_something and len(found) >= MIN_DRAWN and not _are_bars(found)
         marked += [line._replace(is_drawn=True) for line in found] if is_drawn else found
     return marked
+
+
+def _are_bars(lines: Sequence[MaskedLine]) -> bool:
+    """Whether lines state numbers by their lengths: each repeats one sign, and they are not of one length."""
+    bars = ["".join(character for character in line.shown if character not in FRAME) for line in lines]
+    return all(len(set(bar)) <= 1 for bar in bars) and len({len(bar) for bar in bars}) > 1
 
 
 def mask_parts(parts: Iterable[Part]) -> list[MaskedLine]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 import xxhash
@@ -39,7 +40,11 @@ _LAST_SECOND: Final = 4e9
 
 
 class OutputWriter:
-    """Appends what a process puts out. Not safe for use by several threads at once."""
+    """Appends what a process puts out. Not safe for use by several threads at once.
+
+    Attributes:
+        path: The file.
+    """
 
     def __init__(self, folder: Path, rank: int) -> None:
         """Create the file.
@@ -47,8 +52,8 @@ class OutputWriter:
         Raises:
             OSError: If the file system refuses, or the file exists.
         """
-        path = folder / fmt.file_name(rank, OUTPUT)
-        self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
+        self.path = folder / fmt.file_name(rank, OUTPUT)
+        self._descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
         self._written = xxhash.xxh3_128()
         self._num_saved = 0
         self._num_not_kept = 0
@@ -128,6 +133,16 @@ class OutputWriter:
             block = block[os.write(self._descriptor, block) :]
 
 
+def append_files(folder: Path, rank: int, files: Iterable[FileOutput]) -> None:
+    """Append files as they are now that the process has ended; each takes the place of the one of its name.
+
+    Raises:
+        OSError: If the file system refuses.
+    """
+    with (folder / fmt.file_name(rank, OUTPUT)).open("ab") as file:
+        file.write(b"".join(map(_encode, _files_to_json(files, []))))
+
+
 def read_output(folder: Path, rank: int) -> RunOutput | None:
     """Read what a process has put out; None if it was not recorded.
 
@@ -168,21 +183,23 @@ class _Reader:
         self._notes: list[str] = []
         self._printed: tuple[tuple[Stream, int], ...] = ()
         self._num_entries = 0
+        self._num_files = 0
         self._is_complete = False
         self._read = xxhash.xxh3_128()
 
     def take(self, line: bytes) -> None:
         """Take a line; raises ValueError if it is none of this file's."""
-        if self._is_complete:
-            raise ValueError("a line after the end")
         data = json.loads(line.decode("utf-8"))
         fields = Fields(data)
+        if self._is_complete and not any(key in fields for key in ("file", "part", "note")):
+            raise ValueError("a line after the end")
         if "end" in fields:
             if fields.number("end") != self._num_entries:
                 raise fields.wrong("end")
             if len(data) > 1 and fields.text("digest") != self._read.hexdigest():  # older ones have nothing more
                 raise fields.wrong("digest")
             self._is_complete = True
+            self._num_files = len(self._files)
             return
         self._read.update(line)
         if "saved" in fields:
@@ -212,16 +229,30 @@ class _Reader:
 
     def finish(self) -> RunOutput:
         """Return the record."""
+        files = [_parse_file(fields, parts) for fields, parts in self._files]
         return RunOutput(
             surroundings=self._surroundings,
             saved=tuple(self._saved),
             lines=tuple(self._lines),
             unkept=tuple(self._unkept),
-            files=tuple(_parse_file(fields, parts) for fields, parts in self._files),
+            files=_replace(files[: self._num_files], files[self._num_files :]) if self._is_complete else tuple(files),
             printed=self._printed,
             notes=tuple(self._notes),
             is_complete=self._is_complete,
         )
+
+
+def _replace(files: Iterable[FileOutput], later: Iterable[FileOutput]) -> tuple[FileOutput, ...]:
+    """Return the files, those that were read once more as they were last; how one came to be is known from before."""
+    last = {file.name: file for file in later}
+    kept = []
+    for file in files:
+        if file.name not in last:
+            kept.append(file)
+        elif file.is_written:
+            was_there = file.was_there or last[file.name].was_there
+            last[file.name] = replace(last[file.name], was_there=was_there, saved_as=file.saved_as)
+    return (*kept, *last.values())
 
 
 def _encode(entry: dict[str, Any]) -> bytes:

@@ -10,6 +10,15 @@ from __future__ import annotations
 import re
 from typing import Final, NamedTuple
 
+OF_MACHINE: Final = frozenset(
+    {
+        *("date", "df", "free", "hostname", "lscpu", "nproc", "ps", "top", "uname", "uptime", "vmstat", "whoami"),
+        *("nvidia-smi", "rocm-smi", "xpu-smi", "sensors", "lsmem", "lsblk"),
+        *("cd", "chmod", "clear", "cp", "ln", "mkdir", "mv", "rm", "rmdir", "sleep", "sync", "touch", "true"),
+    }
+)
+"""Programs that print what the machine does at the moment, or nothing: no results."""
+
 RESULTS: Final = frozenset(
     """
     acc accs accuracies accuracy actual ap auc auprc auroc bias bleu brier cer chrf cindex coefficient

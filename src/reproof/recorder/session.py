@@ -179,6 +179,8 @@ class Recording:
         if self._outputs is not None:
             self._outputs.note_written = self.taps.written.note
             self.taps.written.on_move = self._outputs.note_move
+            self.taps.written.on_stream = self._outputs.printed.note_copy
+            self.taps.written.on_function = self._outputs.printed.note_function
 
     @property
     def options(self) -> RecordingOptions:
@@ -303,6 +305,8 @@ class Recording:
         with self.guard(OUTPUT):
             self._outputs.take_names(self.place)
             self._outputs.close(is_whole=not self._has_all_steps)
+            if self.taps is not None:
+                self.taps.written.on_late = self._outputs.late.add
 
     def _close_taps(self) -> None:
         if self.taps is None:

@@ -16,10 +16,10 @@ from reproof.comparison.outputs import (
     read_untapped,
 )
 from reproof.entropy.ledger import Ledger
-from reproof.outputs.records import FileOutput, Line, Part, RunOutput, SavedTensor, digest_text
+from reproof.outputs.records import UNFINISHED, FileOutput, Line, Part, RunOutput, SavedTensor, digest_text
 from reproof.outputs.sidecar import OutputWriter
 from reproof.outputs.surroundings import Surroundings
-from reproof.schema import OutputDifference, OutputResult
+from reproof.schema import OutputDifference, OutputResult, Skipped
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,6 +47,8 @@ def test_differences_in_output_open_a_verdict(verdict: Verdict, expected: Verdic
     found = OutputResult(differences=(line(1, "x"),))
     assert judge_output(verdict, found) == expected
     assert judge_output(verdict, OutputResult()) == judge_output(verdict, None) == verdict
+    unread = OutputResult(not_compared=(Skipped(what="a.gz", why=UNFINISHED),))
+    assert judge_output(verdict, unread) == expected
 
 
 def test_a_difference_in_output_as_a_divergence() -> None:

@@ -45,6 +45,7 @@ def hear(interceptor: Any, files: WrittenFiles) -> Callable[..., list[Written]]:
         ("open", Path("../out/x"), None, os.O_RDWR),
         ("os.rename", "y", "../out/x", -1, -1),
         ("os.link", "y", "../out/x", -1, -1),
+        ("os.truncate", "../out/x", 3),
         ("sqlite3.connect", "../out/x"),
         ("sqlite3.connect", "file:../out/x?mode=rwc"),
     ],
@@ -55,6 +56,29 @@ def test_whatever_is_opened_to_write_is_noted(
 ) -> None:
     """By the name that the program gives it, and where that is; once."""
     assert hear(event, event) == [Written(str(tmp_path / "out" / "x"), "../out/x", was_there=False)]
+
+
+def test_a_file_is_placed_by_the_descriptor_of_its_folder(
+    hear: Callable[..., list[Written]], files: WrittenFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether it is opened, moved or linked; a descriptor that is none is the program's own error."""
+    monkeypatch.setattr(os, "open", os.open)  # put back at the end
+    written._follow_descriptors(files)
+    assert os.open in os.supports_dir_fd
+    folder = os.open(tmp_path / "out", os.O_RDONLY)
+    os.close(os.open("made", os.O_WRONLY | os.O_CREAT, dir_fd=folder))
+    os.close(os.open("made", os.O_RDONLY, dir_fd=folder))
+    found = hear(("os.rename", "y", "moved", -1, folder), ("os.link", "y", "linked", folder, folder))
+    os.close(folder)
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.open("made", os.O_WRONLY, dir_fd=folder)
+    assert [file.path for file in found] == [str(tmp_path / "out" / name) for name in ("made", "moved", "linked")]
+
+
+def test_where_a_stream_leads_is_no_file(hear: Callable[..., list[Written]], tmp_path: Path) -> None:
+    """What is written to ``/dev/stdout`` is printed, whatever it leads to."""
+    with (tmp_path / "out" / "log").open("w") as file:
+        assert hear(("open", f"/dev/fd/{file.fileno()}", "w", 0)) == []
 
 
 def test_what_was_there_before_is_known_of_a_log(hear: Callable[..., list[Written]], tmp_path: Path) -> None:

@@ -80,6 +80,14 @@ def test_what_may_only_tell_of_files(baseline: str | None, candidate: str | None
     assert not may_tell_of_files(replace(line, kind="file"))
 
 
+def test_a_file_may_belong_to_a_cache() -> None:
+    """One that the baseline alone has, in a folder of which the candidate has found other files."""
+    file = OutputDifference(kind="file", name="cache/info.json", baseline="a file", candidate=None)
+    assert may_tell_of_files(file, frozenset({"cache"}))
+    others = {"baseline": None, "candidate": "a file"}, {"name": "info.json"}, {"baseline": "0.9"}
+    assert not any(may_tell_of_files(replace(file, **other), frozenset({"cache"})) for other in others)
+
+
 def write_ledger(trace: Path, *seeds: str) -> Path:
     """Write the ledger of a run that gave some seeds to generators, and read the clock."""
     trace.mkdir()

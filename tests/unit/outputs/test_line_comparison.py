@@ -70,6 +70,7 @@ def test_another_drawing_is_told() -> None:
     assert len(compare("digit 3\n+\n+\n+\n+", "digit 4\n=\n=\n=\n=").differing) == 1
     assert compare("+-+-\n-+-+\n++--", "+-+-\n-++-\n++--").differing
     assert compare("\n".join("+-+-"), "\n".join("+-+b")).differing
+    assert len(compare("###\n##\n####\n#", "###\n#\n####\n##").differing) == 2
     long = f"{'+' * 5000}1\n" + "+\n" * 4
     assert compare(long, long.replace("1", "2")).differing
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from reproof.errors import TraceError
 from reproof.outputs import sidecar
 from reproof.outputs.records import FileOutput, Line, Part, RunOutput, SavedTensor, UnkeptLines, digest_text
-from reproof.outputs.sidecar import OutputWriter, read_output
+from reproof.outputs.sidecar import OutputWriter, append_files, read_output
 from reproof.outputs.surroundings import Surroundings
 
 if TYPE_CHECKING:
@@ -134,11 +135,24 @@ def test_a_damaged_line_is_named(tmp_path: Path, line: bytes) -> None:
 
 
 def test_a_line_after_the_end_is_damage(tmp_path: Path) -> None:
-    """Nothing is appended to a file that is finished."""
+    """Of all but files and notes, nothing is appended to a file that is finished."""
     path = write(tmp_path)
-    path.write_bytes(path.read_bytes() + b'{"note":"n"}\n')
+    path.write_bytes(path.read_bytes() + b'{"line":"a","stream":"stdout"}\n')
     with pytest.raises(TraceError, match="damaged"):
         read_output(tmp_path, 0)
+
+
+def test_files_that_are_appended_take_the_place_of_others(tmp_path: Path) -> None:
+    """As they were read last; how one came to be is known from before."""
+    parts = (Part(name="line 1", digest=DIGEST, masked=DIGEST, text="t"),)
+    was_read = FileOutput(name="x", format="lines", was_there=True, saved_as="y")
+    write(tmp_path, replace(OUTPUT, files=(was_read, FileOutput(name="z", format="untouched"))))
+    later = [FileOutput(name=name, format="lines", parts=parts) for name in ("x", "z", "new")]
+    append_files(tmp_path, 0, [FileOutput(name="x", format="bytes", not_compared="open"), *later])
+    found = read_output(tmp_path, 0)
+    assert found is not None
+    assert found.is_complete
+    assert found.files == (replace(was_read, parts=parts), *later[1:])
 
 
 def test_a_huge_line_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

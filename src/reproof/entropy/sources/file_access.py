@@ -7,7 +7,7 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from reproof.entropy.replacing import replace_function
+from reproof.entropy.replacing import replace_function, share_abilities
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -77,10 +77,3 @@ def replace_stat(look: Callable[[Any, FrameType], None]) -> None:
 
     replace_function(os, "stat", stat)
     share_abilities(original, os.stat)
-
-
-def share_abilities(original: Callable[..., Any], replacement: Callable[..., Any]) -> None:
-    """Let a replacement count as able to do what the original can: `shutil` asks the sets of `os` before it calls."""
-    for abilities in (os.supports_dir_fd, os.supports_fd, os.supports_follow_symlinks):
-        if original in abilities:
-            abilities.add(replacement)

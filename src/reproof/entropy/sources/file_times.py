@@ -12,9 +12,8 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from reproof.entropy.interception import Tap
-from reproof.entropy.replacing import replace_function, replace_method
+from reproof.entropy.replacing import replace_function, replace_method, share_abilities
 from reproof.entropy.sources.clocks import NANOSECONDS
-from reproof.entropy.sources.file_access import share_abilities
 
 if TYPE_CHECKING:
     from collections.abc import Callable

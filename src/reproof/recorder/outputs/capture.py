@@ -28,14 +28,18 @@ from reproof.entropy.ledger import (
     read_programs,
     read_written,
 )
+from reproof.entropy.written import read_stamp
 from reproof.outputs.contents import read_contents
-from reproof.outputs.records import FOLDER, FileOutput, SavedTensor
+from reproof.outputs.folder import read_stamps
+from reproof.outputs.records import FOLDER, RUNS_ON, UNFINISHED, FileOutput, SavedTensor
 from reproof.outputs.sidecar import OutputWriter, read_output
 from reproof.outputs.surroundings import Surroundings
-from reproof.recorder.outputs.changed_files import find_changes, list_missed, list_outside, list_untouched, read_stamps
+from reproof.outputs.vocabulary import OF_MACHINE
+from reproof.recorder.outputs.changed_files import find_changes, list_missed, list_outside, list_untouched
 from reproof.recorder.outputs.open_files import list_running, list_unfinished
 from reproof.recorder.outputs.printing import PrintedLines, collect_noted, find_places
 from reproof.recorder.outputs.saving import BUFFER, digest_array_bytes, read_saved, tap_savers
+from reproof.recorder.outputs.teardown import LateWatch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -44,7 +48,6 @@ if TYPE_CHECKING:
     from reproof.recorder.problems import Problems
 
 
-UNFINISHED: Final = "it is compressed, and was still open when the run ended"
 MAX_NAMES: Final = 100
 MAX_SHOWN: Final = 3
 KEPT: Final = ".output.txt"
@@ -81,6 +84,7 @@ class OutputCapture:
         self._outside: list[Written] = []
         self._found = Found({}, {}, {})
         self._saved: dict[str, str] = {}
+        self.late = LateWatch()
         self._was_there: dict[str, bool] = {}
         self._elsewhere: list[Printed] = []
         self._programs: dict[str, None] = {}
@@ -192,12 +196,13 @@ class OutputCapture:
         lines += collect_noted(self._elsewhere)
         known = self._surroundings()
         notes = [] if self._keeps_all else list(self._list_unseen())
-        running = dict.fromkeys(list_running())
-        notes += [f"what {name}, which the script has started, does after the run has ended" for name in running]
+        running = dict.fromkeys(name for name in list_running() if name not in OF_MACHINE)
+        notes += [f"what {name}, which the script has started, {RUNS_ON}" for name in running]
         files = list(self._read_files(known, notes)) if self._is_first else []
         self._writer.finish(
             known, lines=lines, unkept=unkept, files=files, notes=notes, printed=self.printed.num_characters
         )
+        self.late.begin(self._writer.path, keeps_lines=self._keeps_all)
 
     def _list_unseen(self) -> Iterator[str]:
         """Yield what may have been printed and is not known: only a run that reproof has started has a file of it."""
@@ -206,6 +211,9 @@ class OutputCapture:
             yield f"lines that other programs print ({names}) are seen by `reproof check` alone"
         for stream in self._replaced:
             yield f"lines that the script prints past the sys.{stream} it began with are seen by `reproof check` alone"
+        if self.printed.copied:
+            names = ", ".join(list(self.printed.copied)[:MAX_SHOWN])
+            yield f"lines that the script prints past Python's streams ({names}) are seen by `reproof check` alone"
         if any(piece.is_last for piece in self._elsewhere):
             yield "a process that the script starts has printed more than is kept of it"
 
@@ -214,6 +222,10 @@ class OutputCapture:
         if self._before is None or after is None:
             notes.append("files are not compared: the folder holds too many to look through")
             return
+        for name, stamp in after.items():
+            if name[-1] != os.sep:
+                shown = PurePath(name).as_posix()
+                self.late.add(str(self._folder / name), shown, stamp, was_there=name in self._before)
         changes = find_changes(self._before, after)
         unfinished = list_unfinished()
         for name in changes.changed:
@@ -227,6 +239,7 @@ class OutputCapture:
         if any(file.path == ALL for file in self._outside):
             notes.append("files outside of the working folder beyond the first 20,000 that a process has written")
         for file in list_outside(self._outside):
+            self.late.add(file.path, file.name, read_stamp(file.path), was_there=file.was_there)
             found = read_contents(Path(file.path), file.name, known, file.num_earlier)
             was_there = file.was_there and not file.num_earlier
             yield replace(found, was_there=was_there, saved_as=self._saved.get(file.path))

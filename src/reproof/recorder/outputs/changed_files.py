@@ -1,6 +1,6 @@
 """Find the files that a run has created or changed, below the folder in which it began.
 
-Left out: what is in them (`reproof.outputs.contents`), folders of caches and version control, traces.
+Left out: what is in them (`reproof.outputs.contents`), and what never counts (`reproof.outputs.folder`).
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from reproof.entropy.ledger import ALL
-from reproof.entropy.written import Stamp, read_stamp, stamp_status
+from reproof.entropy.written import Stamp, is_rewritten, read_stamp
+from reproof.outputs.folder import read_stamps
 from reproof.outputs.found import FOLDER, LISTING
 from reproof.outputs.records import MISSED, UNTOUCHED, FileOutput
 
@@ -23,20 +24,8 @@ if TYPE_CHECKING:
     from reproof.entropy.ledger import Written
 
 ALL_FILES: Final = f"{os.sep}{ALL}"
-MAX_FILES: Final = 20_000
-"""In a folder with more files nothing is compared."""
-
 MAX_UNTOUCHED: Final = 2_000
 """So many files are told that a run has found and left; of folders of which all count, the latest."""
-
-NOT_OUTPUT: Final = frozenset(
-    {".git", ".hg", "__pycache__", ".cache", ".ipynb_checkpoints", ".mypy_cache", ".pytest_cache", ".ruff_cache"}
-)
-"""Folders whose changes are not output of a training."""
-
-HEADER: Final = "run.json"
-BESIDE_TRACE: Final = (".experiment.json", ".output.txt", ".errors.txt")
-"""Ends of the names of files that reproof writes beside a trace, after the trace's own name."""
 
 
 class Changes(NamedTuple):
@@ -51,32 +40,10 @@ class Changes(NamedTuple):
     untouched: tuple[str, ...]
 
 
-def read_stamps(folder: Path) -> dict[str, Stamp] | None:
-    """Return the files below a folder with what tells whether they change; None if there are too many.
-
-    A folder with nothing in it is one of them, by a name that ends with a separator: the name is all it states.
-    """
-    found: dict[str, Stamp] = {}
-    for entry in _walk(folder):
-        if len(found) >= MAX_FILES:
-            return None
-        try:
-            status = entry.stat(follow_symlinks=False)
-        except OSError:
-            continue  # deleted meanwhile
-        name = os.path.relpath(entry.path, folder)
-        if entry.is_dir(follow_symlinks=False):
-            found[f"{name}{os.sep}"] = (0, 0, 0, 0)
-        else:
-            found[name] = stamp_status(status)
-    return found
-
-
 def find_changes(before: dict[str, Stamp], after: dict[str, Stamp]) -> Changes:
     """Return what has changed between two looks at a folder."""
-    changed = tuple(sorted(name for name in after if after[name] != before.get(name)))
-    untouched = tuple(sorted(name for name in after if after[name] == before.get(name)))
-    return Changes(changed, untouched)
+    changed = {name for name, stamp in after.items() if is_rewritten(before.get(name), stamp)}
+    return Changes(tuple(sorted(changed)), tuple(sorted(after.keys() - changed)))
 
 
 def list_untouched(
@@ -154,30 +121,3 @@ def _find_stamp(path: str, stamps: dict[str, Stamp | None]) -> Stamp | None:
     """Return the stamp of a file; of one that was looked for in the folder, if the run has left it as it was."""
     real = os.path.realpath(path)
     return stamps[real] if real in stamps else read_stamp(path)
-
-
-def _walk(folder: Path) -> Iterator[os.DirEntry[str]]:
-    """Yield files and empty folders below a folder; links are not followed, traces and environments not entered."""
-    waiting: list[Path | os.DirEntry[str]] = [folder]
-    while waiting:
-        place = waiting.pop()
-        try:
-            entries = list(os.scandir(place))
-        except OSError:
-            continue
-        if not entries and isinstance(place, os.DirEntry):
-            yield place
-        names = {entry.name for entry in entries}
-        if "pyvenv.cfg" in names or {HEADER, "rank0.names"} <= names:
-            continue
-        for entry in entries:
-            if entry.is_dir(follow_symlinks=False):
-                if entry.name not in NOT_OUTPUT:
-                    waiting.append(entry)
-            elif not _is_beside_trace(entry):
-                yield entry
-
-
-def _is_beside_trace(entry: os.DirEntry[str]) -> bool:
-    traces = (entry.path.removesuffix(suffix) for suffix in BESIDE_TRACE if entry.name.endswith(suffix))
-    return any(os.path.exists(os.path.join(trace, HEADER)) for trace in traces)  # noqa: PTH110, PTH118  # texts

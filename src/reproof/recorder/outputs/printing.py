@@ -1,8 +1,9 @@
-"""See what a script prints: the text that is written to `sys.stdout`, `sys.stderr` and by `os.write`.
+"""See what a script prints: the text that is written to `sys.stdout`, `sys.stderr`, by `os.write` and `os.writev`.
 
 The two objects stay what they are; the ``write`` of each instance and of its buffer passes on what it is given and then
 notes it. Python processes that the script starts write theirs into their ledgers, for the first one to read. Left out:
-what is written past that, by compiled code, by other programs and to copies of the descriptors.
+what is written past that, by compiled code, by other programs and to copies of the descriptors; that the script has
+made copies is known.
 """
 
 from __future__ import annotations
@@ -30,6 +31,15 @@ if TYPE_CHECKING:
 STREAMS: Final[tuple[Stream, ...]] = ("stdout", "stderr")
 Place = tuple[int, int]
 """Device and inode of what a stream leads to."""
+COPIES: Final = frozenset(
+    {"/dev/tty", "/dev/stdout", "/dev/stderr"}
+    | {f"{folder}/{number}" for folder in ("/dev/fd", "/proc/self/fd") for number in (1, 2)}
+)
+"""Names of files by which a process prints."""
+PRINTERS: Final = frozenset(
+    {"dprintf", "fprintf", "fputs", "fwrite", "printf", "putchar", "puts", "vprintf", "write", "writev"}
+)
+"""Functions of C that print."""
 MAX_WAITING: Final = 256
 """Pieces of text that wait to be taken into lines."""
 MAX_PIECE: Final = 4_096
@@ -44,12 +54,14 @@ class PrintedLines:
     Attributes:
         num_characters: Characters that were written to each stream: what a file of its output has more is another's.
         elsewhere: Takes what a forked child prints, if anything does.
+        copied: By what the script has made copies of the descriptors, or has compiled code print.
     """
 
     def __init__(self, *, is_own: bool = True) -> None:
         """Begin with none. If they are not its own, `elsewhere` takes its lines."""
         self._process = os.getpid() if is_own else None
         self.elsewhere: Callable[[Stream, str], None] | None = None
+        self.copied: dict[str, None] = {}
         self._lines = LineCollector()
         self._waiting: deque[tuple[Stream, str, str]] = deque()
         self._lock = threading.Lock()
@@ -60,8 +72,8 @@ class PrintedLines:
     def watch(self) -> None:
         """Begin to note what is printed.
 
-        Effects: `write` and `flush` of `sys.stdout` and `sys.stderr`, `write` of their buffers and `os.write` are
-            replaced until `stop`.
+        Effects: `write` and `flush` of `sys.stdout` and `sys.stderr`, `write` of their buffers, and `write`, `writev`,
+            `dup` and `dup2` of `os` are replaced until `stop`.
         """
         for stream in STREAMS:
             self._watched[stream] = file = getattr(sys, stream)
@@ -69,22 +81,53 @@ class PrintedLines:
         self._watch_descriptors()
 
     def _watch_descriptors(self) -> None:
-        original = os.write
+        written, written_all, duplicate, duplicate_to = os.write, os.writev, os.dup, os.dup2
 
         def write(fd: int, data: Any, /) -> int:
-            count = original(fd, data)
+            count = written(fd, data)
             if fd in {1, 2}:
                 self._note(STREAMS[fd - 1], bytes(data)[:count].decode("utf-8", "replace"))
             return count
 
-        replace_function(os, "write", write)
-        replaced = os.write
+        def writev(fd: int, buffers: Any, /) -> int:
+            buffers = list(buffers) if fd in {1, 2} else buffers
+            count = written_all(fd, buffers)
+            if fd in {1, 2}:
+                self._note(STREAMS[fd - 1], b"".join(map(bytes, buffers))[:count].decode("utf-8", "replace"))
+            return count
+
+        def dup(fd: int, /) -> int:
+            self.note_copy(fd, "os.dup")
+            return duplicate(fd)
+
+        def dup2(fd: int, fd2: int, inheritable: bool = True) -> int:  # noqa: FBT001, FBT002  # as it is called
+            self.note_copy(fd, "os.dup2")
+            return duplicate_to(fd, fd2, inheritable)
+
+        for function in (write, writev, dup, dup2):
+            self._replace(function)
+
+    def _replace(self, function: Callable[..., Any]) -> None:
+        """Replace the function of `os` that has the same name, until `stop`."""
+        name, original = function.__name__, getattr(os, function.__name__)
+        replace_function(os, name, function)
+        replaced = getattr(os, name)
 
         def restore() -> None:
-            if os.write is replaced:
-                os.write = original
+            if getattr(os, name) is replaced:
+                setattr(os, name, original)
 
         self._undo.append(restore)
+
+    def note_copy(self, file: Any, how: str) -> None:
+        """Note that the script writes to a stream past Python's own object, if a descriptor or path is that of one."""
+        if os.getpid() == self._process and (file in {1, 2} if isinstance(file, int) else str(file) in COPIES):
+            self.copied.setdefault(how)
+
+    def note_function(self, name: str) -> None:
+        """Note that the script may print by a function of C, if that prints."""
+        if os.getpid() == self._process and name in PRINTERS:
+            self.copied.setdefault(f"{name} of C")
 
     def list_replaced(self) -> list[Stream]:
         """Return the streams in whose place the script has put another object, which writes past the one watched."""

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from reproof.entropy.found import Found
 from reproof.entropy.ledger import Written
-from reproof.recorder.outputs import changed_files
-from reproof.recorder.outputs.changed_files import find_changes, list_missed, list_outside, list_untouched, read_stamps
+from reproof.outputs import folder as looking
+from reproof.outputs.folder import read_stamps
+from reproof.recorder.outputs.changed_files import find_changes, list_missed, list_outside, list_untouched
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -112,9 +113,24 @@ def test_a_file_changes_whose_time_is_set(tmp_path: Path) -> None:
     assert find_changes(*stamps).changed == ("a",)
 
 
+def test_a_file_that_is_only_named_or_allowed_anew_is_as_it_was(tmp_path: Path) -> None:
+    """A link or another mode changes nothing of what is in it; also one that a first run alone makes."""
+    for name in ("linked", "allowed", "written"):
+        (tmp_path / name).write_text("0.5")
+    before = read_stamps(tmp_path)
+    (tmp_path / "other").hardlink_to(tmp_path / "linked")
+    (tmp_path / "allowed").chmod(0o750)
+    (tmp_path / "written").write_text("0.7")
+    (tmp_path / "written").chmod(0o750)
+    after = read_stamps(tmp_path)
+    assert before is not None
+    assert after is not None
+    assert find_changes(before, after) == (("other", "written"), ("allowed", "linked"))
+
+
 def test_too_many_files_are_not_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Then nothing is known, rather than something wrong."""
-    monkeypatch.setattr(changed_files, "MAX_FILES", 2)
+    monkeypatch.setattr(looking, "MAX_FILES", 2)
     for name in "abc":
         (tmp_path / name).touch()
     assert read_stamps(tmp_path) is None

@@ -101,15 +101,34 @@ def test_a_write_of_somebody_else_is_left_alone(monkeypatch: pytest.MonkeyPatch)
 def test_what_is_written_by_descriptor_is_noted(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """To standard output and error, as far as it was written; `os.write` is its own again afterwards."""
-    original = os.write
+    """To standard output and error, as far as it was written; the functions are their own again afterwards."""
+    originals = os.write, os.writev
     lines, _ = watch(monkeypatch)
     assert os.write(1, b"accuracy 0.5\n") == 13
+    assert os.writev(1, iter([b"f1 ", memoryview(b"0.25\n")])) == 8
     os.write(2, memoryview(b"a warning\n"))
+    assert not lines.copied
     lines.stop()
-    assert os.write is original
-    assert texts(lines) == [("", "accuracy 0.5"), ("", "a warning")]
-    assert capfd.readouterr() == ("accuracy 0.5\n", "a warning\n")
+    assert (os.write, os.writev) == originals
+    assert texts(lines) == [("", "accuracy 0.5"), ("", "f1 0.25"), ("", "a warning")]
+    assert capfd.readouterr() == ("accuracy 0.5\nf1 0.25\n", "a warning\n")
+
+
+def test_copies_of_descriptors_are_known(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Of the two streams alone."""
+    lines, _ = watch(monkeypatch)
+    with (tmp_path / "a").open("w") as file:
+        os.close(os.dup(file.fileno()))
+        lines.note_copy(file.name, "open")
+    lines.note_function("strlen")
+    assert not lines.copied
+    copy = os.dup(1)
+    os.dup2(1, copy, inheritable=False)
+    os.close(copy)
+    lines.note_copy("/dev/stdout", "open('/dev/stdout')")
+    lines.note_function("puts")
+    lines.stop()
+    assert list(lines.copied) == ["os.dup", "os.dup2", "open('/dev/stdout')", "puts of C"]
 
 
 def test_a_stream_in_the_place_of_the_one_watched_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
