@@ -36,7 +36,7 @@ from reproof.outputs.sidecar import OutputWriter, read_output
 from reproof.outputs.surroundings import Surroundings
 from reproof.outputs.vocabulary import OF_MACHINE
 from reproof.recorder.outputs.changed_files import find_changes, list_missed, list_outside, list_untouched
-from reproof.recorder.outputs.open_files import list_running, list_unfinished
+from reproof.recorder.outputs.open_files import list_under_way
 from reproof.recorder.outputs.printing import PrintedLines, collect_noted, find_places
 from reproof.recorder.outputs.saving import BUFFER, digest_array_bytes, read_saved, tap_savers
 from reproof.recorder.outputs.teardown import LateWatch
@@ -196,9 +196,10 @@ class OutputCapture:
         lines += collect_noted(self._elsewhere)
         known = self._surroundings()
         notes = [] if self._keeps_all else list(self._list_unseen())
-        running = dict.fromkeys(name for name in list_running() if name not in OF_MACHINE)
-        notes += [f"what {name}, which the script has started, {RUNS_ON}" for name in running]
-        files = list(self._read_files(known, notes)) if self._is_first else []
+        unfinished, running = list_under_way()
+        programs = dict.fromkeys(name for name in running if name not in OF_MACHINE)
+        notes += [f"what {name}, which the script has started, {RUNS_ON}" for name in programs]
+        files = list(self._read_files(known, unfinished, notes)) if self._is_first else []
         self._writer.finish(
             known, lines=lines, unkept=unkept, files=files, notes=notes, printed=self.printed.num_characters
         )
@@ -217,7 +218,7 @@ class OutputCapture:
         if any(piece.is_last for piece in self._elsewhere):
             yield "a process that the script starts has printed more than is kept of it"
 
-    def _read_files(self, known: Surroundings, notes: list[str]) -> Iterator[FileOutput]:
+    def _read_files(self, known: Surroundings, unfinished: set[str], notes: list[str]) -> Iterator[FileOutput]:
         after = None if self._before is None else read_stamps(self._folder)
         if self._before is None or after is None:
             notes.append("files are not compared: the folder holds too many to look through")
@@ -227,7 +228,6 @@ class OutputCapture:
                 shown = PurePath(name).as_posix()
                 self.late.add(str(self._folder / name), shown, stamp, was_there=name in self._before)
         changes = find_changes(self._before, after)
-        unfinished = list_unfinished()
         for name in changes.changed:
             if name.endswith(os.sep):
                 yield FileOutput(name=f"{PurePath(name).as_posix()}/", format=FOLDER)

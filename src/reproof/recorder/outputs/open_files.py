@@ -35,24 +35,20 @@ def flush_files() -> None:
                 file.flush()
 
 
-def list_unfinished() -> set[str]:
-    """Return the absolute paths of compressed files and archives that are open for writing: they have no end yet."""
-    found = set()
-    for file in find_existing(gzip.GzipFile, zipfile.ZipFile):
-        with contextlib.suppress(Exception):  # half made
-            if name := _find_name(file):
-                found.add(os.path.realpath(name))
-    return found
+def list_under_way() -> tuple[set[str], list[str]]:
+    """Return the absolute paths of archives that have no end yet, and the names of programs that still run.
 
-
-def list_running() -> list[str]:
-    """Return the names of programs that the script has started and that still run."""
-    found = []
-    for program in find_existing(subprocess.Popen):
+    Compressed files and archives count that are open for writing, and programs that the script has started.
+    """
+    unfinished, running = set(), []
+    for thing in find_existing(gzip.GzipFile, zipfile.ZipFile, subprocess.Popen):
         with contextlib.suppress(Exception):  # half made, or waited for by others
-            if program.returncode is None and os.waitid(os.P_PID, program.pid, STATUS) is None:
-                found.append(PurePath(list_words(program.args)[0]).name)
-    return found
+            if not isinstance(thing, subprocess.Popen):
+                if name := _find_name(thing):
+                    unfinished.add(os.path.realpath(name))
+            elif thing.returncode is None and os.waitid(os.P_PID, thing.pid, STATUS) is None:
+                running.append(PurePath(list_words(thing.args)[0]).name)
+    return unfinished, running
 
 
 def _find_name(file: Any) -> str | None:

@@ -9,7 +9,7 @@ import sys
 import zipfile
 from typing import TYPE_CHECKING
 
-from reproof.recorder.outputs.open_files import flush_files, list_running, list_unfinished
+from reproof.recorder.outputs.open_files import flush_files, list_under_way
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,10 +43,10 @@ def test_what_compresses_is_not_touched_and_told(tmp_path: Path) -> None:
             archive.writestr("x", "1")
             if is_flushed:
                 flush_files()
-            assert list_unfinished() == {str(tmp_path / name), str(tmp_path / "c.zip")}
+            assert list_under_way()[0] == {str(tmp_path / name), str(tmp_path / "c.zip")}
     assert (tmp_path / "a.gz").read_bytes()[12:] == (tmp_path / "b.gz").read_bytes()[12:]  # without the names
     with zipfile.ZipFile(tmp_path / "c.zip"):
-        assert not list_unfinished()
+        assert not list_under_way()[0]
 
 
 def test_a_program_that_goes_on_is_told() -> None:
@@ -54,6 +54,6 @@ def test_a_program_that_goes_on_is_told() -> None:
     failing = [sys.executable, "-c", "raise SystemExit(1)"]
     with subprocess.Popen(["/bin/cat"], stdin=subprocess.PIPE), subprocess.Popen(failing) as ended:
         os.waitid(os.P_PID, ended.pid, os.WEXITED | os.WNOWAIT)
-        assert list_running() == ["cat"]
+        assert list_under_way()[1] == ["cat"]
         assert ended.wait() == 1
-    assert list_running() == []
+    assert list_under_way()[1] == []
