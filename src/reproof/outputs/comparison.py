@@ -99,7 +99,8 @@ def compare_outputs(baseline: RunOutput, candidate: RunOutput, ignored: Sequence
     caches = _Caches(baseline, candidate)
     numbered = find_numbered(baseline, candidate)
     candidate = _rename(candidate, numbered)
-    saved = _SavedComparison(joined, ignored, caches)
+    places = [{file.saved_as: file.name for file in run.files if file.saved_as} for run in (baseline, candidate)]
+    saved = _SavedComparison(joined, ignored, caches, places)
     found = saved.compare(baseline.saved, candidate.saved)
     lines = compare_lines(baseline.lines, candidate.lines, joined)
     pairs = pair_files(baseline.files, candidate.files, joined, ignored)
@@ -135,7 +136,10 @@ def _rename(run: RunOutput, names: Mapping[str, str]) -> RunOutput:
     return replace(
         run,
         saved=tuple(replace(tensor, file=names.get(tensor.file, tensor.file)) for tensor in run.saved),
-        files=tuple(replace(file, name=names.get(file.name, file.name)) for file in run.files),
+        files=tuple(
+            replace(file, name=names.get(file.name, file.name), saved_as=names.get(file.saved_as or "", file.saved_as))
+            for file in run.files
+        ),
     )
 
 
@@ -234,15 +238,23 @@ class _Caches:
 
 
 class _SavedComparison:
-    """Compares what was saved by step, masked name of the file, path in the object and occurrence."""
+    """Compares what was saved by step, masked name of the file, path in the object and occurrence.
+
+    A file that was moved to its place after something was saved to it counts by the name that it has there.
+    """
 
     def __init__(
-        self, known: tuple[Surroundings | None, Surroundings | None], ignored: Sequence[str], caches: _Caches
+        self,
+        known: tuple[Surroundings | None, Surroundings | None],
+        ignored: Sequence[str],
+        caches: _Caches,
+        places: Sequence[Mapping[str, str]],
     ) -> None:
         self.num_compared = 0
         self._known = known
         self._ignored = ignored
         self._caches = caches
+        self._places = places
 
     def compare(self, baseline: Iterable[SavedTensor], candidate: Iterable[SavedTensor]) -> list[OutputDifference]:
         sides = [self._index(saved, owner) for owner, saved in enumerate((baseline, candidate))]
@@ -262,7 +274,8 @@ class _SavedComparison:
         for tensor in saved:
             if is_ignored(tensor.file, self._ignored) or self._caches.hold_saved(tensor, owner):
                 continue
-            file = tensor.file if known is None else mask_name(tensor.file, known)
+            name = self._places[owner].get(tensor.file, tensor.file)
+            file = name if known is None else mask_name(name, known)
             key = tensor.step, file, _mask_keys(tensor.path, known)
             index[(*key, counts[key])] = tensor
             counts[key] += 1

@@ -261,6 +261,21 @@ def test_what_was_written_over_is_no_cache() -> None:
         assert compare(found, wrote).first is not None
 
 
+def test_what_was_saved_counts_by_the_place_that_it_was_moved_to() -> None:
+    """What it was called before may be anything, such as the address of an object; also in a numbered folder."""
+    runs = [
+        of(
+            saved=(save("1", file=f"runs/exp{number}/a.{name}"),),
+            files=(
+                replace(file(f"runs/exp{number}/a.pt", "1"), saved_as=f"runs/exp{number}/a.{name}"),
+                FileOutput(name="runs/exp1/", format="untouched"),
+            ),
+        )
+        for number, name in ((1, "tmp"), (2, "tmp"), (1, "139650724949648"))
+    ]
+    assert [compare(runs[0], run).differences for run in runs] == [(), (), ()]
+
+
 def test_a_numbered_folder_is_compared_with_the_one_that_was_taken() -> None:
     """By content, of what was saved as well."""
     first = of(saved=(save("1", file="runs/exp1/a.pt"),), files=(file("runs/exp1/log", "1"),))
