@@ -34,7 +34,8 @@ class ScriptImporter:
         """Return what is known of `__main__`, which is then run."""
         if name != "__main__":
             return None
-        sys.path[0] = os.path.dirname(os.path.realpath(self._path))  # noqa: PTH120  # as Python has it, a text
+        is_safe = getattr(sys.flags, "safe_path", False)  # Python 3.11: the folder of the script is left out
+        sys.path[:1] = [] if is_safe else [os.path.dirname(os.path.realpath(self._path))]  # noqa: PTH120  # as text
         module: Any = runpy
         original = module._run_code  # noqa: SLF001  # it gives the module the names of an archive's
 

@@ -31,10 +31,10 @@ if __name__ == "__main__":
 """
 
 
-def run(folder: Path, *first: Path) -> list[str]:
+def run(folder: Path, *first: Path, safe: str = "") -> list[str]:
     """Return what the script prints, with these folders first on the path."""
     path = os.pathsep.join([*map(str, first), *sys.path])
-    environment = {**os.environ, "PYTHONPATH": path}
+    environment = {**os.environ, "PYTHONPATH": path, "PYTHONSAFEPATH": safe}
     command = [sys.executable, "work/train.py", "--lr", "1"]
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=True)
     return done.stdout.splitlines()
@@ -47,3 +47,5 @@ def test_a_script_is_compiled_anew_and_notices_nothing(tmp_path: Path) -> None:
         for file, text in files.items():
             (tmp_path / name / file).write_text(text)
     assert run(tmp_path, tmp_path / "start") == ["changed", *run(tmp_path)]
+    paths = (tmp_path / "work", tmp_path / "start")
+    assert run(tmp_path, *paths, safe="1") == ["changed", *run(tmp_path, paths[0], safe="1")]
