@@ -19,3 +19,4 @@ sleep: Final = time.sleep
 read_process_number: Final = os.getpid
 draw_bytes: Final = os.urandom
 scan_folder: Final = os.scandir
+read_status: Final = os.stat

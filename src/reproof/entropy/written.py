@@ -19,6 +19,7 @@ from urllib.parse import unquote, urlsplit
 from reproof.entropy.handled import let_through
 from reproof.entropy.ledger import ALL
 from reproof.entropy.replacing import replace_function, share_abilities
+from reproof.entropy.untapped import read_status
 from reproof.entropy.writers import follow_writers
 
 if TYPE_CHECKING:
@@ -204,7 +205,10 @@ def is_rewritten(before: Stamp | None, after: Stamp) -> bool:
 
 def _is_folder(path: Any) -> bool:
     """Whether this is a folder: what is opened to write is then a file without a name (`tempfile.TemporaryFile`)."""
-    return isinstance(path, (str, bytes, os.PathLike)) and os.path.isdir(path)  # noqa: PTH112  # text
+    try:
+        return isinstance(path, (str, bytes, os.PathLike)) and stat.S_ISDIR(read_status(path).st_mode)
+    except (OSError, ValueError):
+        return False
 
 
 def _read_address(database: Any) -> Any:
