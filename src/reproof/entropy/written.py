@@ -164,8 +164,12 @@ def stamp_status(status: os.stat_result) -> Stamp:
 
 
 def _is_folder(path: Any) -> bool:
-    """Whether this is a folder: what is opened to write is then a file without a name (`tempfile.TemporaryFile`)."""
-    return isinstance(path, (str, bytes, os.PathLike)) and os.path.isdir(path)  # noqa: PTH112  # text
+    """Whether this is a folder: what is opened to write is then a file without a name (`tempfile.TemporaryFile`).
+
+    What `os.stat` is asked for, the run would be taken to have looked for.
+    """
+    is_path = isinstance(path, (str, bytes))  # of others the program decides what they are
+    return is_path and os.path.lexists(os.path.join(os.fsdecode(path), os.curdir))  # noqa: PTH118  # text
 
 
 def _read_address(database: Any) -> Any:
