@@ -206,7 +206,7 @@ def is_rewritten(before: Stamp | None, after: Stamp) -> bool:
 def _is_folder(path: Any) -> bool:
     """Whether this is a folder: what is opened to write is then a file without a name (`tempfile.TemporaryFile`)."""
     try:
-        return isinstance(path, (str, bytes, os.PathLike)) and stat.S_ISDIR(read_status(path).st_mode)
+        return isinstance(path, (str, bytes)) and stat.S_ISDIR(read_status(path).st_mode)  # others may run code
     except (OSError, ValueError):
         return False
 
