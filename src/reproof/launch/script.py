@@ -123,13 +123,8 @@ def record_target(
         plan: What is done with the sources of entropy; None leaves them as they are.
         cells: Watches the cells of a notebook, if this is its kernel.
 
-    Raises:
-        LaunchError: If there is no such script, module or program.
-        DependencyError: If PyTorch is not installed.
-        RecordingError: If the trace cannot be created.
-
-    Effects:
-        Replaces `__main__`, `sys.argv` and `sys.path[0]` of this process.
+    Raises LaunchError if there is no such script, module or program, DependencyError without PyTorch, RecordingError if
+    the trace cannot be created. Effects: replaces `__main__`, `sys.argv` and `sys.path[0]` of this process.
     """
     require_torch()
     try:
