@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from reproof.outputs.appending import drop_earlier
 from reproof.outputs.formats.parts import PartCollector
-from reproof.outputs.found import FoundFiles, find_numbered
+from reproof.outputs.found import FoundFiles, NumberedPlaces, find_numbered
 from reproof.outputs.line_comparison import LineDifference, compare_in_order, compare_lines, mask_parts, sort_braces
 from reproof.outputs.masks import mask_name
 from reproof.outputs.pairing import FilePair, is_ignored, pair_files
@@ -96,15 +96,16 @@ def compare_outputs(baseline: RunOutput, candidate: RunOutput, ignored: Sequence
     joined: tuple[Surroundings | None, Surroundings | None] = known
     if known[0] is not None and known[1] is not None:  # one may have been given the clock of the other
         joined = known[0].join(known[1]), known[1].join(known[0])
-    caches = _Caches(baseline, candidate)
     numbered = find_numbered(baseline, candidate)
+    numbers = NumberedPlaces(numbered)
     candidate = _rename(candidate, numbered)
+    caches = _Caches(baseline, candidate)
     places = [{file.saved_as: file.name for file in run.files if file.saved_as} for run in (baseline, candidate)]
-    saved = _SavedComparison(joined, ignored, caches, places)
+    saved = _SavedComparison(joined, ignored, caches, places, numbers)
     found = saved.compare(baseline.saved, candidate.saved)
-    lines = compare_lines(baseline.lines, candidate.lines, joined)
+    lines = compare_lines(baseline.lines, candidate.lines, joined).without_named(numbers)
     pairs = pair_files(baseline.files, candidate.files, joined, ignored)
-    files = _FilesComparison(joined, caches)
+    files = _FilesComparison(joined, caches, numbers)
     for pair in pairs:
         files.compare(pair)
     differences = [*(one for one in found if not one.is_noise), *map(_to_difference, lines.differing)]
@@ -249,12 +250,14 @@ class _SavedComparison:
         ignored: Sequence[str],
         caches: _Caches,
         places: Sequence[Mapping[str, str]],
+        numbers: NumberedPlaces,
     ) -> None:
         self.num_compared = 0
         self._known = known
         self._ignored = ignored
         self._caches = caches
         self._places = places
+        self._numbers = numbers
 
     def compare(self, baseline: Iterable[SavedTensor], candidate: Iterable[SavedTensor]) -> list[OutputDifference]:
         sides = [self._index(saved, owner) for owner, saved in enumerate((baseline, candidate))]
@@ -299,7 +302,7 @@ class _SavedComparison:
 
         What a run is named after is not known when it saves, only when it ends: values are masked once more.
         """
-        if first.masked == second.masked:
+        if first.masked == second.masked or self._numbers.explain(first.text, second.text):
             return True
         texts = [value.text for value in (first, second)]
         if texts[0] == texts[1] or any(text.endswith("…") or _SHAPE.search(text) for text in texts):
@@ -315,8 +318,11 @@ class _SavedComparison:
 class _FilesComparison:
     """Compares the files of two runs, pair by pair."""
 
-    def __init__(self, known: tuple[Surroundings | None, Surroundings | None], caches: _Caches) -> None:
+    def __init__(
+        self, known: tuple[Surroundings | None, Surroundings | None], caches: _Caches, numbers: NumberedPlaces
+    ) -> None:
         self._known = known
+        self._numbers = numbers
         self._caches = caches
         self.differences: list[OutputDifference] = []
         self.notes: list[str] = []
@@ -350,7 +356,7 @@ class _FilesComparison:
         return self._compare_parts(first, second)
 
     def _compare_text(self, first: FileOutput, second: FileOutput) -> list[OutputDifference]:
-        found = compare_in_order(mask_parts(first.parts), mask_parts(second.parts))
+        found = compare_in_order(mask_parts(first.parts), mask_parts(second.parts)).without_named(self._numbers)
         differences = []
         for line in found.differing:
             if line.baseline and line.candidate and _are_reordered(line.baseline, line.candidate):
@@ -375,8 +381,23 @@ class _FilesComparison:
         return [
             difference
             for key in dict.fromkeys((*sides[0], *sides[1]))
-            if (difference := _compare_part(first.name, sides[0].get(key), sides[1].get(key))) is not None
+            if (difference := self._compare_part(first.name, sides[0].get(key), sides[1].get(key))) is not None
         ]
+
+    def _compare_part(self, file: str, first: Part | None, second: Part | None) -> OutputDifference | None:
+        part = first or second
+        if part is None or (first is not None and second is not None and first.digest == second.digest):
+            return None
+        separator = "" if part.name.startswith(("[", ".", "(", "{")) or not part.name else " "
+        return OutputDifference(
+            kind="file",
+            name=f"{file}{separator}{part.name}",
+            baseline=None if first is None else _show(first.text, first.digest),
+            candidate=None if second is None else _show(second.text, second.digest),
+            is_noise=first is not None
+            and second is not None
+            and (first.masked == second.masked or self._numbers.explain(first.text, second.text)),
+        )
 
 
 def _are_reordered(baseline: str, candidate: str) -> bool:
@@ -398,20 +419,6 @@ def _index_parts(parts: Iterable[Part], known: Surroundings | None) -> dict[tupl
 def _mask_keys(path: str, known: Surroundings | None) -> str:
     """Return the way to a value with known noise masked in the keys that are paths themselves."""
     return path if known is None else _PATH_KEY.sub(lambda match: mask_name(match[0], known), path)
-
-
-def _compare_part(file: str, first: Part | None, second: Part | None) -> OutputDifference | None:
-    part = first or second
-    if part is None or (first is not None and second is not None and first.digest == second.digest):
-        return None
-    separator = "" if part.name.startswith(("[", ".", "(", "{")) or not part.name else " "
-    return OutputDifference(
-        kind="file",
-        name=f"{file}{separator}{part.name}",
-        baseline=None if first is None else _show(first.text, first.digest),
-        candidate=None if second is None else _show(second.text, second.digest),
-        is_noise=first is not None and second is not None and first.masked == second.masked,
-    )
 
 
 def _show(text: str, digest: str) -> str:

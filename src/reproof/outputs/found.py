@@ -15,7 +15,7 @@ from reproof.outputs.masks import mask_name
 from reproof.outputs.records import MISSED, UNTOUCHED
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from reproof.outputs.records import RunOutput
 
@@ -24,6 +24,8 @@ FOLDER: Final = "/"
 LISTING: Final = "/*"
 """Ends the name of a folder that a run has listed."""
 _NUMBER: Final = re.compile(r"\d+")
+_ADDED: Final = re.compile(r"(?P<name>.+?)(?:[-_. ]?v?|[-_ ]?\()(?P<number>\d+)\)?(?P<end>(?:\.[A-Za-z]\w*)*)")
+"""A name with a number that it got because the one without was taken: ``best-v1.ckpt``, ``run_1``, ``log (2).txt``."""
 
 
 class FoundFiles:
@@ -77,33 +79,77 @@ def find_numbered(baseline: RunOutput, candidate: RunOutput) -> dict[str, str]:
     runs = baseline, candidate
     found = [FoundFiles(run) for run in runs]
     first, second = _list_lone(baseline, candidate)
-    by_shape: dict[str, list[str]] = {}
+    by_shape: dict[str, dict[str, None]] = {}
     for name in first:
-        by_shape.setdefault(_NUMBER.sub("#", name), []).append(name)
+        for shape in _list_shapes(name):
+            by_shape.setdefault(shape, {}).setdefault(name)
     numbered = {}
     for name in second:
-        same = [
-            other
-            for other in by_shape.get(_NUMBER.sub("#", name), ())
-            if _is_next(other, name, *reversed(found)) or _is_next(name, other, *found)
-        ]
+        likely = dict.fromkeys(other for shape in _list_shapes(name) for other in by_shape.get(shape, ()))
+        same = [other for other in likely if _is_next(other, name, *reversed(found)) or _is_next(name, other, *found)]
         if len(same) == 1:
             numbered[name] = same[0]
     return numbered
 
 
+class NumberedPlaces:
+    """The files and folders of the candidate that are the baseline's under another number, as texts name them."""
+
+    def __init__(self, numbered: Mapping[str, str]) -> None:
+        """Take the names of files that `find_numbered` has found."""
+        self._names: dict[str, str] = {}
+        for name, other in numbered.items():
+            parts = PurePath(name).parts, PurePath(other).parts
+            place = next(place for place, (one, same) in enumerate(zip(*parts, strict=True)) if one != same)
+            one, same = (PurePath(*own[: place + 1]).as_posix() for own in parts)
+            self._names[one] = same
+        longest_first = sorted(map(re.escape, self._names), key=len, reverse=True)
+        self._pattern = re.compile(rf"(?<!\w)(?:{'|'.join(longest_first)})(?!\w)") if self._names else None
+
+    def explain(self, baseline: str | None, candidate: str | None) -> bool:
+        """Whether two texts are of the same words but for these names; of one that is shortened that is not known."""
+        if self._pattern is None or not baseline or not candidate or baseline == candidate:
+            return False
+        is_whole = not baseline.endswith("…") and not candidate.endswith("…")
+        return is_whole and self._pattern.sub(lambda match: self._names[match[0]], candidate) == baseline
+
+
+def _list_shapes(name: str) -> Iterator[str]:
+    """Yield what a name has in common with that of the same file under another number, or without one."""
+    yield _NUMBER.sub("#", name)
+    parts = PurePath(name).parts
+    for place, part in enumerate(parts):
+        if match := _ADDED.fullmatch(part):
+            first = match["name"] + match["end"]
+            yield _NUMBER.sub("#", PurePath(*parts[:place], first, *parts[place + 1 :]).as_posix())
+
+
 def _is_next(earlier: str, later: str, found: FoundFiles, other: FoundFiles) -> bool:
-    """Whether two names differ in one number, the later of which a run has come to as it found the earlier taken."""
+    """Whether two names differ in one number, the later of which a run has come to as it found the earlier taken.
+
+    The earlier may be without a number, as the first of its name.
+    """
     parts = [PurePath(name).parts for name in (earlier, later)]
+    if len(parts[0]) != len(parts[1]):
+        return False
     places = [place for place, (one, other) in enumerate(zip(*parts, strict=True)) if one != other]
     if len(places) != 1:
         return False
-    taken = parts[0][places[0]]
-    numbers = [_NUMBER.findall(part[places[0]]) for part in parts]
-    differing = [(int(one), int(other)) for one, other in zip(*numbers, strict=True) if one != other]
-    if len(differing) != 1 or differing[0][0] >= differing[0][1]:
-        return False
-    return found.led_to(PurePath(*parts[0][: places[0]], taken).as_posix(), differing[0][1], other)
+    taken, given = (part[places[0]] for part in parts)
+    number = _find_number(taken, given)
+    return number is not None and found.led_to(PurePath(*parts[0][: places[0]], taken).as_posix(), number, other)
+
+
+def _find_number(earlier: str, later: str) -> int | None:
+    """Return the number in which a name is later than another; None if it is not, or they differ in more."""
+    added = _ADDED.fullmatch(later)
+    if added and added["name"] + added["end"] == earlier:
+        return int(added["number"])
+    if _NUMBER.sub("#", earlier) != _NUMBER.sub("#", later):
+        return None
+    pairs = zip(_NUMBER.findall(earlier), _NUMBER.findall(later), strict=True)
+    differing = [(int(one), int(other)) for one, other in pairs if one != other]
+    return differing[0][1] if len(differing) == 1 and differing[0][0] < differing[0][1] else None
 
 
 def _list_lone(baseline: RunOutput, candidate: RunOutput) -> Iterator[list[str]]:

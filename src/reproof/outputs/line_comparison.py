@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter, defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -19,6 +19,7 @@ from reproof.outputs.masks import mask_line
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from reproof.outputs.found import NumberedPlaces
     from reproof.outputs.records import Line, Part
     from reproof.outputs.surroundings import Surroundings
 
@@ -90,6 +91,11 @@ class LineComparison:
     differing: tuple[LineDifference, ...]
     told: tuple[LineDifference, ...]
     drawn: tuple[LineDifference, ...] = ()
+
+    def without_named(self, numbers: NumberedPlaces) -> LineComparison:
+        """Return it with those lines as known noise that name a file by another number."""
+        differing = tuple(line for line in self.differing if not numbers.explain(line.baseline, line.candidate))
+        return replace(self, differing=differing, num_masked=self.num_masked + len(self.differing) - len(differing))
 
 
 def mask_lines(lines: Iterable[Line], surroundings: Surroundings | None) -> dict[tuple[str, str], list[MaskedLine]]:

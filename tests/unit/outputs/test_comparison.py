@@ -284,3 +284,23 @@ def test_a_numbered_folder_is_compared_with_the_one_that_was_taken() -> None:
         files=(file("runs/exp2/log", "2"), FileOutput(name="runs/exp1/", format="untouched")),
     )
     assert [difference.name for difference in compare(first, second).differences] == ["runs/exp1/log[0]"]
+
+
+def test_what_names_a_numbered_file_is_as_what_names_the_first() -> None:
+    """As a checkpoint names itself, in files, saved values and lines; another word on the line is a difference."""
+
+    def finish(name: str, loss: str = "0.5") -> RunOutput:
+        path = f"/work/ckpt/{name}"
+        taken = () if name == "a.pt" else (FileOutput(name="ckpt/a.pt", format="untouched"),)
+        return of(
+            saved=(save(path, file=f"ckpt/{name}"),),
+            text=f"loss {loss}: saved {path}",
+            files=(file(f"ckpt/{name}", path), *taken),
+        )
+
+    first, second = finish("a.pt"), finish("a-v1.pt")
+    for runs in ((first, second), (second, first)):
+        found = compare(*runs)
+        assert found.differences == ()
+        assert found.num_masked_lines == 1
+    assert [one.kind for one in compare(first, finish("a-v1.pt", "0.6")).differences] == ["line"]
