@@ -161,7 +161,9 @@ def record_target(
     if cells is not None:
         cells.enter(recording.taps)
     outcome = run_program(target) if loaded is None else execute(recording.recompile(loaded[0]), loaded[1], target)
-    return outcome if cells is None else outcome_of_cells(cells, outcome)
+    if cells is not None:
+        outcome = outcome_of_cells(cells, outcome)  # `close` reports it
+    return outcome
 
 
 def outcome_of_cells(cells: CellWatch, outcome: Outcome) -> Outcome:
