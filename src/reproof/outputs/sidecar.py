@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 import xxhash
 
 from reproof.credentials import mask_text
-from reproof.outputs.records import FileOutput, Line, Part, RunOutput, SavedTensor, Stream, UnkeptLines
+from reproof.outputs.records import MISSED, FileOutput, Line, Part, RunOutput, SavedTensor, Stream, UnkeptLines
 from reproof.outputs.surroundings import Surroundings
 from reproof.trace import format as fmt
 from reproof.trace.fields import Fields
@@ -247,7 +247,7 @@ def _replace(files: Iterable[FileOutput], later: Iterable[FileOutput]) -> tuple[
     last = {file.name: file for file in later}
     kept = []
     for file in files:
-        if file.name not in last:
+        if file.name not in last or file.format == MISSED:
             kept.append(file)
         elif file.is_written:
             was_there = file.was_there or last[file.name].was_there

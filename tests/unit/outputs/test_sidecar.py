@@ -146,13 +146,14 @@ def test_files_that_are_appended_take_the_place_of_others(tmp_path: Path) -> Non
     """As they were read last; how one came to be is known from before."""
     parts = (Part(name="line 1", digest=DIGEST, masked=DIGEST, text="t"),)
     was_read = FileOutput(name="x", format="lines", was_there=True, saved_as="y")
-    write(tmp_path, replace(OUTPUT, files=(was_read, FileOutput(name="z", format="untouched"))))
+    missed = FileOutput(name="x", format="missed")  # looked for in vain before it was made
+    write(tmp_path, replace(OUTPUT, files=(was_read, FileOutput(name="z", format="untouched"), missed)))
     later = [FileOutput(name=name, format="lines", parts=parts) for name in ("x", "z", "new")]
     append_files(tmp_path, 0, [FileOutput(name="x", format="bytes", not_compared="open"), *later])
     found = read_output(tmp_path, 0)
     assert found is not None
     assert found.is_complete
-    assert found.files == (replace(was_read, parts=parts), *later[1:])
+    assert found.files == (missed, replace(was_read, parts=parts), *later[1:])
 
 
 def test_a_huge_line_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
