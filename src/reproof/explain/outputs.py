@@ -27,6 +27,7 @@ from reproof.explain.failures import choose_remedy
 from reproof.explain.laboratory import has_failed
 from reproof.explain.leftovers import collect_leftovers
 from reproof.explain.racy_lines import WORKER, Given, Roles, are_explained
+from reproof.explain.suspects import find_unused
 from reproof.explain.timed_results import find_results
 from reproof.outputs.comparison import WHOLE
 from reproof.outputs.found import FoundFiles
@@ -41,6 +42,8 @@ if TYPE_CHECKING:
     from reproof.schema import Comparison, OutputDifference, OutputResult, Verdict
 
 HARMLESS_KINDS: Final = frozenset({"wall-clock", "process-identity"})
+CHANCE: Final = frozenset({"unseeded-rng", "unseeded-generator", "random.SystemRandom"})
+"""Kinds of sources, and a source, of numbers that decide something; what `os.urandom` and `tempfile` give are names."""
 RACES: Final = frozenset({"concurrency"})
 HARMLESS: Final = (
     "with the clocks, process numbers, host and temporary names of the baseline the output of the candidate is the "
@@ -129,12 +132,28 @@ def repeat_candidate(laboratory: Laboratory, candidate: Path) -> Trial:
     It takes place among the files that the baseline has left, as the candidate did. With the clock of the baseline it
     would make a folder of the same name again; if it fails for that, and has read none of the files, they are removed.
     """
-    seeds, others = (read_seeds(trace) for trace in (laboratory.setting.request.trace, candidate))
-    reseeds = tuple(seed for seed in seeds if seed not in others)
+    reseeds = find_reseeds(laboratory, candidate)
     trial = _repeat(laboratory, reseeds, is_clean=False)
     if trial.problem is None or has_read_leftovers(laboratory, candidate):
         return trial
     return _repeat(laboratory, reseeds, is_clean=True)
+
+
+def find_reseeds(laboratory: Laboratory, candidate: Path) -> tuple[str, ...]:
+    """Return the seeds that the baseline alone has given to generators, which would come again with its clock."""
+    seeds, others = (read_seeds(trace) for trace in (laboratory.setting.request.trace, candidate))
+    return tuple(seed for seed in seeds if seed not in others)
+
+
+def draws_by_chance(trace: Path) -> bool:
+    """Whether a run has drawn numbers that nobody seeded: an experiment may come to the same by chance."""
+    ledgers = read_ledgers(trace)
+    unused = find_unused(ledgers)
+    return any(
+        (source.kind in CHANCE or source.source in CHANCE) and source.key not in unused
+        for ledger in ledgers.values()
+        for source in ledger.values()
+    )
 
 
 def _repeat(laboratory: Laboratory, reseeds: tuple[str, ...] = (), *, is_clean: bool) -> Trial:
@@ -171,7 +190,9 @@ def explain_leftovers(laboratory: Laboratory, comparison: Comparison, candidate:
         return None
     if not has_read_leftovers(laboratory, candidate):
         return None
-    trial = _repeat(laboratory, is_clean=True)
+    if any(map(draws_by_chance, (laboratory.setting.request.trace, candidate))):
+        return None
+    trial = _repeat(laboratory, find_reseeds(laboratory, candidate), is_clean=True)
     if trial.problem is not None or trial.first is not None:
         return None
     traces = open_trace(laboratory.setting.request.trace), open_trace(trial.trace)

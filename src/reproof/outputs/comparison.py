@@ -15,6 +15,7 @@ from reproof.outputs.appending import drop_earlier
 from reproof.outputs.formats.parts import PartCollector
 from reproof.outputs.found import FoundFiles, NumberedPlaces, find_numbered
 from reproof.outputs.line_comparison import LineDifference, compare_in_order, compare_lines, mask_parts, sort_braces
+from reproof.outputs.lines import is_whole
 from reproof.outputs.masks import mask_name
 from reproof.outputs.pairing import FilePair, is_ignored, pair_files
 from reproof.outputs.records import BYTES, LINES
@@ -305,7 +306,7 @@ class _SavedComparison:
         if first.masked == second.masked or self._numbers.explain(first.text, second.text):
             return True
         texts = [value.text for value in (first, second)]
-        if texts[0] == texts[1] or any(text.endswith("…") or _SHAPE.search(text) for text in texts):
+        if texts[0] == texts[1] or any(not is_whole(text) or _SHAPE.search(text) for text in texts):
             return False
         keys = tuple("" if key.startswith("[") else key for key in _KEY.findall(first.path))
         masked = [
@@ -401,9 +402,8 @@ class _FilesComparison:
 
 
 def _are_reordered(baseline: str, candidate: str) -> bool:
-    """Whether only the order within braces differs; of a text that is shortened that is not known."""
-    is_whole = not baseline.endswith("…") and not candidate.endswith("…")
-    return is_whole and sort_braces(baseline) == sort_braces(candidate)
+    """Whether only the order within braces differs; of a text that is not whole that is not known."""
+    return is_whole(baseline) and is_whole(candidate) and sort_braces(baseline) == sort_braces(candidate)
 
 
 def _index_parts(parts: Iterable[Part], known: Surroundings | None) -> dict[tuple[str, int], Part]:

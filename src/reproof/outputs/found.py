@@ -11,6 +11,7 @@ import re
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Final
 
+from reproof.outputs.lines import is_whole
 from reproof.outputs.masks import mask_name
 from reproof.outputs.records import MISSED, UNTOUCHED
 
@@ -110,8 +111,8 @@ class NumberedPlaces:
         """Whether two texts are of the same words but for these names; of one that is shortened that is not known."""
         if self._pattern is None or not baseline or not candidate or baseline == candidate:
             return False
-        is_whole = not baseline.endswith("…") and not candidate.endswith("…")
-        return is_whole and self._pattern.sub(lambda match: self._names[match[0]], candidate) == baseline
+        are_whole = is_whole(baseline) and is_whole(candidate)
+        return are_whole and self._pattern.sub(lambda match: self._names[match[0]], candidate) == baseline
 
 
 def _list_shapes(name: str) -> Iterator[str]:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from xxhash import xxh3_128_intdigest
 
-from reproof.credentials import mask_text
+from reproof.credentials import MASK, mask_text
 from reproof.outputs.records import Line, Stream, UnkeptLines, digest_text
 
 if TYPE_CHECKING:
@@ -191,6 +191,11 @@ def make_line(text: str, stream: Stream = "stdout", worker: str = "") -> Line:
     if len(text) <= MAX_LINE_CHARACTERS and shown == text:
         return Line(stream=stream, text=text, worker=worker)
     return Line(stream=stream, text=shown[:MAX_LINE_CHARACTERS], worker=worker, digest=digest_text(text))
+
+
+def is_whole(text: str) -> bool:
+    """Whether what is shown of a text is all of it: not shortened, and no credential taken out of it."""
+    return len(text) < MAX_LINE_CHARACTERS and not text.endswith("…") and MASK not in text
 
 
 def split_lines(text: str) -> list[str]:

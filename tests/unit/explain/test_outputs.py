@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from reproof.explain.outputs import may_tell_of_files, repeat_candidate, settle_output, tell_failure
+from reproof.explain.outputs import draws_by_chance, may_tell_of_files, repeat_candidate, settle_output, tell_failure
 from reproof.schema import Comparison, Origin, OutputDifference, OutputResult, RunHeader
 from reproof.trace.writer import TraceWriter
 
@@ -97,6 +97,30 @@ def write_ledger(trace: Path, *seeds: str) -> Path:
     lines = [json.dumps(entry, separators=(",", ":")) for entry in entries]
     (trace / "rank0.entropy").write_text("\n".join(lines), encoding="utf-8")
     return trace
+
+
+@pytest.mark.parametrize(
+    ("kind", "source", "is_unused", "is_chance"),
+    [
+        ("unseeded-rng", "random", False, True),
+        ("unseeded-rng", "random", True, False),
+        ("unseeded-generator", "numpy.random.default_rng", False, True),
+        ("os-entropy", "random.SystemRandom", False, True),
+        ("os-entropy", "tempfile", False, False),
+        ("os-entropy", "os.urandom", False, False),  # of an UUID
+        ("wall-clock", "time.time", False, False),
+    ],
+)
+def test_who_draws_by_chance_may_draw_the_same(
+    tmp_path: Path, kind: str, source: str, *, is_unused: bool, is_chance: bool
+) -> None:
+    """So that one experiment proves nothing: a generator that nobody seeded, unless nothing was drawn from it."""
+    trace = write_ledger(tmp_path / "a")
+    place = {"place": 1, "key": f"{source}@start", "kind": kind, "source": source}
+    entries: list[Any] = [place, [[1, 2]], *([{"note": "unused", "key": f"{source}@start"}] * is_unused)]
+    with (trace / "rank0.entropy").open("a", encoding="utf-8") as ledger:
+        ledger.writelines(f"\n{json.dumps(entry, separators=(',', ':'))}" for entry in entries)
+    assert draws_by_chance(trace) == is_chance
 
 
 def test_seeds_that_the_runs_do_not_share_are_others_still(tmp_path: Path) -> None:

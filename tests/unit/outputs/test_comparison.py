@@ -290,7 +290,7 @@ def test_what_names_a_numbered_file_is_as_what_names_the_first() -> None:
     """As a checkpoint names itself, in files, saved values and lines; another word on the line is a difference."""
 
     def finish(name: str, loss: str = "0.5") -> RunOutput:
-        path = f"/work/ckpt/{name}"
+        path = f"/project/ckpt/{name}"
         taken = () if name == "a.pt" else (FileOutput(name="ckpt/a.pt", format="untouched"),)
         return of(
             saved=(save(path, file=f"ckpt/{name}"),),
@@ -304,3 +304,11 @@ def test_what_names_a_numbered_file_is_as_what_names_the_first() -> None:
         assert found.differences == ()
         assert found.num_masked_lines == 1
     assert [one.kind for one in compare(first, finish("a-v1.pt", "0.6")).differences] == ["line"]
+
+
+@pytest.mark.parametrize("told", ["x" * 3000, f"ghp_{'a' * 36}"], ids=["long", "secret"])
+def test_what_is_not_shown_of_a_line_counts(told: str) -> None:
+    """Lines that name numbered files, and differ in what is cut off or taken out of them as well."""
+    first = of(text=f"saved r1.pt {told}1", files=(file("r1.pt", "1"),))
+    second = of(text=f"saved r2.pt {told}2", files=(file("r2.pt", "1"), FileOutput(name="r1.pt", format="untouched")))
+    assert [one.kind for one in compare(first, second).differences] == ["line"]
