@@ -129,14 +129,17 @@ def tell_failure(*runs: Path) -> str | None:
 def repeat_candidate(laboratory: Laboratory, candidate: Path) -> Trial:
     """Run the candidate again, with what the baseline read of its surroundings, and other seeds if it gave others.
 
-    It takes place among the files that the baseline has left, as the candidate did. With the clock of the baseline it
-    would make a folder of the same name again; if it fails for that, and has read none of the files, they are removed.
+    Where numbers are drawn that nobody seeded, it gets the candidate's: with others it might do by chance what the
+    baseline did. It takes place among the files that the baseline has left, as the candidate did. With the clock of the
+    baseline it would make a folder of the same name again; if it fails for that, and has read none of the files, they
+    are removed.
     """
     reseeds = find_reseeds(laboratory, candidate)
-    trial = _repeat(laboratory, reseeds, is_clean=False)
+    chance = candidate if may_be_chance(laboratory, candidate) else None
+    trial = _repeat(laboratory, reseeds, chance, is_clean=False)
     if trial.problem is None or has_read_leftovers(laboratory, candidate):
         return trial
-    return _repeat(laboratory, reseeds, is_clean=True)
+    return _repeat(laboratory, reseeds, chance, is_clean=True)
 
 
 def find_reseeds(laboratory: Laboratory, candidate: Path) -> tuple[str, ...]:
@@ -145,8 +148,13 @@ def find_reseeds(laboratory: Laboratory, candidate: Path) -> tuple[str, ...]:
     return tuple(seed for seed in seeds if seed not in others)
 
 
+def may_be_chance(laboratory: Laboratory, candidate: Path) -> bool:
+    """Whether what the runs differ by may be chance, so that an experiment may come to the same as either."""
+    return any(map(draws_by_chance, (laboratory.setting.request.trace, candidate)))
+
+
 def draws_by_chance(trace: Path) -> bool:
-    """Whether a run has drawn numbers that nobody seeded: an experiment may come to the same by chance."""
+    """Whether a run has drawn numbers that nobody seeded, other than for names."""
     ledgers = read_ledgers(trace)
     unused = find_unused(ledgers)
     return any(
@@ -156,12 +164,13 @@ def draws_by_chance(trace: Path) -> bool:
     )
 
 
-def _repeat(laboratory: Laboratory, reseeds: tuple[str, ...] = (), *, is_clean: bool) -> Trial:
+def _repeat(laboratory: Laboratory, reseeds: tuple[str, ...], chance: Path | None = None, *, is_clean: bool) -> Trial:
     where = ", in the folder as the baseline found it" if is_clean else ""
     trace = laboratory.setting.request.trace
     plan = Plan(
         baseline=str(trace),
         keys=tuple(find_surroundings(laboratory)),
+        candidate=None if chance is None else str(chance),
         reseeds=reseeds,
         since=laboratory.setting.since,
     )
@@ -190,7 +199,7 @@ def explain_leftovers(laboratory: Laboratory, comparison: Comparison, candidate:
         return None
     if not has_read_leftovers(laboratory, candidate):
         return None
-    if any(map(draws_by_chance, (laboratory.setting.request.trace, candidate))):
+    if may_be_chance(laboratory, candidate):
         return None
     trial = _repeat(laboratory, find_reseeds(laboratory, candidate), is_clean=True)
     if trial.problem is not None or trial.first is not None:

@@ -128,6 +128,21 @@ def test_seeds_that_the_runs_do_not_share_are_others_still(tmp_path: Path) -> No
     shared, own = "torch.manual_seed@train.py:9=17", "random.seed@train.py:12=4"
     baseline = write_ledger(tmp_path / "a", shared, f"{own}2")
     candidate = write_ledger(tmp_path / "b", shared, f"{own}3")
+    (plan,) = repeat(baseline, candidate)
+    assert (plan.keys, plan.candidate, plan.reseeds) == (("time.time@train.py:3",), None, (f"{own}2",))
+
+
+def test_what_was_drawn_by_chance_is_not_drawn_again(tmp_path: Path) -> None:
+    """With the clock of the baseline and other numbers a run may do what the baseline did, and the clock be blamed."""
+    baseline, candidate = (write_ledger(tmp_path / name) for name in "ab")
+    with (candidate / "rank0.entropy").open("a", encoding="utf-8") as ledger:
+        ledger.write('\n{"place":1,"key":"random@start","kind":"unseeded-rng","source":"random"}\n[[1,2]]')
+    for runs in ((baseline, candidate), (candidate, baseline)):
+        assert [plan.candidate for plan in repeat(*runs)] == [str(runs[1])]
+
+
+def repeat(baseline: Path, candidate: Path) -> list[Plan]:
+    """Return the plans of the experiments that repeat a candidate."""
     plans: list[Plan] = []
 
     def run(_told: str, plan: Plan, **_: Any) -> Any:
@@ -137,4 +152,4 @@ def test_seeds_that_the_runs_do_not_share_are_others_still(tmp_path: Path) -> No
     setting = SimpleNamespace(request=SimpleNamespace(trace=baseline), since=0.0)
     laboratory: Any = SimpleNamespace(setting=setting, run=run)
     repeat_candidate(laboratory, candidate)
-    assert [(plan.keys, plan.reseeds) for plan in plans] == [(("time.time@train.py:3",), (f"{own}2",))]
+    return plans
