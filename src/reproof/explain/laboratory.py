@@ -332,10 +332,19 @@ def is_beyond(first: Difference, trace: Trace) -> bool:
 
 
 def lay_over(overlay: Path, folder: Path, without: frozenset[str]) -> None:
-    """Copy the files of an overlay over those of a folder, but for some, relative to it."""
+    """Copy the files of an overlay over those of a folder, but for some, relative to it.
+
+    A link in the folder, or what is of another kind than the file that comes, makes room: it is never written through.
+    """
 
     def leave_out(source: str, names: list[str]) -> set[str]:
-        return {name for name in names if os.path.relpath(Path(source, name), overlay) in without}
+        here = Path(os.path.relpath(source, overlay))
+        left = {name for name in names if str(here / name) in without}
+        for name in set(names) - left:
+            new, old = Path(source, name), folder / here / name
+            if old.is_symlink() or (old.exists() and (new.is_symlink() or new.is_dir() != old.is_dir())):
+                shutil.rmtree(old) if old.is_dir() and not old.is_symlink() else old.unlink()
+        return left
 
     shutil.copytree(overlay, folder, symlinks=True, dirs_exist_ok=True, ignore=leave_out)
 

@@ -110,3 +110,20 @@ def test_files_are_left_out_of_an_overlay(tmp_path: Path) -> None:
     lay_over(overlay, folder, frozenset({"kept/a.txt"}))
     found = {str(path.relative_to(folder)): path.read_text() for path in folder.rglob("*.txt")}
     assert found == {"a.txt": "a.txt", "kept/a.txt": "before", "kept/b.txt": "kept/b.txt"}
+
+
+def test_a_link_makes_room_for_a_file_and_is_not_written_through(tmp_path: Path) -> None:
+    """Nor is a link in the way of a link, as `latest` that a run leads elsewhere, or a folder in that of a file."""
+    overlay = make(tmp_path / "overlay", "a.txt", "linked/b.txt", "was_folder")
+    folder = make(tmp_path / "folder", "was_folder/c.txt")
+    elsewhere = make(tmp_path / "elsewhere", "a.txt", "b.txt")
+    (elsewhere / "a.txt").write_text("the user's")
+    (overlay / "latest").symlink_to("step_2")
+    (folder / "latest").symlink_to("step_1")
+    (folder / "a.txt").symlink_to(elsewhere / "a.txt")
+    (folder / "linked").symlink_to(elsewhere)
+    lay_over(overlay, folder, frozenset())
+    assert str((folder / "latest").readlink()) == "step_2"
+    copied = ["a.txt", "linked/b.txt", "was_folder"]
+    assert [(folder / name).read_text() for name in copied] == copied
+    assert (elsewhere / "a.txt").read_text() == "the user's"
