@@ -89,13 +89,13 @@ KINDS: Final[Mapping[CauseKind, KindRow]] = {
     ),
     "wall-clock": KindRow(
         rank=5,
-        reason="{source} gives another value in each run, and it reaches the training.",
+        reason="{source} gives another value in each run, and what differs follows from it.",
         instruction="compute it from what the training counts (step, epoch, samples), or pass the time as an option",
         rules=(*_SEED_FROM_OUTSIDE, rewriting.count_steps),
     ),
     "process-identity": KindRow(
         rank=4,
-        reason="{source} is another one in each process, and it reaches the training.",
+        reason="{source} is another one in each process, and what differs follows from it.",
         instruction="use a number that the script fixes: its seed, the worker's number, the rank",
         instructions={"set": "keep the objects in a list or a dict, which have an order, or sort by a field of theirs"},
         rules=_SEED_FROM_OUTSIDE,
