@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import ast
 import builtins
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from types import CodeType
@@ -196,8 +196,8 @@ def fold_set(iterated: ast.expr) -> ast.expr:
     if not isinstance(iterated, ast.Set):
         return iterated
     try:
-        elements = [ast.literal_eval(element) for element in iterated.elts]
-        return ast.copy_location(ast.Constant(value=frozenset(elements)), iterated)
+        elements: Any = frozenset([ast.literal_eval(element) for element in iterated.elts])
+        return ast.copy_location(ast.Constant(value=elements), iterated)
     except (ValueError, TypeError):  # computed, or nothing that a set may hold
         return iterated
 
