@@ -55,9 +55,10 @@ def say_verdict(comparison: Comparison, parting: str = "The runs part") -> str:
         what = f"the {first.detail} of a batch" if first.stage == "batch" and first.detail else STAGES[first.stage]
         name = name_process(comparison, (first.process, first.rank))
         process = f" {'on' if name.startswith('rank') else 'of'} {name}" if name else ""
-        where = {"init": " before they begin", "final": " after the last step", "output": ""}.get(
-            first.stage, f" in step {first.step:,}"
-        )
+        outside = {"final": " after the last step", "output": ""}
+        if not first.step:  # a model that is used later has its initial state there
+            outside["init"] = " before they begin"
+        where = outside.get(first.stage, f" in step {first.step:,}")
         comma = "," if where or process else ""
         return f"{parting}{where}{process}{comma} in {what}."
     if comparison.verdict == "identical":
