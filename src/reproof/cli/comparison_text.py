@@ -77,7 +77,8 @@ def tell_finding(comparison: Comparison) -> str:
             f"no difference in {amount}, but the outputs differ, and whether that is noise is for an experiment to tell"
         )
     at = f" at {level}" if level else ""
-    return f"no difference in {amount}{at}, and not everything was compared"
+    why = "" if comparison.unfinished is None else f": {printable(comparison.unfinished)}"
+    return f"no difference in {amount}{at}, and not everything was compared{why}"
 
 
 def tell_parting(comparison: Comparison, first: Difference) -> str:
@@ -103,7 +104,7 @@ def tell_amount(comparison: Comparison) -> str:
     if comparison.num_steps:
         told += f" of {plural(comparison.num_steps, 'step')}"
     if comparison.processes:
-        told += f", {plural(len(comparison.processes), 'child', 'children')} included"
+        told += f" and {plural(len(comparison.processes), 'child process', 'child processes')}"
     return told
 
 
