@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from textwrap import dedent
 from typing import TYPE_CHECKING
 
@@ -153,6 +154,9 @@ def test_the_draws_of_one_line_are_perturbed_and_nothing_else(
         )
         second = run(f"b{line}", plan).splitlines()
         assert [one.split()[0] for one, other in zip(first, second, strict=True) if one != other] == names
+    candidate = run("candidate", Plan()).splitlines()
+    third = run("c", replace(plan, candidate=str(tmp_path / "candidate"), perturbs=(f"{name}@train.py:11",)))
+    assert third.splitlines() == [candidate[0], *first[1:]]
 
 
 @pytest.mark.slow

@@ -165,7 +165,7 @@ def read_manifest(folder: Path) -> Manifest:
             raise refuse(folder, f"{MANIFEST} has {status.st_size} bytes, more than {MAX_MANIFEST_BYTES}")
         content = path.read_bytes()
     except OSError:
-        problem = f"{folder} is not a bundle: it has no {MANIFEST}"
+        problem = f"{folder} is not a bundle: it has no {MANIFEST}" if folder.exists() else f"there is no {folder}"
         raise BundleError(
             problem, "name a folder that a search wrote, or bring one of others in with `reproof bundle import`"
         ) from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Annotated
 
@@ -133,18 +134,24 @@ def command(options: CheckOptions) -> int:
     return result.exit_code
 
 
+def find_free(keep: str | None) -> str | None:
+    """Return a folder for the traces of the next check beside that of this one, which has to be a new one."""
+    names = (f"{keep.rstrip('/')}-{number}" for number in count(2)) if keep else ()
+    return next((name for name in names if not Path(name).exists()), None)
+
+
 def spell_check(**changes: object) -> list[str]:
     """Return the check under way as words of a command line, with some options changed; None leaves one out."""
     context = click.get_current_context()
     module = ["-m"] if context.params["is_module"] else []
     settled: dict[str, object] = {
         "is_module": None,
-        "keep": None,
+        "keep": find_free(context.params["keep"]),
         "json_file": None,
         "page_file": None,
         "form": None,
         "keeps_samples": None,
         "opens": None,
-    }  # --keep wants a new folder
+    }
     words = spell_options(context, **{**settled, **changes})
     return ["reproof", "check", *words, *module, context.params["script"], *context.params["arguments"]]

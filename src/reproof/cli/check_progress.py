@@ -5,10 +5,15 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
+import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
+from reproof.schema.telling import printable
+
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
     from types import TracebackType
 
     from reproof.launch.processes import RunProcess
@@ -21,6 +26,7 @@ class RunProgress:
         """Prepare the display, which stays empty unless standard error is a terminal."""
         self._tasks: dict[str, TaskID] = {}
         self._running: list[RunProcess] = []
+        self._ended: list[Path] = []
         self._num_steps: int | None = None
         self._progress = Progress(
             TextColumn("{task.description:<12}"),
@@ -39,14 +45,26 @@ class RunProgress:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Take the lines away again."""
+        """Take the lines away again; where the user has interrupted the runs, say what is kept of them."""
         self._progress.stop()
+        if kind is KeyboardInterrupt:
+            for line in self._tell_kept():
+                click.echo(printable(f"reproof: {line}"), err=True)
+
+    def _tell_kept(self) -> Iterator[str]:
+        """Yield what is left of the runs; the folders of experiments are gone by now."""
+        kept = [str(trace) for trace in self._ended if trace.exists()]
+        if kept:
+            yield f"kept, as they came to their end: {' '.join(kept)}"
+        elif self._running and self._running[0].request.trace.exists():
+            yield f"no run came to its end; what was recorded is in {self._running[0].request.trace}"
 
     def watch(self, processes: list[RunProcess]) -> None:
         """Update the lines."""
         for process in [process for process in self._running if process not in processes]:
-            self._running.remove(process)  # it has ended, and tells how many steps others will take
-            self._num_steps = max(process.num_steps, self._num_steps or 0)
+            self._running.remove(process)
+            self._ended.append(process.request.trace)
+            self._num_steps = max(process.num_steps, self._num_steps or 0)  # how many steps others will take
         for process in processes:
             name = process.request.trace.name
             if process not in self._running:

@@ -75,4 +75,5 @@ def choose_runs(runs: tuple[str, ...], folder: str | None) -> tuple[Path, Path]:
     if folder is None and len(runs) == 2:  # noqa: PLR2004  # a pair
         return Path(runs[0]), Path(runs[1])
     named = " and ".join([*runs, *(("--dir",) if folder is not None else ())]) or "nothing"
+    named = f"only {named}" if len(runs) == 1 and folder is None else named
     raise UsageError(f"{named} named to compare", "name a baseline and a candidate, or --dir FOLDER alone")

@@ -77,7 +77,8 @@ def tell_finding(comparison: Comparison) -> str:
             f"no difference in {amount}, but the outputs differ, and whether that is noise is for an experiment to tell"
         )
     at = f" at {level}" if level else ""
-    return f"no difference in {amount}{at}, and not everything was compared"
+    why = "" if comparison.unfinished is None else f": {printable(comparison.unfinished)}"
+    return f"no difference in {amount}{at}, and not everything was compared{why}"
 
 
 def tell_parting(comparison: Comparison, first: Difference) -> str:
@@ -103,7 +104,7 @@ def tell_amount(comparison: Comparison) -> str:
     if comparison.num_steps:
         told += f" of {plural(comparison.num_steps, 'step')}"
     if comparison.processes:
-        told += f", {plural(len(comparison.processes), 'child', 'children')} included"
+        told += f" and {plural(len(comparison.processes), 'child process', 'child processes')}"
     return told
 
 
@@ -126,8 +127,8 @@ def stage_lines(comparison: Comparison) -> list[str]:
     return [f"{line:<{left}}{drawn.get(stage, '')}".rstrip() for stage, line in zip(stages, lines, strict=True)]
 
 
-def body(comparison: Comparison) -> list[str]:
-    """Return the lines below the verdict."""
+def body(comparison: Comparison, start: int = 0) -> list[str]:
+    """Return the lines below the verdict; `start` is the step with which the candidate begins."""
     lines = [f"  baseline   {printable(comparison.runs[0])}", f"  candidate  {printable(comparison.runs[1])}"]
     if comparison.is_verified is not None:
         lines.append(f"  verified   {VERIFIED[comparison.is_verified]}")
@@ -141,7 +142,7 @@ def body(comparison: Comparison) -> list[str]:
     lines += section(title, cause_lines(comparison.causes))
     others = [short_line(difference) for difference in comparison.differences[1:]]
     lines += section("Then", others)
-    lines += section("Growth", growth_lines(comparison))
+    lines += section("Growth", growth_lines(comparison, start))
     lines += section("Ranks", limit(comparison.agreement))
     lines += section("Output", output_lines(comparison.output))
     lines += section("Beside the training", limit(tuple(map(str, comparison.beside))))
@@ -152,7 +153,7 @@ def body(comparison: Comparison) -> list[str]:
     return lines
 
 
-def growth_lines(comparison: Comparison) -> list[str]:
+def growth_lines(comparison: Comparison, start: int) -> list[str]:
     """Return how the losses grow apart, and which random number generators are in other states."""
     lines = []
     if comparison.losses:
@@ -161,9 +162,10 @@ def growth_lines(comparison: Comparison) -> list[str]:
         lines.append(f"the loss differs by {', '.join(points)}")
     elif comparison.first is not None and any(count.stage == "loss" for count in comparison.counts):
         lines.append("the loss does not differ, as far as it was compared")
-    lines += draw_losses(comparison, find_screen())
+    lines += draw_losses(comparison, find_screen(), start)
     for gap in comparison.rng:
-        told = f"{', '.join(gap.differing)} differ" if gap.differing else f"all {gap.num_compared} agree"
+        verb = "differs" if len(gap.differing) == 1 else "differ"
+        told = f"{', '.join(gap.differing)} {verb}" if gap.differing else f"all {gap.num_compared} agree"
         lines.append(f"random number generators after step {gap.step}: {told}")
     return lines
 

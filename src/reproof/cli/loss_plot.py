@@ -19,15 +19,22 @@ MAX_WIDTH: Final = 76
 HEIGHT: Final = 7
 
 
-def draw_losses(comparison: Comparison, screen: Screen) -> list[str]:
-    """Return the lines of the plot; none if the losses are equal, few, or cannot be read."""
+def draw_losses(comparison: Comparison, screen: Screen, start: int = 0) -> list[str]:
+    """Return the lines of the plot; none if the losses are equal, few, or cannot be read.
+
+    `start` is the step with which the candidate begins: that of a resumed training.
+    """
     first = comparison.first
     if first is None or first.process is not None or not comparison.losses:
         return []
     from reproof.report.curves import read_curve  # takes longer to import than a comparison takes
+    from reproof.report.resumes import NO_SHIFT, Shift, ShiftedRank
 
     try:
-        ranks = [open_trace(Path(run)).ranks[first.rank] for run in comparison.runs]
+        ranks = [
+            ShiftedRank(open_trace(Path(run)).ranks[first.rank], shift)
+            for run, shift in zip(comparison.runs, (NO_SHIFT, Shift(start)), strict=True)
+        ]
         row = read_curve(ranks[0], ranks[1])
     except (KeyError, TraceError):
         return []

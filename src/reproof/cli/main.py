@@ -50,6 +50,20 @@ class LazyGroup(click.Group):
         command: click.Command = module.command
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find a command; of one that there is not, name the one that was probably meant."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            from difflib import get_close_matches  # only here: it takes milliseconds to import
+
+            is_script = args[0].endswith((".py", ".ipynb"))
+            close = [f"reproof check {args[0]}"] if is_script else get_close_matches(args[0], COMMANDS, 1)
+            meant = f" Did you mean '{close[0]}'?" if close else ""
+            raise click.UsageError(f"{error.format_message()}{meant}", error.ctx) from None
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands without importing them."""
         with formatter.section("Commands"):

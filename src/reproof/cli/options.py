@@ -219,10 +219,15 @@ def note_disorder(command: tuple[str, ...]) -> None:
 
 
 def note_misplaced(context: click.Context, script: str, arguments: Iterable[str]) -> None:
-    """Say on standard error which options of ours come after the script: they are the script's."""
+    """Say on standard error which options of ours come after the script: they are the script's.
+
+    It is said before the runs, so that they can be stopped, and once more at the end, where people look.
+    """
     for name in find_misplaced(context, script, arguments):
         told = f"{name} comes after {script} and goes to the script; write it before {script} if it is for reproof"
-        click.echo(f"reproof: note: {told}", err=True)
+        say = partial(click.echo, f"reproof: note: {told}", err=True)
+        say()
+        context.call_on_close(say)
 
 
 def find_misplaced(context: click.Context, script: str, arguments: Iterable[str]) -> list[str]:

@@ -21,9 +21,9 @@ def output_lines(output: OutputResult | None) -> list[str]:
     if output.num_masked_lines or output.num_noise:
         lines.append(noise_line(output))
     if output.harmless is not None:
-        lines.append(f"{plural(len(output.differences), 'difference')} harmless: {output.harmless}")
+        lines.append(f"{plural(len(output.told), 'difference')} harmless: {output.harmless}")
     elif output.differences:
-        lines += limit(tuple(difference_line(difference) for difference in output.differences))
+        lines += limit(tuple(difference_line(difference) for difference in output.told))
     lines += limit(tuple(output.notes))
     lines += limit(tuple(f"not compared: {one.what}: {one.why}" for one in output.not_compared))
     return [printable(line) for line in lines]
@@ -35,7 +35,7 @@ def count_line(output: OutputResult) -> str:
     told = ", ".join(plural(number, noun) for number, noun in counts if number) or "nothing"
     if not output.differences:
         return f"{told}, equal"
-    return f"{told}, {plural(len(output.differences), 'difference')}"
+    return f"{told}, {plural(len(output.told), 'difference')}"
 
 
 def noise_line(output: OutputResult) -> str:
@@ -48,9 +48,7 @@ def noise_line(output: OutputResult) -> str:
 
 def difference_line(difference: OutputDifference) -> str:
     """Say what differs, in one line."""
-    sides = (difference.baseline, difference.candidate)
-    told = " → ".join("absent" if side is None else shorten(side) for side in sides)
-    return f"{difference.name}: {told}"
+    return f"{difference.name}: {' → '.join(map(shorten, difference.sides))}"
 
 
 def shorten(text: str, size: int = 60) -> str:

@@ -147,7 +147,7 @@ def draw_result(result: ResumeResult, *, quiet: bool) -> None:
         return
     if comparison.verdict == "inconclusive":
         comparison = replace(comparison, structure=comparison.structure[1:])
-    lines = body(comparison)
+    lines = body(comparison, result.resume.continues_at or 0)
     where = lines.index("", 1) if "" in lines[1:] else len(lines)
     lines[where:where] = section("Missing after resuming", missing_lines(result))
     lines += section("What the runs wrote", limit(tuple(describe_changes(result))))

@@ -86,7 +86,7 @@ def suggest_for_failure(request: CheckRequest, result: CheckResult, spell: Spell
     context, script = click.get_current_context(silent=True), find_script(request.command)
     if context is not None and script is not None and any(run.exit_code == REFUSED for run in result.runs):
         for ours in find_misplaced(context, script, own_arguments(request.command)):
-            return [f"{ours} stands after the script and was given to it: options of reproof go before the script"]
+            return [f"write {ours} before {script}: what follows the script was given to it, and it does not know that"]
     if any(line.startswith("EOFError") for run in result.runs for line in run.last_lines(1)):
         return ["the script reads standard input, which a terminal gives to no run: reproof check ... < FILE"]
     moved = [name for name in MOVES if name in request.variations]

@@ -28,6 +28,7 @@ STREAM_FILES: Final = {"stdout": ".output.txt", "stderr": ".errors.txt"}
 
 MISSING: Final = "all output"
 """What is not compared where one run alone has recorded any."""
+NOTEBOOK: Final = ".ipynb"
 OWN: Final = "reproof: "
 """How the lines begin that `reproof run` writes itself."""
 
@@ -65,7 +66,8 @@ def _compare_rank(baseline: Trace, candidate: Trace, rank: int, ignored: Sequenc
     if first.surroundings is None or second.surroundings is None:  # what was saved until then
         first, second = (replace(one, lines=(), unkept=(), files=(), notes=()) for one in (first, second))
     elif rank == 0:
-        return _compare_whole((baseline.folder, candidate.folder), (first, second), ignored)
+        found = _compare_whole((baseline.folder, candidate.folder), (first, second), ignored)
+        return name_cells(found) if "".join(baseline.header.command[:1]).endswith(NOTEBOOK) else found
     return _to_result(compare_outputs(first, second, ignored))
 
 
@@ -91,6 +93,12 @@ def _compare_whole(traces: tuple[Path, Path], outputs: Sequence[RunOutput], igno
     )
     found = compare([shared, shared])
     return replace(found, not_compared=(*found.not_compared, skipped))
+
+
+def name_cells(found: OutputResult) -> OutputResult:
+    """Return the result on a notebook: what its cells print reaches reproof through another process, its kernel."""
+    plain = (replace(one, name=one.name.removesuffix(f" ({ELSEWHERE})")) for one in found.differences)
+    return replace(found, differences=tuple(plain))
 
 
 def keep_shared(baseline: Iterable[Line], candidate: Iterable[Line]) -> tuple[list[Line], list[Line]]:
@@ -174,8 +182,8 @@ def describe_output(difference: OutputDifference, num_steps: int) -> Difference:
         stage="output",
         detail=None,
         name=difference.name,
-        baseline=difference.baseline if difference.baseline is not None else "absent",
-        candidate=difference.candidate if difference.candidate is not None else "absent",
+        baseline=difference.sides[0],
+        candidate=difference.sides[1],
     )
 
 

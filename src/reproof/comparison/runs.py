@@ -35,6 +35,7 @@ from reproof.schema import (
     StageCount,
     StepMap,
 )
+from reproof.schema.comparison import THE_END
 from reproof.trace import Trace, find_newest_traces, open_trace
 from reproof.trace.files import list_folder
 from reproof.trace.op_reader import open_ops
@@ -257,7 +258,7 @@ class RunPair:
         """Note what keeps one of the runs as a whole from being compared."""
         for role, trace in (("baseline", self.baseline), ("candidate", self.candidate)):
             if (why := trace.explain_incomplete()) is not None:
-                self.skipped.append(Skipped(what=f"the end of the {role} {trace.folder}", why=why))
+                self.skipped.append(Skipped(what=f"{THE_END}{role}", why=why))
             self.skipped += [Skipped(what=f"evidence of the {role}", why=why) for why in trace.header.problems]
         a, b = self.baseline.header, self.candidate.header
         if a.level != b.level:

@@ -108,6 +108,7 @@ class Interceptor:
         ledger: Where reads are written.
         child_numbers: Numbers of the children to come.
         details: What an earlier run that was watched has noted.
+        candidate: What the candidate has noted.
         count_events: Returns how many events of the training are recorded; None in a process that records none.
         task: Name of the task that this worker of a pool does, or None.
         on_task: Called with that name whenever it has changed.
@@ -130,7 +131,7 @@ class Interceptor:
         self.child_numbers = itertools.count(1)
         self.details: Ledgers = read_ledgers(Path(plan.details)) if plan.details else {}
         self._baseline: Ledgers = read_ledgers(Path(plan.baseline)) if plan.baseline else {}
-        self._candidate: Ledgers = read_ledgers(Path(plan.candidate)) if plan.candidate else {}
+        self.candidate: Ledgers = read_ledgers(Path(plan.candidate)) if plan.candidate else {}
         self._places: dict[str, Place] = {}
         self._lock = threading.RLock()
         self.on_child: list[Callable[[], None]] = []
@@ -319,7 +320,7 @@ class Interceptor:
 
     def values_of(self, key: str) -> list[Any] | None:
         """Return the values that this process is to replay for a source, or None to read it."""
-        ledgers = self._baseline if self.plan.chooses(key) else self._candidate
+        ledgers = self._baseline if self.plan.chooses(key) else self.candidate
         source = ledgers.get(self.process, {}).get(key)
         if source is None and key.endswith(START):
             source = find_fellow(ledgers, self.process, key)

@@ -2,8 +2,9 @@
 
 The generator is what must be seeded, but the line shows what depends on it. The first line that draws may only make up
 a name for the run. So the draws of one line are perturbed while everything else is replayed, and the line is named only
-if the run then diverges. A line that makes it diverge later than it did is named only if no other comes closer. Lines
-that changed nothing are then tried a second time, since a shuffle may begin with the same sample by chance.
+if the run then diverges. A line that makes it diverge later than it did is named only if no other comes closer. It is
+given the numbers with which the candidate began: with any others a coin would fall the same by chance. Lines that
+changed nothing are then tried with others, since a shuffle may begin with the same sample by chance, too.
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ def find_drawing_line(inquiry: Inquiry, suspect: Suspect) -> Located:
         for line in (*lines, *(() if suspect.reads else lines)):
             if line in diverged:
                 continue
-            trial = perturb(inquiry, suspect, line)
+            trial = perturb(inquiry, suspect, line, candidate=None if line in tried else str(inquiry.candidate))
             tried.add(line)
             if not trial.agrees_through(first.step):
                 diverged[line] = trial
@@ -116,10 +117,11 @@ def place(suspect: Suspect, line: Suspect) -> Suspect:
     return replace(suspect, file=line.file, line=line.line)
 
 
-def perturb(inquiry: Inquiry, suspect: Suspect, line: Suspect) -> Trial:
-    """Replay everything but the draws of one line."""
+def perturb(inquiry: Inquiry, suspect: Suspect, line: Suspect, *, candidate: str | None) -> Trial:
+    """Replay everything but the draws of one line, which begins as the generator of the candidate, if it is given."""
     plan = Plan(
         baseline=inquiry.baseline,
+        candidate=candidate,
         details=str(inquiry.replica.trace),
         watches=(suspect.source,),
         perturbs=(line.key,),

@@ -29,10 +29,10 @@ from reproof.explain.leftovers import collect_leftovers
 from reproof.explain.racy_lines import WORKER, Given, Roles, are_explained
 from reproof.explain.suspects import find_unused
 from reproof.explain.timed_results import find_results
-from reproof.outputs.comparison import WHOLE
 from reproof.outputs.found import FoundFiles
 from reproof.outputs.sidecar import read_output
 from reproof.schema import PROCESSES, Probes
+from reproof.schema.output import WHOLE_FILE
 from reproof.trace import open_trace
 from reproof.trace.probes import read_given
 from reproof.trace.reader import list_processes
@@ -88,6 +88,7 @@ def settle_output(laboratory: Laboratory, comparison: Comparison, candidate: Pat
     left = () if found is None else found.differences
     if not left:
         return judge_surroundings(laboratory, comparison, comparison.output, trial), None
+    laboratory.trials[trial.number - 1] = replace(trial, first=describe_output(left[0], baseline.num_steps))
     confirmed = tuple(difference for difference in comparison.output.differences if find_again([difference], left))
     told = explain_threads(laboratory, comparison, confirmed) or explain_leftovers(laboratory, comparison, candidate)
     if told is not None:
@@ -232,7 +233,7 @@ def may_tell_of_files(difference: OutputDifference, folders: frozenset[str] = fr
         folders: Where a file that the baseline alone has may belong to others, which the candidate has found.
     """
     if difference.kind == "file":
-        is_lone = difference.baseline == WHOLE and difference.candidate is None
+        is_lone = difference.baseline == WHOLE_FILE and difference.candidate is None
         return is_lone and PurePath(difference.name).parent.as_posix() in folders
     text = difference.candidate
     says_found = text is None or (FINDING.search(text) is not None and NUMBER.search(text) is None)

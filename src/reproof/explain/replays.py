@@ -84,12 +84,16 @@ class Replays:
 
     def has_diverged(self) -> bool:
         """Whether an experiment has shown the divergence again: then it does not come and go by itself."""
-        return bool(self._list_diverged(self.inquiry.replica.number - 1))
+        return any(map(self._diverges, self.inquiry.laboratory.trials[self.inquiry.replica.number - 1 :]))
 
-    def _list_diverged(self, start: int) -> list[Trial]:
-        """Return the experiments that have the divergence; one that could not be compared shows nothing."""
-        trials = self.inquiry.laboratory.trials[start:]
-        return [trial for trial in trials if trial.problem is None and not self.inquiry.agrees(trial)]
+    def _diverges(self, trial: Trial) -> bool:
+        """Whether an experiment has the divergence; one that could not be compared shows nothing."""
+        return trial.problem is None and not self.inquiry.agrees(trial)
+
+    def _find_without(self, suspect: Suspect, needed: tuple[Suspect, ...]) -> Trial | None:
+        """Return the experiment that has the divergence with the candidate's value of one, and most of the others."""
+        found = {c: trial for c, trial in self.by_choice.items() if suspect not in c and self._diverges(trial)}
+        return found[max(found, key=lambda chosen: len(set(chosen) & set(needed)))] if found else None
 
     def order(self, needed: tuple[Suspect, ...]) -> tuple[Suspect, ...]:
         """Return causes in the order in which they are named: those that make the first divergence are first.
@@ -108,16 +112,16 @@ class Replays:
         """Whether the divergence is gone without this one, and only another one in the same step needs it."""
         return any(suspect not in chosen and self.inquiry.is_past(trial) for chosen, trial in self.by_choice.items())
 
-    def describe(self, needed: tuple[Suspect, ...]) -> str:
-        """Say which experiments have shown that these, and no others, make the difference."""
+    def describe(self, needed: tuple[Suspect, ...], suspect: Suspect) -> str:
+        """Say which experiments have shown that these make the difference, and this one among them."""
         inquiry, first = self.inquiry, self.inquiry.first
         alone = self.by_choice.get(needed)
         agreed = alone or inquiry.replica
         others = " and the candidate's everywhere else" if alone is not None else ""
         which = "value" if len(needed) == 1 else f"{len(needed)} values"
-        diverged = self._list_diverged(0)
+        diverged = self._find_without(suspect, needed)
         extent = f"as far as {first.stage} {first.name} in" if inquiry.differs_anyway else "through"
-        without = f"; with the candidate's here too it diverges (experiment {diverged[-1].number})" if diverged else ""
+        without = f"; with the candidate's here too it diverges (experiment {diverged.number})" if diverged else ""
         return (
             f"with the baseline's {which} here{others}, the run equals the baseline {extent} step {first.step} "
             f"(experiment {agreed.number}){without}"

@@ -40,6 +40,7 @@ from reproof.integrations.verifying import Verification, Verify, verify_bundle
 from reproof.launch.parent import die_with_parent
 from reproof.launch.processes import GRACE_SECONDS, signals_as_exit
 from reproof.launch.start import start_command
+from reproof.launch.tracebacks import show_exception
 
 try:
     import optuna
@@ -343,6 +344,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(130)
+    except Exception as error:  # noqa: BLE001  # whatever the script or its training raises
+        show_exception(error)
+        sys.exit(1)
 
 
 def interrupt_quietly() -> None:

@@ -19,6 +19,7 @@ from reproof.outputs.lines import is_whole
 from reproof.outputs.masks import mask_name
 from reproof.outputs.pairing import FilePair, is_ignored, pair_files
 from reproof.outputs.records import BYTES, LINES
+from reproof.schema.output import WHOLE_FILE
 from reproof.schema.telling import plural
 
 if TYPE_CHECKING:
@@ -30,8 +31,6 @@ if TYPE_CHECKING:
 Kind = Literal["saved", "line", "file"]
 UNWRITTEN: Final = "printed lines and files"
 """What is not compared where a run has not written them to their end."""
-WHOLE: Final = "a file"
-"""What is told of a file that one run alone has."""
 _KEY: Final = re.compile(r"[A-Za-z_][\w-]*|\[\d+\]$")
 """The names that lead to a saved value, and the number at the end."""
 _PATH_KEY: Final = re.compile(r"(?<=\[['\"])/[^'\"]{1,1000}(?=['\"]\])")
@@ -340,7 +339,7 @@ class _FilesComparison:
             file = first or second
             if file is not None and self._caches.hold_file(file, int(first is None)):
                 return
-            told = [None if file is None else WHOLE for file in pair]
+            told = [None if file is None else WHOLE_FILE for file in pair]
             self.differences.append(OutputDifference(kind="file", name=pair.name, baseline=told[0], candidate=told[1]))
         else:
             self.num_compared += 1

@@ -58,6 +58,9 @@ def _render(report: Report) -> Iterator[str]:
     yield ""
     meaning = "".join(map(_render_span, verdict.meaning)).strip()
     yield f"{code(report.command)}: {meaning}" if report.command else meaning
+    if report.agreement:
+        told = (f"- {escape(as_sentence(one))}" for one in report.agreement[:MAX_ROWS])
+        yield from ("", "**Processes that train together do not agree:**", "", *told)
     if report.first is not None:
         yield from _render_first(report.first)
     for cause in report.causes:

@@ -104,9 +104,9 @@ def _read_pair(pair: LinePair) -> tuple[str, str]:
 
 def _tell_difference(result: OutputResult, shown: Collection[tuple[str, str]] = ()) -> Iterator[str]:
     """Yield a line for each difference; not for printed lines that are shown side by side."""
-    told = [one for one in result.differences if _spell(one) not in shown or one.kind != "line"]
+    told = [one for one in result.told if _spell(one) not in shown or one.kind != "line"]
     for one in told[:MAX_SHOWN]:
-        yield f"{one.name}: {one.baseline or 'absent'} → {one.candidate or 'absent'}"
+        yield f"{one.name}: {' → '.join(one.sides)}"
 
 
 def _spell(one: OutputDifference) -> tuple[str, str]:
@@ -114,7 +114,7 @@ def _spell(one: OutputDifference) -> tuple[str, str]:
 
 
 def _tell_result(result: OutputResult) -> str:
-    count = len(result.differences)
+    count = len(result.told)
     compared = [(result.num_lines, "line"), (result.num_files, "file"), (result.num_saved, "saved value")]
     told = ", ".join(plural(number, noun) for number, noun in compared if number) or "nothing was put out"
     return f"{plural(count, 'difference')}: {told}." if count else f"All agree: {told}."

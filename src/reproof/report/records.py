@@ -427,6 +427,7 @@ class Report:
         resume: Of an interrupted and resumed training.
         sides: What the two runs are called.
         seconds: How long both took together, until the last that was recorded.
+        agreement: In what processes of one run that train together do not agree, one sentence each.
     """
 
     command: str
@@ -451,6 +452,7 @@ class Report:
     resume: ResumeRow | None = None
     sides: tuple[str, str] = ("baseline", "candidate")
     seconds: float = 0.0
+    agreement: tuple[str, ...] = ()
 
     @property
     def has_free_seed(self) -> bool:

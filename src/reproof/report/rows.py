@@ -92,6 +92,7 @@ def build_report(
         sources=() if shift.start else describe_sources(*folders, num_columns),
         coverage=describe_coverage(comparison),
         seconds=sum(map(_measure_time, (baseline, candidate))),
+        agreement=comparison.agreement,
     )
 
 

@@ -93,7 +93,7 @@ def read_kept_steps(
 
 def _read(a: RankTrace, b: RankTrace, step: int, start: int, *, has_all: bool) -> StepRow:
     records = [read_step(trace, step) if trace.find_step(step) else None for trace in (a, b)]
-    before = read_step(a, step - 1, "update").events if 0 < step == start else ()
+    before = read_step(a, step - 1, "update").events if start and step else ()
     events = list(_pair_events(records[0], records[1], before, from_end=start > 0))
     limit = MAX_EVENTS if has_all else MAX_EVENTS // 4
     if len(events) > limit:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from reproof.report.kinds import words_of
 from reproof.report.records import Span, VerdictRow
 from reproof.report.steps import name_process
-from reproof.schema.telling import capitalize, plural
+from reproof.schema.telling import as_sentence, capitalize, plural
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from reproof.schema import Comparison, Difference
 
 GLYPHS: Final = {"identical": "=", "equivalent": "≈", "diverged": "≠", "inconclusive": "?"}
+
+MAX_NAMED: Final = 3
+"""Models that are named."""
 
 NOTHING: Final = "Nothing could be compared."
 
@@ -55,9 +58,10 @@ def say_verdict(comparison: Comparison, parting: str = "The runs part") -> str:
         what = f"the {first.detail} of a batch" if first.stage == "batch" and first.detail else STAGES[first.stage]
         name = name_process(comparison, (first.process, first.rank))
         process = f" {'on' if name.startswith('rank') else 'of'} {name}" if name else ""
-        where = {"init": " before they begin", "final": " after the last step", "output": ""}.get(
-            first.stage, f" in step {first.step:,}"
-        )
+        outside = {"final": " after the last step", "output": ""}
+        if not first.step:  # a model that is used later has its initial state there
+            outside["init"] = " before they begin"
+        where = outside.get(first.stage, f" in step {first.step:,}")
         comma = "," if where or process else ""
         return f"{parting}{where}{process}{comma} in {what}."
     if comparison.verdict == "identical":
@@ -90,6 +94,10 @@ def _explain_divergence(comparison: Comparison, first: Difference, was_explained
     else:
         verb = "is" if first.step == 1 else "are"
         yield Span(f"The {plural(first.step, 'step')} before {verb} equal to the bit. ")
+    if comparison.untrained:
+        yield Span("Everything of what is trained is equal; what differs belongs to ")
+        yield Span(", ".join(comparison.untrained[:MAX_NAMED]), "code")
+        yield Span(", which no optimizer ever holds. ")
     causes = comparison.causes
     proved = [cause for cause in causes if cause.confirmed]
     if not causes:
@@ -134,6 +142,7 @@ def _explain_equality(comparison: Comparison) -> Iterator[Span]:
         count = len(comparison.skipped) + len(comparison.structure)
         yield Span(f"{events} are equal. ")
         if count:
+            yield Span("" if comparison.unfinished is None else f"{as_sentence(comparison.unfinished)} ")
             yield Span(f"Not compared: {count}, listed under ")
             yield Span("What was compared", "strong")
             yield Span(". ")

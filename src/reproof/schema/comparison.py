@@ -24,6 +24,9 @@ JSON_SCHEMA: Final = 1
 MAX_TOLD: Final = 5
 """Things of one kind that a comparison tells as text."""
 
+THE_END: Final = "the end of the "
+"""How the part of a run is named that is not compared as the run did not come to its end."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Difference:
@@ -281,6 +284,12 @@ class Comparison:
     untrained: tuple[str, ...] = ()
     steps: tuple[StepMap, ...] = ()
     agreement: tuple[str, ...] = ()
+
+    @property
+    def unfinished(self) -> str | None:
+        """Why a run, or both, did not come to the end, if that is one reason; else None."""
+        reasons = {skipped.why for skipped in self.skipped if THE_END in skipped.what}
+        return reasons.pop() if len(reasons) == 1 else None
 
     @property
     def exit_code(self) -> int:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 if TYPE_CHECKING:
     from reproof.schema.skipped import Skipped
 
 OutputKind = Literal["saved", "line", "file"]
+
+WHOLE_FILE: Final = "a file"
+"""What is told of a file or folder that one run alone has."""
+_DIGEST: Final = re.compile(r", digest [0-9a-f]{32}$")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +33,13 @@ class OutputDifference:
     baseline: str | None
     candidate: str | None
     step: int | None = None
+
+    @property
+    def sides(self) -> tuple[str, str]:
+        """What each run has, for people: without the digests of values that differ in their text already."""
+        missing = "no such file" if WHOLE_FILE in {self.baseline, self.candidate} else "absent"
+        shown = tuple(missing if side is None else _DIGEST.sub("", side) for side in (self.baseline, self.candidate))
+        return (shown[0], shown[1]) if shown[0] != shown[1] else (str(self.baseline), str(self.candidate))
 
     def to_json(self) -> dict[str, Any]:
         """Return an entry of ``output.differences``."""
@@ -68,6 +80,12 @@ class OutputResult:
     def is_open(self) -> bool:
         """Whether an experiment has yet to decide what the differences come from."""
         return bool(self.differences) and self.harmless is None
+
+    @property
+    def told(self) -> tuple[OutputDifference, ...]:
+        """The differences as people are told of them: a value that was saved is not told again as one of its file."""
+        saved = {one.name for one in self.differences if one.kind == "saved"}
+        return tuple(one for one in self.differences if one.kind != "file" or f"saved {one.name}" not in saved)
 
     def to_json(self) -> dict[str, Any]:
         """Return the ``output`` object of a result."""

@@ -114,10 +114,11 @@ class TestVerdicts:
         code, out, _ = reproof("compare", a, b)
         assert code == 2
         assert out.startswith(
-            "inconclusive: no difference in 1 event of 1 step at level batches, and not everything was compared\n"
+            "inconclusive: no difference in 1 event of 1 step at level batches, and not everything was compared: "
+            "the run was killed or is still running\n"
         )
         assert "  p: a value of type Path\n" in out
-        assert f"  the end of the candidate {b}: the run was killed or is still running\n" in out
+        assert "  the end of the candidate: the run was killed or is still running\n" in out
 
     def test_equivalent(self, reproof: Any, run: Any, say: Any) -> None:
         """0, with the tolerance."""

@@ -120,10 +120,12 @@ def test_an_option_of_ours_after_the_script_is_pointed_out(
     """It goes to the script; one that the script has itself is meant by it."""
     script = tmp_path / "train.py"
     script.write_text(text, encoding="utf-8")
-    note_misplaced(click.Context(load("check").command), str(script), arguments)
-    written = capsys.readouterr().err
-    assert (told in written) if told else not written
-    assert written.count("\n") == bool(told)
+    with click.Context(load("check").command) as context:
+        note_misplaced(context, str(script), arguments)
+        written = capsys.readouterr().err
+        assert (told in written) if told else not written
+        assert written.count("\n") == bool(told)
+    assert capsys.readouterr().err == written  # once more at the end, where people look
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

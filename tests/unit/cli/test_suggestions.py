@@ -127,7 +127,7 @@ class TestFailedRuns:
     @pytest.mark.parametrize(
         ("text", "exit_code", "told"),
         [
-            ("print(1)", 2, "--runs stands after the script"),
+            ("print(1)", 2, "write --runs before "),
             ("print(1)", 1, "python "),
             ("parser.add_argument('--runs')", 2, "python "),
         ],

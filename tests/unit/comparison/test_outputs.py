@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,10 +14,11 @@ from reproof.comparison.outputs import (
     find_again,
     judge_output,
     keep_shared,
+    name_cells,
     read_untapped,
 )
 from reproof.entropy.ledger import Ledger
-from reproof.outputs.records import UNFINISHED, FileOutput, Line, Part, RunOutput, SavedTensor, digest_text
+from reproof.outputs.records import ELSEWHERE, UNFINISHED, FileOutput, Line, Part, RunOutput, SavedTensor, digest_text
 from reproof.outputs.sidecar import OutputWriter
 from reproof.outputs.surroundings import Surroundings
 from reproof.schema import OutputDifference, OutputResult, Skipped
@@ -56,9 +58,18 @@ def test_a_difference_in_output_as_a_divergence() -> None:
     saved = OutputDifference(kind="saved", name="a.pt", baseline="1", candidate="2", step=0)
     found = describe_output(saved, 7)
     assert (found.step, found.baseline, found.candidate) == (0, "1", "2")
-    for one, expected in ((line(1, None), ("absent", "y")), (line(1, "x", None), ("x", "absent"))):
+    file = OutputDifference(kind="file", name="x.txt", baseline=None, candidate="a file")
+    ends = ("absent", "y"), ("x", "absent"), ("no such file", "a file")
+    for one, expected in zip((line(1, None), line(1, "x", None), file), ends, strict=True):
         found = describe_output(one, 7)
         assert (found.step, found.baseline, found.candidate) == (7, *expected)
+
+
+def test_lines_of_a_notebook_are_those_of_its_cells() -> None:
+    """They come through its kernel, which is another process; only what is shown of them changes."""
+    one = line(2, "loss 1")
+    found = name_cells(OutputResult(differences=(replace(one, name=f"{one.name} ({ELSEWHERE})"), one)))
+    assert found.differences == (one, one)
 
 
 def test_a_line_is_found_again_by_its_words() -> None:

@@ -39,6 +39,7 @@ class ScriptedLaboratory:
         self.request: Any = self
         self.trace = self._folder = folder
         self._outcomes: Iterator[tuple[int, tuple[int, int | None]]] = enumerate(outcomes, start=3)
+        self._tried: set[str] = set()
 
     def run(self, _purpose: str, plan: Any, *, num_steps: int) -> Trial:
         """Make the next experiment, on the line that the script of the test says."""
@@ -46,6 +47,8 @@ class ScriptedLaboratory:
         if not number:
             raise BudgetSpentError
         assert (plan.perturbs, num_steps) == ((f"random@a.py:{line}",), 1)
+        assert (plan.candidate is None) is (plan.perturbs[0] in self._tried)  # then with other numbers
+        self._tried.add(plan.perturbs[0])
         first = None if delay is None else replace(FIRST, num_events=4 + delay)
         return make_trial(self._folder, number, first)
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from reproof.explain.laboratory import Trial
 from reproof.explain.outputs import draws_by_chance, may_tell_of_files, repeat_candidate, settle_output, tell_failure
 from reproof.schema import Comparison, Origin, OutputDifference, OutputResult, RunHeader
 from reproof.trace.writer import TraceWriter
@@ -139,6 +140,24 @@ def test_what_was_drawn_by_chance_is_not_drawn_again(tmp_path: Path) -> None:
         ledger.write('\n{"place":1,"key":"random@start","kind":"unseeded-rng","source":"random"}\n[[1,2]]')
     for runs in ((baseline, candidate), (candidate, baseline)):
         assert [plan.candidate for plan in repeat(*runs)] == [str(runs[1])]
+
+
+def test_the_experiment_that_decides_has_the_difference_that_it_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its events are equal: without that it would be told as one that takes the difference away."""
+    baseline, candidate = (tmp_path / name for name in "ab")
+    for trace in (baseline, candidate):
+        TraceWriter(trace, HEADER).close()
+    made = Trial(number=1, purpose="", run=SimpleNamespace(trace=candidate), first=None)  # type: ignore[arg-type]
+    setting = SimpleNamespace(request=SimpleNamespace(trace=baseline), ignored=())
+    laboratory: Any = SimpleNamespace(setting=setting, trials=[made])
+    monkeypatch.setattr("reproof.explain.outputs.repeat_candidate", lambda *_: made)
+    monkeypatch.setattr("reproof.explain.outputs.compare_output", lambda *_: OPEN.output)
+    monkeypatch.setattr("reproof.explain.outputs.explain_leftovers", lambda *_: None)
+    settle_output(laboratory, OPEN, candidate)
+    (trial,) = laboratory.trials
+    assert (trial.first.stage, trial.first.name) == ("output", LINE.name)
 
 
 def repeat(baseline: Path, candidate: Path) -> list[Plan]:

@@ -79,10 +79,22 @@ def test_an_experiment_that_failed_is_no_proof_of_anything(first: Difference, ma
     trials.append(replace(inquiry.laboratory.add("fails", first), problem="no trace"))
     del trials[-2]
     assert not replays.has_diverged()
-    assert replays.describe((suspect,)) == (
+    assert replays.describe((suspect,), suspect) == (
         "with the baseline's value here and the candidate's everywhere else, "
         "the run equals the baseline through step 2 (experiment 2)"
     )
+
+
+def test_each_of_several_causes_has_the_experiment_that_leaves_it_to_the_candidate(
+    first: Difference, make_inquiry: Callable[..., Any]
+) -> None:
+    """What diverged with another one's value, or with numbers drawn on a line of another one, proves nothing of it."""
+    a, b, c = (Suspect(key=key, kind="os-entropy", source=key) for key in "abc")
+    replays = Replays(inquiry=make_inquiry(first, first, None, first))
+    assert [replays.explains(chosen) for chosen in ((a,), (b, c), (a, b))] == [False, False, True]
+    replays.inquiry.laboratory.run("a line of a perturbed", None)
+    diverged = [replays.describe((a, b), one).rpartition("; ")[2] for one in (a, b)]
+    assert diverged == [f"with the candidate's here too it diverges (experiment {number})" for number in (3, 2)]
 
 
 def test_an_order_that_was_found_before_is_replayed_with_every_later_choice(make_inquiry: Callable[..., Any]) -> None:

@@ -65,3 +65,24 @@ def test_a_line_that_is_shown_side_by_side_is_not_told_again(tmp_path: Path) -> 
     result = OutputResult(num_lines=2, num_files=0, num_saved=1, differences=tuple(found))
     row: Any = describe_output((tmp_path / "a", tmp_path / "b"), result)
     assert row.differing == ("line: x 1 → x 3", "saved: x 1 → x 2")
+
+
+def test_what_differs_is_told_once_and_plainly(tmp_path: Path) -> None:
+    """No digest beside a value that shows the difference, and no value of a file that was told as saved."""
+    digests = [f", digest {number:032x}" for number in range(2)]
+    pairs: tuple[tuple[Any, str, str | None, str | None], ...] = (
+        ("saved", "saved best.pt['rows']", f"21{digests[0]}", f"27{digests[1]}"),
+        ("file", "best.pt['rows']", f"21{digests[0]}", f"27{digests[1]}"),
+        ("file", "other.npy", f"float32 [3]{digests[0]}", f"float32 [3]{digests[1]}"),
+        ("file", "sample.txt", "a file", None),
+        ("line", "stdout line 2", "", None),
+    )
+    found = (OutputDifference(kind=kind, name=name, baseline=a, candidate=b) for kind, name, a, b in pairs)
+    row: Any = describe_output((tmp_path / "a", tmp_path / "b"), OutputResult(num_files=3, differences=tuple(found)))
+    assert row.told == "4 differences: 3 files."
+    assert row.differing == (
+        "saved best.pt['rows']: 21 → 27",
+        f"other.npy: float32 [3]{digests[0]} → float32 [3]{digests[1]}",
+        "sample.txt: a file → no such file",
+        "stdout line 2:  → absent",
+    )

@@ -10,6 +10,8 @@ import pytest
 
 from reproof.checking.resuming import ResumeFinding
 from reproof.checking.resuming.comparison import compare_resumed, inconclusive
+from reproof.cli.loss_plot import draw_losses
+from reproof.cli.screen import Screen
 from reproof.report.page import render_page
 from reproof.report.resumes import Shift, add_resume
 from reproof.report.rows import build_report, make_empty
@@ -76,6 +78,45 @@ def test_it_parts(resumed: Callable[..., Report]) -> None:
     page = render_page(report)
     assert "Missing after resuming: " in page
     assert "No cause was searched for" not in page
+
+
+def test_a_model_that_is_used_later_has_its_state_there(run: Any, say: Any) -> None:
+    """Its step is in the verdict, and what the uninterrupted run had then stands beside it."""
+    settings = {"level": "steps", "command": ("train.py",)}
+
+    def tell(steps: range, first: int, lost: str) -> list[Any]:
+        told = [[say.named("Net.w", f"w{steps.start}", "init")]]
+        for step in steps:
+            told[-1] += [say.named("Mean.w", f"m{step}{lost}", "init")] if step == first else []
+            told[-1] += [say.loss(1 / (step + 1)), say.named("Net.w", f"w{step + 1}", "update")]
+            told[-1] += [say.named("Mean.w", f"m{step + 1}{lost}", "update")] if step >= first else []
+            told.append([])
+        return told[:-1]
+
+    whole = open_trace(run("whole", *tell(range(6), 2, ""), **settings))
+    later = open_trace(run("later", *tell(range(3, 6), 4, " lost"), **settings))
+    comparison, finding = compare_resumed(whole, later, 4, 5, (None, None))
+    report = add_resume(build_report(comparison, whole, later, shift=Shift(3)), comparison, finding.to_json())
+    assert report.verdict.headline.endswith("uninterrupted one in step 4, in the initial state of the model.")
+    assert report.first is not None
+    stages = {row.stage: (row.differing, row.num_open) for row in report.first.stages}
+    assert stages["init"] == (1, 0)
+
+
+def test_the_plot_of_the_terminal_has_the_steps_of_the_uninterrupted_run(run: Any, say: Any) -> None:
+    """And not those that the resumed one counts by itself."""
+    whole = [[say.loss(1 / (step + 1)), say.named("Net.w", f"w{step + 1}", "update")] for step in range(14)]
+    settings = {"level": "steps", "command": ("train.py",)}
+    whole[0].insert(0, say.named("Net.w", "w0", "init"))
+    a = open_trace(run("whole", *whole, **settings))
+    losses = [[say.named("Net.w", "w3", "init")], *[[] for _ in range(10)]]
+    for step, told in enumerate(losses, 3):
+        told += [say.loss(1 / (step + 1) + (step >= 7)), say.named("Net.w", f"w{step + 1}", "update")]
+    b = open_trace(run("later", *losses, **settings))
+    comparison, _ = compare_resumed(a, b, 4, 5, (None, None))
+    *_, axis, told = draw_losses(comparison, Screen(), start=3)
+    assert axis.split() == ["step", "3", "13"]
+    assert told.endswith("they part in step 7")
 
 
 def test_it_goes_on_to_the_bit(resumed: Callable[..., Report]) -> None:

@@ -6,18 +6,18 @@ import base64
 import json
 import zlib
 from dataclasses import asdict, replace
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from reproof.comparison import compare
 from reproof.report.experiments import Experiment, order_as_tree
+from reproof.report.markdown import render_markdown
+from reproof.report.page import render_page
 from reproof.report.rows import build_report
-from reproof.schema import DIFFERENT, Cause, Difference, Fix, Origin, OutputDifference, OutputResult
+from reproof.schema import DIFFERENT, Cause, Difference, Fix, Origin, OutputDifference, OutputResult, Skipped
 from reproof.trace import open_trace
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 class TestDivergedRuns:
@@ -100,6 +100,29 @@ class TestOtherVerdicts:
         assert report.verdict.glyph == "?"
         assert report.verdict.meaning_text.endswith("So this is no proof.")
         assert report.coverage.structure == ("the baseline has 2 steps and the candidate 1",)
+
+    def test_an_error_of_both_runs_is_in_the_verdict(self, make_report: Any, run: Any, say: Any) -> None:
+        """It is why not everything was compared."""
+        comparison = compare(*(run(name, [say.loss(1)]) for name in "ab"), maps_steps=True)
+        ends = tuple(Skipped(what=f"the end of the {role}", why="a.py raised E: no") for role in ("one", "other"))
+        failed = replace(comparison, verdict="inconclusive", skipped=ends)
+        told = build_report(failed, *(open_trace(Path(one)) for one in comparison.runs)).verdict.meaning_text
+        assert "a.py raised E: no. Not compared: 2, listed under" in told
+
+    def test_processes_that_do_not_agree_are_told(self, parted: tuple[Path, Path]) -> None:
+        """Though both runs are identical: they drifted apart in both."""
+        comparison = replace(compare(parted[0], parted[0], maps_steps=True), agreement=("replicas drifted <apart>",))
+        report = build_report(comparison, *map(open_trace, (parted[0], parted[0])))
+        page, text = render_page(report), render_markdown(report)
+        assert "<li>Replicas drifted &lt;apart&gt;.</li>" in page.split('id="map"')[0]
+        assert "do not agree:**\n\n- Replicas drifted \\<apart\\>." in text
+
+    def test_what_no_optimizer_holds_is_told(self, parted: tuple[Path, Path]) -> None:
+        """As in the terminal: the training itself is equal."""
+        report = build_report(
+            replace(compare(*parted, maps_steps=True), untrained=("Teacher",)), *map(open_trace, parted)
+        )
+        assert "what differs belongs to Teacher, which no optimizer ever holds." in report.verdict.meaning_text
 
     def test_output_alone_does_not_differ_from_the_first_step_on(self, parted: tuple[Path, Path]) -> None:
         """What was saved in some step is put out after it: the training itself is equal."""

@@ -18,6 +18,7 @@ from reproof.checking.resuming.inputs import find_in_data, find_in_rng, find_ove
 from reproof.checking.resuming.steps import is_beside
 from reproof.comparison.details import PairReader
 from reproof.comparison.growth import read_loss
+from reproof.schema.telling import plural
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -60,7 +61,7 @@ def find_in_state(resumption: Resumption) -> Iterator[MissingPiece]:
         names = tuple(pair.event.name for pair in pairs if pair.step == resumption.start or pair.step <= limit)
         is_part = piece == "buffers" and resumption.differing_from("init", "model")  # of the same state_dict
         if names and not is_part:
-            beside = f", and {num_restored} other tensors are" if num_restored else ""
+            beside = f", while {plural(num_restored, 'other tensor')} came back to the bit" if num_restored else ""
             why = f"{list_names(names)}: {what} are not what they were in step {pairs[0].step}{beside}"
             yield resumption.make(piece, why, names)
     if not resumption.differing_from("init", "ema"):

@@ -15,7 +15,7 @@ from typing import Final
 
 from reproof.entropy.calls.records import Spot
 from reproof.entropy.calls.watching import ENTERED, ITEMS, PASSED, RETURNED, VALUE
-from reproof.entropy.rewriting.recompiling import call, last_name
+from reproof.entropy.rewriting.recompiling import call, fold_set, last_name
 
 LOOKING: Final = frozenset(
     {"len", "isinstance", "issubclass", "range", "print", "int", "float", "bool", "abs", "round", "type", "super"}
@@ -97,6 +97,7 @@ class Hooking(ast.NodeTransformer):
     def visit_For(self, node: ast.For) -> ast.AST:
         """Pass the items of a loop."""
         text = ast.unparse(node.iter)
+        node.iter = fold_set(node.iter)
         self.generic_visit(node)
         node.iter = self._pass(ITEMS, node.iter, "item", text)
         return node
@@ -104,6 +105,7 @@ class Hooking(ast.NodeTransformer):
     def visit_comprehension(self, node: ast.comprehension) -> ast.AST:
         """Pass the items that a comprehension goes through."""
         text = ast.unparse(node.iter)
+        node.iter = fold_set(node.iter)
         self.generic_visit(node)
         if not node.is_async:
             node.iter = self._pass(ITEMS, node.iter, "item", text)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import ast
 import builtins
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from types import CodeType
@@ -93,10 +93,12 @@ class Reordering(ast.NodeTransformer):
 
     def visit_For(self, node: ast.For) -> ast.AST:
         """Pass what a loop iterates over."""
+        node.iter = fold_set(node.iter)
         return self._pass(node, "iter", ORDER)
 
     def visit_comprehension(self, node: ast.comprehension) -> ast.AST:
         """Pass what a comprehension iterates over."""
+        node.iter = fold_set(node.iter)
         return self.generic_visit(node) if node.is_async else self._pass(node, "iter", ORDER)
 
     def visit_YieldFrom(self, node: ast.YieldFrom) -> ast.AST:
@@ -186,6 +188,20 @@ def pass_named(argument: ast.expr) -> ast.expr:
     return call(FUNCTION, [argument], argument) if isinstance(argument, ast.Name | ast.Attribute) else argument
 
 
+def fold_set(iterated: ast.expr) -> ast.expr:
+    """Return what is iterated over, a display of constants as the set that Python compiles it to where it stands.
+
+    Passed through a function it would be filled in another way, and elements whose hashes collide change places.
+    """
+    if not isinstance(iterated, ast.Set):
+        return iterated
+    try:
+        elements: Any = frozenset([ast.literal_eval(element) for element in iterated.elts])
+        return ast.copy_location(ast.Constant(value=elements), iterated)
+    except (ValueError, TypeError):  # computed, or nothing that a set may hold
+        return iterated
+
+
 def is_unpacking(target: ast.expr) -> bool:
     """Whether a target takes what is assigned apart."""
     return isinstance(target, (ast.Tuple, ast.List)) or (
@@ -215,7 +231,8 @@ def last_name(function: ast.expr) -> str | None:
 
 def wrap(function: str, node: ast.expr) -> ast.expr:
     """Return a call of one of our functions with the expression as its argument, unless that is no set for certain."""
-    return node if isinstance(node, PLAIN) else call(function, [node], node)
+    is_plain = isinstance(node, PLAIN) and not isinstance(getattr(node, "value", None), frozenset)
+    return node if is_plain else call(function, [node], node)
 
 
 def call(function: str, arguments: list[ast.expr], where: ast.expr) -> ast.Call:

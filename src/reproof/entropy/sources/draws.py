@@ -2,9 +2,10 @@
 
 Whatever draws (Python, a compiled extension, the initialisation of a layer), the state has changed when the next line
 of the user's begins. This slows a run down, and is done in experiments alone. In a second run the draws of one line can
-be *perturbed*: it finds the generator in another state, and leaves it in the state that it left in the first run, so
-that nothing else changes. If the run then diverges, that line's draws matter. Or the draws of one line are *taken
-back*: all that comes after finds the generator as if the line had not drawn, as before it was added to the script.
+be *perturbed*: it finds the generator in another state (that in which the candidate's began, if the plan names it), and
+leaves it in the state that it left in the first run, so that nothing else changes. If the run then diverges, that
+line's draws matter. Or the draws of one line are *taken back*: all that comes after finds the generator as if the line
+had not drawn, as before it was added to the script.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import threading
 from importlib.machinery import SourceFileLoader
 from typing import TYPE_CHECKING, Any, Final
 
+from reproof.entropy.interception import START
 from reproof.entropy.sites import USER, Site, find_user_frame, is_entry, owner_of, site_of, top_package
 
 if TYPE_CHECKING:
@@ -49,6 +51,7 @@ class DrawWatcher:
         self._num_events: int | None = None
         self._under_way: dict[str, tuple[Any, str]] = {}
         self._num_perturbed: dict[str, int] = {}
+        self._others: dict[str, Any] = {}
         interceptor.on_child.append(self._enter_child)
         interceptor.on_step.append(self._divide)
         interceptor.on_close.append(self._close)
@@ -174,8 +177,17 @@ class DrawWatcher:
             if self._generators.is_unseeded(name) and self._find_state(key) is not None:
                 generator = self._generators.by_name[name]
                 self._under_way[name] = (generator.read(), key)
-                generator.scramble(secrets.randbits(32))
+                self._write_other(generator, key)
                 self._last[name] = generator.glance()
+
+    def _write_other(self, generator: GlobalGenerator, key: str) -> None:
+        """Set the state in which a perturbed line draws: it goes on where it ended, from where the candidate began."""
+        begun = self._interceptor.candidate.get(self._interceptor.process, {}).get(f"{generator.name}{START}")
+        state = self._others.get(key, begun.values[-1] if begun and begun.values else None)
+        try:
+            generator.write(state)
+        except (TypeError, ValueError, RuntimeError):  # not given, or a forked child's, that goes on with its parent's
+            generator.scramble(secrets.randbits(32))
 
     def _find_state(self, key: str) -> Any:
         """Return the state that a line left at its next draw in the run that was watched; None if that is not known."""
@@ -188,6 +200,7 @@ class DrawWatcher:
         before, key = self._under_way.pop(name)
         after = self._find_state(key)
         if has_drawn:
+            self._others[key] = self._generators.by_name[name].read()
             self._num_perturbed[key] = self._num_perturbed.get(key, 0) + 1
         self._generators.by_name[name].write(after if has_drawn else before)
 
@@ -204,6 +217,7 @@ class DrawWatcher:
         self._before.clear()
         self._under_way.clear()
         self._num_perturbed.clear()
+        self._others.clear()
 
 
 def install(interceptor: Interceptor, generators: Generators) -> None:

@@ -64,10 +64,10 @@ class DifferingSources(Hypothesis[Needed]):
 
     def causes(self, inquiry: Inquiry, found: Needed) -> list[Cause]:
         """Name each source that is needed."""
-        proof = found.replays.describe(found.suspects)
+        proofs = [found.replays.describe(found.suspects, suspect) for suspect in found.suspects]
         return [
             inquiry.name(place.suspect, f"{proof}{place.told}", is_confirmed=place.is_confirmed)
-            for place in found.located
+            for proof, place in zip(proofs, found.located, strict=True)
         ]
 
 

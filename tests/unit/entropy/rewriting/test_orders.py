@@ -11,9 +11,11 @@ from typing import Any
 
 import pytest
 
+from reproof.entropy.calls.watching import ENTERED, ITEMS, PASSED, RETURNED
 from reproof.entropy.interception import Interceptor
 from reproof.entropy.ledger import Source, read_ledgers
 from reproof.entropy.plan import Plan
+from reproof.entropy.rewriting.hooking import Hooking
 from reproof.entropy.rewriting.orders import MAX_ITEMS, OrderKeeper, find_canonical_order, is_set, is_unseeded, name_of
 from reproof.entropy.rewriting.recompiling import CALL, FUNCTION, HASH, ORDER, POP, TEXT, Reordering, compile_changed
 
@@ -133,6 +135,21 @@ def test_the_order_of_a_set_is_noted_and_replayed(case: str, play: Play) -> None
     else:
         assert second == first[::-1]
     assert all(source.kind == "hash-order" for source in play.noted().values())
+
+
+@pytest.mark.parametrize("change", [Reordering(), Hooking("train.py")], ids=["orders", "calls"])
+@pytest.mark.parametrize("loop", ["for x in {}:\n    result.append(x)", "result = [x for x in {}]"])
+def test_a_display_of_constants_keeps_its_order(change: ast.NodeTransformer, loop: str) -> None:
+    """Python fills it when it compiles the loop; filled elsewhere, elements whose hashes collide change places."""
+    names = dict.fromkeys((ORDER, PASSED, ITEMS, ENTERED, RETURNED), lambda *values: values[-1])
+    orders = []
+    for number in range(40):
+        text = "result = []\n" + loop.format({(f"w{number}{i}", -i) if i % 2 else f"w{number}{i}" for i in range(5)})
+        for make in (compile, lambda *source: compile_changed(*source[:2], change)):
+            exec(make(text, "train.py", "exec"), space := {**names})  # noqa: S102  # what an experiment does
+            orders.append(str(space["result"]))
+            space.clear()  # an equal string that is kept somewhere changes the order
+    assert orders[::2] == orders[1::2]
 
 
 def test_what_compares_sets_returns_one_of_them(play: Play) -> None:

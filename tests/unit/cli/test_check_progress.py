@@ -1,0 +1,38 @@
+"""What is said while the runs of a check are under way, and when they are interrupted."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from reproof.cli.check_progress import RunProgress
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.mark.parametrize(
+    ("names", "told"),
+    [
+        ("", ""),
+        ("a", "reproof: no run came to its end; what was recorded is in a\n"),
+        ("a b gone gone2", "reproof: kept, as they came to their end: a b\n"),
+        ("gone gone2", ""),
+    ],
+)
+def test_an_interrupted_check_says_what_is_kept(
+    names: str, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Runs that came to their end can be compared; the last one did not, and those of experiments are gone."""
+    monkeypatch.chdir(tmp_path)
+    progress = RunProgress(is_shown=False)
+    for name in names.split():
+        trace = tmp_path.relative_to(tmp_path) / name
+        if "gone" not in name:
+            trace.mkdir()
+        process: Any = SimpleNamespace(request=SimpleNamespace(trace=trace, num_steps=None), num_steps=1, seconds=1.0)
+        progress.watch([process])
+    progress.__exit__(KeyboardInterrupt, None, None)
+    assert capsys.readouterr().err == told
