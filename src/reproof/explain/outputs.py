@@ -32,13 +32,17 @@ from reproof.explain.timed_results import find_results
 from reproof.outputs.comparison import WHOLE
 from reproof.outputs.found import FoundFiles
 from reproof.outputs.sidecar import read_output
+from reproof.outputs.surroundings import NAME_DIGITS
 from reproof.schema import PROCESSES, Probes
 from reproof.trace import open_trace
 from reproof.trace.probes import read_given
 from reproof.trace.reader import list_processes
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from reproof.explain.laboratory import Laboratory, Trial
+    from reproof.outputs.records import RunOutput
     from reproof.schema import Comparison, OutputDifference, OutputResult, Verdict
 
 HARMLESS_KINDS: Final = frozenset({"wall-clock", "process-identity"})
@@ -135,7 +139,8 @@ def repeat_candidate(laboratory: Laboratory, candidate: Path) -> Trial:
     are removed.
     """
     reseeds = find_reseeds(laboratory, candidate)
-    chance = candidate if may_be_chance(laboratory, candidate) else None
+    runs = laboratory.setting.request.trace, candidate
+    chance = candidate if any(draws_by_chance(run) or draws_bytes(run) for run in runs) else None
     trial = _repeat(laboratory, reseeds, chance, is_clean=False)
     if trial.problem is None or has_read_leftovers(laboratory, candidate):
         return trial
@@ -162,6 +167,29 @@ def draws_by_chance(trace: Path) -> bool:
         for ledger in ledgers.values()
         for source in ledger.values()
     )
+
+
+def draws_bytes(trace: Path) -> bool:
+    """Whether the system gave a run random bytes that it has made no name of: then they may have decided something."""
+    output = read_output(trace, 0)
+    told = "" if output is None else "\n".join(_list_texts(output)).lower()
+    values = (
+        str(value)
+        for ledger in read_ledgers(trace).values()
+        for source in ledger.values()
+        if source.kind == "os-entropy" and TEMPORARY not in source.source
+        for value in source.values
+    )
+    return any(len(value) < NAME_DIGITS or value[:NAME_DIGITS].lower() not in told for value in values)
+
+
+def _list_texts(output: RunOutput) -> Iterator[str]:
+    """Yield what may name a random number: names of files, lines, and what is in files."""
+    for file in output.files:
+        yield file.name
+        yield from (part.text for part in file.parts)
+    yield from (text for tensor in output.saved for text in (tensor.file, tensor.text))
+    yield from (line.text for line in output.lines)
 
 
 def _repeat(laboratory: Laboratory, reseeds: tuple[str, ...], chance: Path | None = None, *, is_clean: bool) -> Trial:

@@ -312,3 +312,10 @@ def test_what_is_not_shown_of_a_line_counts(told: str) -> None:
     first = of(text=f"saved r1.pt {told}1", files=(file("r1.pt", "1"),))
     second = of(text=f"saved r2.pt {told}2", files=(file("r2.pt", "1"), FileOutput(name="r1.pt", format="untouched")))
     assert [one.kind for one in compare(first, second).differences] == ["line"]
+
+
+def test_a_folder_that_is_a_number_is_not_what_a_line_says() -> None:
+    """The loss is another one, though with the number of the other folder it would be the same."""
+    first = of(text="loss 1.5", files=(file("1/a.pt", "1"),))
+    second = of(text="loss 2.5", files=(file("2/a.pt", "1"), FileOutput(name="1/", format="untouched")))
+    assert [one.kind for one in compare(first, second).differences] == ["line"]

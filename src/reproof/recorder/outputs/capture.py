@@ -33,7 +33,7 @@ from reproof.outputs.contents import read_contents
 from reproof.outputs.folder import read_stamps
 from reproof.outputs.records import FOLDER, RUNS_ON, UNFINISHED, FileOutput, SavedTensor
 from reproof.outputs.sidecar import OutputWriter, read_output
-from reproof.outputs.surroundings import Surroundings
+from reproof.outputs.surroundings import NAME_DIGITS, Surroundings
 from reproof.outputs.vocabulary import OF_MACHINE
 from reproof.recorder.outputs.changed_files import find_changes, list_missed, list_outside, list_untouched
 from reproof.recorder.outputs.open_files import list_under_way
@@ -52,8 +52,6 @@ MAX_NAMES: Final = 100
 MAX_SHOWN: Final = 3
 KEPT: Final = ".output.txt"
 """How the name of the file ends, after that of the trace, into which a run prints that reproof has started."""
-NAME_DIGITS: Final = 6
-"""Of a UUID the first digits are those of the bytes it is made of; later ones tell its version."""
 HEXADECIMAL: Final = re.compile(r"[0-9a-f]{6,64}")
 
 
