@@ -90,7 +90,8 @@ class OutputCapture:
         self._numbers: set[int] = set()
         self._writer = OutputWriter(folder, rank)
         self._is_first = rank == 0  # one process looks at what all have left
-        self._before: dict[str, Stamp] | None = read_stamps(self._folder) if self._is_first else None
+        self._passed: dict[str, None] = {}
+        self._before: dict[str, Stamp] = read_stamps(self._folder, self._passed) if self._is_first else {}
         self.printed = PrintedLines()
         self.places = find_places()
         self._keeps_all = self.places["stdout"] == _find_kept(folder)
@@ -217,10 +218,11 @@ class OutputCapture:
             yield "a process that the script starts has printed more than is kept of it"
 
     def _read_files(self, known: Surroundings, unfinished: set[str], notes: list[str]) -> Iterator[FileOutput]:
-        after = None if self._before is None else read_stamps(self._folder)
-        if self._before is None or after is None:
-            notes.append("files are not compared: the folder holds too many to look through")
-            return
+        after = read_stamps(self._folder, self._passed)
+        if self._passed:
+            names = [PurePath(name).as_posix() for name in self._passed]
+            more = f" and {len(names) - MAX_SHOWN} more" if len(names) > MAX_SHOWN else ""
+            notes.append(f"files in folders that hold too many to look through: {', '.join(names[:MAX_SHOWN])}{more}")
         for name, stamp in after.items():
             if name[-1] != os.sep:
                 shown = PurePath(name).as_posix()

@@ -83,7 +83,7 @@ def list_outside(written: Iterable[Written]) -> Iterator[Written]:
         if read_stamp(file.path) is not None:
             yield file
         elif os.path.isdir(file.path):  # noqa: PTH112  # a text
-            for name in sorted(read_stamps(Path(file.path)) or ()):
+            for name in sorted(read_stamps(Path(file.path))):
                 yield replace(file, path=f"{file.path}{os.sep}{name}", name=f"{file.name}{os.sep}{name}")
 
 

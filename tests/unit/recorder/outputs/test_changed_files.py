@@ -128,9 +128,18 @@ def test_a_file_that_is_only_named_or_allowed_anew_is_as_it_was(tmp_path: Path) 
     assert find_changes(before, after) == (("other", "written"), ("allowed", "linked"))
 
 
-def test_too_many_files_are_not_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Then nothing is known, rather than something wrong."""
-    monkeypatch.setattr(looking, "MAX_FILES", 2)
-    for name in "abc":
+def test_folders_with_too_many_files_are_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All others are looked at, those higher up first; a second look sees no more, however many there are then."""
+    monkeypatch.setattr(looking, "MAX_FILES", 3)
+    for name in ("data/train/a", "data/train/b", "data/train/c", "out/last/w"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
-    assert read_stamps(tmp_path) is None
+    (tmp_path / "log").touch()
+    passed: dict[str, None] = {}
+    before = read_stamps(tmp_path, passed)
+    assert (set(before), set(passed)) == ({"log", "out/last/w"}, {"data/train"})
+    (tmp_path / "data/train/c").unlink()
+    (tmp_path / "data/train/b").unlink()
+    (tmp_path / "result").touch()
+    after = read_stamps(tmp_path, passed)
+    assert find_changes(before, after).changed == ("result",)
