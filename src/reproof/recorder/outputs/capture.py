@@ -28,7 +28,7 @@ from reproof.entropy.ledger import (
     read_programs,
     read_written,
 )
-from reproof.entropy.written import read_stamp
+from reproof.entropy.written import read_own_stamp
 from reproof.outputs.contents import read_contents
 from reproof.outputs.folder import read_stamps
 from reproof.outputs.records import FOLDER, RUNS_ON, UNFINISHED, FileOutput, SavedTensor
@@ -239,7 +239,7 @@ class OutputCapture:
         if any(file.path == ALL for file in self._outside):
             notes.append("files outside of the working folder beyond the first 20,000 that a process has written")
         for file in list_outside(self._outside):
-            self.late.add(file.path, file.name, read_stamp(file.path), was_there=file.was_there)
+            self.late.add(file.path, file.name, read_own_stamp(file.path), was_there=file.was_there)
             found = read_contents(Path(file.path), file.name, known, file.num_earlier)
             was_there = file.was_there and not file.num_earlier
             yield replace(found, was_there=was_there, saved_as=self._saved.get(file.path))

@@ -68,13 +68,15 @@ def test_what_was_looked_for_in_vain(tmp_path: Path) -> None:
 
 
 def test_of_a_folder_that_was_moved_elsewhere_all_files_count(tmp_path: Path) -> None:
-    """A checkpoint may be a folder; what is gone by the end is none."""
+    """A checkpoint may be a folder; what is gone by the end is none; and a link to it counts by itself."""
     (tmp_path / "last/sub").mkdir(parents=True)
     for name in ("last/a", "last/sub/b", "single"):
         (tmp_path / name).touch()
-    written = [Written(f"{tmp_path}/{name}", f"../{name}", was_there=False) for name in ("last", "single", "gone")]
+    (tmp_path / "link").symlink_to("last")
+    names = ("last", "single", "gone", "link")
+    written = [Written(f"{tmp_path}/{name}", f"../{name}", was_there=False) for name in names]
     found = {file.name: file.path for file in list_outside(written)}
-    assert found == {f"../{name}": f"{tmp_path}/{name}" for name in ("last/a", "last/sub/b", "single")}
+    assert found == {f"../{name}": f"{tmp_path}/{name}" for name in ("last/a", "last/sub/b", "single", "link")}
 
 
 def test_an_empty_folder_is_known_by_its_name(tmp_path: Path) -> None:
