@@ -58,6 +58,8 @@ FINDING: Final = re.compile(
     r"\b(?:already|cached?|exists?|found|load(?:ed|ing)?|reus(?:ed?|ing)|skip(?:ped|ping)?)\b", re.IGNORECASE
 )
 """What a program says that has found a file which it would have made."""
+WARNED: Final = re.compile(r"\A\S{1,400}\.py:\d{1,9}: (?=\D)")
+"""Where a warning comes from, before what it says: the file and line in which it is written."""
 TEMPORARY: Final = "tempfile"
 """Part of the name of a source from which temporary names come."""
 
@@ -93,7 +95,7 @@ def settle_output(laboratory: Laboratory, comparison: Comparison, candidate: Pat
     if not left:
         return judge_surroundings(laboratory, comparison, comparison.output, trial), None
     confirmed = tuple(difference for difference in comparison.output.differences if find_again([difference], left))
-    told = explain_threads(laboratory, comparison, confirmed) or explain_leftovers(laboratory, comparison, candidate)
+    told = explain_threads(laboratory, comparison, confirmed) or explain_leftovers(laboratory, confirmed, candidate)
     if told is not None:
         return accept(comparison, comparison.output, told), None
     if not confirmed:
@@ -212,18 +214,25 @@ def _repeat(laboratory: Laboratory, reseeds: tuple[str, ...], chance: Path | Non
     )
 
 
-def explain_leftovers(laboratory: Laboratory, comparison: Comparison, candidate: Path) -> str | None:
+def explain_leftovers(laboratory: Laboratory, differences: tuple[OutputDifference, ...], candidate: Path) -> str | None:
     """Tell whether the baseline has only said that it makes files, which the candidate found, with one more experiment.
 
     In the folder as the baseline found it the candidate has to print the very same, to the last number. With the files
     there it trained as well as the baseline, so that they hold what is made without them. What the candidate prints in
     its place may only say that it found them: anything else may be what it makes of an earlier run's results.
 
-    Returns how that was shown, in words; None if it was not.
+    Args:
+        laboratory: Where the experiment is made.
+        differences: What differs with the baseline's surroundings.
+        candidate: Trace of the candidate.
+
+    Returns:
+        How that was shown, in words; None if it was not.
     """
-    output = comparison.output
     folders = find_cache_folders(laboratory.setting.request.trace, candidate)
-    if output is None or not all(may_tell_of_files(difference, folders) for difference in output.differences):
+    output = read_output(candidate, 0)
+    place = None if output is None or output.surroundings is None else output.surroundings.folder
+    if not differences or not all(may_tell_of_files(one, folders, place or "/") for one in differences):
         return None
     if not has_read_leftovers(laboratory, candidate):
         return None
@@ -252,17 +261,18 @@ def find_cache_folders(baseline: Path, candidate: Path) -> frozenset[str]:
     return frozenset(PurePath(file.name).parent.as_posix() for file in caches) - {"."}
 
 
-def may_tell_of_files(difference: OutputDifference, folders: frozenset[str] = frozenset()) -> bool:
+def may_tell_of_files(difference: OutputDifference, folders: frozenset[str] = frozenset(), place: str = "/") -> bool:
     """Whether a difference may only say that a file was made, or found: as to its words, not as to what is so.
 
     Args:
         difference: What differs.
         folders: Where a file that the baseline alone has may belong to others, which the candidate has found.
+        place: The working folder, whose name may have a number in it that is no result.
     """
     if difference.kind == "file":
         is_lone = difference.baseline == WHOLE and difference.candidate is None
         return is_lone and PurePath(difference.name).parent.as_posix() in folders
-    text = difference.candidate
+    text = None if difference.candidate is None else WARNED.sub("", difference.candidate).replace(place, "")
     says_found = text is None or (FINDING.search(text) is not None and NUMBER.search(text) is None)
     return difference.kind == "line" and says_found
 

@@ -126,8 +126,11 @@ class NumberedPlaces:
         """Whether two texts are of the same words but for these names; of one that is shortened that is not known."""
         if self._pattern is None or not baseline or not candidate or baseline == candidate:
             return False
-        are_whole = is_whole(baseline) and is_whole(candidate)
-        return are_whole and self._pattern.sub(lambda match: self._names[match[0]], candidate) == baseline
+        return is_whole(baseline) and is_whole(candidate) and self.rename(candidate) == baseline
+
+    def rename(self, text: str) -> str:
+        """Return a text of the candidate with the baseline's names."""
+        return text if self._pattern is None else self._pattern.sub(lambda match: self._names[match[0]], text)
 
 
 def _list_shapes(name: str) -> Iterator[str]:

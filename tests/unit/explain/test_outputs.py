@@ -69,6 +69,8 @@ def test_runs_that_failed_with_a_killed_process_are_not_judged_by_their_output(t
         ("epoch 1 loss 0.5", None, True),  # the experiment compares it
         ("building the cache", "Cache found, skipping", True),
         (None, "loading cached features", True),
+        (None, "/env/python3.11/site-packages/x/checkpoint.py:881: Directory /run7/out exists and is not empty.", True),
+        (None, "checkpoint.py:881: the best that exists has 0.91", False),
         ("improved", "not improved", False),
         (None, "found an earlier best of 0.91", False),
         (None, "downloaded", False),
@@ -78,7 +80,7 @@ def test_runs_that_failed_with_a_killed_process_are_not_judged_by_their_output(t
 def test_what_may_only_tell_of_files(baseline: str | None, candidate: str | None, *, is_told: bool) -> None:
     """The candidate may say that it found them, and nothing that it has from an earlier run."""
     line = replace(LINE, baseline=baseline, candidate=candidate)
-    assert may_tell_of_files(line) == is_told
+    assert may_tell_of_files(line, place="/run7") == is_told
     assert not may_tell_of_files(replace(line, kind="file"))
 
 

@@ -287,15 +287,19 @@ def test_a_numbered_folder_is_compared_with_the_one_that_was_taken() -> None:
 
 
 def test_what_names_a_numbered_file_is_as_what_names_the_first() -> None:
-    """As a checkpoint names itself, in files, saved values and lines; another word on the line is a difference."""
+    """As a checkpoint names itself, in files, saved values, keys and lines; another word is a difference."""
 
     def finish(name: str, loss: str = "0.5") -> RunOutput:
         path = f"/project/ckpt/{name}"
         taken = () if name == "a.pt" else (FileOutput(name="ckpt/a.pt", format="untouched"),)
         return of(
-            saved=(save(path, file=f"ckpt/{name}"),),
+            saved=(save(path, file=f"ckpt/{name}"), save("1", path=f"['best_k']['{path}']")),
             text=f"loss {loss}: saved {path}",
-            files=(file(f"ckpt/{name}", path), *taken),
+            files=(
+                file(f"ckpt/{name}", path),
+                FileOutput(name="b", format="JSON", parts=(Part(name=f"['{path}']", digest="", masked="", text=""),)),
+                *taken,
+            ),
         )
 
     first, second = finish("a.pt"), finish("a-v1.pt")
