@@ -82,6 +82,8 @@ class WrittenFiles:
                 self.note(path, appends="a" in mode if isinstance(mode, str) else bool((flags or 0) & os.O_APPEND))
         elif event in MOVES:
             self._note_move(*(_place(path, folder) for path, folder in zip(arguments[:2], arguments[2:4], strict=True)))
+        elif event == "os.symlink":
+            self.note(_place(*arguments[1:3]), is_name=True)
         elif event == "os.truncate":
             self.note(arguments[0])
         elif event == "ctypes.dlsym":
@@ -92,7 +94,7 @@ class WrittenFiles:
             self._hear_command(arguments[COMMANDS[event]])
 
     def _note_move(self, source: Any, target: Any) -> None:
-        self.note(target)
+        self.note(target, is_name=True)
         if isinstance(source, (str, bytes, os.PathLike)) and isinstance(target, (str, bytes, os.PathLike)):
             try:
                 self.on_move(*(os.path.abspath(os.fsdecode(path)) for path in (source, target)))  # noqa: PTH100  # text
@@ -103,11 +105,11 @@ class WrittenFiles:
         """Keep how the files are that a command names: those that it has written are known by it."""
         try:
             for word in list_words(command):
-                name = os.path.realpath(word)
                 if len(self._named) >= MAX_WRITTEN:
                     break
-                if name not in self._named and not self._is_other(name, self._not_outside):
-                    self._named[name] = read_stamp(name)
+                for name in (os.path.realpath(word), resolve_folder(word)):
+                    if name not in self._named and not self._is_other(name, self._not_outside):
+                        self._named[name] = read_stamp(name) or read_own_stamp(name)
         except Exception as error:  # noqa: BLE001  # the program is about to start another
             let_through(error)
 
@@ -115,29 +117,30 @@ class WrittenFiles:
         """Note the files that other programs have written."""
         named, self._named = self._named, {}
         for name, before in named.items():
-            after = read_stamp(name)
+            after = read_stamp(name) or read_own_stamp(name)
             if after is not None and is_rewritten(before, after):
-                self.note(name, was_there=before is not None)
+                self.note(name, was_there=before is not None, is_name=True)
 
-    def note(self, path: Any, *, appends: bool = False, was_there: bool | None = None) -> None:
+    def note(self, path: Any, *, appends: bool = False, was_there: bool | None = None, is_name: bool = False) -> None:
         """Note a file that is about to be written, unless it is none of the run's output.
 
-        Whether it was there before is `was_there`; None if it is still as it was.
+        Whether it was there before is `was_there`; None if it is still as it was. If the name itself is given to
+        something, it `is_name`: a link of that name is replaced, and not followed.
         """
         try:
-            self._note(path, appends=appends, was_there=was_there)
+            self._note(path, appends=appends, was_there=was_there, is_name=is_name)
         except Exception as error:  # noqa: BLE001  # the program is about to open its file
             self._ledger.add_problem(f"a file that was written is not known: {error}")
             let_through(error)
 
-    def _note(self, path: Any, *, appends: bool, was_there: bool | None) -> None:
+    def _note(self, path: Any, *, appends: bool, was_there: bool | None, is_name: bool) -> None:
         if not isinstance(path, (str, bytes, os.PathLike)):
             return
         given = os.fsdecode(path)
         shown = os.path.abspath(given)  # noqa: PTH100  # Path.absolute keeps dots
         if shown.startswith(NOT_OUTPUT):  # wherever /dev/stdout leads
             return
-        name = os.path.realpath(shown)  # what a link in the folder leads to is elsewhere
+        name = resolve_folder(shown) if is_name else os.path.realpath(shown)  # a link in the folder leads elsewhere
         if self.on_late is not None:
             inside, *others = self._not_outside
             if not self._is_other(name, others):
@@ -188,6 +191,21 @@ def read_stamp(path: str) -> Stamp | None:
     except (OSError, ValueError):
         return None
     return stamp_status(status) if stat.S_ISREG(status.st_mode) else None
+
+
+def read_own_stamp(path: str) -> Stamp | None:
+    """Return the same of a link itself, wherever it leads, or of a file."""
+    try:
+        status = os.lstat(path)
+    except (OSError, ValueError):
+        return None
+    return stamp_status(status) if stat.S_ISREG(status.st_mode) or stat.S_ISLNK(status.st_mode) else None
+
+
+def resolve_folder(path: str) -> str:
+    """Return an absolute path whose folder has no links in it; its last part may be one."""
+    folder, name = os.path.split(os.path.abspath(path))  # noqa: PTH100  # texts
+    return os.path.join(os.path.realpath(folder), name)  # noqa: PTH118  # as above
 
 
 def stamp_status(status: os.stat_result) -> Stamp:

@@ -31,6 +31,7 @@ from reproof.explain.suspects import find_unused
 from reproof.explain.timed_results import find_results
 from reproof.outputs.found import FoundFiles
 from reproof.outputs.sidecar import read_output
+from reproof.outputs.surroundings import NAME_DIGITS
 from reproof.schema import PROCESSES, Probes
 from reproof.schema.output import WHOLE_FILE
 from reproof.trace import open_trace
@@ -38,7 +39,10 @@ from reproof.trace.probes import read_given
 from reproof.trace.reader import list_processes
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from reproof.explain.laboratory import Laboratory, Trial
+    from reproof.outputs.records import RunOutput
     from reproof.schema import Comparison, OutputDifference, OutputResult, Verdict
 
 HARMLESS_KINDS: Final = frozenset({"wall-clock", "process-identity"})
@@ -54,6 +58,8 @@ FINDING: Final = re.compile(
     r"\b(?:already|cached?|exists?|found|load(?:ed|ing)?|reus(?:ed?|ing)|skip(?:ped|ping)?)\b", re.IGNORECASE
 )
 """What a program says that has found a file which it would have made."""
+WARNED: Final = re.compile(r"\A\S{1,400}\.py:\d{1,9}: (?=\D)")
+"""Where a warning comes from, before what it says: the file and line in which it is written."""
 TEMPORARY: Final = "tempfile"
 """Part of the name of a source from which temporary names come."""
 
@@ -90,7 +96,7 @@ def settle_output(laboratory: Laboratory, comparison: Comparison, candidate: Pat
         return judge_surroundings(laboratory, comparison, comparison.output, trial), None
     laboratory.trials[trial.number - 1] = replace(trial, first=describe_output(left[0], baseline.num_steps))
     confirmed = tuple(difference for difference in comparison.output.differences if find_again([difference], left))
-    told = explain_threads(laboratory, comparison, confirmed) or explain_leftovers(laboratory, comparison, candidate)
+    told = explain_threads(laboratory, comparison, confirmed) or explain_leftovers(laboratory, confirmed, candidate)
     if told is not None:
         return accept(comparison, comparison.output, told), None
     if not confirmed:
@@ -136,7 +142,8 @@ def repeat_candidate(laboratory: Laboratory, candidate: Path) -> Trial:
     are removed.
     """
     reseeds = find_reseeds(laboratory, candidate)
-    chance = candidate if may_be_chance(laboratory, candidate) else None
+    runs = laboratory.setting.request.trace, candidate
+    chance = candidate if any(draws_by_chance(run) or draws_bytes(run) for run in runs) else None
     trial = _repeat(laboratory, reseeds, chance, is_clean=False)
     if trial.problem is None or has_read_leftovers(laboratory, candidate):
         return trial
@@ -165,6 +172,29 @@ def draws_by_chance(trace: Path) -> bool:
     )
 
 
+def draws_bytes(trace: Path) -> bool:
+    """Whether the system gave a run random bytes that it has made no name of: then they may have decided something."""
+    output = read_output(trace, 0)
+    told = "" if output is None else "\n".join(_list_texts(output)).lower()
+    values = (
+        str(value)
+        for ledger in read_ledgers(trace).values()
+        for source in ledger.values()
+        if source.kind == "os-entropy" and TEMPORARY not in source.source
+        for value in source.values
+    )
+    return any(len(value) < NAME_DIGITS or value[:NAME_DIGITS].lower() not in told for value in values)
+
+
+def _list_texts(output: RunOutput) -> Iterator[str]:
+    """Yield what may name a random number: names of files, lines, and what is in files."""
+    for file in output.files:
+        yield file.name
+        yield from (part.text for part in file.parts)
+    yield from (text for tensor in output.saved for text in (tensor.file, tensor.text))
+    yield from (line.text for line in output.lines)
+
+
 def _repeat(laboratory: Laboratory, reseeds: tuple[str, ...], chance: Path | None = None, *, is_clean: bool) -> Trial:
     where = ", in the folder as the baseline found it" if is_clean else ""
     trace = laboratory.setting.request.trace
@@ -185,18 +215,25 @@ def _repeat(laboratory: Laboratory, reseeds: tuple[str, ...], chance: Path | Non
     )
 
 
-def explain_leftovers(laboratory: Laboratory, comparison: Comparison, candidate: Path) -> str | None:
+def explain_leftovers(laboratory: Laboratory, differences: tuple[OutputDifference, ...], candidate: Path) -> str | None:
     """Tell whether the baseline has only said that it makes files, which the candidate found, with one more experiment.
 
     In the folder as the baseline found it the candidate has to print the very same, to the last number. With the files
     there it trained as well as the baseline, so that they hold what is made without them. What the candidate prints in
     its place may only say that it found them: anything else may be what it makes of an earlier run's results.
 
-    Returns how that was shown, in words; None if it was not.
+    Args:
+        laboratory: Where the experiment is made.
+        differences: What differs with the baseline's surroundings.
+        candidate: Trace of the candidate.
+
+    Returns:
+        How that was shown, in words; None if it was not.
     """
-    output = comparison.output
     folders = find_cache_folders(laboratory.setting.request.trace, candidate)
-    if output is None or not all(may_tell_of_files(difference, folders) for difference in output.differences):
+    output = read_output(candidate, 0)
+    place = None if output is None or output.surroundings is None else output.surroundings.folder
+    if not differences or not all(may_tell_of_files(one, folders, place or "/") for one in differences):
         return None
     if not has_read_leftovers(laboratory, candidate):
         return None
@@ -225,17 +262,18 @@ def find_cache_folders(baseline: Path, candidate: Path) -> frozenset[str]:
     return frozenset(PurePath(file.name).parent.as_posix() for file in caches) - {"."}
 
 
-def may_tell_of_files(difference: OutputDifference, folders: frozenset[str] = frozenset()) -> bool:
+def may_tell_of_files(difference: OutputDifference, folders: frozenset[str] = frozenset(), place: str = "/") -> bool:
     """Whether a difference may only say that a file was made, or found: as to its words, not as to what is so.
 
     Args:
         difference: What differs.
         folders: Where a file that the baseline alone has may belong to others, which the candidate has found.
+        place: The working folder, whose name may have a number in it that is no result.
     """
     if difference.kind == "file":
         is_lone = difference.baseline == WHOLE_FILE and difference.candidate is None
         return is_lone and PurePath(difference.name).parent.as_posix() in folders
-    text = difference.candidate
+    text = None if difference.candidate is None else WARNED.sub("", difference.candidate).replace(place, "")
     says_found = text is None or (FINDING.search(text) is not None and NUMBER.search(text) is None)
     return difference.kind == "line" and says_found
 

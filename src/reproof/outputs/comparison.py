@@ -279,7 +279,8 @@ class _SavedComparison:
                 continue
             name = self._places[owner].get(tensor.file, tensor.file)
             file = name if known is None else mask_name(name, known)
-            key = tensor.step, file, _mask_keys(tensor.path, known)
+            path = self._numbers.rename(tensor.path) if owner else tensor.path
+            key = tensor.step, file, _mask_keys(path, known)
             index[(*key, counts[key])] = tensor
             counts[key] += 1
         return index
@@ -375,7 +376,8 @@ class _FilesComparison:
 
     def _compare_parts(self, first: FileOutput, second: FileOutput) -> list[OutputDifference]:
         """Compare parts by their names and occurrences; that they come in another order is told."""
-        sides = _index_parts(first.parts, self._known[0]), _index_parts(second.parts, self._known[1])
+        renamed = (replace(part, name=self._numbers.rename(part.name)) for part in second.parts)
+        sides = _index_parts(first.parts, self._known[0]), _index_parts(renamed, self._known[1])
         if sides[0].keys() == sides[1].keys() and list(sides[0]) != list(sides[1]):
             self.notes.append(f"{first.name}: the same parts come in another order")
         return [

@@ -79,9 +79,9 @@ def read_contents(path: Path, name: str, surroundings: Surroundings, num_earlier
     if reason is not None:
         return FileOutput(name=name, format="unread", not_compared=reason)
     try:
-        mode = path.stat().st_mode
-        if stat.S_ISDIR(mode) and path.is_symlink():
+        if path.is_symlink() and not path.is_file():
             return FileOutput(name=name, format="link", parts=read_link(path, surroundings))
+        mode = path.stat().st_mode
         if not stat.S_ISREG(mode):  # opening a pipe would wait for its other end
             return FileOutput(name=name, format="unread", not_compared="it is not a regular file")
         with path.open("rb") as stream:
@@ -95,7 +95,7 @@ def read_contents(path: Path, name: str, surroundings: Surroundings, num_earlier
 
 
 def read_link(path: Path, surroundings: Surroundings) -> tuple[Part, ...]:
-    """Return where a link to a folder leads, as its only part: ``best -> epoch_12``."""
+    """Return where a link to a folder, or to nothing, leads, as its only part: ``best -> epoch_12``."""
     parts = PartCollector(surroundings)
     parts.add_text("target", str(path.readlink()))
     return parts.finish()

@@ -6,6 +6,7 @@ Left out: what never is output of a training: folders of caches and version cont
 from __future__ import annotations
 
 import os
+from collections import deque
 from typing import TYPE_CHECKING, Final
 
 from reproof.entropy.written import Stamp, stamp_status
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MAX_FILES: Final = 20_000
-"""In a folder with more files nothing is compared."""
+"""So many files are looked at; folders that hold more, as of images, are passed over."""
 
 NOT_OUTPUT: Final = frozenset(
     {".git", ".hg", "__pycache__", ".cache", ".ipynb_checkpoints", ".mypy_cache", ".pytest_cache", ".ruff_cache"}
@@ -27,15 +28,19 @@ BESIDE_TRACE: Final = (".experiment.json", ".output.txt", ".errors.txt")
 """Ends of the names of files that reproof writes beside a trace, after the trace's own name."""
 
 
-def read_stamps(folder: Path) -> dict[str, Stamp] | None:
-    """Return the files below a folder with what tells whether they change; None if there are too many.
+def read_stamps(folder: Path, passed: dict[str, None] | None = None) -> dict[str, Stamp]:
+    """Return the files below a folder with what tells whether they change.
 
     A folder with nothing in it is one of them, by a name that ends with a separator: the name is all it states.
+
+    Args:
+        folder: Where to look.
+        passed: Takes the names of folders, relative to this one, that are passed over with all that is in them, since
+            they hold too many files. Those in it already are passed over, too, so that a second look sees no more.
     """
+    passed = {} if passed is None else passed
     found: dict[str, Stamp] = {}
-    for entry in _walk(folder):
-        if len(found) >= MAX_FILES:
-            return None
+    for entry in _walk(folder, passed):
         try:
             status = entry.stat(follow_symlinks=False)
         except OSError:
@@ -48,26 +53,32 @@ def read_stamps(folder: Path) -> dict[str, Stamp] | None:
     return found
 
 
-def _walk(folder: Path) -> Iterator[os.DirEntry[str]]:
-    """Yield files and empty folders below a folder; links are not followed, traces and environments not entered."""
-    waiting: list[Path | os.DirEntry[str]] = [folder]
+def _walk(folder: Path, passed: dict[str, None]) -> Iterator[os.DirEntry[str]]:
+    """Yield files and empty folders below a folder, those higher up first, as what runs leave is not far down.
+
+    Links are not followed, traces and environments not entered.
+    """
+    waiting: deque[Path | os.DirEntry[str]] = deque([folder])
+    num_files = 0
     while waiting:
-        place = waiting.pop()
+        place = waiting.popleft()
+        name = os.path.relpath(place, folder)
         try:
-            entries = list(os.scandir(place))
+            entries = [] if name in passed else list(os.scandir(place))
         except OSError:
+            continue
+        names = {entry.name for entry in entries}
+        if name in passed or "pyvenv.cfg" in names or {HEADER, "rank0.names"} <= names:
             continue
         if not entries and isinstance(place, os.DirEntry):
             yield place
-        names = {entry.name for entry in entries}
-        if "pyvenv.cfg" in names or {HEADER, "rank0.names"} <= names:
+        files = [entry for entry in entries if not entry.is_dir(follow_symlinks=False)]
+        if num_files + len(files) > MAX_FILES:
+            passed[name] = None
             continue
-        for entry in entries:
-            if entry.is_dir(follow_symlinks=False):
-                if entry.name not in NOT_OUTPUT:
-                    waiting.append(entry)
-            elif not _is_beside_trace(entry):
-                yield entry
+        num_files += len(files)
+        yield from (entry for entry in files if not _is_beside_trace(entry))
+        waiting += (entry for entry in entries if entry.is_dir(follow_symlinks=False) and entry.name not in NOT_OUTPUT)
 
 
 def _is_beside_trace(entry: os.DirEntry[str]) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 from pathlib import PurePath
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from reproof.outputs.lines import is_whole
 from reproof.outputs.masks import mask_name
@@ -25,6 +25,14 @@ FOLDER: Final = "/"
 LISTING: Final = "/*"
 """Ends the name of a folder that a run has listed."""
 _NUMBER: Final = re.compile(r"\d+")
+_COUNTED: Final = re.compile(
+    r"(?<![A-Za-z])(?:best|class|cluster|e|ep|epochs?|folds?|it|iters?|iterations?|k|layers?|n|ranks?|rounds?|s|seeds?|"
+    r"stages?|steps?|tasks?|top)[-_=. ]?\Z",
+    re.IGNORECASE,
+)
+"""What stands before a number that tells what a file is of, and not the how manieth of its name it is."""
+MAX_SECOND: Final = 2
+"""What the second of a name that began without a number may be: ``run_1``, or ``run_2``."""
 _ADDED: Final = re.compile(r"(?P<name>.+?)(?:[-_. ]?v?|[-_ ]?\()(?P<number>\d+)\)?(?P<end>(?:\.[A-Za-z]\w*)*)")
 """A name with a number that it got because the one without was taken: ``best-v1.ckpt``, ``run_1``, ``log (2).txt``."""
 
@@ -54,14 +62,20 @@ class FoundFiles:
         marked = {PurePath(mark).parent.as_posix() for mark in self._missed & other._names} - {".", self._start}
         return not self._missed.isdisjoint(names | folders) or not marked.isdisjoint(folders)
 
-    def led_to(self, name: str, number: int, other: FoundFiles) -> bool:
-        """Whether the run has looked for this file or folder of another and gone on to a number, as it was taken."""
-        known = other._name(name)
-        if any(one in self._names or f"{one}{FOLDER}" in self._names for one in known):
-            return True
-        parents = (PurePath(one).parent.as_posix() for one in known)
+    def led_to(self, name: str, number: int, before: Iterable[str], other: FoundFiles) -> bool:
+        """Whether the run has looked for this file or folder of another and gone on to a number, as it was taken.
+
+        It has then found one of those just `before` that number, too; or listed them, of which this was the last.
+        """
+        names = other._name(name)
+        if self._has_found(names):
+            return self._has_found(one for place in before for one in self._name(place))
+        parents = (PurePath(one).parent.as_posix() for one in names)
         listed = any(f"{parent}{LISTING}" in self._names for parent in parents)
         return listed and number == 1 + max(map(int, _NUMBER.findall(PurePath(name).name)[-1:]), default=-1)
+
+    def _has_found(self, names: Iterable[str]) -> bool:
+        return any(name in self._names or f"{name}{FOLDER}" in self._names for name in names)
 
     def _name(self, name: str) -> set[str]:
         return {name, os.path.normpath(PurePath(self._start or "", name))}
@@ -103,7 +117,8 @@ class NumberedPlaces:
             parts = PurePath(name).parts, PurePath(other).parts
             place = next(place for place, (one, same) in enumerate(zip(*parts, strict=True)) if one != same)
             one, same = (PurePath(*own[: place + 1]).as_posix() for own in parts)
-            self._names[one] = same
+            if any(map(str.isalpha, one)):  # a folder ``2`` is not what a text says with a number
+                self._names[one] = same
         longest_first = sorted(map(re.escape, self._names), key=len, reverse=True)
         self._pattern = re.compile(rf"(?<!\w)(?:{'|'.join(longest_first)})(?!\w)") if self._names else None
 
@@ -111,8 +126,11 @@ class NumberedPlaces:
         """Whether two texts are of the same words but for these names; of one that is shortened that is not known."""
         if self._pattern is None or not baseline or not candidate or baseline == candidate:
             return False
-        are_whole = is_whole(baseline) and is_whole(candidate)
-        return are_whole and self._pattern.sub(lambda match: self._names[match[0]], candidate) == baseline
+        return is_whole(baseline) and is_whole(candidate) and self.rename(candidate) == baseline
+
+    def rename(self, text: str) -> str:
+        """Return a text of the candidate with the baseline's names."""
+        return text if self._pattern is None else self._pattern.sub(lambda match: self._names[match[0]], text)
 
 
 def _list_shapes(name: str) -> Iterator[str]:
@@ -138,19 +156,43 @@ def _is_next(earlier: str, later: str, found: FoundFiles, other: FoundFiles) -> 
         return False
     taken, given = (part[places[0]] for part in parts)
     number = _find_number(taken, given)
-    return number is not None and found.led_to(PurePath(*parts[0][: places[0]], taken).as_posix(), number, other)
+    if number is None:
+        return False
+    folder = PurePath(*parts[0][: places[0]])
+    before = ((folder / name).as_posix() for name in number.before)
+    return found.led_to((folder / taken).as_posix(), number.value, before, other)
 
 
-def _find_number(earlier: str, later: str) -> int | None:
+class _Number(NamedTuple):
+    """In what a name is later than another.
+
+    Attributes:
+        before: Names that have the number just before, one of which is then taken, too.
+    """
+
+    value: int
+    before: tuple[str, ...]
+
+
+def _find_number(earlier: str, later: str) -> _Number | None:
     """Return the number in which a name is later than another; None if it is not, or they differ in more."""
     added = _ADDED.fullmatch(later)
     if added and added["name"] + added["end"] == earlier:
-        return int(added["number"])
+        number = int(added["number"])
+        return _Number(number, (earlier,) if number <= MAX_SECOND else _list_before(later, *added.span("number")))
     if _NUMBER.sub("#", earlier) != _NUMBER.sub("#", later):
         return None
-    pairs = zip(_NUMBER.findall(earlier), _NUMBER.findall(later), strict=True)
-    differing = [(int(one), int(other)) for one, other in pairs if one != other]
-    return differing[0][1] if len(differing) == 1 and differing[0][0] < differing[0][1] else None
+    pairs = zip(_NUMBER.findall(earlier), _NUMBER.finditer(later), strict=True)
+    differing = [(int(one), other) for one, other in pairs if one != other[0]]
+    if len(differing) != 1 or differing[0][0] >= int(differing[0][1][0]):
+        return None
+    start, end = differing[0][1].span()
+    return None if _COUNTED.search(later[:start]) else _Number(int(later[start:end]), _list_before(later, start, end))
+
+
+def _list_before(name: str, start: int, end: int) -> tuple[str, ...]:
+    number = int(name[start:end]) - 1
+    return tuple(f"{name[:start]}{digits}{name[end:]}" for digits in (f"{number}", f"{number:0{end - start}}"))
 
 
 def _list_lone(baseline: RunOutput, candidate: RunOutput) -> Iterator[list[str]]:

@@ -55,7 +55,7 @@ def read_late(trace: Path, folder: Path, *, is_placed: bool = False) -> None:
 
 def _list_files(trace: Path, folder: Path, unread: set[str], *, is_placed: bool) -> Iterator[tuple[Written, Stamp]]:
     """Yield the files in the folder, and those elsewhere that the run has written, with what tells when."""
-    inside = read_stamps(folder) or {}
+    inside = read_stamps(folder)
     for name, stamp in inside.items():
         yield Written(str(folder / name), name, was_there=False), stamp
     if is_placed:

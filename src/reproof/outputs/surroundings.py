@@ -12,6 +12,8 @@ from functools import cached_property
 from typing import Final
 
 DAY_SECONDS: Final = 86_400
+NAME_DIGITS: Final = 6
+"""Of a UUID the first digits are those of the bytes it is made of; later ones tell its version."""
 CLOCK_SLACK_SECONDS: Final = 2
 """A clock without a date counts as the run's only this close to the run: it is rounded, and lines are kept late."""
 

@@ -45,6 +45,7 @@ def hear(interceptor: Any, files: WrittenFiles) -> Callable[..., list[Written]]:
         ("open", Path("../out/x"), None, os.O_RDWR),
         ("os.rename", "y", "../out/x", -1, -1),
         ("os.link", "y", "../out/x", -1, -1),
+        ("os.symlink", "step_7", "../out/x", -1),
         ("os.truncate", "../out/x", 3),
         ("sqlite3.connect", "../out/x"),
         ("sqlite3.connect", "file:../out/x?mode=rwc"),
@@ -97,6 +98,24 @@ def test_what_a_link_in_the_folder_leads_to_is_elsewhere(hear: Callable[..., lis
     paths = [str(tmp_path / "out" / name) for name in ("x", "1.txt")]
     events = [("open", name, "w", 0) for name in ("outputs/x", "last.txt", "within/y", "../out/x")]
     assert hear(*events) == [Written(path, path, was_there=False) for path in paths]
+
+
+@pytest.mark.parametrize("leads_to", ["step_3", "gone"])
+def test_a_link_that_is_set_anew_is_written_itself(
+    leads_to: str, hear: Callable[..., list[Written]], files: WrittenFiles, tmp_path: Path
+) -> None:
+    """As ``latest -> step_7``, in one step or by a program; not what it led to before."""
+    for name in ("step_3", "step_7"):
+        (tmp_path / "out" / name).mkdir()
+    links = [tmp_path / "out" / name for name in ("latest", "best", "kept")]
+    for link in links:
+        link.symlink_to(leads_to)
+    hear(("os.rename", "made", "../out/latest", -1, -1), ("os.system", "ln -sfn step_7 ../out/best; ls ../out/kept"))
+    links[1].unlink()
+    links[1].symlink_to("step_7")
+    files.finish()
+    found = read_written(tmp_path / "trace")
+    assert [(file.path, file.was_there) for file in found] == [(str(link), True) for link in links[:2]]
 
 
 @pytest.mark.parametrize(

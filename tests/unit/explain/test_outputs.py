@@ -11,6 +11,8 @@ import pytest
 
 from reproof.explain.laboratory import Trial
 from reproof.explain.outputs import draws_by_chance, may_tell_of_files, repeat_candidate, settle_output, tell_failure
+from reproof.outputs.lines import make_line
+from reproof.outputs.sidecar import OutputWriter
 from reproof.schema import Comparison, Origin, OutputDifference, OutputResult, RunHeader
 from reproof.trace.writer import TraceWriter
 
@@ -68,6 +70,8 @@ def test_runs_that_failed_with_a_killed_process_are_not_judged_by_their_output(t
         ("epoch 1 loss 0.5", None, True),  # the experiment compares it
         ("building the cache", "Cache found, skipping", True),
         (None, "loading cached features", True),
+        (None, "/env/python3.11/site-packages/x/checkpoint.py:881: Directory /run7/out exists and is not empty.", True),
+        (None, "checkpoint.py:881: the best that exists has 0.91", False),
         ("improved", "not improved", False),
         (None, "found an earlier best of 0.91", False),
         (None, "downloaded", False),
@@ -77,7 +81,7 @@ def test_runs_that_failed_with_a_killed_process_are_not_judged_by_their_output(t
 def test_what_may_only_tell_of_files(baseline: str | None, candidate: str | None, *, is_told: bool) -> None:
     """The candidate may say that it found them, and nothing that it has from an earlier run."""
     line = replace(LINE, baseline=baseline, candidate=candidate)
-    assert may_tell_of_files(line) == is_told
+    assert may_tell_of_files(line, place="/run7") == is_told
     assert not may_tell_of_files(replace(line, kind="file"))
 
 
@@ -122,6 +126,27 @@ def test_who_draws_by_chance_may_draw_the_same(
     with (trace / "rank0.entropy").open("a", encoding="utf-8") as ledger:
         ledger.writelines(f"\n{json.dumps(entry, separators=(',', ':'))}" for entry in entries)
     assert draws_by_chance(trace) == is_chance
+
+
+@pytest.mark.parametrize(
+    ("source", "value", "printed", "is_chance"),
+    [
+        ("os.urandom", "3fa9c1d2e4", "run 3FA9C1D2", False),
+        ("os.urandom", "3fa9c1d2e4", "run 7", True),
+        ("os.urandom", "07", "run 07", True),
+        ("tempfile", "abcd1234", "run 7", False),
+    ],
+)
+def test_random_bytes_that_are_no_name_may_have_decided(
+    tmp_path: Path, source: str, value: str, printed: str, *, is_chance: bool
+) -> None:
+    """`os.urandom(1)[0] % 2`: the experiment gets the candidate's, or the clock is blamed for what chance does."""
+    baseline, candidate = (write_ledger(tmp_path / name) for name in "ab")
+    entry = {"place": 1, "key": f"{source}@train.py:4", "kind": "os-entropy", "source": source}
+    with (candidate / "rank0.entropy").open("a", encoding="utf-8") as ledger:
+        ledger.write(f'\n{json.dumps(entry, separators=(",", ":"))}\n[[1,"{value}"]]')
+    OutputWriter(candidate, 0).finish(None, lines=[make_line(printed)])
+    assert [plan.candidate for plan in repeat(baseline, candidate)] == [str(candidate) if is_chance else None]
 
 
 def test_seeds_that_the_runs_do_not_share_are_others_still(tmp_path: Path) -> None:

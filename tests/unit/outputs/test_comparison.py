@@ -287,15 +287,19 @@ def test_a_numbered_folder_is_compared_with_the_one_that_was_taken() -> None:
 
 
 def test_what_names_a_numbered_file_is_as_what_names_the_first() -> None:
-    """As a checkpoint names itself, in files, saved values and lines; another word on the line is a difference."""
+    """As a checkpoint names itself, in files, saved values, keys and lines; another word is a difference."""
 
     def finish(name: str, loss: str = "0.5") -> RunOutput:
         path = f"/project/ckpt/{name}"
         taken = () if name == "a.pt" else (FileOutput(name="ckpt/a.pt", format="untouched"),)
         return of(
-            saved=(save(path, file=f"ckpt/{name}"),),
+            saved=(save(path, file=f"ckpt/{name}"), save("1", path=f"['best_k']['{path}']")),
             text=f"loss {loss}: saved {path}",
-            files=(file(f"ckpt/{name}", path), *taken),
+            files=(
+                file(f"ckpt/{name}", path),
+                FileOutput(name="b", format="JSON", parts=(Part(name=f"['{path}']", digest="", masked="", text=""),)),
+                *taken,
+            ),
         )
 
     first, second = finish("a.pt"), finish("a-v1.pt")
@@ -311,4 +315,11 @@ def test_what_is_not_shown_of_a_line_counts(told: str) -> None:
     """Lines that name numbered files, and differ in what is cut off or taken out of them as well."""
     first = of(text=f"saved r1.pt {told}1", files=(file("r1.pt", "1"),))
     second = of(text=f"saved r2.pt {told}2", files=(file("r2.pt", "1"), FileOutput(name="r1.pt", format="untouched")))
+    assert [one.kind for one in compare(first, second).differences] == ["line"]
+
+
+def test_a_folder_that_is_a_number_is_not_what_a_line_says() -> None:
+    """The loss is another one, though with the number of the other folder it would be the same."""
+    first = of(text="loss 1.5", files=(file("1/a.pt", "1"),))
+    second = of(text="loss 2.5", files=(file("2/a.pt", "1"), FileOutput(name="1/", format="untouched")))
     assert [one.kind for one in compare(first, second).differences] == ["line"]

@@ -406,7 +406,9 @@ class TestWhatIsNotCompared:
         assert read_contents(path, name, KNOWN[0]).format == "JSON" or name.endswith(".gz")
 
     def test_a_pipe_is_not_waited_for(self, tmp_path: Path) -> None:
-        """Only regular files are read; of a link to a folder, where it leads."""
+        """Only regular files are read; of a link to a folder, or to what is gone, where it leads."""
+        (tmp_path / "last").symlink_to("epoch_9.pt")
+        assert [part.text for part in read_contents(tmp_path / "last", "last", KNOWN[0]).parts] == ["epoch_9.pt"]
         (tmp_path / "best").symlink_to("epoch_12", target_is_directory=True)
         (tmp_path / "epoch_12").mkdir()
         assert [part.text for part in read_contents(tmp_path / "best", "best", KNOWN[0]).parts] == ["epoch_12"]

@@ -28,12 +28,12 @@ from reproof.entropy.ledger import (
     read_programs,
     read_written,
 )
-from reproof.entropy.written import read_stamp
+from reproof.entropy.written import read_own_stamp
 from reproof.outputs.contents import read_contents
 from reproof.outputs.folder import read_stamps
 from reproof.outputs.records import FOLDER, RUNS_ON, UNFINISHED, FileOutput, SavedTensor
 from reproof.outputs.sidecar import OutputWriter, read_output
-from reproof.outputs.surroundings import Surroundings
+from reproof.outputs.surroundings import NAME_DIGITS, Surroundings
 from reproof.outputs.vocabulary import OF_MACHINE
 from reproof.recorder.outputs.changed_files import find_changes, list_missed, list_outside, list_untouched
 from reproof.recorder.outputs.open_files import list_under_way
@@ -52,8 +52,6 @@ MAX_NAMES: Final = 100
 MAX_SHOWN: Final = 3
 KEPT: Final = ".output.txt"
 """How the name of the file ends, after that of the trace, into which a run prints that reproof has started."""
-NAME_DIGITS: Final = 6
-"""Of a UUID the first digits are those of the bytes it is made of; later ones tell its version."""
 HEXADECIMAL: Final = re.compile(r"[0-9a-f]{6,64}")
 
 
@@ -92,7 +90,8 @@ class OutputCapture:
         self._numbers: set[int] = set()
         self._writer = OutputWriter(folder, rank)
         self._is_first = rank == 0  # one process looks at what all have left
-        self._before: dict[str, Stamp] | None = read_stamps(self._folder) if self._is_first else None
+        self._passed: dict[str, None] = {}
+        self._before: dict[str, Stamp] = read_stamps(self._folder, self._passed) if self._is_first else {}
         self.printed = PrintedLines()
         self.places = find_places()
         self._keeps_all = self.places["stdout"] == _find_kept(folder)
@@ -219,10 +218,11 @@ class OutputCapture:
             yield "a process that the script starts has printed more than is kept of it"
 
     def _read_files(self, known: Surroundings, unfinished: set[str], notes: list[str]) -> Iterator[FileOutput]:
-        after = None if self._before is None else read_stamps(self._folder)
-        if self._before is None or after is None:
-            notes.append("files are not compared: the folder holds too many to look through")
-            return
+        after = read_stamps(self._folder, self._passed)
+        if self._passed:
+            names = [PurePath(name).as_posix() for name in self._passed]
+            more = f" and {len(names) - MAX_SHOWN} more" if len(names) > MAX_SHOWN else ""
+            notes.append(f"files in folders that hold too many to look through: {', '.join(names[:MAX_SHOWN])}{more}")
         for name, stamp in after.items():
             if name[-1] != os.sep:
                 shown = PurePath(name).as_posix()
@@ -239,7 +239,7 @@ class OutputCapture:
         if any(file.path == ALL for file in self._outside):
             notes.append("files outside of the working folder beyond the first 20,000 that a process has written")
         for file in list_outside(self._outside):
-            self.late.add(file.path, file.name, read_stamp(file.path), was_there=file.was_there)
+            self.late.add(file.path, file.name, read_own_stamp(file.path), was_there=file.was_there)
             found = read_contents(Path(file.path), file.name, known, file.num_earlier)
             was_there = file.was_there and not file.num_earlier
             yield replace(found, was_there=was_there, saved_as=self._saved.get(file.path))

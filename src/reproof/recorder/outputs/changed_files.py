@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from reproof.entropy.ledger import ALL
-from reproof.entropy.written import Stamp, is_rewritten, read_stamp
+from reproof.entropy.written import Stamp, is_rewritten, read_own_stamp, read_stamp
 from reproof.outputs.folder import read_stamps
 from reproof.outputs.found import FOLDER, LISTING
 from reproof.outputs.records import MISSED, UNTOUCHED, FileOutput
@@ -80,10 +80,10 @@ def list_untouched(
 def list_outside(written: Iterable[Written]) -> Iterator[Written]:
     """Yield the files that are left of those that a run has written elsewhere: of a folder that it moved, all in it."""
     for file in written:
-        if read_stamp(file.path) is not None:
+        if read_own_stamp(file.path) is not None:
             yield file
         elif os.path.isdir(file.path):  # noqa: PTH112  # a text
-            for name in sorted(read_stamps(Path(file.path)) or ()):
+            for name in sorted(read_stamps(Path(file.path))):
                 yield replace(file, path=f"{file.path}{os.sep}{name}", name=f"{file.name}{os.sep}{name}")
 
 

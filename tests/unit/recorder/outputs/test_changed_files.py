@@ -68,13 +68,15 @@ def test_what_was_looked_for_in_vain(tmp_path: Path) -> None:
 
 
 def test_of_a_folder_that_was_moved_elsewhere_all_files_count(tmp_path: Path) -> None:
-    """A checkpoint may be a folder; what is gone by the end is none."""
+    """A checkpoint may be a folder; what is gone by the end is none; and a link to it counts by itself."""
     (tmp_path / "last/sub").mkdir(parents=True)
     for name in ("last/a", "last/sub/b", "single"):
         (tmp_path / name).touch()
-    written = [Written(f"{tmp_path}/{name}", f"../{name}", was_there=False) for name in ("last", "single", "gone")]
+    (tmp_path / "link").symlink_to("last")
+    names = ("last", "single", "gone", "link")
+    written = [Written(f"{tmp_path}/{name}", f"../{name}", was_there=False) for name in names]
     found = {file.name: file.path for file in list_outside(written)}
-    assert found == {f"../{name}": f"{tmp_path}/{name}" for name in ("last/a", "last/sub/b", "single")}
+    assert found == {f"../{name}": f"{tmp_path}/{name}" for name in ("last/a", "last/sub/b", "single", "link")}
 
 
 def test_an_empty_folder_is_known_by_its_name(tmp_path: Path) -> None:
@@ -128,9 +130,18 @@ def test_a_file_that_is_only_named_or_allowed_anew_is_as_it_was(tmp_path: Path) 
     assert find_changes(before, after) == (("other", "written"), ("allowed", "linked"))
 
 
-def test_too_many_files_are_not_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Then nothing is known, rather than something wrong."""
-    monkeypatch.setattr(looking, "MAX_FILES", 2)
-    for name in "abc":
+def test_folders_with_too_many_files_are_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All others are looked at, those higher up first; a second look sees no more, however many there are then."""
+    monkeypatch.setattr(looking, "MAX_FILES", 3)
+    for name in ("data/train/a", "data/train/b", "data/train/c", "out/last/w"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
-    assert read_stamps(tmp_path) is None
+    (tmp_path / "log").touch()
+    passed: dict[str, None] = {}
+    before = read_stamps(tmp_path, passed)
+    assert (set(before), set(passed)) == ({"log", "out/last/w"}, {"data/train"})
+    (tmp_path / "data/train/c").unlink()
+    (tmp_path / "data/train/b").unlink()
+    (tmp_path / "result").touch()
+    after = read_stamps(tmp_path, passed)
+    assert find_changes(before, after).changed == ("result",)
