@@ -498,8 +498,13 @@ def test_a_signal_ends_the_runs_with_the_check(ending: Signal, checker: Checker)
         assert (checker.folder / "reached").exists()
         (os.killpg if ending.reaches_all else os.kill)(process.pid, ending.number)
         out, err = process.communicate(timeout=PATIENCE_SECONDS)
-        told = b"reproof: interrupted" if ending.number == signal.SIGINT else b""
-        assert (process.returncode, out, err.strip()) == (ending.code, b"", told)
+        told = [b"reproof: kept, as they came to their end: " + os.fsencode(checker.folder / "traces" / "baseline")]
+        told += [b"reproof: interrupted"] if ending.number == signal.SIGINT else []
+        assert (process.returncode, out, [line for line in err.splitlines()[1:] if line]) == (ending.code, b"", told)
+        assert err.startswith(b"reproof: candidate ended after 2 steps")
+        assert (b", at train.py:9  time.sleep(300)" in err) == (
+            not ending.reaches_all or ending.number == signal.SIGINT
+        )
         with pytest.raises(ProcessLookupError):
             os.killpg(process.pid, 0)
     finally:

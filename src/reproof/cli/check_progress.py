@@ -1,9 +1,11 @@
-"""Show how far the runs of a check are: step, rate, time left."""
+"""Show how far the runs of a check are: step, rate, time left; and where one stood that was ended with it."""
 
 from __future__ import annotations
 
+import re
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
 import click
 from rich.console import Console
@@ -13,10 +15,13 @@ from reproof.schema.telling import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
     from types import TracebackType
 
     from reproof.launch.processes import RunProcess
+
+
+FRAME: Final = re.compile(r'^  File "(.+)", line (\d+), in .*\n    (.+)', re.MULTILINE)
+"""A frame of a traceback: file, line, text."""
 
 
 class RunProgress:
@@ -45,10 +50,10 @@ class RunProgress:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Take the lines away again; where the user has interrupted the runs, say what is kept of them."""
+        """Take the lines away again. If the check was interrupted, say where its runs stood and what is kept."""
         self._progress.stop()
-        if kind is KeyboardInterrupt:
-            for line in self._tell_kept():
+        if isinstance(error, KeyboardInterrupt | SystemExit):
+            for line in (*map(tell_end, self._running), *self._tell_kept()):
                 click.echo(printable(f"reproof: {line}"), err=True)
 
     def _tell_kept(self) -> Iterator[str]:
@@ -75,6 +80,18 @@ class RunProgress:
             self._progress.update(
                 self._tasks[name], completed=steps, total=total, state=describe(steps, total, process.seconds)
             )
+
+
+def tell_end(process: RunProcess) -> str:
+    """Return how far a run came that was interrupted, and at which line of the user's that was, if it has told."""
+    request, steps = process.request, process.num_steps
+    is_kept = request.errors.is_file() and not request.shows_output
+    text = request.errors.read_text(encoding="utf-8", errors="replace") if is_kept else ""
+    frames = [(Path(path), line, code) for path, line, code in FRAME.findall(text)]
+    folder = request.folder
+    own = [(path.relative_to(folder), line, code) for path, line, code in frames if path.is_relative_to(folder)]
+    place = "".join(f", at {path}:{line}  {code}" for path, line, code in (own or frames)[-1:])
+    return f"{request.trace.name} ended after {steps} step{'s' if steps != 1 else ''}{place}"
 
 
 def describe(steps: int, total: int | None, seconds: float) -> str:

@@ -58,6 +58,10 @@ PRINTED: Final = b'"note":"printed"'
 PROGRAM: Final = b'"note":"program"'
 STEP_MARK: Final = -1
 
+POOL: Final = "pool"
+"""How the part of a process's label begins that stands for a pool, before the number of a worker or the name of a task.
+"""
+
 OF_TASK: Final = "#"
 """What stands in keys before the name of a task, where a thread reads without a line of the user's on its stack."""
 

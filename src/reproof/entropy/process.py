@@ -18,6 +18,7 @@ import wrapt
 from reproof.entropy.calls.table import CALLS
 from reproof.entropy.found import follow_looks
 from reproof.entropy.interception import Interceptor
+from reproof.entropy.ledger import POOL
 from reproof.entropy.plan import Plan, plan_from_json
 from reproof.entropy.programs import Program, follow_programs
 from reproof.entropy.races.table import RACES
@@ -42,9 +43,6 @@ FORKSERVER: Final = "ignore"
 
 LOKY: Final = ("loky.backend.spawn", "joblib.externals.loky.backend.spawn")
 """Modules that spawn processes as `multiprocessing.spawn` does."""
-
-POOL: Final = "pool"
-"""How the part of a label begins that stands for a pool, before the number of a worker or the name of a task."""
 
 ENTER: Final = """
 import sys

@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-from reproof.entropy.ledger import read_ledgers
+from reproof.entropy.ledger import POOL, read_ledgers
 from reproof.entropy.plan import Plan
 from reproof.entropy.sources.draws import FIRST_DRAW
 from reproof.explain.laboratory import BudgetSpentError
@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from reproof.explain.laboratory import Trial
     from reproof.explain.suspects import Suspect
     from reproof.schema import Difference
+
+
+IN_TASKS: Final = " in the tasks of a pool"
+"""End of the name of a global generator where it is drawn from there alone: workers share the tasks by chance."""
 
 
 class Located(NamedTuple):
@@ -88,7 +92,10 @@ def find_reading_line(inquiry: Inquiry, suspect: Suspect) -> Located:
 
 
 def find_lines(replica: Trial, source: str, first: Difference) -> list[Suspect]:
-    """Return the lines that drew from a generator before the divergence, in the order of their first draws."""
+    """Return the lines that drew from a generator before the divergence, in the order of their first draws.
+
+    The source of those that only the tasks of a pool have run says so.
+    """
     ledgers = read_ledgers(replica.trace)
     before = {
         key
@@ -96,8 +103,13 @@ def find_lines(replica: Trial, source: str, first: Difference) -> list[Suspect]:
         for key, read in sources.items()
         if process != first.label or not is_after(read, first)
     }
+    outside = {key for process, sources in ledgers.items() if f".{POOL}" not in process for key in sources}
     watched = collect_suspects(ledgers, {}, first.step, first.label)
-    return [line for line in watched if line.source == source and line.line is not None and line.key in before]
+    return [
+        line if line.key in outside else replace(line, source=f"{source}{IN_TASKS}")
+        for line in watched
+        if line.source == source and line.line is not None and line.key in before
+    ]
 
 
 def is_after(read: Source, first: Difference) -> bool:
@@ -113,8 +125,9 @@ def is_after(read: Source, first: Difference) -> bool:
 
 
 def place(suspect: Suspect, line: Suspect) -> Suspect:
-    """Return the suspect at a line."""
-    return replace(suspect, file=line.file, line=line.line)
+    """Return the suspect at a line, with what that says of the source."""
+    source = line.source if line.source.startswith(suspect.source) else suspect.source
+    return replace(suspect, source=source, file=line.file, line=line.line)
 
 
 def perturb(inquiry: Inquiry, suspect: Suspect, line: Suspect, *, candidate: str | None) -> Trial:

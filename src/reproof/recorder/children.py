@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 import wrapt
 
 from reproof.entropy.handled import let_through
-from reproof.entropy.process import POOL
+from reproof.entropy.ledger import POOL
 from reproof.entropy.process import enter_spawned as tap_spawned
 from reproof.recorder.options import RecordingOptions, options_from_plain
 from reproof.recorder.outputs.printing import NotedText, PrintedLines, find_places

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     ("names", "told"),
     [
         ("", ""),
-        ("a", "reproof: no run came to its end; what was recorded is in a\n"),
-        ("a b gone gone2", "reproof: kept, as they came to their end: a b\n"),
-        ("gone gone2", ""),
+        ("a", "reproof: a ended after 1 step\nreproof: no run came to its end; what was recorded is in a\n"),
+        ("a b gone", "reproof: gone ended after 1 step\nreproof: kept, as they came to their end: a b\n"),
+        ("gone", "reproof: gone ended after 1 step\n"),
     ],
 )
 def test_an_interrupted_check_says_what_is_kept(
@@ -32,7 +32,10 @@ def test_an_interrupted_check_says_what_is_kept(
         trace = tmp_path.relative_to(tmp_path) / name
         if "gone" not in name:
             trace.mkdir()
-        process: Any = SimpleNamespace(request=SimpleNamespace(trace=trace, num_steps=None), num_steps=1, seconds=1.0)
+        request = SimpleNamespace(
+            trace=trace, num_steps=None, errors=trace / "errors", shows_output=False, folder=tmp_path
+        )
+        process: Any = SimpleNamespace(request=request, num_steps=1, seconds=1.0)
         progress.watch([process])
-    progress.__exit__(KeyboardInterrupt, None, None)
+    progress.__exit__(KeyboardInterrupt, KeyboardInterrupt(), None)
     assert capsys.readouterr().err == told

@@ -11,6 +11,7 @@ import pytest
 from reproof.explain.inquiry import Inquiry
 from reproof.explain.laboratory import BudgetSpentError, Trial
 from reproof.explain.lines import find_drawing_line, find_lines
+from reproof.explain.remedies import remedy_for
 from reproof.explain.suspects import START, Suspect
 from reproof.launch.processes import FinishedRun
 from reproof.schema import Difference
@@ -58,8 +59,8 @@ class ScriptedLaboratory:
         return next(self._outcomes, None) is None
 
 
-def write_ledger(folder: Path, **counts: int | None) -> Trial:
-    """Write the ledger of a watched run, with the number of events before the first draw of each line."""
+def write_ledger(folder: Path, process: str = "0", **counts: int | None) -> Trial:
+    """Write the ledger of a process of a watched run, with the number of events before the first draw of each line."""
     entries: list[Any] = []
     for number, (name, count) in enumerate(counts.items()):
         place = {"key": f"random@a.py:{name[1:]}", "kind": "unseeded-rng", "source": "random", "file": "a.py"}
@@ -68,7 +69,7 @@ def write_ledger(folder: Path, **counts: int | None) -> Trial:
             {"note": "first draw", "key": place["key"], "num_events": count},
             [[number, 1]],
         ]
-    (folder / "rank0.entropy").write_text("\n".join(map(json.dumps, entries)))
+    (folder / f"rank{process}.entropy").write_text("\n".join(map(json.dumps, entries)))
     return make_trial(folder, 1, None)
 
 
@@ -119,3 +120,15 @@ def test_lines_that_draw_after_the_divergence_are_not_tried(tmp_path: Path) -> N
     initial = replace(FIRST, stage="init", detail=None)
     assert [line.line for line in find_lines(replica, "random", initial)] == [5, 7, 9]
     assert [line.line for line in find_lines(replica, "random", replace(FIRST, num_events=None))] == [5, 7, 9]
+
+
+def test_what_only_tasks_of_a_pool_draw_is_seeded_in_each_task(tmp_path: Path) -> None:
+    """A seed of the script's does not reach spawned workers, and which worker gets which task is chance."""
+    write_ledger(tmp_path, l5=0)
+    write_ledger(tmp_path, "0.pool1.1", l5=None, l9=None)
+    write_ledger(tmp_path, "0.pool1.2", l9=None)
+    laboratory: Any = ScriptedLaboratory(tmp_path, [(9, 0)])
+    inquiry = Inquiry(first=FIRST, replica=make_trial(tmp_path, 1, None), laboratory=laboratory, candidate=tmp_path)
+    found = find_drawing_line(inquiry, GENERATOR).suspect
+    assert [line.source for line in find_lines(inquiry.replica, "random", FIRST)] == ["random", found.source]
+    assert "random.Random(seed + index)" in remedy_for(found.kind, found.source, "random.random()").fix
