@@ -6,7 +6,8 @@ so is what `DistributedDataParallel` asks for, how its models would be compiled.
 `import torch` itself loads `torch.export` and the shapes of operations on no data, a third of its time, for those who
 trace a model; and `torch.use_deterministic_algorithms` the back end of the compiler, to set one option of it. Whatever
 else is asked of any of them loads it for good, so that compiled and exported models are what they are without this.
-While `import torch` makes what stays for ever, no garbage is looked for, nor soon after it.
+While `import torch` makes what stays for ever, no garbage is looked for, nor soon after it, and which module defines an
+operation is told by its frame, not by asking all modules for their files.
 
 `make setup` puts this file and `light_start.pth` into the virtual environment, where Python runs it at the start of
 each process in which REPROOF_LIGHT_START is set. `conftest.py` sets it, but for `make thorough`.
@@ -16,7 +17,6 @@ from __future__ import annotations
 
 import gc
 import importlib
-import importlib.abc
 import importlib.machinery
 import os
 import sys
@@ -164,7 +164,7 @@ def run_real(module: types.ModuleType) -> None:
 KINDS: Final[dict[str, type[LightModule]]] = {COMPILER: LightCompiler, BACKEND: LightBackend, OPTIONS: LightBackend}
 
 
-class LightLoader(importlib.abc.Loader):
+class LightLoader:
     """Makes a light module."""
 
     def create_module(self, spec: importlib.machinery.ModuleSpec) -> types.ModuleType:
@@ -189,7 +189,7 @@ class LightLoader(importlib.abc.Loader):
             make_generators()
 
 
-class LoadedLoader(importlib.abc.Loader):
+class LoadedLoader:
     """Hands out a module that was loaded while it was being looked for."""
 
     def __init__(self, name: str) -> None:
@@ -206,7 +206,7 @@ class LoadedLoader(importlib.abc.Loader):
         types.ModuleType.__setattr__(module, "__spec__", self._spec)
 
 
-class LightFinder(importlib.abc.MetaPathFinder):
+class LightFinder:
     """Finds the light modules, each once; a part of a real one loads it, and so does who traces models.
 
     Attributes:
@@ -243,10 +243,20 @@ def find_pytorch(path: Sequence[str] | None) -> importlib.machinery.ModuleSpec |
         execute = spec.loader.exec_module
 
         def exec_module(module: types.ModuleType) -> None:
+            import inspect
+
+            search = inspect.getmodule
+
+            def get_module(thing: Any, file: str | None = None) -> types.ModuleType | None:
+                is_frame = isinstance(thing, types.FrameType)
+                return sys.modules.get(thing.f_globals["__name__"]) if is_frame else search(thing, file)
+
+            inspect.getmodule = get_module
             gc.disable()
             try:
                 execute(module)
             finally:
+                inspect.getmodule = search
                 gc.enable()
                 gc.freeze()
                 gc.unfreeze()  # into the oldest generation, which is rarely searched

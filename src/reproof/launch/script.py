@@ -137,7 +137,8 @@ def record_target(
     recording.open()
     recording.tap_entropy(plan or Plan())
     children = follow_children(recording)
-    wrapt.when_imported("torch")(lambda _module: _install(recording))
+    is_new = "torch" not in sys.modules
+    wrapt.when_imported("torch")(lambda _module: _install(recording, is_new=is_new))
     outcome = Outcome(status="failed", exit_code=1, ended="the run ended in an exit handler")
 
     def close() -> None:
@@ -212,10 +213,10 @@ def outcome_of_status(status: int, target: Target) -> Outcome:
     return Outcome(status="failed", exit_code=status, ended=f"{name} called os._exit({status})")
 
 
-def _install(recording: Recording) -> None:
+def _install(recording: Recording, *, is_new: bool) -> None:
     """Hook PyTorch once it is imported; the script's import must succeed even if that fails."""
     try:
-        recording.install()
+        recording.install(is_new=is_new)
     except Exception as error:  # noqa: BLE001  # anything that an unknown version of PyTorch may cause
         recording.add_problem(f"PyTorch could not be hooked: {type(error).__name__}: {error}")
 

@@ -72,8 +72,8 @@ def make_context(  # the fields of a context that need no PyTorch
     )
 
 
-def install_hooks(context: Context) -> None:
-    """Hook loaders, modules, autograd and optimizers.
+def install_hooks(context: Context, *, is_new: bool) -> None:
+    """Hook loaders, modules, autograd and optimizers; unless PyTorch `is_new`, those that are there already, too.
 
     Effects: replaces functions of PyTorch and `threading.Thread.join` until `context.patches` are restored.
     """
@@ -81,7 +81,7 @@ def install_hooks(context: Context) -> None:
     equip_trainings(context)
     models = ModelHooks(context)
     LoaderHooks(context, models)
-    earlier = find_existing(torch.nn.Module, Optimizer)
+    earlier = [] if is_new else find_existing(torch.nn.Module, Optimizer)
     StepHooks(context, [thing for thing in earlier if isinstance(thing, Optimizer)])
     if context.records("steps"):
         hook_final_states(context, earlier)

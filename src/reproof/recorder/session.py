@@ -207,8 +207,11 @@ class Recording:
         """Whether hooks record; false before PyTorch is imported, after the end, and in forked children."""
         return self.context is not None and self.context.is_active
 
-    def install(self) -> None:
-        """Hook PyTorch, which must be importable. Effects: replaces functions of PyTorch until `close`."""
+    def install(self, *, is_new: bool = False) -> None:
+        """Hook PyTorch, which must be importable. Effects: replaces functions of PyTorch until `close`.
+
+        If it `is_new`, imported this very moment, there is no model or optimizer yet, and none is looked for.
+        """
         writer = self._writer
         if writer is None:  # a forked child imports PyTorch
             return
@@ -226,7 +229,7 @@ class Recording:
         )
         if self.taps is not None:
             context.on_step.append(self.taps.begin_step)
-        install_hooks(context)
+        install_hooks(context, is_new=is_new)
         self._artifacts.prepare()
         install_probes(context, self._options.probes, writer.header.run_id, writer.rank)
         context.on_step.append(self._write_findings)
