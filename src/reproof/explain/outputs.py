@@ -13,6 +13,7 @@ a divergence, and its cause is searched for as that of any other event.
 from __future__ import annotations
 
 import contextlib
+import linecache
 import re
 from dataclasses import replace
 from pathlib import Path, PurePath
@@ -27,7 +28,7 @@ from reproof.explain.failures import choose_remedy
 from reproof.explain.laboratory import has_failed
 from reproof.explain.leftovers import collect_leftovers
 from reproof.explain.racy_lines import WORKER, Given, Roles, are_explained
-from reproof.explain.suspects import find_unused
+from reproof.explain.suspects import START, find_unused
 from reproof.explain.timed_results import find_results
 from reproof.outputs.found import FoundFiles
 from reproof.outputs.sidecar import read_output
@@ -41,6 +42,7 @@ from reproof.trace.reader import list_processes
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from reproof.entropy.ledger import Source
     from reproof.explain.laboratory import Laboratory, Trial
     from reproof.outputs.records import RunOutput
     from reproof.schema import Comparison, OutputDifference, OutputResult, Verdict
@@ -53,6 +55,7 @@ HARMLESS: Final = (
     "with the clocks, process numbers, host and temporary names of the baseline the output of the candidate is the "
     "baseline's"
 )
+IMPORT: Final = re.compile(r"\s*(?:import|from)\s")
 NUMBER: Final = re.compile(r"\d")
 FINDING: Final = re.compile(
     r"\b(?:already|cached?|exists?|found|load(?:ed|ing)?|reus(?:ed?|ing)|skip(?:ped|ping)?)\b", re.IGNORECASE
@@ -143,7 +146,7 @@ def repeat_candidate(laboratory: Laboratory, candidate: Path) -> Trial:
     """
     reseeds = find_reseeds(laboratory, candidate)
     runs = laboratory.setting.request.trace, candidate
-    chance = candidate if any(draws_by_chance(run) or draws_bytes(run) for run in runs) else None
+    chance = candidate if any(find_chance(run) or draws_bytes(run) for run in runs) else None
     trial = _repeat(laboratory, reseeds, chance, is_clean=False)
     if trial.problem is None or has_read_leftovers(laboratory, candidate):
         return trial
@@ -156,20 +159,25 @@ def find_reseeds(laboratory: Laboratory, candidate: Path) -> tuple[str, ...]:
     return tuple(seed for seed in seeds if seed not in others)
 
 
-def may_be_chance(laboratory: Laboratory, candidate: Path) -> bool:
-    """Whether what the runs differ by may be chance, so that an experiment may come to the same as either."""
-    return any(map(draws_by_chance, (laboratory.setting.request.trace, candidate)))
-
-
-def draws_by_chance(trace: Path) -> bool:
-    """Whether a run has drawn numbers that nobody seeded, other than for names."""
+def find_chance(trace: Path) -> list[Source]:
+    """Return what a run has drawn numbers from that nobody seeded, other than for names."""
     ledgers = read_ledgers(trace)
     unused = find_unused(ledgers)
-    return any(
-        (source.kind in CHANCE or source.source in CHANCE) and source.key not in unused
+    return [
+        source
         for ledger in ledgers.values()
         for source in ledger.values()
-    )
+        if (source.kind in CHANCE or source.source in CHANCE) and source.key not in unused
+    ]
+
+
+def only_imports_draw(trace: Path) -> bool:
+    """Whether no line of the user's has drawn from the watched generators before they were seeded, but imports.
+
+    Some packages draw numbers while they are imported, and that decides nothing.
+    """
+    drawn = (source for source in find_chance(trace) if not source.key.endswith(START) and source.file is not None)
+    return all(IMPORT.match(linecache.getline(str(source.file), source.line or 0)) for source in drawn)
 
 
 def draws_bytes(trace: Path) -> bool:
@@ -195,7 +203,14 @@ def _list_texts(output: RunOutput) -> Iterator[str]:
     yield from (line.text for line in output.lines)
 
 
-def _repeat(laboratory: Laboratory, reseeds: tuple[str, ...], chance: Path | None = None, *, is_clean: bool) -> Trial:
+def _repeat(
+    laboratory: Laboratory,
+    reseeds: tuple[str, ...],
+    chance: Path | None = None,
+    *,
+    is_clean: bool,
+    watches: tuple[str, ...] = (),
+) -> Trial:
     where = ", in the folder as the baseline found it" if is_clean else ""
     trace = laboratory.setting.request.trace
     plan = Plan(
@@ -203,6 +218,7 @@ def _repeat(laboratory: Laboratory, reseeds: tuple[str, ...], chance: Path | Non
         keys=tuple(find_surroundings(laboratory)),
         candidate=None if chance is None else str(chance),
         reseeds=reseeds,
+        watches=watches,
         since=laboratory.setting.since,
     )
     return laboratory.run(
@@ -237,10 +253,12 @@ def explain_leftovers(laboratory: Laboratory, differences: tuple[OutputDifferenc
         return None
     if not has_read_leftovers(laboratory, candidate):
         return None
-    if may_be_chance(laboratory, candidate):
+    chance = [source for run in (laboratory.setting.request.trace, candidate) for source in find_chance(run)]
+    if not all(source.key.endswith(START) for source in chance):
         return None
-    trial = _repeat(laboratory, find_reseeds(laboratory, candidate), is_clean=True)
-    if trial.problem is not None or trial.first is not None:
+    watches = tuple(dict.fromkeys(source.source for source in chance))
+    trial = _repeat(laboratory, find_reseeds(laboratory, candidate), is_clean=True, watches=watches)
+    if trial.problem is not None or trial.first is not None or not only_imports_draw(trial.trace):
         return None
     traces = open_trace(laboratory.setting.request.trace), open_trace(trial.trace)
     left = compare_output(*traces, laboratory.setting.ignored)

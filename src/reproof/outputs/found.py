@@ -31,6 +31,9 @@ _COUNTED: Final = re.compile(
     re.IGNORECASE,
 )
 """What stands before a number that tells what a file is of, and not the how manieth of its name it is."""
+_VERSION: Final = re.compile(r"version_(\d+)")
+_SHOWN: Final = re.compile(r"(?<!\w)(?P<key>v_num[=:] ?)(?P<number>\d+)(?P<zeros>\.0+)?(?![\w.])")
+"""A folder that Lightning has numbered, and how its progress bars name that."""
 MAX_SECOND: Final = 2
 """What the second of a name that began without a number may be: ``run_1``, or ``run_2``."""
 _ADDED: Final = re.compile(r"(?P<name>.+?)(?:[-_. ]?v?|[-_ ]?\()(?P<number>\d+)\)?(?P<end>(?:\.[A-Za-z]\w*)*)")
@@ -113,12 +116,16 @@ class NumberedPlaces:
     def __init__(self, numbered: Mapping[str, str]) -> None:
         """Take the names of files that `find_numbered` has found."""
         self._names: dict[str, str] = {}
+        self._versions: dict[str, str] = {}
         for name, other in numbered.items():
             parts = PurePath(name).parts, PurePath(other).parts
             place = next(place for place, (one, same) in enumerate(zip(*parts, strict=True)) if one != same)
             one, same = (PurePath(*own[: place + 1]).as_posix() for own in parts)
             if any(map(str.isalpha, one)):  # a folder ``2`` is not what a text says with a number
                 self._names[one] = same
+            numbers = [_VERSION.fullmatch(PurePath(name).name) for name in (one, same)]
+            if numbers[0] and numbers[1]:
+                self._versions[numbers[0][1]] = numbers[1][1]
         longest_first = sorted(map(re.escape, self._names), key=len, reverse=True)
         self._pattern = re.compile(rf"(?<!\w)(?:{'|'.join(longest_first)})(?!\w)") if self._names else None
 
@@ -130,7 +137,14 @@ class NumberedPlaces:
 
     def rename(self, text: str) -> str:
         """Return a text of the candidate with the baseline's names."""
-        return text if self._pattern is None else self._pattern.sub(lambda match: self._names[match[0]], text)
+        if self._pattern is None:
+            return text
+        text = self._pattern.sub(lambda match: self._names[match[0]], text)
+        return _SHOWN.sub(self._rename_version, text) if self._versions else text
+
+    def _rename_version(self, match: re.Match[str]) -> str:
+        number = self._versions.get(match["number"], match["number"])
+        return f"{match['key']}{number}{match['zeros'] or ''}"
 
 
 def _list_shapes(name: str) -> Iterator[str]:

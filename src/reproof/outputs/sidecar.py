@@ -191,7 +191,7 @@ class _Reader:
         """Take a line; raises ValueError if it is none of this file's."""
         data = json.loads(line.decode("utf-8"))
         fields = Fields(data)
-        if self._is_complete and not any(key in fields for key in ("file", "part", "note")):
+        if self._is_complete and not any(key in fields for key in ("file", "part", "note", "unkept")):
             raise ValueError("a line after the end")
         if "end" in fields:
             if fields.number("end") != self._num_entries:

@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from reproof.explain.laboratory import Trial
-from reproof.explain.outputs import draws_by_chance, may_tell_of_files, repeat_candidate, settle_output, tell_failure
+from reproof.explain.outputs import (
+    find_chance,
+    may_tell_of_files,
+    only_imports_draw,
+    repeat_candidate,
+    settle_output,
+    tell_failure,
+)
 from reproof.outputs.lines import make_line
 from reproof.outputs.sidecar import OutputWriter
 from reproof.schema import Comparison, Origin, OutputDifference, OutputResult, RunHeader
@@ -125,7 +132,23 @@ def test_who_draws_by_chance_may_draw_the_same(
     entries: list[Any] = [place, [[1, 2]], *([{"note": "unused", "key": f"{source}@start"}] * is_unused)]
     with (trace / "rank0.entropy").open("a", encoding="utf-8") as ledger:
         ledger.writelines(f"\n{json.dumps(entry, separators=(',', ':'))}" for entry in entries)
-    assert draws_by_chance(trace) == is_chance
+    assert bool(find_chance(trace)) == is_chance
+
+
+@pytest.mark.parametrize(("line", "is_import"), [(1, True), (2, True), (3, False), (9, False)])
+def test_what_packages_draw_while_they_are_imported_decides_nothing(
+    tmp_path: Path, line: int, *, is_import: bool
+) -> None:
+    """Whatever else draws before a generator is seeded may decide what is printed, so that one run proves nothing."""
+    script = tmp_path / "train.py"
+    script.write_text("import lightning\nfrom a import b\nprint(random.random())\n", encoding="utf-8")
+    trace = write_ledger(tmp_path / "a")
+    start = {"place": 1, "key": "random@start", "kind": "unseeded-rng", "source": "random"}
+    drawn = {**start, "place": 2, "key": f"random@train.py:{line}", "file": str(script), "line": line}
+    with (trace / "rank0.entropy").open("a", encoding="utf-8") as ledger:
+        for entry in (start, [[1, 2]], drawn, [[2, None]]):
+            ledger.write(f"\n{json.dumps(entry, separators=(',', ':'))}")
+    assert only_imports_draw(trace) == is_import
 
 
 @pytest.mark.parametrize(

@@ -323,3 +323,16 @@ def test_a_folder_that_is_a_number_is_not_what_a_line_says() -> None:
     first = of(text="loss 1.5", files=(file("1/a.pt", "1"),))
     second = of(text="loss 2.5", files=(file("2/a.pt", "1"), FileOutput(name="1/", format="untouched")))
     assert [one.kind for one in compare(first, second).differences] == ["line"]
+
+
+def test_a_progress_bar_that_shows_the_number_of_a_folder() -> None:
+    """Lightning's show that of its logger; any other number there is a difference."""
+
+    def show(text: str, version: int) -> RunOutput:
+        listed = FileOutput(name="logs/*", format="untouched")
+        return of(text=text, files=(file(f"logs/version_{version}/m.csv", "1"), listed))
+
+    first = show("3/3 v_num: 0.000 loss: 0.5", 0)
+    assert compare(first, show("3/3 v_num: 1.000 loss: 0.5", 1)).first is None
+    for other in ("3/3 v_num: 2.000 loss: 0.5", "3/3 v_num: 1.000 loss: 1.5", "3/3 v_num: 1.500 loss: 0.5"):
+        assert [one.kind for one in compare(first, show(other, 1)).differences] == ["line"]

@@ -42,7 +42,7 @@ from reproof.recorder.outputs.saving import BUFFER, digest_array_bytes, read_sav
 from reproof.recorder.outputs.teardown import LateWatch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from reproof.entropy.written import Stamp
     from reproof.recorder.problems import Problems
@@ -52,6 +52,8 @@ MAX_NAMES: Final = 100
 MAX_SHOWN: Final = 3
 KEPT: Final = ".output.txt"
 """How the name of the file ends, after that of the trace, into which a run prints that reproof has started."""
+TRACKED: Final = re.compile(r"(?:\A|/)wandb/(?:offline-)?run-\d{8}_\d{6}-([a-z0-9]{8})/")
+"""Where W&B keeps a run: ``wandb/offline-run-20261129_201110-kpe9drzz/``."""
 HEXADECIMAL: Final = re.compile(r"[0-9a-f]{6,64}")
 
 
@@ -193,12 +195,14 @@ class OutputCapture:
             return
         lines, unkept = self.printed.finish()
         lines += collect_noted(self._elsewhere)
-        known = self._surroundings()
         notes = [] if self._keeps_all else list(self._list_unseen())
         unfinished, running = list_under_way()
+        after = read_stamps(self._folder, self._passed) if self._is_first else {}
+        self._temporary += find_run_names(after.keys() - self._before.keys())
+        known = self._surroundings()
         programs = dict.fromkeys(name for name in running if name not in OF_MACHINE)
         notes += [f"what {name}, which the script has started, {RUNS_ON}" for name in programs]
-        files = list(self._read_files(known, unfinished, notes)) if self._is_first else []
+        files = list(self._read_files(known, after, unfinished, notes)) if self._is_first else []
         self._writer.finish(
             known, lines=lines, unkept=unkept, files=files, notes=notes, printed=self.printed.num_characters
         )
@@ -217,8 +221,9 @@ class OutputCapture:
         if any(piece.is_last for piece in self._elsewhere):
             yield "a process that the script starts has printed more than is kept of it"
 
-    def _read_files(self, known: Surroundings, unfinished: set[str], notes: list[str]) -> Iterator[FileOutput]:
-        after = read_stamps(self._folder, self._passed)
+    def _read_files(
+        self, known: Surroundings, after: dict[str, Stamp], unfinished: set[str], notes: list[str]
+    ) -> Iterator[FileOutput]:
         if self._passed:
             names = [PurePath(name).as_posix() for name in self._passed]
             more = f" and {len(names) - MAX_SHOWN} more" if len(names) > MAX_SHOWN else ""
@@ -256,6 +261,11 @@ def _find_kept(trace: Path) -> tuple[int, int] | None:
     except OSError:
         return None
     return status.st_dev, status.st_ino
+
+
+def find_run_names(made: Iterable[str]) -> list[str]:
+    """Return the random names that W&B has given to the run, by the folders that were made for them."""
+    return list(dict.fromkeys(match[1] for name in made if (match := TRACKED.search(name)) is not None))
 
 
 def find_process_numbers(own: int) -> tuple[int, int] | None:

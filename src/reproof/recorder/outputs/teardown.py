@@ -15,9 +15,12 @@ import posix
 import sys
 from typing import TYPE_CHECKING, Any, Final
 
+import xxhash
+
 from reproof.outputs.records import BYTES, LATE
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from reproof.entropy.written import Stamp
@@ -25,8 +28,8 @@ if TYPE_CHECKING:
 END: Final = "cpython.PyInterpreterState_Clear"
 """Audit event (https://docs.python.org/3/library/audit_events.html)."""
 
-
-PRINTED: Final = b'{"note":"lines that are printed as the interpreter ends are seen by `reproof check` alone"}\n'
+PRINTED: Final = '{"unkept":%d,"stream":"stdout","worker":"","digest":"%s"}\n'
+"""What is kept of lines that are printed then: their number, and a digest of all characters."""
 
 
 class LateWatch:
@@ -49,7 +52,7 @@ class LateWatch:
         self._left.setdefault(path, (stamp, f"{json.dumps(entry)}\n".encode()))
 
     def begin(self, record: Path, *, keeps_lines: bool) -> None:
-        """Have noted which files are other at the end, and whether anything was printed.
+        """Have noted which files are other at the end, and a digest of what was printed.
 
         Args:
             record: The file of the output of this process, which is complete.
@@ -57,7 +60,7 @@ class LateWatch:
 
         Effects: adds an audit hook, replaces ``write`` of `sys.stdout` and holds a file open, until the process ends.
         """
-        printed: list[bytes] = [] if keeps_lines else _note_writes(sys.stdout)
+        tell_printed = bytes if keeps_lines else _note_writes(sys.stdout)
         file = os.open(record, os.O_WRONLY | os.O_APPEND)
         left, process, end, failed = self._left, os.getpid(), END, OSError
         getpid, lstat, write = posix.getpid, posix.lstat, posix.write  # the originals, which tell nobody
@@ -65,7 +68,7 @@ class LateWatch:
         def hear(event: str, _arguments: tuple[Any, ...]) -> None:
             if event != end or getpid() != process:
                 return
-            late = [*printed]
+            late = [tell_printed()]
             for path, (stamp, line) in left.items():
                 try:
                     status = lstat(path)
@@ -82,15 +85,21 @@ class LateWatch:
         sys.addaudithook(hear)
 
 
-def _note_writes(stream: Any) -> list[bytes]:
-    """Return what has a note in it as soon as something is printed to a stream."""
-    printed: list[bytes] = []
+def _note_writes(stream: Any) -> Callable[[], bytes]:
+    """Return what tells, as a line of the record, what has been printed to a stream since."""
+    digest, form, num_lines = xxhash.xxh3_128(), PRINTED, 0
 
     def write(text: str, /) -> Any:
-        printed[:] = [PRINTED]
+        nonlocal num_lines
+        num_lines += text.count("\n")
+        digest.update(text.encode("utf-8", "surrogatepass"))
         return original(text)
 
+    def tell() -> bytes:
+        return (form % (num_lines or 1, digest.hexdigest())).encode() if digest.intdigest() != nothing else b""
+
+    nothing = digest.intdigest()
     with contextlib.suppress(AttributeError, TypeError):  # none, or an object without room for it
         original = stream.write
         stream.write = write
-    return printed
+    return tell

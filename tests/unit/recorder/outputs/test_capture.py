@@ -1,4 +1,4 @@
-"""What is known of a run while its output is captured: the numbers of its processes."""
+"""What is known of a run while its output is captured: the numbers of its processes, its random names."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from reproof.recorder.outputs.capture import find_process_numbers
+from reproof.recorder.outputs.capture import find_process_numbers, find_run_names
 
 
 class TestProcessNumbers:
@@ -56,3 +56,14 @@ class TestProcessNumbers:
         os.waitpid(child, 0)
         found = find_process_numbers(os.getpid())
         assert found is None or found[0] <= child <= found[1]
+
+
+def test_a_name_that_a_tracker_has_drawn() -> None:
+    """That of the run, as W&B names its folder; no other folder tells of one."""
+    made = [
+        f"{place}wandb/{kind}run-20261129_201110-kpe9drzz/files/x"
+        for place in ("", "logs/")
+        for kind in ("", "offline-")
+    ]
+    others = ["wandb/run-best-kpe9drzz/x", "wandb/run-20261129_201110-acc91/x", "run-20261129_201110-kpe9drzz/x"]
+    assert [find_run_names(names) for names in (made, others)] == [["kpe9drzz"], []]
