@@ -71,19 +71,9 @@ def test_results_stay(text: str) -> None:
 @pytest.mark.parametrize(
     "start",
     [
-        "sk_live_",
-        "xapp-1-A-",
-        "ya29.",
-        "GOCSPX-",
-        "gsk_",
-        "r8_",
-        "xai-",
-        "dckr_pat_",
-        "12345678:AA",
-        "dop_v1_",
-        "api_org_",
-    ]
-    + ["dapi", "SK", f"SG.{KEY[:22]}."],
+        *("sk_live_", "xapp-1-A-", "ya29.", "GOCSPX-", "gsk_", "r8_", "xai-", "dckr_pat_", "12345678:AA", "dop_v1_"),
+        *("api_org_", "dapi", "SK", f"SG.{KEY[:22]}."),
+    ],
 )
 def test_tokens_of_known_forms_are_masked(start: str) -> None:
     """Wherever they stand."""
