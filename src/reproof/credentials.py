@@ -20,37 +20,67 @@ if TYPE_CHECKING:
 MASK: Final = "***"
 
 _NAMES: Final = frozenset(
-    {"password", "passwd", "passphrase", "pwd", "secret", "token", "apikey", "credential", "credentials", "bearer"}
+    {"password", "passwd", "passphrase", "pwd", "secret", "token", "apikey", "cred", "creds", "credential"}
+    | {"credentials", "bearer", "authorization"}
 )
-_PAIRS: Final = frozenset({("api", "key"), ("access", "key"), ("secret", "key"), ("private", "key"), ("auth", "key")})
+_KEYS: Final = ("access", "account", "api", "auth", "encryption", "license", "private", "secret", "signing", "ssh")
+_PAIRS: Final = frozenset((kind, "key") for kind in _KEYS)
+_PASSES: Final = frozenset({"pass", "passcode", "pw"})
+_SHORT_NAMES: Final = frozenset({"auth", "code", "key"})
+"""What announces a credential only where the value looks like one."""
+_USERS: Final = frozenset({"auth", "login", "u", "user", "userpwd"})
+"""Options that are given a name and a password with a colon in between."""
 _WORDS: Final = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
+_MIXED: Final = r"(?=[\w+/=~.-]{0,200}\d)(?=[\w+/=~.-]{0,200}[A-Za-z])"
+"""Before a word with letters and digits."""
 
-_URL: Final = re.compile(r"(?P<before>\b[a-zA-Z][\w+.-]*://[^\s:/@'\"]*:)(?P<secret>[^\s/'\"]+)(?=@)")
+_URL: Final = re.compile(
+    r"(?P<before>\b[a-zA-Z][\w+.-]{0,30}://(?:[^\s:/@'\"]*:(?!\d{1,5}/)(?=[^\s'\"]{1,200}@)|(?=[\w~.+-]{16,200}@)"
+    + _MIXED
+    + "))"
+    r"(?P<secret>[^\s'\"]{1,200})(?=@)"
+)
+_QUERY: Final = re.compile(r"(?P<before>[?&](?:x-amz-)?(?:sig|signature)=)(?P<secret>[^\s&'\"]{16,})", re.IGNORECASE)
 _ANNOUNCED: Final = re.compile(
-    r"(?P<before>(?<![\w-])[\w-]*(?:passw(?:or)?d|passphrase|pwd|secret|token|api[_-]?key|access[_-]?key|private[_-]?key"
-    r"|credentials?)[\"']?\s*[=:]\s*[\"']?(?:Bearer\s+)?)(?P<secret>[^\s\"',;&}\]]+)",
+    r"(?P<before>(?<![\w-])[\w-]*(?:passw(?:or)?d|passphrase|pwd|secret|token|credentials?|authorization"
+    rf"|(?:{'|'.join(_KEYS)})[_-]?key)\\?[\"']?\s*(?:[=:]|%3D)\s*(?:b(?=[\"']))?(?P<quote>\\?[\"'])?(?:(?:Basic|Bearer|Token)\s+)?)"
+    r"(?P<secret>(?(quote)(?:(?!(?P=quote)).)+|[^\s\"',;&}\]]+))",
     re.IGNORECASE,
 )
-_BEARER: Final = re.compile(r"(?P<before>\bBearer\s+)(?P<secret>[\w.~+/-]{8,}=*)", re.IGNORECASE)
+_PASSWORD: Final = re.compile(
+    r"(?P<before>(?:\bBearer\s+|\bpass(?:word|phrase)\s+|(?<![A-Za-z])pass(?:code)?[\"']?\s*[=:]\s*[\"']?))"
+    r"(?P<secret>" + _MIXED + r"[\w+/~.-]{8,}=*)",
+    re.IGNORECASE,
+)
+_KEY: Final = re.compile(
+    r"(?P<before>(?:\blogin\s+|\btoken\s+|(?<![A-Za-z])key[\"']?\s*[=:]\s*[\"']?))"
+    r"(?P<secret>" + _MIXED + r"[\w+/~-]{16,}=*)(?![\w.])",
+    re.IGNORECASE,
+)
 _TOKENS: Final = re.compile(
-    r"\b(?:hf_[A-Za-z0-9]{16,}|gh[pousr]_[A-Za-z0-9]{20,}|github_pat_\w{20,}|glpat-[\w-]{16,}|sk-[\w-]{20,}"
-    r"|xox[abeoprs]-[\w-]{10,}|(?:AKIA|ASIA)[0-9A-Z]{16}|AIza[\w-]{35}|eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]+|npm_[A-Za-z0-9]{30,}"
-    r"|pypi-[\w-]{20,}|wandb_v1_\w{20,})"
+    r"\b(?:hf_[A-Za-z0-9]{16,}|api_org_[A-Za-z0-9]{16,}|gh[pousr]_[A-Za-z0-9]{20,}|github_pat_\w{20,}|glpat-[\w-]{16,}"
+    r"|sk-[\w-]{20,}|[rs]k_(?:live|test)_\w{16,}|gsk_\w{20,}|xai-\w{20,}|r8_\w{20,}|xox[abeoprs]-[\w-]{10,}|xapp-[\w-]{16,}"
+    r"|(?:AKIA|ASIA)[0-9A-Z]{16}|AIza[\w-]{35}|ya29\.[\w-]{16,}|GOCSPX-[\w-]{20,}|eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]+"
+    r"|npm_[A-Za-z0-9]{30,}|pypi-[\w-]{20,}|wandb_v1_\w{20,}|dckr_pat_[\w-]{16,}|dapi[0-9a-f]{32}|do[opr]_v1_[0-9a-f]{40,}"
+    r"|SK[0-9a-f]{32}\b|SG\.[\w-]{16,}\.[\w-]{16,}|\d{8,10}:AA[\w-]{30,})"
+    r"|(?<=hooks\.slack\.com/services/)[\w/-]{20,}|(?<=/api/webhooks/)[\w/-]{20,}"
 )
 _PRIVATE_KEY: Final = re.compile(
-    r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL
+    r"-----BEGIN [A-Z ]*PRIVATE KEY(?: BLOCK)?-----.*?(?:-----END [A-Z ]*PRIVATE KEY(?: BLOCK)?-----|\Z)", re.DOTALL
 )
 _MAY_HOLD: Final = re.compile(
-    r"://|passw|passphrase|pwd|secret|token|key|credential|bearer|hf_|gh[pousr]_|github_pat|glpat|sk-|xox|AKIA|ASIA|AIza|eyJ"
-    r"|npm_|pypi-|wandb_",
+    r"://|pass|pwd|secret|token|key|sig=|signature|credential|authorization|bearer|login|hf_|api_org|gh[pousr]_|github_pat|glpat"
+    r"|sk-|[rs]k_|gsk_|xai-|r8_|xox|xapp|AKIA|ASIA|AIza|ya29|GOCSPX|eyJ|npm_|pypi-|wandb_|dckr_|dapi|do[opr]_v1|SK[0-9a-f]{32}"
+    r"|SG\.|:AA|/webhooks/",
     re.IGNORECASE,
 )
 """What a text has in it that is looked at closely: most have none of it."""
 
 _NUMBER: Final = re.compile(r"[-+]?[\d.,]+(?:e[-+]?\d+)?%?", re.IGNORECASE)
+_NAMED: Final = re.compile(r"[^\s:/]+:(?!\d*$)[^\s:]+")
 
 
-_DESCRIBED: Final = re.compile(r"(?i)(?:token|secret|key|credentials?)[\"']?\s*[=:]\s*[a-z]+(?![\w-])")
+_DESCRIBED: Final = re.compile(r"(?i)(?:token|secret|key|credentials?|authorization)[\"']?\s*[=:]\s*[a-z]+(?![\w-])")
 """What describes a credential in prose, as in ``token: the one that comes next``."""
 
 
@@ -59,9 +89,9 @@ def mask_text(text: str) -> str:
     if _MAY_HOLD.search(text) is None:
         return text
     text = _PRIVATE_KEY.sub(MASK, text)
-    text = _URL.sub(rf"\g<before>{MASK}", text)
     text = _TOKENS.sub(MASK, text)
-    text = _BEARER.sub(rf"\g<before>{MASK}", text)
+    for pattern in (_URL, _QUERY, _PASSWORD, _KEY):
+        text = pattern.sub(rf"\g<before>{MASK}", text)
     return _ANNOUNCED.sub(_mask_announced, text)
 
 
@@ -76,6 +106,8 @@ def mask_command(command: Sequence[str]) -> tuple[str, ...]:
             masked.append(MASK)
         elif sign and _is_announced(name, value):
             masked.append(f"{name}={MASK}")
+        elif option.lstrip("-").lower() in _USERS and _NAMED.fullmatch(word) is not None:
+            masked.append(f"{word.partition(':')[0]}:{MASK}")
         else:
             masked.append(mask_text(word))
         option = name if is_option and not sign else ""
@@ -87,9 +119,9 @@ def _is_announced(name: str, value: str) -> bool:
     if is_secret_name(name):
         return True
     last = (_WORDS.findall(name) or [""])[-1].lower()
-    if last == "key":
-        return re.fullmatch(r"(?=.*\d)(?=.*[A-Za-z])[\w+/=-]{16,}", value) is not None
-    return last in {"pass", "pw", "passcode"} and _NUMBER.fullmatch(value) is None
+    if last in _SHORT_NAMES:
+        return re.fullmatch(rf"{_MIXED}[\w+/=-]{{16,}}", value) is not None
+    return last in _PASSES and _NUMBER.fullmatch(value) is None
 
 
 def mask_values(value: Any, name: str = "") -> Any:
@@ -99,7 +131,7 @@ def mask_values(value: Any, name: str = "") -> Any:
     if isinstance(value, (list, tuple)):
         return [mask_values(item, name) for item in value]
     if isinstance(value, str):
-        return MASK if value and is_secret_name(name) else mask_text(value)
+        return MASK if value and _is_announced(name, value) else mask_text(value)
     return value
 
 
@@ -111,8 +143,8 @@ def is_credential(name: str, value: Any) -> bool:
     if not isinstance(value, str) or not value:
         return False
     is_password = re.search(r"passw|passphrase|pwd", name, re.IGNORECASE) is not None
-    is_key = re.fullmatch(r"(?=.*\d)(?=.*[A-Za-z])[\w+/=.~-]{8,}", value) is not None
-    return mask_text(value) != value or (is_secret_name(name) and (is_password or is_key))
+    is_key = re.fullmatch(rf"{_MIXED}[\w+/=.~-]{{8,}}", value) is not None
+    return mask_text(value) != value or (_is_announced(name, value) and (is_password or is_key))
 
 
 def is_secret_name(name: str) -> bool:

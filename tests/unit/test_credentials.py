@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from reproof.credentials import find_in_code, is_credential, is_secret_name, mask_command, mask_text, mask_values
+
+KEY = "3f2a9c1b7d8e4f60a1b2c3d4e5f60718293a4b5c"
 
 
 @pytest.mark.parametrize(
@@ -18,6 +22,23 @@ from reproof.credentials import find_in_code, is_credential, is_secret_name, mas
         ("DB_PASSWORD: 1234", "DB_PASSWORD: ***"),
         ("Authorization: Bearer abcdefgh12345", "Authorization: Bearer ***"),
         ("-----BEGIN RSA PRIVATE KEY-----\nMIIE\n-----END RSA PRIVATE KEY-----", "***"),
+        ("-----BEGIN PGP PRIVATE KEY BLOCK-----\nb3Bl\n-----END PGP PRIVATE KEY BLOCK-----", "***"),
+        (f"https://{KEY}@git.example/x.git", "https://***@git.example/x.git"),
+        ("postgresql://me:ab/c+d@db/x", "postgresql://me:***@db/x"),
+        (f"AccountName=x;AccountKey={KEY}==;Suffix=y", "AccountName=x;AccountKey=***;Suffix=y"),
+        (f"https://x.example/c?sp=r&sig={KEY}%3D&se=1", "https://x.example/c?sp=r&sig=***&se=1"),
+        (f"k?X-Amz-Signature={KEY}", "k?X-Amz-Signature=***"),
+        ("Authorization: Basic bWU6cHc=", "Authorization: Basic ***"),
+        (f"X-Key: {KEY}", "X-Key: ***"),
+        (f"wandb.login(key='{KEY}')", "wandb.login(key='***')"),
+        (f"wandb login {KEY}", "wandb login ***"),
+        (f"using token {KEY}", "using token ***"),
+        ("with password hunter2hunter2", "with password ***"),
+        (f"SECRET_KEY={KEY}", "SECRET_KEY=***"),
+        ("db_pass: hunter2hunter2", "db_pass: ***"),
+        ('password: "two words", user: me', 'password: "***", user: me'),
+        ('{\\"token\\": \\"abc\\"}', '{\\"token\\": \\"***\\"}'),
+        (f"https://hooks.slack.com/services/T0/B0/{KEY}", "https://hooks.slack.com/services/***"),
     ],
 )
 def test_credentials_are_masked(text: str, expected: str) -> None:
@@ -36,11 +57,36 @@ def test_credentials_are_masked(text: str, expected: str) -> None:
         "https://example.org/a:b",
         "see http://localhost:8080/path",
         "num_tokens = 1e9",
+        "pass: 2, key: layers.0.weight",
+        "key: value1, login again",
+        "http://localhost:8080/a@b",
+        "commit 3f2a9c1b7d8e4f60a1b2c3d4e5f60718293a4b5c",
     ],
 )
 def test_results_stay(text: str) -> None:
     """Numbers, and addresses without a password, are shown as they are."""
     assert mask_text(text) == text
+
+
+@pytest.mark.parametrize(
+    "start",
+    [
+        *("sk_live_", "xapp-1-A-", "ya29.", "GOCSPX-", "gsk_", "r8_", "xai-", "dckr_pat_", "12345678:AA", "dop_v1_"),
+        *("api_org_", "dapi", "SK", f"SG.{KEY[:22]}."),
+    ],
+)
+def test_tokens_of_known_forms_are_masked(start: str) -> None:
+    """Wherever they stand."""
+    length = 32 if start in {"dapi", "SK"} else 40
+    assert mask_text(f"as {start}{KEY[:length]}, 3") == "as ***, 3"
+
+
+@pytest.mark.parametrize("text", ["key=", "a-", "a://b:c,", "eyJaaaaaaaaa.", "pass:", "token='", "key=a"])
+def test_the_time_grows_with_the_length(text: str) -> None:
+    """A line without a space may be as long as a file: each place is looked at once, and not all that follows it."""
+    start = time.process_time()
+    mask_text("key=" + text * 40_000)
+    assert time.process_time() - start < 20  # looked at from each place it takes minutes
 
 
 def test_options_of_a_command_line_are_masked() -> None:
@@ -59,6 +105,13 @@ def test_options_of_a_command_line_are_masked() -> None:
     expected = ("train.py", "--password", "***", "--api-key=***", "--tokenizer", "bert", "--max-tokens", "9", "--token")
     assert mask_command(command) == expected
     assert mask_command(("a.py", "mysql://u:p@h/d")) == ("a.py", "mysql://u:***@h/d")
+    assert mask_command(("a.py", "--auth", "me:pw", "-u", "1000:1000")) == (
+        "a.py",
+        "--auth",
+        "me:***",
+        "-u",
+        "1000:1000",
+    )
 
 
 @pytest.mark.parametrize(

@@ -250,7 +250,7 @@ class TestAlignment:
     def test_events_in_another_order_are_compared_and_noted(self, run: Any, say: Any) -> None:
         """Two loaders that take turns the other way round have equal bits, and another order of events."""
         both = [say.data("x"), say.data("y", loader=1)]
-        tally = tally_of((run("a", both, both), run("b", both, both[::-1])))
+        tally = tally_of((run("a", both, both, both), run("b", both, both[::-1], both[::-1])))
         assert (tally["differing"], tally["num_extras"], tally["reordered_step"]) == ({}, 0, 1)
 
     def test_the_same_order_is_not_noted(self, run: Any, say: Any) -> None:

@@ -100,7 +100,8 @@ class TestComparing:
         """Steps that only one run has are not compared."""
         a = run("a", *([say.loss(i)] for i in range(5)))
         b = run("b", *([say.loss(i)] for i in range(3)))
-        assert planes_of(compare(a, b, maps_steps=True))["loss"] == [EQUAL] * 3 + [NOT_COMPARED] * 2
+        for pair in ((a, b), (b, a)):
+            assert planes_of(compare(*pair, maps_steps=True))["loss"] == [EQUAL] * 3 + [NOT_COMPARED] * 2
 
     def test_steps_without_a_stage_are_empty(self, run: Any, say: Any) -> None:
         """A metric of every second step leaves the others without an event."""

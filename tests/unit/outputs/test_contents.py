@@ -421,6 +421,11 @@ class TestWhatIsNotCompared:
         assert read_contents(tmp_path / "x", "x", KNOWN[0]).not_compared == "No such file or directory"
 
 
+def test_a_text_may_begin_as_compressed_bytes_do(tmp_path: Path) -> None:
+    """Two letters tell of both: it is compared line by line."""
+    assert read(tmp_path / "notes", b"x^2 is 4\nand more\n").format == "lines"
+
+
 def test_a_number_counts_as_it_is_written(tmp_path: Path) -> None:
     """JSON's numbers keep their digits, and -0.0 is not 0.0."""
     first = read(tmp_path / "a.json", b'{"a": 0.1, "b": 0.0}')

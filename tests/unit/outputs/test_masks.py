@@ -106,6 +106,8 @@ class TestSurroundings:
             "pid 999 here",
             "in /tmp/tmpother123",
             "node18",
+            "at mynode17 it is",
+            "on 05/06/2024",
             "23:59:59 x",
             "[step 4250]",
             "epoch-4250",

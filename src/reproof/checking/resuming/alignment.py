@@ -92,15 +92,23 @@ def pair_models(whole: StepReader, resumed: StepReader, last: int) -> dict[str, 
     for model in ours:  # lost, or seen in the state after the update: where as many are made, one is left for it
         kind, _, number = model.partition("#")
         if model not in best and counts[0][kind] == counts[1][kind]:
-            left = [other for other in theirs if other.partition("#")[0] == kind and other not in best.values()]
+            left = _list_left(theirs, kind, best)
             best[model] = model if model in left else left[0]
     kinds = {model.partition("#")[0] for model in best}
+    ever = _group_by_model(whole.names_before(whole.trace.num_steps + 1))
     made = [_count_kinds(reader.names_before(step + 1)) for reader, step in ((whole, best_step), (resumed, 0))]
     for model in _group_by_model(resumed.names_before(resumed.trace.num_steps + 1)):
         kind, _, number = model.partition("#")
         if kind in kinds and model not in best and counts[0][kind] < counts[1][kind]:  # made later, as copies are
-            best[model] = f"{kind}#{int(number or 1) + made[0][kind] - made[1][kind]}"
+            later = f"{kind}#{int(number or 1) + made[0][kind] - made[1][kind]}"
+            left = [] if later in ever else _list_left(theirs, kind, best)  # made before, and first called later
+            best[model] = left[0] if left else later
     return {model: other for model, other in best.items() if model != other}
+
+
+def _list_left(models: Iterable[str], kind: str, paired: dict[str, str]) -> list[str]:
+    """Return the models of a class that no model of the other run is yet."""
+    return [model for model in models if model.partition("#")[0] == kind and model not in paired.values()]
 
 
 def _count_kinds(names: Iterable[str]) -> Counter[str]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections import Counter
 from typing import TYPE_CHECKING, Final
 
 from reproof.checking.resuming.data import is_ahead
@@ -239,7 +240,7 @@ def find_unexplained(resumption: Resumption) -> Iterator[MissingPiece]:
             "ema",
             f"only an evaluation differs, in step {pair.step}: it uses what the training does not, such as averages",
         )
-    elif pair.event.stage in {"forward", "loss"} and (found := list(find_overwritten_rng(resumption))):
+    elif calls_alike(resumption) and (found := list(find_overwritten_rng(resumption))):
         yield from found
     elif pair.event.detail == "order" and resumption.position is not None:
         yield from find_in_order(resumption)
@@ -249,6 +250,16 @@ def find_unexplained(resumption: Resumption) -> Iterator[MissingPiece]:
     else:
         where = f"{pair.event.stage} {pair.event.name} in step {pair.step}"
         yield resumption.make("other", f"{where} differs, and all state that was recorded before it is the same")
+
+
+def calls_alike(resumption: Resumption) -> bool:
+    """Whether the runs part in what models compute, and call them equally often: else each draws as its calls do."""
+    pair, start = resumption.tally.first, resumption.start
+    called = [
+        Counter(key[:3] for key in events if key[0] == "forward")
+        for events in (resumption.whole.events(start), resumption.resumed.events(0))
+    ]
+    return pair is not None and pair.event.stage in {"forward", "loss"} and called[0] == called[1]
 
 
 def find_in_order(resumption: Resumption) -> Iterator[MissingPiece]:

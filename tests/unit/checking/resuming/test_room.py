@@ -400,6 +400,38 @@ class TestMissingPieces:
         resumed = write("b", first(1) + step(2), [*evaluate(2, seen), *step(3)], step(4))
         assert self.pieces(whole, resumed) == expected
 
+    @pytest.mark.parametrize(("seen", "expected"), [("e3", []), ("e9", ["ema"])])
+    def test_an_average_that_is_called_at_the_end_of_an_epoch(self, write: Any, seen: str, expected: list[str]) -> None:
+        """The resumed run calls it in a later step than its first: it is the one that is left, no further copy."""
+
+        def evaluate(content: str) -> list[Word]:
+            return [("metric", "Net#2 output", content)]
+
+        def average(content: str) -> list[Word]:
+            return [("update", "Net#2.weight", content)]
+
+        begun = [("init", "Net#2.weight", "e1"), *evaluate("e1"), *step(2), *average("e2")]
+        end = [*evaluate("e3"), *step(4), *average("e4")]
+        whole = write("a", first(0) + step(1), begun, [*step(3), *average("e3")], end)
+        later = [("init", "Net#2.weight", seen), *evaluate(seen), *step(4), *average("e4" if seen == "e3" else "e8")]
+        comparison, finding = compare_resumed(
+            whole, write("b", first(2) + step(3), later), interrupted_at=2, limit=5, notes=(None, None)
+        )
+        assert [piece.piece for piece in finding.missing] == expected
+        assert comparison.verdict == ("diverged" if expected else "identical")
+
+    def test_a_memory_that_decides_how_often_a_model_is_called(self, write: Any) -> None:
+        """Fewer calls with dropout draw less: that the generator is elsewhere afterwards follows from it."""
+        states = {"whole": [1, 2, 3, 5, 7], "lost": [4, 6, 8], "drawn": [4, 6, 8]}
+        more = [("forward", "Net output", "replayed")]
+        whole = write("a", first(0) + step(1), *(more + step(n) for n in (2, 3, 4, 5)), rng=states["whole"])
+        note = Restoration(action="loaded", piece="rng", name="torch")
+        for name, extra, expected in (("lost", [], "other"), ("drawn", more, "rng")):
+            steps = [extra + step(n, output=f"x{n}", gradient=f"x{n}") for n in (13, 14, 15)]
+            resumed = write(name, first(2) + steps[0], *steps[1:], rng=states[name])
+            _, finding = compare_resumed(whole, resumed, 2, 5, ((note,), (note,)))
+            assert [piece.piece for piece in finding.missing] == [expected]
+
     def test_gradients_of_before_the_checkpoint(self, write: Any) -> None:
         """A step that sums more losses than are left after resuming has lost accumulated gradients."""
         more = [("forward", "Net output", "early"), ("loss", "loss", 3.0)]
