@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 import wrapt
 
 from reproof.errors import DependencyError, LaunchError
-from reproof.launch.cells import read_cells
+from reproof.launch.cells import join_cells, read_cells
 from reproof.launch.start import start_command
 
 if TYPE_CHECKING:
@@ -126,7 +126,10 @@ class CellWatch:
         self.failure: str | None = None
         self.on_start: Callable[[], None] = lambda: None
         self._notebook = Path(os.path.abspath(notebook))  # noqa: PTH100  # Path has nothing that keeps links
-        self._sources = {cell.number: cell.source for cell in read_cells(self._notebook)}
+        cells = read_cells(self._notebook)
+        self._sources = {cell.number: cell.source for cell in cells}
+        self._source = join_cells(cells)[0]
+        self._taps: Taps | None = None
         self._name, self._raw, self._num_before = "", "", 0
         wrapt.when_imported("ipykernel.compiler")(self._name_cells)
         wrapt.when_imported("IPython.core.interactiveshell")(self._watch_shells)
@@ -137,6 +140,7 @@ class CellWatch:
         A kernel draws from that of `random` before, one number for each time that somebody asks who it is.
         """
         os.chdir(self._notebook.parent)
+        self._taps = taps
         if taps is not None:
             self.on_start = taps.generators.begin_anew
 
@@ -157,6 +161,8 @@ class CellWatch:
                 filename = self._name
             if isinstance(source, ast.AST):
                 ast.increment_lineno(source, num_before)
+                if self._taps is not None and filename == self._name:
+                    source = self._taps.change_cell(source, filename, self._source)
             return original(compiler, source, filename, symbol, **options)
 
         module.XCachingCompiler.get_code_name = get_code_name

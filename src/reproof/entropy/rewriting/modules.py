@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import builtins
+import contextlib
 import importlib.machinery
 import io
 import sys
@@ -178,11 +179,28 @@ def compile_module(path: str, plan: Plan) -> CodeType | None:
         source = Path(path).read_bytes()
     except OSError:
         return None  # the import system, or whoever runs it, has its own error
+    changes = find_changes(path, source, plan)
+    return compile_changed(source, path, *changes) if changes else None
+
+
+def change_cell(tree: ast.AST, path: str, source: str, plan: Plan) -> ast.AST:
+    """Return a statement of a cell of a notebook, changed as a module is; `source` is the text of all its cells."""
+    for change in find_changes(path, source.encode(), plan, is_whole=False):
+        tree = change.visit(tree)
+    return ast.fix_missing_locations(tree)
+
+
+def find_changes(path: str, source: bytes, plan: Plan, *, is_whole: bool = True) -> list[ast.NodeTransformer]:
+    """Return what changes code of the user's; what does is given all of the source, or parts of it."""
     changes: list[ast.NodeTransformer] = [kind() for kind in (Moments, Openings) if kind.is_in(source)]
     if plan.watches_orders:
         changes.append(Reordering())
     if plan.watches_memory:
         changes.append(Allocations())
     if plan.watches_calls:
-        changes.append(Hooking(name_file(path)))
-    return compile_changed(source, path, *changes) if changes else None
+        hooking = Hooking(name_file(path))
+        changes.append(hooking)
+        if not is_whole:
+            with contextlib.suppress(SyntaxError):  # what only IPython understands
+                hooking.read(ast.parse(source))
+    return changes
