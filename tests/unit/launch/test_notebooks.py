@@ -58,7 +58,7 @@ def test_an_experiment_changes_cells_as_it_changes_modules(tmp_path: Path, monke
     """Sets and calls pass through functions of ours, on their lines; what another cell compiles stays as it is."""
     watch = watch_cells(tmp_path, monkeypatch, "%time x = 1\n\nz = list(names(x))", "torch.jit.script(body)")
     plan = Plan(watches_orders=True, watches_calls=True)
-    watch._taps = SimpleNamespace(change_cell=partial(change_cell, plan=plan))  # type: ignore[assignment]  # noqa: SLF001
+    watch._taps = SimpleNamespace(change_cell=partial(change_cell, plan=plan))  # type: ignore[assignment]
     made = pytest.importorskip("ipykernel.compiler").XCachingCompiler()
     name = made.get_code_name("z", "z", 1)
     changed = made(ast.parse("z = list(names(x))"), name, "exec")
