@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import importlib.util
 import os
+import re
 import sys
 import tempfile
 from pathlib import Path
@@ -39,6 +40,8 @@ UNANSWERED: Final = (
     "asks for input, which nobody gives while it is run from top to bottom: set the answer in a cell, or read it from "
     "an environment variable or a file"
 )
+COLOUR: Final = re.compile(r"\x1b\[[\d;]*m")
+
 TIMED: Final = ("<timed exec>", "<timed eval>")
 """Names that IPython gives the code of ``%time`` and ``%%time``."""
 
@@ -103,7 +106,8 @@ def show_outputs(cell: Any) -> None:
         elif output.get("ename") == ASKING:
             sys.stderr.write(f"reproof: the notebook {UNANSWERED}\n")
         elif output["output_type"] == "error":
-            sys.stderr.write("\n".join(output["traceback"]) + "\n")
+            text = "\n".join(output["traceback"]) + "\n"
+            sys.stderr.write(text if sys.stderr.isatty() else COLOUR.sub("", text))
         elif "text/plain" in output.get("data", {}):
             sys.stdout.write(str(output["data"]["text/plain"]) + "\n")
     sys.stdout.flush()

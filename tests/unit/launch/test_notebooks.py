@@ -90,3 +90,10 @@ def test_a_cell_that_asks_for_input_is_told_what_to_do(
     told = capsys.readouterr().err
     assert told.startswith("reproof: the notebook asks for input")
     assert told.count("\n") == 1
+
+
+def test_an_error_has_its_colours_in_a_terminal_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    """IPython gives them always; where a run has ended badly its last lines are shown as text."""
+    traceback = ["\x1b[31mNameError\x1b[39;49m: name"]
+    show_outputs({"outputs": [{"output_type": "error", "ename": "NameError", "traceback": traceback}]})
+    assert capsys.readouterr().err == "NameError: name\n"
