@@ -50,7 +50,8 @@ class RunProgress:
         self._progress.stop()
         if isinstance(error, KeyboardInterrupt | SystemExit):
             for process in self._running:
-                click.echo(f"reproof: {tell_end(process)}", err=True)
+                if process.is_interrupted:
+                    click.echo(f"reproof: {tell_end(process)}", err=True)
 
     def watch(self, processes: list[RunProcess]) -> None:
         """Update the lines."""
