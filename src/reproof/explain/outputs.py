@@ -54,6 +54,8 @@ FINDING: Final = re.compile(
     r"\b(?:already|cached?|exists?|found|load(?:ed|ing)?|reus(?:ed?|ing)|skip(?:ped|ping)?)\b", re.IGNORECASE
 )
 """What a program says that has found a file which it would have made."""
+PLACE: Final = re.compile(r"(?<!\S)(?:/|[A-Za-z]:\\)\S+")
+"""The whole path of a file, with a line of it before a warning: a number in it is no result."""
 TEMPORARY: Final = "tempfile"
 """Part of the name of a source from which temporary names come."""
 
@@ -235,7 +237,7 @@ def may_tell_of_files(difference: OutputDifference, folders: frozenset[str] = fr
         is_lone = difference.baseline == WHOLE and difference.candidate is None
         return is_lone and PurePath(difference.name).parent.as_posix() in folders
     text = difference.candidate
-    says_found = text is None or (FINDING.search(text) is not None and NUMBER.search(text) is None)
+    says_found = text is None or (FINDING.search(text) is not None and NUMBER.search(PLACE.sub("", text)) is None)
     return difference.kind == "line" and says_found
 
 

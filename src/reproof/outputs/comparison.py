@@ -99,7 +99,7 @@ def compare_outputs(baseline: RunOutput, candidate: RunOutput, ignored: Sequence
         joined = known[0].join(known[1]), known[1].join(known[0])
     numbered = find_numbered(baseline, candidate)
     numbers = NumberedPlaces(numbered)
-    candidate = _rename(candidate, numbered)
+    candidate = _rename(candidate, numbered, numbers)
     caches = _Caches(baseline, candidate)
     places = [{file.saved_as: file.name for file in run.files if file.saved_as} for run in (baseline, candidate)]
     saved = _SavedComparison(joined, ignored, caches, places, numbers)
@@ -134,12 +134,23 @@ def compare_outputs(baseline: RunOutput, candidate: RunOutput, ignored: Sequence
     )
 
 
-def _rename(run: RunOutput, names: Mapping[str, str]) -> RunOutput:
+def _rename(run: RunOutput, names: Mapping[str, str], numbers: NumberedPlaces) -> RunOutput:
+    """Give files the names that they have in the other run, also where values are saved under such a name."""
+    if not names:
+        return run
     return replace(
         run,
-        saved=tuple(replace(tensor, file=names.get(tensor.file, tensor.file)) for tensor in run.saved),
+        saved=tuple(
+            replace(tensor, file=names.get(tensor.file, tensor.file), path=numbers.rename(tensor.path))
+            for tensor in run.saved
+        ),
         files=tuple(
-            replace(file, name=names.get(file.name, file.name), saved_as=names.get(file.saved_as or "", file.saved_as))
+            replace(
+                file,
+                name=names.get(file.name, file.name),
+                saved_as=names.get(file.saved_as or "", file.saved_as),
+                parts=tuple(replace(part, name=numbers.rename(part.name)) for part in file.parts),
+            )
             for file in run.files
         ),
     )

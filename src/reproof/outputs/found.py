@@ -109,10 +109,15 @@ class NumberedPlaces:
 
     def explain(self, baseline: str | None, candidate: str | None) -> bool:
         """Whether two texts are of the same words but for these names; of one that is shortened that is not known."""
-        if self._pattern is None or not baseline or not candidate or baseline == candidate:
+        if not baseline or not candidate or baseline == candidate:
             return False
-        are_whole = is_whole(baseline) and is_whole(candidate)
-        return are_whole and self._pattern.sub(lambda match: self._names[match[0]], candidate) == baseline
+        return is_whole(baseline) and is_whole(candidate) and self.rename(candidate) == baseline
+
+    def rename(self, candidate: str) -> str:
+        """Return a text with the names that the baseline has for these files."""
+        if self._pattern is None:
+            return candidate
+        return self._pattern.sub(lambda match: self._names[match[0]], candidate)
 
 
 def _list_shapes(name: str) -> Iterator[str]:

@@ -70,6 +70,8 @@ def test_runs_that_failed_with_a_killed_process_are_not_judged_by_their_output(t
         ("improved", "not improved", False),
         (None, "found an earlier best of 0.91", False),
         (None, "downloaded", False),
+        (None, "/usr/lib/python3.11/checkpoint.py:881: Folder /data/run2/best exists and is not empty.", True),
+        (None, "/data/run2/best exists, 2 better", False),
         (None, "unexisting", False),
     ],
 )

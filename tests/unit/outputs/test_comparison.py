@@ -287,15 +287,17 @@ def test_a_numbered_folder_is_compared_with_the_one_that_was_taken() -> None:
 
 
 def test_what_names_a_numbered_file_is_as_what_names_the_first() -> None:
-    """As a checkpoint names itself, in files, saved values and lines; another word on the line is a difference."""
+    """As a checkpoint names itself, in files, values, keys and lines; another word on the line is a difference."""
 
     def finish(name: str, loss: str = "0.5") -> RunOutput:
         path = f"/project/ckpt/{name}"
         taken = () if name == "a.pt" else (FileOutput(name="ckpt/a.pt", format="untouched"),)
+        under = f"['best']['{path}']"
+        scores = FileOutput(name="scores", format="JSON", parts=(replace(file("", "0.5").parts[0], name=under),))
         return of(
-            saved=(save(path, file=f"ckpt/{name}"),),
+            saved=(save(path, file=f"ckpt/{name}"), save("0.5", path=under, file=f"ckpt/{name}")),
             text=f"loss {loss}: saved {path}",
-            files=(file(f"ckpt/{name}", path), *taken),
+            files=(file(f"ckpt/{name}", path), scores, *taken),
         )
 
     first, second = finish("a.pt"), finish("a-v1.pt")
