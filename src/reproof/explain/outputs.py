@@ -136,12 +136,10 @@ def repeat_candidate(laboratory: Laboratory, candidate: Path) -> Trial:
     baseline it would make a folder of the same name again; if it fails for that, and has read none of the files, they
     are removed.
     """
-    reseeds = find_reseeds(laboratory, candidate)
-    chance = candidate if may_be_chance(laboratory, candidate) else None
-    trial = _repeat(laboratory, reseeds, chance, is_clean=False)
+    trial = _repeat(laboratory, candidate, is_clean=False)
     if trial.problem is None or has_read_leftovers(laboratory, candidate):
         return trial
-    return _repeat(laboratory, reseeds, chance, is_clean=True)
+    return _repeat(laboratory, candidate, is_clean=True)
 
 
 def find_reseeds(laboratory: Laboratory, candidate: Path) -> tuple[str, ...]:
@@ -152,28 +150,25 @@ def find_reseeds(laboratory: Laboratory, candidate: Path) -> tuple[str, ...]:
 
 def may_be_chance(laboratory: Laboratory, candidate: Path) -> bool:
     """Whether what the runs differ by may be chance, so that an experiment may come to the same as either."""
-    return any(map(draws_by_chance, (laboratory.setting.request.trace, candidate)))
+    return any(map(find_chance, (laboratory.setting.request.trace, candidate)))
 
 
-def draws_by_chance(trace: Path) -> bool:
-    """Whether a run has drawn numbers that nobody seeded, other than for names."""
+def find_chance(trace: Path) -> set[str]:
+    """Return the keys of the sources of numbers that a run has drawn and nobody seeded, other than for names."""
     ledgers = read_ledgers(trace)
-    unused = find_unused(ledgers)
-    return any(
-        (source.kind in CHANCE or source.source in CHANCE) and source.key not in unused
-        for ledger in ledgers.values()
-        for source in ledger.values()
-    )
+    sources = (source for ledger in ledgers.values() for source in ledger.values())
+    drawn = {source.key for source in sources if source.kind in CHANCE or source.source in CHANCE}
+    return drawn - find_unused(ledgers)
 
 
-def _repeat(laboratory: Laboratory, reseeds: tuple[str, ...], chance: Path | None = None, *, is_clean: bool) -> Trial:
+def _repeat(laboratory: Laboratory, candidate: Path, *, is_clean: bool) -> Trial:
     where = ", in the folder as the baseline found it" if is_clean else ""
     trace = laboratory.setting.request.trace
     plan = Plan(
         baseline=str(trace),
         keys=tuple(find_surroundings(laboratory)),
-        candidate=None if chance is None else str(chance),
-        reseeds=reseeds,
+        candidate=str(candidate) if may_be_chance(laboratory, candidate) else None,
+        reseeds=find_reseeds(laboratory, candidate),
         since=laboratory.setting.since,
     )
     return laboratory.run(
@@ -201,9 +196,9 @@ def explain_leftovers(laboratory: Laboratory, comparison: Comparison, candidate:
         return None
     if not has_read_leftovers(laboratory, candidate):
         return None
-    if may_be_chance(laboratory, candidate):
-        return None
-    trial = _repeat(laboratory, find_reseeds(laboratory, candidate), is_clean=True)
+    if find_chance(laboratory.setting.request.trace) - find_chance(candidate):
+        return None  # it might draw them as well, and the candidate has none to draw again
+    trial = _repeat(laboratory, candidate, is_clean=True)
     if trial.problem is not None or trial.first is not None:
         return None
     traces = open_trace(laboratory.setting.request.trace), open_trace(trial.trace)

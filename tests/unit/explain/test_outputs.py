@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from reproof.explain.outputs import draws_by_chance, may_tell_of_files, repeat_candidate, settle_output, tell_failure
+from reproof.explain import outputs
+from reproof.explain.outputs import find_chance, may_tell_of_files, repeat_candidate, settle_output, tell_failure
 from reproof.schema import Comparison, Origin, OutputDifference, OutputResult, RunHeader
 from reproof.trace.writer import TraceWriter
 
@@ -122,7 +123,7 @@ def test_who_draws_by_chance_may_draw_the_same(
     entries: list[Any] = [place, [[1, 2]], *([{"note": "unused", "key": f"{source}@start"}] * is_unused)]
     with (trace / "rank0.entropy").open("a", encoding="utf-8") as ledger:
         ledger.writelines(f"\n{json.dumps(entry, separators=(',', ':'))}" for entry in entries)
-    assert draws_by_chance(trace) == is_chance
+    assert bool(find_chance(trace)) == is_chance
 
 
 def test_seeds_that_the_runs_do_not_share_are_others_still(tmp_path: Path) -> None:
@@ -155,3 +156,29 @@ def repeat(baseline: Path, candidate: Path) -> list[Plan]:
     laboratory: Any = SimpleNamespace(setting=setting, run=run)
     repeat_candidate(laboratory, candidate)
     return plans
+
+
+@pytest.mark.parametrize(("drawing", "is_told"), [("ab", True), ("b", True), ("a", False)])
+def test_who_draws_by_chance_may_have_found_files_all_the_same(
+    drawing: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, is_told: bool
+) -> None:
+    """The run without the files draws what the candidate drew; not where the baseline alone has drawn."""
+    for name in "ab":
+        trace = write_ledger(tmp_path / name)
+        if name in drawing:
+            with (trace / "rank0.entropy").open("a", encoding="utf-8") as ledger:
+                ledger.write('\n{"place":1,"key":"random@start","kind":"unseeded-rng","source":"random"}\n[[1,2]]')
+    monkeypatch.setattr(outputs, "has_read_leftovers", lambda *_: True)
+    monkeypatch.setattr(outputs, "open_trace", lambda path: path)
+    monkeypatch.setattr(outputs, "compare_output", lambda *_: OutputResult())
+    plans: list[Plan] = []
+
+    def run(_told: str, plan: Plan, **_: Any) -> Any:
+        plans.append(plan)
+        return SimpleNamespace(problem=None, first=None, trace=tmp_path, number=3)
+
+    setting = SimpleNamespace(request=SimpleNamespace(trace=tmp_path / "a"), since=0.0, ignored=())
+    laboratory: Any = SimpleNamespace(setting=setting, run=run)
+    comparison = replace(OPEN, output=OutputResult(differences=(replace(LINE, candidate=None),)))
+    told = outputs.explain_leftovers(laboratory, comparison, tmp_path / "b")
+    assert (told is not None, [plan.candidate for plan in plans]) == (is_told, [str(tmp_path / "b")] * is_told)
