@@ -12,6 +12,8 @@ import builtins
 import contextlib
 import importlib.machinery
 import io
+import os
+import runpy
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -159,7 +161,8 @@ class Device:
 def install(interceptor: Interceptor) -> None:
     """Have the user's modules compiled anew when they are imported, if they have to be changed.
 
-    Effects: adds names to `builtins`, replaces the method by which source files are compiled.
+    So is a script that `runpy` runs by its path, as each spawned child does with that of its parent. Effects: adds
+    names to `builtins`, replaces the method by which source files are compiled, and the function of `runpy` for it.
     """
     Calls(interceptor).install()
     loader = importlib.machinery.SourceFileLoader
@@ -169,6 +172,17 @@ def install(interceptor: Interceptor) -> None:
         return compile_module(self.get_filename(fullname), interceptor.plan) or get_code(self, fullname)
 
     loader.get_code = get_code_changed  # type: ignore[method-assign]
+    module: Any = runpy
+    read = module._get_code_from_file  # noqa: SLF001  # it asks no loader
+
+    def read_changed(*names: str) -> Any:  # Python 3.11 and before: a pair of the code and the last of the names
+        found = read(*names)
+        changed = compile_module(os.path.abspath(names[-1]), interceptor.plan)  # noqa: PTH100  # as text
+        if changed is None:
+            return found
+        return (changed, *found[1:]) if isinstance(found, tuple) else changed
+
+    module._get_code_from_file = read_changed  # noqa: SLF001
 
 
 def compile_module(path: str, plan: Plan) -> CodeType | None:
