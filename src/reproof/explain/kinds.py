@@ -145,7 +145,8 @@ KINDS: Final[Mapping[CauseKind, KindRow]] = {
         instruction="take the results in the order of submission: executor.map(...), pool.imap(...), or sort them",
         instructions={
             "Queue": "put (number, item) into the queue, and use the items in the order of their numbers",
-            "Thread": "let each thread write to a place of its own, join them, then combine in a fixed order",
+            "Thread": "let each thread write to a place of its own and draw from a generator of its own, join "
+            "them, then combine in a fixed order",
             "random": "np.random.default_rng([{seed}, index])    # a generator for each task, shared by none",
             "shared memory": "train a copy in each process, and add up their gradients in the order of their ranks",
             "asyncio": "results = await asyncio.gather(*tasks)    # in the order of the tasks",
