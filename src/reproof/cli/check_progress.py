@@ -53,7 +53,8 @@ class RunProgress:
         """Take the lines away again. If the check was interrupted, say where its runs stood and what is kept."""
         self._progress.stop()
         if isinstance(error, KeyboardInterrupt | SystemExit):
-            for line in (*map(tell_end, self._running), *self._tell_kept()):
+            ended = [tell_end(process) for process in self._running if process.is_interrupted]
+            for line in (*ended, *self._tell_kept()):
                 click.echo(printable(f"reproof: {line}"), err=True)
 
     def _tell_kept(self) -> Iterator[str]:

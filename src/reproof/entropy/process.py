@@ -25,7 +25,7 @@ from reproof.entropy.races.table import RACES
 from reproof.entropy.races.workers import Workers
 from reproof.entropy.registry import install_rows
 from reproof.entropy.replacing import replace_function
-from reproof.entropy.rewriting.modules import compile_module
+from reproof.entropy.rewriting.modules import change_cell, compile_module
 from reproof.entropy.rewriting.table import REWRITING
 from reproof.entropy.sites import USER, Base, find_user_frame, owner_of, site_of
 from reproof.entropy.sources.generators import Generators
@@ -34,6 +34,7 @@ from reproof.entropy.written import follow_writes
 from reproof.schema import PROCESSES, Origin
 
 if TYPE_CHECKING:
+    import ast
     from collections.abc import Callable
     from types import CodeType, FrameType
 
@@ -146,6 +147,10 @@ class Taps:
     def recompile(self, code: CodeType) -> CodeType:
         """Return the code of the script, compiled anew if some of its calls have to pass through us."""
         return compile_module(code.co_filename, self.interceptor.plan) or code
+
+    def change_cell(self, tree: ast.AST, path: str, source: str) -> ast.AST:
+        """Return a statement of a cell, changed in the same way; `source` is the text of all cells."""
+        return change_cell(tree, path, source, self.interceptor.plan)
 
     def begin_step(self, step: int) -> None:
         """Note that a step of the training begins."""

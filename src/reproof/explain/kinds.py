@@ -47,7 +47,7 @@ class KindRow:
 
 
 _BEFORE_FIRST_DRAW: Final = "    # once, before the first draw, and so before this line"
-_FOR_EACH_TASK: Final = "    # a generator for each task, by its number: no seed of a worker says which tasks it gets"
+_FOR_EACH_TASK: Final = "    # first in each task, by its number: a seed set elsewhere does not say who does which"
 _WRITE_ZEROS: Final = "np.zeros(...)    # or write every element before it is read"
 _PLAIN_LOCALE: Final = 'locale.setlocale(locale.LC_ALL, "C")    # in the first lines; or sort by plain code points'
 _SEED_FROM_OUTSIDE: Final = (rewriting.seed_argument, rewriting.seed_outcome)
@@ -58,9 +58,9 @@ KINDS: Final[Mapping[CauseKind, KindRow]] = {
         reason="This draws from a global generator that nothing has seeded, so each run gets other numbers.",
         instruction="reproof.deterministic(seed=42)    # before this line: seeds random, NumPy and PyTorch",
         instructions={
-            "torch in the tasks": f"torch.Generator().manual_seed({{seed}} + index){_FOR_EACH_TASK}",
-            "numpy.random in the tasks": f"np.random.default_rng([{{seed}}, index]){_FOR_EACH_TASK}",
-            "random in the tasks": f"random.Random({{seed}} + index){_FOR_EACH_TASK}",
+            "torch in the tasks": f"torch.manual_seed({{seed}} + index){_FOR_EACH_TASK}",
+            "numpy.random in the tasks": f"np.random.seed({{seed}} + index){_FOR_EACH_TASK}",
+            "random in the tasks": f"random.seed({{seed}} + index){_FOR_EACH_TASK}",
             "torch": f"torch.manual_seed({{seed}}){_BEFORE_FIRST_DRAW}",
             "numpy": f"np.random.seed({{seed}}){_BEFORE_FIRST_DRAW}",
             "random": f"random.seed({{seed}}){_BEFORE_FIRST_DRAW}",
@@ -145,7 +145,8 @@ KINDS: Final[Mapping[CauseKind, KindRow]] = {
         instruction="take the results in the order of submission: executor.map(...), pool.imap(...), or sort them",
         instructions={
             "Queue": "put (number, item) into the queue, and use the items in the order of their numbers",
-            "Thread": "let each thread write to a place of its own, join them, then combine in a fixed order",
+            "Thread": "let each thread write to a place of its own and draw from a generator of its own, join "
+            "them, then combine in a fixed order",
             "random": "np.random.default_rng([{seed}, index])    # a generator for each task, shared by none",
             "shared memory": "train a copy in each process, and add up their gradients in the order of their ranks",
             "asyncio": "results = await asyncio.gather(*tasks)    # in the order of the tasks",

@@ -13,8 +13,8 @@ a divergence, and its cause is searched for as that of any other event.
 from __future__ import annotations
 
 import contextlib
-import linecache
 import re
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Final
@@ -28,7 +28,7 @@ from reproof.explain.failures import choose_remedy
 from reproof.explain.laboratory import has_failed
 from reproof.explain.leftovers import collect_leftovers
 from reproof.explain.racy_lines import WORKER, Given, Roles, are_explained
-from reproof.explain.suspects import START, find_unused
+from reproof.explain.suspects import find_unused
 from reproof.explain.timed_results import find_results
 from reproof.outputs.found import FoundFiles
 from reproof.outputs.sidecar import read_output
@@ -55,7 +55,6 @@ HARMLESS: Final = (
     "with the clocks, process numbers, host and temporary names of the baseline the output of the candidate is the "
     "baseline's"
 )
-IMPORT: Final = re.compile(r"\s*(?:import|from)\s")
 NUMBER: Final = re.compile(r"\d")
 FINDING: Final = re.compile(
     r"\b(?:already|cached?|exists?|found|load(?:ed|ing)?|reus(?:ed?|ing)|skip(?:ped|ping)?)\b", re.IGNORECASE
@@ -144,13 +143,10 @@ def repeat_candidate(laboratory: Laboratory, candidate: Path) -> Trial:
     baseline it would make a folder of the same name again; if it fails for that, and has read none of the files, they
     are removed.
     """
-    reseeds = find_reseeds(laboratory, candidate)
-    runs = laboratory.setting.request.trace, candidate
-    chance = candidate if any(find_chance(run) or draws_bytes(run) for run in runs) else None
-    trial = _repeat(laboratory, reseeds, chance, is_clean=False)
+    trial = _repeat(laboratory, candidate, is_clean=False)
     if trial.problem is None or has_read_leftovers(laboratory, candidate):
         return trial
-    return _repeat(laboratory, reseeds, chance, is_clean=True)
+    return _repeat(laboratory, candidate, is_clean=True)
 
 
 def find_reseeds(laboratory: Laboratory, candidate: Path) -> tuple[str, ...]:
@@ -159,39 +155,25 @@ def find_reseeds(laboratory: Laboratory, candidate: Path) -> tuple[str, ...]:
     return tuple(seed for seed in seeds if seed not in others)
 
 
-def find_chance(trace: Path) -> list[Source]:
-    """Return what a run has drawn numbers from that nobody seeded, other than for names."""
+def find_chance(trace: Path) -> Counter[str]:
+    """Return how often a run has drawn what nobody seeded, and may have decided something, by the key of its source."""
     ledgers = read_ledgers(trace)
     unused = find_unused(ledgers)
-    return [
-        source
-        for ledger in ledgers.values()
-        for source in ledger.values()
-        if (source.kind in CHANCE or source.source in CHANCE) and source.key not in unused
-    ]
-
-
-def only_imports_draw(trace: Path) -> bool:
-    """Whether no line of the user's has drawn from the watched generators before they were seeded, but imports.
-
-    Some packages draw numbers while they are imported, and that decides nothing.
-    """
-    drawn = (source for source in find_chance(trace) if not source.key.endswith(START) and source.file is not None)
-    return all(IMPORT.match(linecache.getline(str(source.file), source.line or 0)) for source in drawn)
-
-
-def draws_bytes(trace: Path) -> bool:
-    """Whether the system gave a run random bytes that it has made no name of: then they may have decided something."""
     output = read_output(trace, 0)
     told = "" if output is None else "\n".join(_list_texts(output)).lower()
-    values = (
-        str(value)
-        for ledger in read_ledgers(trace).values()
-        for source in ledger.values()
-        if source.kind == "os-entropy" and TEMPORARY not in source.source
-        for value in source.values
-    )
-    return any(len(value) < NAME_DIGITS or value[:NAME_DIGITS].lower() not in told for value in values)
+    counts: Counter[str] = Counter()
+    for source in (source for ledger in ledgers.values() for source in ledger.values()):
+        is_drawn = source.kind in CHANCE or source.source in CHANCE or has_bytes(source, told)
+        if is_drawn and source.key not in unused:
+            counts[source.key] += max(1, len(source.values))
+    return counts
+
+
+def has_bytes(source: Source, told: str) -> bool:
+    """Whether this gave random bytes of the system of which no name was made that is told somewhere."""
+    is_other = source.kind != "os-entropy" or TEMPORARY in source.source
+    values = [] if is_other else [str(value).lower() for value in source.values]
+    return any(len(value) < NAME_DIGITS or value[:NAME_DIGITS] not in told for value in values)
 
 
 def _list_texts(output: RunOutput) -> Iterator[str]:
@@ -203,22 +185,14 @@ def _list_texts(output: RunOutput) -> Iterator[str]:
     yield from (line.text for line in output.lines)
 
 
-def _repeat(
-    laboratory: Laboratory,
-    reseeds: tuple[str, ...],
-    chance: Path | None = None,
-    *,
-    is_clean: bool,
-    watches: tuple[str, ...] = (),
-) -> Trial:
+def _repeat(laboratory: Laboratory, candidate: Path, *, is_clean: bool) -> Trial:
     where = ", in the folder as the baseline found it" if is_clean else ""
     trace = laboratory.setting.request.trace
     plan = Plan(
         baseline=str(trace),
         keys=tuple(find_surroundings(laboratory)),
-        candidate=None if chance is None else str(chance),
-        reseeds=reseeds,
-        watches=watches,
+        candidate=str(candidate) if any(map(find_chance, (trace, candidate))) else None,
+        reseeds=find_reseeds(laboratory, candidate),
         since=laboratory.setting.since,
     )
     return laboratory.run(
@@ -253,12 +227,10 @@ def explain_leftovers(laboratory: Laboratory, differences: tuple[OutputDifferenc
         return None
     if not has_read_leftovers(laboratory, candidate):
         return None
-    chance = [source for run in (laboratory.setting.request.trace, candidate) for source in find_chance(run)]
-    if not all(source.key.endswith(START) for source in chance):
-        return None
-    watches = tuple(dict.fromkeys(source.source for source in chance))
-    trial = _repeat(laboratory, find_reseeds(laboratory, candidate), is_clean=True, watches=watches)
-    if trial.problem is not None or trial.first is not None or not only_imports_draw(trial.trace):
+    if find_chance(laboratory.setting.request.trace) - find_chance(candidate):
+        return None  # it might draw as often, and of what is beyond the candidate's draws nothing can be repeated
+    trial = _repeat(laboratory, candidate, is_clean=True)
+    if trial.problem is not None or trial.first is not None:
         return None
     traces = open_trace(laboratory.setting.request.trace), open_trace(trial.trace)
     left = compare_output(*traces, laboratory.setting.ignored)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import importlib.util
 import os
+import re
 import sys
 import tempfile
 from pathlib import Path
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 import wrapt
 
 from reproof.errors import DependencyError, LaunchError
-from reproof.launch.cells import read_cells
+from reproof.launch.cells import join_cells, read_cells
 from reproof.launch.start import start_command
 
 if TYPE_CHECKING:
@@ -39,6 +40,8 @@ UNANSWERED: Final = (
     "asks for input, which nobody gives while it is run from top to bottom: set the answer in a cell, or read it from "
     "an environment variable or a file"
 )
+COLOUR: Final = re.compile(r"\x1b\[[\d;]*m")
+
 TIMED: Final = ("<timed exec>", "<timed eval>")
 """Names that IPython gives the code of ``%time`` and ``%%time``."""
 
@@ -103,7 +106,8 @@ def show_outputs(cell: Any) -> None:
         elif output.get("ename") == ASKING:
             sys.stderr.write(f"reproof: the notebook {UNANSWERED}\n")
         elif output["output_type"] == "error":
-            sys.stderr.write("\n".join(output["traceback"]) + "\n")
+            text = "\n".join(output["traceback"]) + "\n"
+            sys.stderr.write(text if sys.stderr.isatty() else COLOUR.sub("", text))
         elif "text/plain" in output.get("data", {}):
             sys.stdout.write(str(output["data"]["text/plain"]) + "\n")
     sys.stdout.flush()
@@ -126,7 +130,10 @@ class CellWatch:
         self.failure: str | None = None
         self.on_start: Callable[[], None] = lambda: None
         self._notebook = Path(os.path.abspath(notebook))  # noqa: PTH100  # Path has nothing that keeps links
-        self._sources = {cell.number: cell.source for cell in read_cells(self._notebook)}
+        cells = read_cells(self._notebook)
+        self._sources = {cell.number: cell.source for cell in cells}
+        self._source = join_cells(cells)[0]
+        self._taps: Taps | None = None
         self._name, self._raw, self._num_before = "", "", 0
         wrapt.when_imported("ipykernel.compiler")(self._name_cells)
         wrapt.when_imported("IPython.core.interactiveshell")(self._watch_shells)
@@ -137,6 +144,7 @@ class CellWatch:
         A kernel draws from that of `random` before, one number for each time that somebody asks who it is.
         """
         os.chdir(self._notebook.parent)
+        self._taps = taps
         if taps is not None:
             self.on_start = taps.generators.begin_anew
 
@@ -157,6 +165,8 @@ class CellWatch:
                 filename = self._name
             if isinstance(source, ast.AST):
                 ast.increment_lineno(source, num_before)
+                if self._taps is not None and filename == self._name:
+                    source = self._taps.change_cell(source, filename, self._source)
             return original(compiler, source, filename, symbol, **options)
 
         module.XCachingCompiler.get_code_name = get_code_name

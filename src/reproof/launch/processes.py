@@ -136,7 +136,13 @@ def draw_hash_seed(*, is_forced: bool = False) -> int | None:
 
 
 class RunProcess:
-    """A run in a fresh process."""
+    """A run in a fresh process.
+
+    Attributes:
+        is_interrupted: Whether it was ended before its end.
+    """
+
+    is_interrupted = False
 
     def __init__(self, request: RunRequest) -> None:
         """Start the process. Effects: creates the file for its output; whatever the script does."""
@@ -225,6 +231,7 @@ class RunProcess:
 
     def interrupt(self) -> None:
         """End the process as Ctrl-C does, so that its trace is closed; kill it if that takes too long."""
+        self.is_interrupted = True
         try:
             # The terminal has sent the signal already, unless this process alone was signalled.
             self._process.wait(timeout=1.0)

@@ -35,7 +35,7 @@ def test_an_interrupted_check_says_what_is_kept(
         request = SimpleNamespace(
             trace=trace, num_steps=None, errors=trace / "errors", shows_output=False, folder=tmp_path
         )
-        process: Any = SimpleNamespace(request=request, num_steps=1, seconds=1.0)
+        process: Any = SimpleNamespace(request=request, num_steps=1, seconds=1.0, is_interrupted=True)
         progress.watch([process])
     progress.__exit__(KeyboardInterrupt, KeyboardInterrupt(), None)
     assert capsys.readouterr().err == told

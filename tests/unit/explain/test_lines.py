@@ -131,4 +131,4 @@ def test_what_only_tasks_of_a_pool_draw_is_seeded_in_each_task(tmp_path: Path) -
     inquiry = Inquiry(first=FIRST, replica=make_trial(tmp_path, 1, None), laboratory=laboratory, candidate=tmp_path)
     found = find_drawing_line(inquiry, GENERATOR).suspect
     assert [line.source for line in find_lines(inquiry.replica, "random", FIRST)] == ["random", found.source]
-    assert "random.Random(seed + index)" in remedy_for(found.kind, found.source, "random.random()").fix
+    assert "random.seed(seed + index)" in remedy_for(found.kind, found.source, "random.random()").fix

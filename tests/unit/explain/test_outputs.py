@@ -9,15 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from reproof.explain import outputs
 from reproof.explain.laboratory import Trial
-from reproof.explain.outputs import (
-    find_chance,
-    may_tell_of_files,
-    only_imports_draw,
-    repeat_candidate,
-    settle_output,
-    tell_failure,
-)
+from reproof.explain.outputs import find_chance, may_tell_of_files, repeat_candidate, settle_output, tell_failure
 from reproof.outputs.lines import make_line
 from reproof.outputs.sidecar import OutputWriter
 from reproof.schema import Comparison, Origin, OutputDifference, OutputResult, RunHeader
@@ -119,7 +113,7 @@ def write_ledger(trace: Path, *seeds: str) -> Path:
         ("unseeded-generator", "numpy.random.default_rng", False, True),
         ("os-entropy", "random.SystemRandom", False, True),
         ("os-entropy", "tempfile", False, False),
-        ("os-entropy", "os.urandom", False, False),  # of an UUID
+        ("os-entropy", "os.urandom", False, True),
         ("wall-clock", "time.time", False, False),
     ],
 )
@@ -135,20 +129,33 @@ def test_who_draws_by_chance_may_draw_the_same(
     assert bool(find_chance(trace)) == is_chance
 
 
-@pytest.mark.parametrize(("line", "is_import"), [(1, True), (2, True), (3, False), (9, False)])
-def test_what_packages_draw_while_they_are_imported_decides_nothing(
-    tmp_path: Path, line: int, *, is_import: bool
+@pytest.mark.parametrize(
+    ("drawing", "is_told"), [("ab", True), ("b", True), ("abb", True), ("a", False), ("aab", False)]
+)
+def test_who_draws_by_chance_may_have_found_files_all_the_same(
+    drawing: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, is_told: bool
 ) -> None:
-    """Whatever else draws before a generator is seeded may decide what is printed, so that one run proves nothing."""
-    script = tmp_path / "train.py"
-    script.write_text("import lightning\nfrom a import b\nprint(random.random())\n", encoding="utf-8")
-    trace = write_ledger(tmp_path / "a")
-    start = {"place": 1, "key": "random@start", "kind": "unseeded-rng", "source": "random"}
-    drawn = {**start, "place": 2, "key": f"random@train.py:{line}", "file": str(script), "line": line}
-    with (trace / "rank0.entropy").open("a", encoding="utf-8") as ledger:
-        for entry in (start, [[1, 2]], drawn, [[2, None]]):
-            ledger.write(f"\n{json.dumps(entry, separators=(',', ':'))}")
-    assert only_imports_draw(trace) == is_import
+    """The run without the files draws what the candidate drew; not where the baseline has drawn more often."""
+    for name in "ab":
+        trace = write_ledger(tmp_path / name)
+        if name in drawing:
+            values = [[1, value] for value in range(drawing.count(name))]
+            with (trace / "rank0.entropy").open("a", encoding="utf-8") as ledger:
+                ledger.write('\n{"place":1,"key":"random@start","kind":"unseeded-rng","source":"random"}')
+                ledger.write(f"\n{json.dumps(values)}")
+    monkeypatch.setattr(outputs, "has_read_leftovers", lambda *_: True)
+    monkeypatch.setattr(outputs, "open_trace", lambda path: path)
+    monkeypatch.setattr(outputs, "compare_output", lambda *_: OutputResult())
+    plans: list[Plan] = []
+
+    def run(_told: str, plan: Plan, **_: Any) -> Any:
+        plans.append(plan)
+        return SimpleNamespace(problem=None, first=None, trace=tmp_path, number=3)
+
+    setting = SimpleNamespace(request=SimpleNamespace(trace=tmp_path / "a"), since=0.0, ignored=())
+    laboratory: Any = SimpleNamespace(setting=setting, run=run)
+    told = outputs.explain_leftovers(laboratory, (replace(LINE, candidate=None),), tmp_path / "b")
+    assert (told is not None, [plan.candidate for plan in plans]) == (is_told, [str(tmp_path / "b")] * is_told)
 
 
 @pytest.mark.parametrize(

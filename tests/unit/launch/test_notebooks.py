@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import ast
 import json
+from functools import partial
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
 
+from reproof.entropy.plan import Plan
+from reproof.entropy.rewriting.modules import change_cell
 from reproof.launch.notebooks import ASKING, CellWatch, show_outputs
 
 if TYPE_CHECKING:
@@ -17,13 +20,13 @@ if TYPE_CHECKING:
 CELLS = ("%%time\nx = 1\n\ny = 2", "%%capture\n%%time\nx = 1\n\ny = 2", "z = 3\n%time x = 1")
 
 
-def watch_cells(folder: Path, monkeypatch: pytest.MonkeyPatch) -> CellWatch:
+def watch_cells(folder: Path, monkeypatch: pytest.MonkeyPatch, *sources: str) -> CellWatch:
     """Return the watch over a notebook."""
     compiler = pytest.importorskip("ipykernel.compiler").XCachingCompiler
     shell = pytest.importorskip("IPython.core.interactiveshell").InteractiveShell
     for owner, name in ((compiler, "get_code_name"), (compiler, "__call__"), (shell, "init_events")):
         monkeypatch.setattr(owner, name, getattr(owner, name))
-    cells = [{"cell_type": "code", "source": source, "metadata": {}, "outputs": []} for source in CELLS]
+    cells = [{"cell_type": "code", "source": source, "metadata": {}, "outputs": []} for source in sources or CELLS]
     content = {"cells": cells, "nbformat": 4, "nbformat_minor": 5, "metadata": {}}
     (folder / "train.ipynb").write_text(json.dumps(content))
     return CellWatch(folder / "train.ipynb")
@@ -51,6 +54,19 @@ def test_code_below_a_magic_has_the_name_and_lines_of_its_cell(  # noqa: PLR0917
     assert max(at for _, _, at in compiled.co_lines() if at) == place[1]
 
 
+def test_an_experiment_changes_cells_as_it_changes_modules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sets and calls pass through functions of ours, on their lines; what another cell compiles stays as it is."""
+    watch = watch_cells(tmp_path, monkeypatch, "%time x = 1\n\nz = list(names(x))", "torch.jit.script(body)")
+    plan = Plan(watches_orders=True, watches_calls=True)
+    watch._taps = SimpleNamespace(change_cell=partial(change_cell, plan=plan))  # type: ignore[assignment]
+    made = pytest.importorskip("ipykernel.compiler").XCachingCompiler()
+    name = made.get_code_name("z", "z", 1)
+    changed = made(ast.parse("z = list(names(x))"), name, "exec")
+    assert {"__reproof_order__", "__reproof_entered__"} <= set(changed.co_names)
+    body = made(ast.parse("def body(x):\n    return x.size(0)"), name, "exec").co_consts[0]
+    assert body.co_names == ("size",)
+
+
 def test_the_program_begins_with_the_first_cell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """And only there: what the kernel has done before is no part of it."""
     watch = watch_cells(tmp_path, monkeypatch)
@@ -74,3 +90,10 @@ def test_a_cell_that_asks_for_input_is_told_what_to_do(
     told = capsys.readouterr().err
     assert told.startswith("reproof: the notebook asks for input")
     assert told.count("\n") == 1
+
+
+def test_an_error_has_its_colours_in_a_terminal_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    """IPython gives them always; where a run has ended badly its last lines are shown as text."""
+    traceback = ["\x1b[31mNameError\x1b[39;49m: name"]
+    show_outputs({"outputs": [{"output_type": "error", "ename": "NameError", "traceback": traceback}]})
+    assert capsys.readouterr().err == "NameError: name\n"

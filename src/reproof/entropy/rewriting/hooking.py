@@ -47,14 +47,18 @@ class Hooking(ast.NodeTransformer):
         self._compiled: set[str] = set()
 
     def visit_Module(self, node: ast.Module) -> ast.AST:
-        """Look for the names of modules and of functions that are compiled, then change all."""
+        """Look for names, then change all."""
+        self.read(node)
+        return self.generic_visit(node)
+
+    def read(self, node: ast.AST) -> None:
+        """Look for the names of modules and of functions that are compiled."""
         for child in ast.walk(node):
             if isinstance(child, ast.Import):
                 self._modules |= {(alias.asname or alias.name).partition(".")[0] for alias in child.names}
             elif isinstance(child, ast.Call) and last_name(child.func) in COMPILERS:
                 self._compiled |= {name for given in child.args if (name := last_name(given)) is not None}
                 self._compiled |= {"forward"} if child.args else set()
-        return self.generic_visit(node)
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
         """Pass what is called, its arguments and its result."""

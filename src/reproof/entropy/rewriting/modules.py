@@ -9,8 +9,11 @@ from __future__ import annotations
 
 import ast
 import builtins
+import contextlib
 import importlib.machinery
 import io
+import os
+import runpy
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -158,7 +161,8 @@ class Device:
 def install(interceptor: Interceptor) -> None:
     """Have the user's modules compiled anew when they are imported, if they have to be changed.
 
-    Effects: adds names to `builtins`, replaces the method by which source files are compiled.
+    So is a script that `runpy` runs by its path, as each spawned child does with that of its parent. Effects: adds
+    names to `builtins`, replaces the method by which source files are compiled, and the function of `runpy` for it.
     """
     Calls(interceptor).install()
     loader = importlib.machinery.SourceFileLoader
@@ -168,6 +172,17 @@ def install(interceptor: Interceptor) -> None:
         return compile_module(self.get_filename(fullname), interceptor.plan) or get_code(self, fullname)
 
     loader.get_code = get_code_changed  # type: ignore[method-assign]
+    module: Any = runpy
+    read = module._get_code_from_file  # noqa: SLF001  # it asks no loader
+
+    def read_changed(*names: str) -> Any:  # Python 3.11 and before: a pair of the code and the last of the names
+        found = read(*names)
+        changed = compile_module(os.path.abspath(names[-1]), interceptor.plan)  # noqa: PTH100  # as text
+        if changed is None:
+            return found
+        return (changed, *found[1:]) if isinstance(found, tuple) else changed
+
+    module._get_code_from_file = read_changed  # noqa: SLF001
 
 
 def compile_module(path: str, plan: Plan) -> CodeType | None:
@@ -178,11 +193,28 @@ def compile_module(path: str, plan: Plan) -> CodeType | None:
         source = Path(path).read_bytes()
     except OSError:
         return None  # the import system, or whoever runs it, has its own error
+    changes = find_changes(path, source, plan)
+    return compile_changed(source, path, *changes) if changes else None
+
+
+def change_cell(tree: ast.AST, path: str, source: str, plan: Plan) -> ast.AST:
+    """Return a statement of a cell of a notebook, changed as a module is; `source` is the text of all its cells."""
+    for change in find_changes(path, source.encode(), plan, is_whole=False):
+        tree = change.visit(tree)
+    return ast.fix_missing_locations(tree)
+
+
+def find_changes(path: str, source: bytes, plan: Plan, *, is_whole: bool = True) -> list[ast.NodeTransformer]:
+    """Return what changes code of the user's; what does is given all of the source, or parts of it."""
     changes: list[ast.NodeTransformer] = [kind() for kind in (Moments, Openings) if kind.is_in(source)]
     if plan.watches_orders:
         changes.append(Reordering())
     if plan.watches_memory:
         changes.append(Allocations())
     if plan.watches_calls:
-        changes.append(Hooking(name_file(path)))
-    return compile_changed(source, path, *changes) if changes else None
+        hooking = Hooking(name_file(path))
+        changes.append(hooking)
+        if not is_whole:
+            with contextlib.suppress(SyntaxError):  # what only IPython understands
+                hooking.read(ast.parse(source))
+    return changes
