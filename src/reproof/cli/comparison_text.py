@@ -6,7 +6,8 @@ importing `rich` would take longer than that.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import re
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 
 MAX_NAMED = 3
 """Models that are named in the verdict."""
+
+FILE_DIGEST: Final = re.compile(r"^([0-9a-f]{12})[0-9a-f]{52}$")
+"""A SHA-256, of which the beginning is enough to see that it is another one."""
 
 COLOURS = {"identical": "green", "equivalent": "green", "diverged": "red", "inconclusive": "yellow"}
 VERIFIED = {
@@ -50,6 +54,8 @@ def summarise(comparison: Comparison) -> str:
     else:  # why is known where both runs ended in the same way
         reasons = {skipped.why for skipped in comparison.skipped}
         told += [printable(why) for why in reasons] if len(reasons) == 1 else []
+    if comparison.agreement:
+        told.append("but processes that train together do not agree")
     if comparison.is_same_run:
         told.append("both are one recording: a run compared with itself or its copy")
     if comparison.verdict in {"identical", "equivalent"} and comparison.is_verified is False:
@@ -215,4 +221,5 @@ def condition_lines(comparison: Comparison) -> Iterator[str]:
     for one in comparison.conditions:
         is_meant = one.name == "python.hash_seed" and not is_blamed
         note = "    (drawn anew for each run, on purpose)" if is_meant else ""
-        yield f"{one.name}: {one.baseline} → {one.candidate}{note}"
+        baseline, candidate = (FILE_DIGEST.sub(r"\1…", side) for side in (one.baseline, one.candidate))
+        yield f"{one.name}: {baseline} → {candidate}{note}"

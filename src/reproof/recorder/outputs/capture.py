@@ -219,15 +219,16 @@ class OutputCapture:
             yield "a process that the script starts has printed more than is kept of it"
 
     def _read_files(self, known: Surroundings, unfinished: set[str], notes: list[str]) -> Iterator[FileOutput]:
-        after = None if self._before is None else read_stamps(self._folder)
-        if self._before is None or after is None:
+        before, after = self._before, None if self._before is None else read_stamps(self._folder)
+        if before is None or after is None:
             notes.append("files are not compared: the folder holds too many to look through")
             return
+        before, after = map(self._without_streams, (before, after))
         for name, stamp in after.items():
             if name[-1] != os.sep:
                 shown = PurePath(name).as_posix()
-                self.late.add(str(self._folder / name), shown, stamp, was_there=name in self._before)
-        changes = find_changes(self._before, after)
+                self.late.add(str(self._folder / name), shown, stamp, was_there=name in before)
+        changes = find_changes(before, after)
         for name in changes.changed:
             if name.endswith(os.sep):
                 yield FileOutput(name=f"{PurePath(name).as_posix()}/", format=FOLDER)
@@ -235,7 +236,7 @@ class OutputCapture:
             found = read_contents(self._folder / name, PurePath(name).as_posix(), known)
             saved_as = self._saved.get(str(self._folder / name))
             open_still = UNFINISHED if str(self._folder / name) in unfinished else found.not_compared
-            yield replace(found, was_there=name in self._before, saved_as=saved_as, not_compared=open_still)
+            yield replace(found, was_there=name in before, saved_as=saved_as, not_compared=open_still)
         if any(file.path == ALL for file in self._outside):
             notes.append("files outside of the working folder beyond the first 20,000 that a process has written")
         for file in list_outside(self._outside):
@@ -248,6 +249,16 @@ class OutputCapture:
         stamps = {path: after[name] if name in left else None for path, name in paths.items()}
         yield from list_untouched(self._folder, stamps, self._found.paths, self._began_at)
         yield from list_missed(self._folder, self._found, self._saved)
+
+    def _without_streams(self, stamps: dict[str, Stamp]) -> dict[str, Stamp]:
+        """Return files but those to which standard output and error lead: their lines are compared as such."""
+        device, streams = self._folder.stat().st_dev, set(self.places.values())
+        saved = self._saved.keys()
+        return {
+            name: stamp
+            for name, stamp in stamps.items()
+            if (device, stamp[2]) not in streams or str(self._folder / name) in saved
+        }
 
 
 def _find_kept(trace: Path) -> tuple[int, int] | None:
