@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 MAX_NAMED = 3
 """Models that are named in the verdict."""
 
+DIGEST: Final = re.compile("[0-9a-f]{32}")
 FILE_DIGEST: Final = re.compile(r"^([0-9a-f]{12})[0-9a-f]{52}$")
 """A SHA-256, of which the beginning is enough to see that it is another one."""
 
@@ -183,7 +184,9 @@ def difference_lines(difference: Difference) -> list[str]:
     lines = [f"{rank}{difference.place}, {difference.stage}{kind}: {printable(difference.name)}"]
     if difference.explanation:
         lines.append(click.style(printable(difference.explanation), bold=True))
-    lines += [f"baseline   {printable(difference.baseline)}", f"candidate  {printable(difference.candidate)}"]
+    sides = difference.baseline, difference.candidate
+    note = "    (digests: one bit changes all of it)" if all(map(DIGEST.fullmatch, sides)) else ""
+    lines += [f"baseline   {printable(sides[0])}{note}", f"candidate  {printable(sides[1])}"]
     if difference.num_differing and difference.max_abs is not None:
         ulp = "" if difference.max_ulp is None else f", {difference.max_ulp} ulp"
         lines.append(f"largest difference {difference.max_abs:g}{ulp}")

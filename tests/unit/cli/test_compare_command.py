@@ -107,6 +107,8 @@ class TestVerdicts:
         assert lines[0] == "diverged: the runs part in step 1, stage batch"
         assert "step 1, batch (content): loader0(100)[0]" in lines
         assert "sample 1 (index 2) of 2 has other content" in lines
+        assert lines[-1] == f"reproof explain {pair[0]} {pair[1]}    # finds the line, by running it again"
+        assert sum(line.endswith("    (digests: one bit changes all of it)") for line in lines) == 1
         assert "batch      9 events, 2 of them differ" in lines
         assert "step 1, batch (content): loader0(100)[1]: 1 of 2 values differs" in lines
 
