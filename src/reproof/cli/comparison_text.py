@@ -172,7 +172,8 @@ def growth_lines(comparison: Comparison, start: int) -> list[str]:
     lines += draw_losses(comparison, find_screen(), start)
     for gap in comparison.rng:
         verb = "differs" if len(gap.differing) == 1 else "differ"
-        told = f"{', '.join(gap.differing)} {verb}" if gap.differing else f"all {gap.num_compared} agree"
+        differing = f"{', '.join(gap.differing)} {verb}, which is no evidence by itself"
+        told = differing if gap.differing else f"all {gap.num_compared} agree"
         lines.append(f"random number generators after step {gap.step}: {told}")
     return lines
 
