@@ -252,8 +252,11 @@ class OutputCapture:
 
     def _without_streams(self, stamps: dict[str, Stamp]) -> dict[str, Stamp]:
         """Return files but those to which standard output and error lead: their lines are compared as such."""
-        device, streams = self._folder.stat().st_dev, set(self.places.values())
-        saved = self._saved.keys()
+        try:
+            device = self._folder.stat().st_dev
+        except OSError:  # the script has deleted its folder
+            return stamps
+        streams, saved = set(self.places.values()), self._saved.keys()
         return {
             name: stamp
             for name, stamp in stamps.items()
