@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from reproof.comparison import compare
 from reproof.trace import open_trace
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from tests.integration.conftest import Command, Finished
@@ -159,6 +161,20 @@ def test_standard_error_may_be_closed(reproof: Command, tmp_path: Path) -> None:
     (tmp_path / "train.py").write_text("import sys; sys.stdout.close(); sys.stderr.close()")
     assert reproof("run", "-o", "trace", "train.py").code == 0
     assert open_trace(tmp_path / "trace").header.status == "complete"
+
+
+def test_the_log_of_its_output_is_no_result_of_a_run(
+    write: Callable[[str], None], tmp_path: Path, environment: dict[str, str]
+) -> None:
+    """A job's log often stands in its folder; its lines are compared as such, and it is not finished by then."""
+    write("from pathlib import Path\nprint('trained')\nPath('result.txt').write_text('1')")
+    for name in "ab":
+        with (tmp_path / "job.log").open("w") as log:
+            command = [sys.executable, "-m", "reproof", "run", "-o", name, "train.py"]
+            subprocess.run(command, cwd=tmp_path, env=environment, stdout=log, stderr=log, check=True)
+    output = compare(tmp_path / "a", tmp_path / "b").output
+    assert output is not None
+    assert (output.num_files, output.num_lines, output.not_compared, output.differences) == (1, 1, (), ())
 
 
 def test_the_command_is_quiet_when_asked(reproof: Command, script: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -17,6 +17,9 @@ WIDTH = 100
 """Where nobody looks at a terminal; a narrower one wraps further (`echo_lines`)."""
 
 LABEL_WIDTH = 7
+COMMENT = "    # "
+"""Between a line of a fix and what is remarked on it."""
+
 INDENT = 2
 """Of the section in which causes stand."""
 
@@ -45,9 +48,15 @@ def labelled(title: str, text: str) -> list[str]:
     """Return a text of one or more lines behind its title; code keeps its own lines."""
     shown = find_width()
     width = WIDTH if shown is None else max(20, min(WIDTH, shown - LABEL_WIDTH - INDENT))
-    parts = [
-        part
-        for line in text.splitlines()
-        for part in textwrap.wrap(line, width, break_long_words=False, break_on_hyphens=False) or [""]
-    ]
+    parts = [part for line in text.splitlines() for part in wrap_code(line, width) or [""]]
     return [f"{title if i == 0 else '':<{LABEL_WIDTH}}{printable(part)}" for i, part in enumerate(parts)]
+
+
+def wrap_code(line: str, width: int) -> list[str]:
+    """Return a line in parts of a width; a comment that does not fit behind its code stands below it as one."""
+    settings: dict[str, Any] = {"break_long_words": False, "break_on_hyphens": False}
+    code, mark, remark = line.rpartition(COMMENT)
+    if not mark or len(line) <= width:
+        return textwrap.wrap(line, width, **settings)
+    below = textwrap.wrap(remark, width, initial_indent="# ", subsequent_indent="# ", **settings)
+    return [*textwrap.wrap(code, width, **settings), *below]

@@ -11,8 +11,10 @@ import click
 from reproof.cli.comparison_text import draw_comparison
 from reproof.cli.formats import Format, print_formatted
 from reproof.cli.json_output import COMPARISON, JsonFile, json_option, write_json
+from reproof.cli.lines import echo_lines, section
 from reproof.cli.options import Ignore, MaxDifferences, Options, Quiet, Tolerance, argument, flag, option, pass_options
 from reproof.cli.page_file import Html, Open, refuse_opening, write_page
+from reproof.cli.suggestions import comment
 from reproof.comparison import compare, find_newest_runs
 from reproof.errors import UsageError
 
@@ -61,6 +63,9 @@ def command(options: CompareOptions) -> int:
         if write_json(comparison.to_json(), options.json_file):
             if options.form == "text":
                 draw_comparison(comparison, quiet=options.quiet)
+                if comparison.first is not None and comparison.is_verified is not None and not options.quiet:
+                    told = comment(["reproof", "explain", *comparison.runs], "finds the line, by running it again")
+                    echo_lines(section("Next", [told]))
             else:
                 print_formatted(options.form, comparison, None)
     finally:  # though nobody reads on

@@ -6,7 +6,8 @@ importing `rich` would take longer than that.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import re
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -26,6 +27,10 @@ if TYPE_CHECKING:
 
 MAX_NAMED = 3
 """Models that are named in the verdict."""
+
+DIGEST: Final = re.compile("[0-9a-f]{32}")
+FILE_DIGEST: Final = re.compile(r"^([0-9a-f]{12})[0-9a-f]{52}$")
+"""A SHA-256, of which the beginning is enough to see that it is another one."""
 
 COLOURS = {"identical": "green", "equivalent": "green", "diverged": "red", "inconclusive": "yellow"}
 VERIFIED = {
@@ -50,6 +55,8 @@ def summarise(comparison: Comparison) -> str:
     else:  # why is known where both runs ended in the same way
         reasons = {skipped.why for skipped in comparison.skipped}
         told += [printable(why) for why in reasons] if len(reasons) == 1 else []
+    if comparison.agreement:
+        told.append("but processes that train together do not agree")
     if comparison.is_same_run:
         told.append("both are one recording: a run compared with itself or its copy")
     if comparison.verdict in {"identical", "equivalent"} and comparison.is_verified is False:
@@ -165,7 +172,8 @@ def growth_lines(comparison: Comparison, start: int) -> list[str]:
     lines += draw_losses(comparison, find_screen(), start)
     for gap in comparison.rng:
         verb = "differs" if len(gap.differing) == 1 else "differ"
-        told = f"{', '.join(gap.differing)} {verb}" if gap.differing else f"all {gap.num_compared} agree"
+        differing = f"{', '.join(gap.differing)} {verb}, which is no evidence by itself"
+        told = differing if gap.differing else f"all {gap.num_compared} agree"
         lines.append(f"random number generators after step {gap.step}: {told}")
     return lines
 
@@ -177,7 +185,9 @@ def difference_lines(difference: Difference) -> list[str]:
     lines = [f"{rank}{difference.place}, {difference.stage}{kind}: {printable(difference.name)}"]
     if difference.explanation:
         lines.append(click.style(printable(difference.explanation), bold=True))
-    lines += [f"baseline   {printable(difference.baseline)}", f"candidate  {printable(difference.candidate)}"]
+    sides = difference.baseline, difference.candidate
+    note = "    (digests: one bit changes all of it)" if all(map(DIGEST.fullmatch, sides)) else ""
+    lines += [f"baseline   {printable(sides[0])}{note}", f"candidate  {printable(sides[1])}"]
     if difference.num_differing and difference.max_abs is not None:
         ulp = "" if difference.max_ulp is None else f", {difference.max_ulp} ulp"
         lines.append(f"largest difference {difference.max_abs:g}{ulp}")
@@ -215,4 +225,5 @@ def condition_lines(comparison: Comparison) -> Iterator[str]:
     for one in comparison.conditions:
         is_meant = one.name == "python.hash_seed" and not is_blamed
         note = "    (drawn anew for each run, on purpose)" if is_meant else ""
-        yield f"{one.name}: {one.baseline} → {one.candidate}{note}"
+        baseline, candidate = (FILE_DIGEST.sub(r"\1…", side) for side in (one.baseline, one.candidate))
+        yield f"{one.name}: {baseline} → {candidate}{note}"

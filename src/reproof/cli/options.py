@@ -223,8 +223,8 @@ def note_misplaced(context: click.Context, script: str, arguments: Iterable[str]
 
     It is said before the runs, so that they can be stopped, and once more at the end, where people look.
     """
-    for name in find_misplaced(context, script, arguments):
-        told = f"{name} comes after {script} and goes to the script; write it before {script} if it is for reproof"
+    if names := find_misplaced(context, script, arguments):
+        told = f"options after {script} go to the script: {', '.join(names)}; for reproof, write them before {script}"
         say = partial(click.echo, f"reproof: note: {told}", err=True)
         say()
         context.call_on_close(say)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import textwrap
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import click
 
 from reproof.cli.bundle_text import name_trial
 from reproof.cli.cause_text import cause_lines
 from reproof.cli.json_output import REPRODUCTION, JsonFile, json_option, write_json
-from reproof.cli.lines import section
+from reproof.cli.lines import find_width, section
 from reproof.cli.options import (
     COUNT,
     PATH,
@@ -49,11 +51,8 @@ METRIC_COLUMNS: tuple[Column[TargetRow], ...] = (
     Column(title="", show=lambda row: row.finding),
 )
 
-NEED_COLUMNS: tuple[Column[Need], ...] = (
-    Column(title="what", show=lambda row: printable(row.what)),
-    Column(title="needed", show=lambda row: printable(row.needed)),
-    Column(title="here", show=lambda row: printable(row.here)),
-)
+LONGEST_LINE: Final = 1000
+"""Of what is told where nobody looks at a terminal, in characters."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,9 +110,14 @@ def tell(line: str) -> None:
 
 
 def show_needs(needs: tuple[Need, ...]) -> None:
-    """Write on standard error what is needed and what is here."""
-    for line in draw_table(NEED_COLUMNS, needs) if needs else []:
-        click.echo(f"  {line}", err=True)
+    """Write on standard error what is needed and what is here, no wider than the terminal."""
+    indent = max((len(printable(need.what)) for need in needs), default=0) + 4
+    width = max(20, (find_width() or LONGEST_LINE) - indent)
+    for need in needs:
+        told = textwrap.wrap(printable(f"{need.needed}; here: {need.here}"), width, break_long_words=False)
+        labels = [f"  {printable(need.what)}"]
+        for label, part in zip_longest(labels, told, fillvalue=""):
+            click.echo(f"{label:<{indent}}{part}", err=True)
 
 
 def draw(reproduction: Reproduction, *, quiet: bool) -> list[str]:

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from reproof.cli import main
+from reproof.cli.comparison_text import condition_lines, summarise
+from reproof.comparison import compare
 from reproof.outputs.records import FileOutput, Part, SavedTensor, digest_text
 from reproof.outputs.sidecar import OutputWriter
 from reproof.outputs.surroundings import Surroundings
+from reproof.schema import Condition
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -103,8 +107,18 @@ class TestVerdicts:
         assert lines[0] == "diverged: the runs part in step 1, stage batch"
         assert "step 1, batch (content): loader0(100)[0]" in lines
         assert "sample 1 (index 2) of 2 has other content" in lines
+        assert lines[-1] == f"reproof explain {pair[0]} {pair[1]}    # finds the line, by running it again"
+        assert sum(line.endswith("    (digests: one bit changes all of it)") for line in lines) == 1
         assert "batch      9 events, 2 of them differ" in lines
         assert "step 1, batch (content): loader0(100)[1]: 1 of 2 values differs" in lines
+
+    def test_processes_that_do_not_agree_are_in_the_verdict(self, run: Any, say: Any) -> None:
+        """Identical runs may both have drifted apart; of an edited file the beginning of its digest is enough."""
+        digests = Condition(name="code.script_sha256", baseline="ab" * 32, candidate="cd" * 32)
+        comparison = compare(run("a", [say.loss(1)]), run("b", [say.loss(1)]))
+        told = replace(comparison, agreement=("replicas drifted apart",), conditions=(digests,))
+        assert summarise(told).endswith("; but processes that train together do not agree")
+        assert list(condition_lines(told)) == ["code.script_sha256: abababababab… → cdcdcdcdcdcd…"]
 
     def test_inconclusive(self, reproof: Any, run: Any, say: Any) -> None:
         """2, with what was not compared and why."""

@@ -108,8 +108,9 @@ def test_options_are_told_as_they_were_given(given: list[str], changes: dict[str
 @pytest.mark.parametrize(
     ("text", "arguments", "told"),
     [
-        ("print(1)", ("--json", "r.json"), "--json comes after"),
-        ("print(1)", ("--json=r.json", "--json"), "--json comes after"),
+        ("print(1)", ("--json", "r.json"), "go to the script: --json; for reproof"),
+        ("print(1)", ("--json=r.json", "--json"), "go to the script: --json; for reproof"),
+        ("print(1)", ("--json", "r.json", "--steps=3"), "go to the script: --json, --steps; for reproof"),
         ("parser.add_argument('--json')", ("--json", "r.json"), ""),
         ("print(1)", ("--epochs", "3"), ""),
     ],

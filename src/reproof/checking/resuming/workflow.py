@@ -155,8 +155,9 @@ class ResumeRuns:
         resumed, problem = self._run(self._resumed, "the resumed run")
         if resumed is None:
             wrote = self._runs[1].changes
-            is_saved = wrote.created or wrote.modified
-            return self._give_up(problem if is_saved else f"{problem}; the first part wrote no checkpoint")
+            told = f"; the first part wrote no checkpoint in its {self._interrupted_at} of {whole.num_steps} steps"
+            remedy = ": name a later one with --interrupt-at"
+            return self._give_up(problem if wrote.created or wrote.modified else f"{problem}{told}{remedy}")
         notes = [read_restorations(Path(run.options[-1])) for run in (self._first, self._resumed)]
         comparison, finding = compare_resumed(
             whole, resumed, self._interrupted_at or 0, max(1, self._request.max_differences), (notes[0], notes[1])

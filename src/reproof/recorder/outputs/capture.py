@@ -228,11 +228,12 @@ class OutputCapture:
             names = [PurePath(name).as_posix() for name in self._passed]
             more = f" and {len(names) - MAX_SHOWN} more" if len(names) > MAX_SHOWN else ""
             notes.append(f"files in folders that hold too many to look through: {', '.join(names[:MAX_SHOWN])}{more}")
+        before, after = map(self._without_streams, (self._before, after))
         for name, stamp in after.items():
             if name[-1] != os.sep:
                 shown = PurePath(name).as_posix()
-                self.late.add(str(self._folder / name), shown, stamp, was_there=name in self._before)
-        changes = find_changes(self._before, after)
+                self.late.add(str(self._folder / name), shown, stamp, was_there=name in before)
+        changes = find_changes(before, after)
         for name in changes.changed:
             if name.endswith(os.sep):
                 yield FileOutput(name=f"{PurePath(name).as_posix()}/", format=FOLDER)
@@ -240,7 +241,7 @@ class OutputCapture:
             found = read_contents(self._folder / name, PurePath(name).as_posix(), known)
             saved_as = self._saved.get(str(self._folder / name))
             open_still = UNFINISHED if str(self._folder / name) in unfinished else found.not_compared
-            yield replace(found, was_there=name in self._before, saved_as=saved_as, not_compared=open_still)
+            yield replace(found, was_there=name in before, saved_as=saved_as, not_compared=open_still)
         if any(file.path == ALL for file in self._outside):
             notes.append("files outside of the working folder beyond the first 20,000 that a process has written")
         for file in list_outside(self._outside):
@@ -253,6 +254,19 @@ class OutputCapture:
         stamps = {path: after[name] if name in left else None for path, name in paths.items()}
         yield from list_untouched(self._folder, stamps, self._found.paths, self._began_at)
         yield from list_missed(self._folder, self._found, self._saved)
+
+    def _without_streams(self, stamps: dict[str, Stamp]) -> dict[str, Stamp]:
+        """Return files but those to which standard output and error lead: their lines are compared as such."""
+        try:
+            device = self._folder.stat().st_dev
+        except OSError:  # the script has deleted its folder
+            return stamps
+        streams, saved = set(self.places.values()), self._saved.keys()
+        return {
+            name: stamp
+            for name, stamp in stamps.items()
+            if (device, stamp[2]) not in streams or str(self._folder / name) in saved
+        }
 
 
 def _find_kept(trace: Path) -> tuple[int, int] | None:
