@@ -62,6 +62,8 @@ FINDING: Final = re.compile(
 """What a program says that has found a file which it would have made."""
 WARNED: Final = re.compile(r"\A\S{1,400}\.py:\d{1,9}: (?=\D)")
 """Where a warning comes from, before what it says: the file and line in which it is written."""
+MEASURES: Final = ("psutil.", "shutil.disk_usage")
+"""How sources begin that tell how much of the machine is free or taken: shown like a time, and no result."""
 TEMPORARY: Final = "tempfile"
 """Part of the name of a source from which temporary names come."""
 
@@ -292,12 +294,12 @@ def find_keys(trace: Path, but: frozenset[str]) -> list[str]:
 
 
 def find_surroundings(laboratory: Laboratory) -> list[str]:
-    """Return the keys of the baseline's reads of clocks, process numbers, its host and temporary names."""
+    """Return the keys of the baseline's reads of clocks, process numbers, its host and its use, and temporary names."""
     sources = [
         source
         for ledger in read_ledgers(laboratory.setting.request.trace).values()
         for source in ledger.values()
-        if source.kind in HARMLESS_KINDS or TEMPORARY in source.source
+        if source.kind in HARMLESS_KINDS or TEMPORARY in source.source or source.source.startswith(MEASURES)
     ]
     return list(dict.fromkeys(source.key for source in sources))
 

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import wrapt
 
+from reproof.outputs.vocabulary import MEASURES, PHASES
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
     from types import ModuleType
@@ -23,7 +25,9 @@ if TYPE_CHECKING:
     RecordValue = Callable[[str, Any], None]
 
 ABOUT_TIME: Final = re.compile(
-    r"(?:^|[/_.])(?:(?:train_|eval_|test_)?runtime|_?timestamp|time|elapsed|sps|fps|\w*per_sec(?:ond)?)$", re.IGNORECASE
+    r"(?:^|[/_.])(?:(?:train_|eval_|test_)?runtime|_?timestamp|elapsed|sps|fps|mfu|throughput|\w*per_sec(?:ond)?"
+    rf"|(?:time|(?:{PHASES})[_/.-](?:{MEASURES})|time[_/.-](?:per_)?(?:{PHASES}))(?:_(?:ms|s|secs?|seconds))?)$",
+    re.IGNORECASE,
 )
 """Names, as a whole or after a separator, of values that tell how fast a run was and not what it computed."""
 

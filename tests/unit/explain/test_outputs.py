@@ -188,6 +188,17 @@ def test_seeds_that_the_runs_do_not_share_are_others_still(tmp_path: Path) -> No
     assert (plan.keys, plan.candidate, plan.reseeds) == (("time.time@train.py:3",), None, (f"{own}2",))
 
 
+def test_what_is_free_of_the_machine_is_told_as_the_baseline_told_it(tmp_path: Path) -> None:
+    """As a time is: `psutil.Process().memory_info()` is printed beside the loss; other reads of it stay."""
+    baseline, candidate = (write_ledger(tmp_path / name) for name in "ab")
+    keys = ("psutil.memory_info@train.py:7", "shutil.disk_usage@train.py:8", "os.environ@train.py:9")
+    with (baseline / "rank0.entropy").open("a", encoding="utf-8") as ledger:
+        for place, key in enumerate(keys, 1):
+            entry = {"place": place, "key": key, "kind": "environment", "source": key.partition("@")[0]}
+            ledger.write(f"\n{json.dumps(entry, separators=(',', ':'))}\n[[{place},1]]")
+    assert [plan.keys for plan in repeat(baseline, candidate)] == [("time.time@train.py:3", *keys[:2])]
+
+
 def test_what_was_drawn_by_chance_is_not_drawn_again(tmp_path: Path) -> None:
     """With the clock of the baseline and other numbers a run may do what the baseline did, and the clock be blamed."""
     baseline, candidate = (write_ledger(tmp_path / name) for name in "ab")

@@ -120,7 +120,10 @@ def test_nothing_is_imported() -> None:
     ("name", "expected"),
     [
         ("charts/SPS", True), ("train_runtime", True), ("eval_samples_per_second", True), ("_timestamp", True),
-        ("perf/fps", True), ("loss", False), ("time_to_failure_mae", False), ("val/runtime_error_rate", False),
+        ("perf/fps", True), ("loss", False), ("time_to_failure_mae", False),
+        ("time/step", True), ("perf/step_time_ms", True), ("epoch_seconds", True), ("train/mfu", True),
+        ("time_per_epoch", True), ("time/loss", False), ("episode_duration", False),
+        ("time_loss_s", False), ("val/runtime_error_rate", False),
     ],
 )  # fmt: skip
 def test_times_are_told_by_their_whole_name(name: str, *, expected: bool) -> None:

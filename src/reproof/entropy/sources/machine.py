@@ -18,28 +18,33 @@ if TYPE_CHECKING:
 OF_PSUTIL: Final = ("virtual_memory", "swap_memory", "cpu_percent", "disk_usage", "getloadavg")
 
 
+OF_PROCESS: Final = ("memory_info", "memory_full_info", "memory_percent", "cpu_percent", "cpu_times", "num_threads")
+
+
 def install(interceptor: Interceptor) -> None:
     """Tap `shutil.disk_usage`, for calls from the user's own code alone. Effects: replaces it."""
     tap_measure(interceptor, shutil, "disk_usage")
 
 
 def tap_psutil(interceptor: Interceptor, psutil: ModuleType) -> None:
-    """Tap the functions of psutil that measure the machine. Effects: replaces them."""
-    for name in OF_PSUTIL:
-        if hasattr(psutil, name):
-            tap_measure(interceptor, psutil, name)
+    """Tap the functions of psutil that measure the machine or a process. Effects: replaces them."""
+    for owner, names in ((psutil, OF_PSUTIL), (getattr(psutil, "Process", None), OF_PROCESS)):
+        for name in names:
+            if hasattr(owner, name):
+                tap_measure(interceptor, psutil, name, owner)
 
 
-def tap_measure(interceptor: Interceptor, module: ModuleType, name: str) -> None:
-    """Tap a function that returns a number or a named tuple of them."""
-    original = getattr(module, name)
+def tap_measure(interceptor: Interceptor, module: ModuleType, name: str, owner: Any = None) -> None:
+    """Tap a function that returns a number or a named tuple of them, of a module or of a class in it."""
+    owner = owner or module
+    original = getattr(owner, name)
     tap = Tap(
         source=f"{module.__name__}.{name}",
         kind="environment",
         libraries=False,
         decode=partial(restore, original),
     )
-    setattr(module, name, liken(interceptor.tap(original, tap, module.__name__), original))
+    setattr(owner, name, liken(interceptor.tap(original, tap, module.__name__), original))
 
 
 def restore(measure: Callable[..., Any], value: Any, *given: Any, **named: Any) -> Any:
