@@ -92,7 +92,7 @@ def seed_outcome(line: Line, source: str) -> str | None:
         return None
     targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
     is_seed = len(targets) == 1 and "seed" in last_name(targets[0]).lower()
-    if is_seed and contains(statement.value, short_name(source)):
+    if is_seed and any(contains(statement.value, name) for name in (short_name(source), *DRAWS)):
         return line.replace(statement.value, "42", "a fixed number, or an option of the script")
     return None
 

@@ -25,6 +25,8 @@ PYTHON_MAGICS: Final = frozenset({"time", "timeit", "capture", "prun", "reproof"
 """Magics of whole cells that hold Python."""
 
 MAGIC: Final = re.compile(r"^(\s*)([%!?].*)$")
+ASSIGNED: Final = re.compile(r"^(\s*[\w.,\s]+=\s*)([%!]\s*[^=\s].*)$")
+"""A variable that gets what a magic or a command returns: ``files = !ls``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +76,7 @@ def as_python(cell: Cell) -> list[str]:
     lines = cell.source.split("\n")
     if (match := CELL_MAGIC.match(lines[0])) and match[1] not in PYTHON_MAGICS:
         return [f"# {line}" for line in lines]
-    return [MAGIC.sub(r"\1pass  # \2", line) for line in lines]
+    return [ASSIGNED.sub(r"\1None  # \2", MAGIC.sub(r"\1pass  # \2", line)) for line in lines]
 
 
 def join_cells(cells: Iterable[Cell]) -> tuple[str, tuple[int, ...]]:

@@ -26,6 +26,7 @@ INSTRUCTED = [
     ),
     ("worker-seeding", "os.urandom", "def init_worker(worker):", "reproof.seed_worker"),
     ("os-entropy", "random.SystemRandom", "if flip.random() > p:", "random.Random(seed)"),
+    ("os-entropy", "os.urandom", "SEED = secrets.randbelow(2**31)", "SEED = 42"),
     ("wall-clock", "time.monotonic", "weight = 1 - (tick() - start) / 60", "what the training counts"),
     ("process-identity", "os.getpid", "shard = os.getpid() % 4", "rank"),
     ("hash-order", "PYTHONHASHSEED", "", "PYTHONHASHSEED=0"),

@@ -37,7 +37,12 @@ def test_cells_have_the_numbers_that_a_fresh_kernel_gives(tmp_path: Path) -> Non
 
 def test_a_cell_has_the_names_of_those_before_it(tmp_path: Path) -> None:
     """What only IPython understands is none of its Python."""
-    path = write_notebook(tmp_path / "a.ipynb", ("SEED = 3\n!ls", 1), ("%matplotlib inline\nx = 1", 2), ("y = 2", 3))
+    path = write_notebook(
+        tmp_path / "a.ipynb",
+        ("SEED = 3\n!ls\nfiles = !ls *.txt\nx = SEED %2", 1),
+        ("%matplotlib inline\nx = 1", 2),
+        ("y = 2", 3),
+    )
     text, line = read_code(f"{path}[2]", 2)
     assert (text.split("\n")[line - 1], "y = 2" in text) == ("x = 1", False)
     assert read_names(text, line).seed == "SEED"
