@@ -70,7 +70,6 @@ def build_report(
     command, first = shlex.join(baseline.header.command), comparison.first
     batch = None if first is None or pair is None else describe_batch(*pair, first, is_plain=shift.start > 0)
     tried = describe_experiments(experiments, {number for cause in comparison.causes for number in cause.experiments})
-    causes = describe_causes(comparison.causes, tried, where, digests)
     code = _read_line(first, where, digests)
     return Report(
         command=command,
@@ -78,7 +77,9 @@ def build_report(
         runs=comparison.runs,
         verdict=describe_verdict(comparison, was_explained=was_explained, command=command),
         first=None if first is None else describe_first(comparison, first, steps, curves, code),
-        causes=tuple(_measure_causes(comparison, causes, experiments)),
+        causes=tuple(
+            _measure_causes(comparison, describe_causes(comparison.causes, tried, where, digests), experiments)
+        ),
         notes=tuple(notes),
         experiments=tried,
         maps=maps,
