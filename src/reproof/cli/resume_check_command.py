@@ -49,7 +49,7 @@ class ResumeCheckOptions(ScriptOptions):
             "--interrupt-at",
             type=POSITIVE,
             metavar="K",
-            help="Stop the first part right after K optimizer steps.  [default: half of the steps]",
+            help="Stop the first part right after K optimizer steps.  [default: half of them, or the first checkpoint]",
         ),
     ]
     resume: Annotated[

@@ -18,6 +18,7 @@ from reproof.errors import TraceError, UsageError
 from reproof.launch.command import refuse_missing
 from reproof.launch.placing import make_work, remove_work
 from reproof.launch.processes import FinishedRun, RunProcess, RunRequest, draw_hash_seed, run_all
+from reproof.outputs.sidecar import read_output
 from reproof.recorder.restorations import read_restorations
 from reproof.schema.telling import plural
 from reproof.trace import open_trace
@@ -41,7 +42,7 @@ class ResumeRequest:
     Attributes:
         command: The uninterrupted training: a script or ``-m`` and a module, and its arguments.
         interrupt_at: Stop the first part right after so many optimizer steps. None: it ends by itself if it has a
-            command of its own, else it is stopped after half of the steps.
+            command of its own, else it is stopped after half of the steps, or later: after the first checkpoint.
         first_command: The first part, if that is another command.
         resume_command: The resumed rest, if that is another command; a script may resume by itself.
         num_steps: Stop the uninterrupted and the resumed run after so many optimizer steps of their own.
@@ -186,7 +187,7 @@ class ResumeRuns:
         """Run the first part, and compare it with the beginning of the whole."""
         request, num_steps = self._request, whole.ranks[0].num_steps
         ends_itself = request.first_command is not None and request.interrupt_at is None
-        stop = None if ends_itself else request.interrupt_at or max(1, num_steps // 2)
+        stop = None if ends_itself else request.interrupt_at or choose_interruption(whole)
         self._interrupted_at = stop
         if stop is not None and stop >= num_steps:
             return (
@@ -210,3 +211,16 @@ class ResumeRuns:
 
     def _result(self, comparison: Comparison, finding: ResumeFinding) -> ResumeResult:
         return ResumeResult(comparison=comparison, runs=tuple(self._runs), comparisons=(comparison,), resume=finding)
+
+
+def choose_interruption(whole: Trace) -> int:
+    """Return after how many steps the first part of a training is stopped: half of them.
+
+    If it saves nothing until then, it is stopped in the step after its first checkpoint, which is written when a step
+    has ended: right after it nothing is saved yet.
+    """
+    num_steps = whole.ranks[0].num_steps
+    half = max(1, num_steps // 2)
+    output = read_output(whole.folder, 0)
+    saved = sorted({tensor.step for tensor in output.saved if tensor.step} if output is not None else ())
+    return saved[0] + 1 if saved and half <= saved[0] < num_steps - 1 else half
