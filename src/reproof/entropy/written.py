@@ -56,6 +56,8 @@ class WrittenFiles:
         on_function: Called with the name of each function of C that is looked up.
         on_late: Called with the absolute path and the name of each file that is about to be written, also in the
             working folder, when all that was written until then is known; None until then.
+        passed: Folders in the working folder that nobody looks through, with a separator at the end: what is written
+            there is noted as what is written elsewhere.
     """
 
     def __init__(self, interceptor: Interceptor) -> None:
@@ -68,6 +70,7 @@ class WrittenFiles:
         self.on_stream: Callable[[Any, str], None] = lambda _file, _how: None
         self.on_function: Callable[[str], None] = lambda _name: None
         self.on_late: Callable[[str, str], None] | None = None
+        self.passed: tuple[str, ...] = ()
         self._folder = Path.cwd()
         own = (self._folder, interceptor.folder, sys.prefix)
         self._not_outside = tuple(f"{os.path.realpath(folder)}{os.sep}" for folder in own)
@@ -150,13 +153,16 @@ class WrittenFiles:
         if self._ledger is not self._interceptor.ledger:  # in a forked child
             self._ledger = self._interceptor.ledger
             self._noted = set()
-        if name in self._noted or len(self._noted) > MAX_WRITTEN or self._is_other(name, self._not_outside):
+        is_passed = name.startswith(self.passed)
+        own = self._not_outside[is_passed:]  # without the working folder
+        if name in self._noted or len(self._noted) > MAX_WRITTEN or self._is_other(name, own):
             return
         if len(self._noted) == MAX_WRITTEN:
             name = shown = given = ALL
         self._noted.add(name)
         told = given if os.path.isabs(given) else os.path.normpath(given)  # noqa: PTH117  # as text
-        told = name if shown.startswith(self._not_outside[0]) else told
+        if shown.startswith(self._not_outside[0]):
+            told = os.path.relpath(name, self._folder) if is_passed else name
         was_there = os.path.lexists(name) if was_there is None else was_there
         earlier = {"num_earlier": os.path.getsize(name)} if appends and was_there else {}  # noqa: PTH202  # a text
         self._ledger.note("written", path=name, name=told, was_there=was_there, **earlier)

@@ -100,6 +100,16 @@ def test_what_a_link_in_the_folder_leads_to_is_elsewhere(hear: Callable[..., lis
     assert hear(*events) == [Written(path, path, was_there=False) for path in paths]
 
 
+def test_what_is_written_where_nobody_looks_is_noted(
+    hear: Callable[..., list[Written]], files: WrittenFiles, tmp_path: Path
+) -> None:
+    """By its place in the working folder, which holds too many files to look through."""
+    files.passed = (f"{tmp_path / 'work' / 'images'}{os.sep}",)
+    events = [("open", name, "w", 0) for name in ("images/x", tmp_path / "work" / "images" / "y", "z")]
+    noted = [Written(str(tmp_path / "work" / name), name, was_there=False) for name in ("images/x", "images/y")]
+    assert hear(*events) == noted
+
+
 @pytest.mark.parametrize("leads_to", ["step_3", "gone"])
 def test_a_link_that_is_set_anew_is_written_itself(
     leads_to: str, hear: Callable[..., list[Written]], files: WrittenFiles, tmp_path: Path

@@ -100,6 +100,11 @@ class OutputCapture:
         self._undo = [tap_savers(self._note_saved), watch_temporary(self._temporary)]
         self.printed.watch()
 
+    @property
+    def passed(self) -> tuple[str, ...]:
+        """The folders that hold too many files to look through, as absolute paths with a separator at the end."""
+        return tuple(f"{os.path.realpath(self._folder / name)}{os.sep}" for name in self._passed)
+
     def _surroundings(self) -> Surroundings:
         """Return what is known of the run by now."""
         own = Surroundings(
@@ -227,7 +232,8 @@ class OutputCapture:
         if self._passed:
             names = [PurePath(name).as_posix() for name in self._passed]
             more = f" and {len(names) - MAX_SHOWN} more" if len(names) > MAX_SHOWN else ""
-            notes.append(f"files in folders that hold too many to look through: {', '.join(names[:MAX_SHOWN])}{more}")
+            told = "what is not written by Python in folders that hold too many files to look through"
+            notes.append(f"{told}: {', '.join(names[:MAX_SHOWN])}{more}")
         before, after = map(self._without_streams, (self._before, after))
         for name, stamp in after.items():
             if name[-1] != os.sep:
