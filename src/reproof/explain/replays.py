@@ -23,10 +23,12 @@ class Replays:
 
     Attributes:
         by_choice: The last experiment with each choice of suspects.
+        in_part: That in which a line of a choice read, in place of its own file, an older one of an earlier run.
     """
 
     inquiry: Inquiry
     by_choice: dict[tuple[Suspect, ...], Trial] = field(default_factory=dict)
+    in_part: dict[tuple[Suspect, ...], Trial] = field(default_factory=dict)
 
     def explains(self, chosen: tuple[Suspect, ...]) -> bool:
         """Whether the divergence is gone when these alone have the values of the baseline; makes the experiment.
@@ -39,6 +41,7 @@ class Replays:
         purpose = f"{told} from the candidate"
         trial = replay(inquiry, chosen, purpose, num_steps=inquiry.num_steps)
         while not inquiry.agrees(trial) and self._reads_instead(chosen, trial):
+            self.in_part[chosen] = trial
             purpose_again = f"{purpose}; gone is also what it read instead"
             trial = replay(inquiry, chosen, purpose_again, num_steps=inquiry.num_steps)
         self.by_choice[chosen] = trial
@@ -93,7 +96,9 @@ class Replays:
     def _find_without(self, suspect: Suspect, needed: tuple[Suspect, ...]) -> Trial | None:
         """Return the experiment that has the divergence with the candidate's value of one, and most of the others."""
         found = {c: trial for c, trial in self.by_choice.items() if suspect not in c and self._diverges(trial)}
-        return found[max(found, key=lambda chosen: len(set(chosen) & set(needed)))] if found else None
+        if not found:
+            return self.in_part.get(needed)
+        return found[max(found, key=lambda chosen: len(set(chosen) & set(needed)))]
 
     def order(self, needed: tuple[Suspect, ...]) -> tuple[Suspect, ...]:
         """Return causes in the order in which they are named: those that make the first divergence are first.

@@ -97,6 +97,17 @@ def test_each_of_several_causes_has_the_experiment_that_leaves_it_to_the_candida
     assert diverged == [f"with the candidate's here too it diverges (experiment {number})" for number in (3, 2)]
 
 
+def test_a_line_that_read_an_older_file_instead_of_its_own_shows_what_that_does(
+    first: Difference, make_inquiry: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once its own was gone the runs still differed: with what the candidate found, in part."""
+    suspect = Suspect(key=DISK, kind="leftover-files", source=DISK)
+    replays = Replays(inquiry=make_inquiry(first, None))
+    monkeypatch.setattr(Replays, "_reads_instead", lambda *_: len(replays.inquiry.laboratory.trials) == 2)
+    assert replays.explains((suspect,))
+    assert replays.describe((suspect,), suspect).endswith("; with the candidate's here too it diverges (experiment 2)")
+
+
 def test_an_order_that_was_found_before_is_replayed_with_every_later_choice(make_inquiry: Callable[..., Any]) -> None:
     """It stays taken away, although only something else is tried now."""
     inquiry = make_inquiry(None, None)
