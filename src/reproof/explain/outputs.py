@@ -40,16 +40,16 @@ from reproof.trace.probes import read_given
 from reproof.trace.reader import list_processes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from reproof.entropy.ledger import Source
     from reproof.explain.laboratory import Laboratory, Trial
     from reproof.outputs.records import RunOutput
-    from reproof.schema import Comparison, OutputDifference, OutputResult, Verdict
+    from reproof.schema import Comparison, OutputDifference, Verdict
 
 HARMLESS_KINDS: Final = frozenset({"wall-clock", "process-identity"})
 CHANCE: Final = frozenset({"unseeded-rng", "unseeded-generator", "random.SystemRandom"})
-"""Kinds of sources, and a source, of numbers that decide something; what `os.urandom` and `tempfile` give are names."""
+"""Kinds of sources, and a source, of numbers that decide something. Those of `os.urandom` do unless they are a name."""
 RACES: Final = frozenset({"concurrency"})
 HARMLESS: Final = (
     "with the clocks, process numbers, host and temporary names of the baseline the output of the candidate is the "
@@ -97,12 +97,16 @@ def settle_output(laboratory: Laboratory, comparison: Comparison, candidate: Pat
     found = compare_output(baseline, open_trace(trial.trace), laboratory.setting.ignored)
     left = () if found is None else found.differences
     if not left:
-        return judge_surroundings(laboratory, comparison, comparison.output, trial), None
+        told = f"{HARMLESS} (experiment {trial.number})"
+        return judge_surroundings(laboratory, comparison, comparison.output.differences, trial, told), None
     laboratory.trials[trial.number - 1] = replace(trial, first=describe_output(left[0], baseline.num_steps))
     confirmed = tuple(difference for difference in comparison.output.differences if find_again([difference], left))
-    told = explain_threads(laboratory, comparison, confirmed) or explain_leftovers(laboratory, confirmed, candidate)
+    others: list[OutputDifference] = []
+    told = explain_threads(laboratory, comparison, confirmed)
+    if told is None and (told := explain_leftovers(laboratory, confirmed, candidate)) is not None:
+        others = [difference for difference in comparison.output.differences if difference not in confirmed]
     if told is not None:
-        return accept(comparison, comparison.output, told), None
+        return judge_surroundings(laboratory, comparison, others, trial, told), None
     if not confirmed:
         return comparison, f"the output of each run differs in other places (experiment {trial.number})"
     laboratory.wanted = confirmed
@@ -110,12 +114,15 @@ def settle_output(laboratory: Laboratory, comparison: Comparison, candidate: Pat
 
 
 def judge_surroundings(
-    laboratory: Laboratory, comparison: Comparison, output: OutputResult, trial: Trial
+    laboratory: Laboratory, comparison: Comparison, differences: Iterable[OutputDifference], trial: Trial, told: str
 ) -> Comparison:
-    """Return the comparison of runs whose outputs differ by their clocks, process numbers and names alone."""
-    results = find_results(output.differences, read_roles(trial.trace))
+    """Return the comparison of runs that differ in this by their clocks, process numbers and names alone.
+
+    `told` says how it was shown that all else is harmless.
+    """
+    results = find_results(differences, read_roles(trial.trace))
     if not results:
-        return accept(comparison, output, f"{HARMLESS} (experiment {trial.number})")
+        return accept(comparison, told)
     laboratory.wanted = results
     return reject(comparison, results, open_trace(laboratory.setting.request.trace).num_steps)
 
@@ -352,14 +359,15 @@ def explain_threads(
     return f"threads printed what they had time for, and all results are equal (experiment {trial.number})"
 
 
-def accept(comparison: Comparison, output: OutputResult, told: str) -> Comparison:
+def accept(comparison: Comparison, told: str) -> Comparison:
     """Return the comparison of runs whose outputs differ in no result; `told` says how that was shown."""
-    is_open = bool(comparison.skipped or comparison.structure) or lacks_end(output)
+    output = comparison.output
+    is_open = bool(comparison.skipped or comparison.structure) or (output is not None and lacks_end(output))
     verdict: Verdict = "equivalent" if comparison.num_within_tolerance else "identical"
     return replace(
         comparison,
         verdict="inconclusive" if is_open else verdict,
-        output=replace(output, harmless=told),
+        output=None if output is None else replace(output, harmless=told),
     )
 
 

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Final
 
 from reproof.explain.racy_lines import NUMBER, Given, Roles, form_of
 from reproof.outputs.vocabulary import find_result_words
+from reproof.schema.output import DIGEST
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -32,8 +33,6 @@ NUM_DIGITS: Final = 6
 
 KEY: Final = re.compile(r"\['([^']*)'\]$")
 """How a value of a file is called, at the end of its name."""
-DIGEST: Final = re.compile(r", digest [0-9a-f]+$")
-"""What stands after a value of a file that is shown."""
 
 
 def find_results(differences: Iterable[OutputDifference], roles: Roles | None) -> tuple[OutputDifference, ...]:

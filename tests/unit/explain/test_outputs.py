@@ -226,6 +226,27 @@ def test_the_experiment_that_decides_has_the_difference_that_it_left(
     assert (trial.first.stage, trial.first.name) == ("output", LINE.name)
 
 
+def test_what_the_clock_decided_is_a_result_beside_files_that_were_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Weights that were trained for as long as there was time: the line on the files alone is harmless."""
+    baseline, candidate = (tmp_path / name for name in "ab")
+    for trace in (baseline, candidate):
+        TraceWriter(trace, HEADER).close()
+    made = Trial(number=1, purpose="", run=SimpleNamespace(trace=candidate), first=None)  # type: ignore[arg-type]
+    laboratory: Any = SimpleNamespace(
+        setting=SimpleNamespace(request=SimpleNamespace(trace=baseline), ignored=()), trials=[made]
+    )
+    weights = OutputDifference(kind="saved", name="w", baseline="float32 [2, 2] a", candidate="float32 [2, 2] b")
+    monkeypatch.setattr(outputs, "repeat_candidate", lambda *_: made)
+    monkeypatch.setattr(outputs, "compare_output", lambda *_: OPEN.output)
+    monkeypatch.setattr(outputs, "explain_leftovers", lambda *_: "told")
+    settled, _ = settle_output(laboratory, replace(OPEN, output=OutputResult(differences=(LINE, weights))), candidate)
+    assert (settled.verdict, [one.name for one in settled.differences]) == ("diverged", ["w"])
+    settled, _ = settle_output(laboratory, OPEN, candidate)
+    assert settled.verdict == "identical"
+
+
 def repeat(baseline: Path, candidate: Path) -> list[Plan]:
     """Return the plans of the experiments that repeat a candidate."""
     plans: list[Plan] = []

@@ -42,7 +42,7 @@ from reproof.recorder.outputs.saving import BUFFER, digest_array_bytes, read_sav
 from reproof.recorder.outputs.teardown import LateWatch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from reproof.entropy.written import Stamp
     from reproof.recorder.problems import Problems
@@ -202,7 +202,9 @@ class OutputCapture:
         lines += collect_noted(self._elsewhere)
         notes = [] if self._keeps_all else list(self._list_unseen())
         unfinished, running = list_under_way()
+        num_passed = len(self._passed)
         after = read_stamps(self._folder, self._passed) if self._is_first else {}
+        notes += tell_passed(list(self._passed), num_passed)
         self._temporary += find_run_names(after.keys() - self._before.keys())
         known = self._surroundings()
         programs = dict.fromkeys(name for name in running if name not in OF_MACHINE)
@@ -229,11 +231,6 @@ class OutputCapture:
     def _read_files(
         self, known: Surroundings, after: dict[str, Stamp], unfinished: set[str], notes: list[str]
     ) -> Iterator[FileOutput]:
-        if self._passed:
-            names = [PurePath(name).as_posix() for name in self._passed]
-            more = f" and {len(names) - MAX_SHOWN} more" if len(names) > MAX_SHOWN else ""
-            told = "what is not written by Python in folders that hold too many files to look through"
-            notes.append(f"{told}: {', '.join(names[:MAX_SHOWN])}{more}")
         before, after = map(self._without_streams, (self._before, after))
         for name, stamp in after.items():
             if name[-1] != os.sep:
@@ -281,6 +278,15 @@ def _find_kept(trace: Path) -> tuple[int, int] | None:
     except OSError:
         return None
     return status.st_dev, status.st_ino
+
+
+def tell_passed(names: Sequence[str], num_early: int) -> Iterator[str]:
+    """Yield what is not known of folders that were passed over; what Python writes is, in those so from the start."""
+    told = "folders that hold too many files to look through"
+    for what, some in (("what is not written by Python in", names[:num_early]), ("files in", names[num_early:])):
+        more = f" and {len(some) - MAX_SHOWN} more" if len(some) > MAX_SHOWN else ""
+        if some:
+            yield f"{what} {told}: {', '.join(some[:MAX_SHOWN])}{more}"
 
 
 def find_run_names(made: Iterable[str]) -> list[str]:

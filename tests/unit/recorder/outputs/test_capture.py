@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from reproof.recorder.outputs.capture import find_process_numbers, find_run_names
+from reproof.recorder.outputs.capture import find_process_numbers, find_run_names, tell_passed
 
 
 class TestProcessNumbers:
@@ -67,3 +67,12 @@ def test_a_name_that_a_tracker_has_drawn() -> None:
     ]
     others = ["wandb/run-best-kpe9drzz/x", "wandb/run-20261129_201110-acc91/x", "run-20261129_201110-kpe9drzz/x"]
     assert [find_run_names(names) for names in (made, others)] == [["kpe9drzz"], []]
+
+
+def test_folders_that_are_passed_over_are_named() -> None:
+    """What Python writes is known in those that were full from the start alone."""
+    early, late = tell_passed(["a", "b", "c", "d", "made"], 4)
+    assert early.startswith("what is not written by Python in folders")
+    assert early.endswith(": a, b, c and 1 more")
+    assert late == "files in folders that hold too many files to look through: made"
+    assert not list(tell_passed([], 0))
