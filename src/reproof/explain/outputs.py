@@ -29,7 +29,7 @@ from reproof.explain.laboratory import has_failed
 from reproof.explain.leftovers import collect_leftovers
 from reproof.explain.racy_lines import WORKER, Given, Roles, are_explained
 from reproof.explain.suspects import find_unused
-from reproof.explain.timed_results import find_results
+from reproof.explain.timed_results import find_results, states_result
 from reproof.outputs.found import FoundFiles
 from reproof.outputs.sidecar import read_output
 from reproof.outputs.surroundings import NAME_DIGITS
@@ -40,7 +40,7 @@ from reproof.trace.probes import read_given
 from reproof.trace.reader import list_processes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from reproof.entropy.ledger import Source
     from reproof.explain.laboratory import Laboratory, Trial
@@ -93,13 +93,10 @@ def settle_output(laboratory: Laboratory, comparison: Comparison, candidate: Pat
         if trial.failure is not None:
             why = f"{trial.failure}; {choose_remedy(trial.failure)}"
         return comparison, f"experiment {trial.number}, which was to tell what the output differs by, failed: {why}"
-    baseline = open_trace(laboratory.setting.request.trace)
-    found = compare_output(baseline, open_trace(trial.trace), laboratory.setting.ignored)
-    left = () if found is None else found.differences
+    left = find_left(laboratory, trial)
     if not left:
         told = f"{HARMLESS} (experiment {trial.number})"
         return judge_surroundings(laboratory, comparison, comparison.output.differences, trial, told), None
-    laboratory.trials[trial.number - 1] = replace(trial, first=describe_output(left[0], baseline.num_steps))
     confirmed = tuple(difference for difference in comparison.output.differences if find_again([difference], left))
     others: list[OutputDifference] = []
     told = explain_threads(laboratory, comparison, confirmed)
@@ -109,22 +106,47 @@ def settle_output(laboratory: Laboratory, comparison: Comparison, candidate: Pat
         return judge_surroundings(laboratory, comparison, others, trial, told), None
     if not confirmed:
         return comparison, f"the output of each run differs in other places (experiment {trial.number})"
-    laboratory.wanted = confirmed
-    return reject(comparison, confirmed, baseline.num_steps), None
+    return reject(laboratory, comparison, confirmed), None
+
+
+def find_left(laboratory: Laboratory, trial: Trial) -> tuple[OutputDifference, ...]:
+    """Return in what the output of an experiment differs from the baseline's; that is then told of it, too."""
+    baseline = open_trace(laboratory.setting.request.trace)
+    found = compare_output(baseline, open_trace(trial.trace), laboratory.setting.ignored)
+    left = () if found is None else found.differences
+    if left:
+        laboratory.trials[trial.number - 1] = replace(trial, first=describe_output(left[0], baseline.num_steps))
+    return left
+
+
+def find_measured(
+    laboratory: Laboratory, differences: Iterable[OutputDifference], candidate: Path
+) -> tuple[OutputDifference, ...]:
+    """Return the results that follow from how much of the machine is free: they differ if only that is the candidate's.
+
+    Where there may be any, one more experiment is made.
+    """
+    stated = tuple(filter(states_result, differences))
+    keys = find_surroundings(laboratory)
+    if not stated or not any(key.startswith(MEASURES) for key in keys):
+        return ()
+    trial = _repeat(laboratory, candidate, is_clean=False, measures=True)
+    if trial.problem is not None or trial.first is not None:
+        return ()
+    left = find_left(laboratory, trial)
+    return tuple(one for one in stated if find_again([one], left))
 
 
 def judge_surroundings(
-    laboratory: Laboratory, comparison: Comparison, differences: Iterable[OutputDifference], trial: Trial, told: str
+    laboratory: Laboratory, comparison: Comparison, differences: Sequence[OutputDifference], trial: Trial, told: str
 ) -> Comparison:
     """Return the comparison of runs that differ in this by their clocks, process numbers and names alone.
 
     `told` says how it was shown that all else is harmless.
     """
     results = find_results(differences, read_roles(trial.trace))
-    if not results:
-        return accept(comparison, told)
-    laboratory.wanted = results
-    return reject(comparison, results, open_trace(laboratory.setting.request.trace).num_steps)
+    results = results or find_measured(laboratory, differences, Path(comparison.runs[1]))
+    return reject(laboratory, comparison, results) if results else accept(comparison, told)
 
 
 def tell_failure(*runs: Path) -> str | None:
@@ -194,12 +216,12 @@ def _list_texts(output: RunOutput) -> Iterator[str]:
     yield from (line.text for line in output.lines)
 
 
-def _repeat(laboratory: Laboratory, candidate: Path, *, is_clean: bool) -> Trial:
-    where = ", in the folder as the baseline found it" if is_clean else ""
+def _repeat(laboratory: Laboratory, candidate: Path, *, is_clean: bool, measures: bool = False) -> Trial:
+    where = ", in the folder as the baseline found it" if is_clean else ", with measures of its own" if measures else ""
     trace = laboratory.setting.request.trace
     plan = Plan(
         baseline=str(trace),
-        keys=tuple(find_surroundings(laboratory)),
+        keys=tuple(key for key in find_surroundings(laboratory) if not (measures and key.startswith(MEASURES))),
         candidate=str(candidate) if any(map(find_chance, (trace, candidate))) else None,
         reseeds=find_reseeds(laboratory, candidate),
         since=laboratory.setting.since,
@@ -371,7 +393,12 @@ def accept(comparison: Comparison, told: str) -> Comparison:
     )
 
 
-def reject(comparison: Comparison, differences: tuple[OutputDifference, ...], num_steps: int) -> Comparison:
-    """Return the comparison of runs whose outputs differ although they read the same of their surroundings."""
+def reject(laboratory: Laboratory, comparison: Comparison, differences: tuple[OutputDifference, ...]) -> Comparison:
+    """Return the comparison of runs whose outputs differ although they read the same of their surroundings.
+
+    From then on the laboratory searches for these differences.
+    """
+    laboratory.wanted = differences
+    num_steps = open_trace(laboratory.setting.request.trace).num_steps
     described = tuple(describe_output(difference, num_steps) for difference in differences[:5])
     return replace(comparison, verdict="diverged", first=described[0], differences=described)

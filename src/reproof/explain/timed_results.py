@@ -14,6 +14,7 @@ Left out: numbers that Python or NumPy computes.
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from reproof.explain.racy_lines import NUMBER, Given, Roles, form_of
@@ -47,6 +48,17 @@ def find_results(differences: Iterable[OutputDifference], roles: Roles | None) -
     return tuple(
         one for one in differences if _is_matrix(one) or _is_result(one, roles) or _is_filed(one, roles.given, undated)
     )
+
+
+def states_result(difference: OutputDifference) -> bool:
+    """Whether a run states a result, by a word that labels it, with a number that the other does not have there."""
+    swapped = replace(difference, baseline=difference.candidate, candidate=difference.baseline)
+    for one in (difference, swapped):
+        text, numbers, others = _read_numbers(one)
+        equal = {start for (start, number), (_, other) in zip(numbers, others, strict=False) if number == other}
+        if find_result_words(text).labelled - equal:
+            return True
+    return False
 
 
 def _is_matrix(difference: OutputDifference) -> bool:
