@@ -82,8 +82,11 @@ _NUMBER: Final = re.compile(r"[-+]?[\d.,]+(?:e[-+]?\d+)?%?", re.IGNORECASE)
 _NAMED: Final = re.compile(r"[^\s:/]+:(?!\d*$)[^\s:]+")
 
 
-_DESCRIBED: Final = re.compile(r"(?i)(?:token|secret|key|credentials?|authorization)[\"']?\s*[=:]\s*[a-z]+(?![\w-])")
-"""What describes a credential in prose, as in ``token: the one that comes next``."""
+_DESCRIBED: Final = re.compile(
+    r"(?:token|secret|key|credentials?|authorization)[\"']?\s*[=:]\s*(?:[a-z]+|%[sr]|\{\w*\}|<\w+>)(?![\w-])",
+    re.IGNORECASE,
+)
+"""What describes a credential in prose, as in ``token: the one that comes next``, or holds its place."""
 
 
 def mask_text(text: str) -> str:

@@ -192,6 +192,8 @@ def test_names_that_announce_a_credential(name: str, expected: bool) -> None:  #
         ("token = read()", False),
         ("def f(token: str): pass", False),
         ("# token: the index of it", False),
+        ('"Authorization: %s, api_key: {key}, token=<token>"', False),
+        ('"Authorization: %sx81, api_key: {key}"', True),
         ("# the first pass: resnet50; its last key: layer4_block2_conv3", False),
         ('"""Args:\n  token: index of the token"""', False),
         ('f(password=os.environ["PW"])', False),
