@@ -98,10 +98,11 @@ def settle_output(laboratory: Laboratory, comparison: Comparison, candidate: Pat
         told = f"{HARMLESS} (experiment {trial.number})"
         return judge_surroundings(laboratory, comparison, comparison.output.differences, trial, told), None
     confirmed = tuple(difference for difference in comparison.output.differences if find_again([difference], left))
-    others: list[OutputDifference] = []
-    told = explain_threads(laboratory, comparison, confirmed)
-    if told is None and (told := explain_leftovers(laboratory, confirmed, candidate)) is not None:
-        others = [difference for difference in comparison.output.differences if difference not in confirmed]
+    others = [one for one in comparison.output.differences if confirmed and one not in confirmed]
+    if (told := explain_threads(laboratory, comparison, confirmed)) is not None:
+        others = [one for one in others if one.kind == "saved"]  # what was printed may be the threads'
+    else:
+        told = explain_leftovers(laboratory, confirmed, candidate)
     if told is not None:
         return judge_surroundings(laboratory, comparison, others, trial, told), None
     if not confirmed:

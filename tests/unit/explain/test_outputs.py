@@ -226,10 +226,11 @@ def test_the_experiment_that_decides_has_the_difference_that_it_left(
     assert (trial.first.stage, trial.first.name) == ("output", LINE.name)
 
 
-def test_what_the_clock_decided_is_a_result_beside_files_that_were_found(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("harmless", ["explain_leftovers", "explain_threads"])
+def test_what_the_clock_decided_is_a_result_beside_what_is_harmless(
+    harmless: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Weights that were trained for as long as there was time: the line on the files alone is harmless."""
+    """Weights that were trained for as long as there was time: lines on files, or of threads, alone are harmless."""
     baseline, candidate = (tmp_path / name for name in "ab")
     for trace in (baseline, candidate):
         TraceWriter(trace, HEADER).close()
@@ -240,7 +241,7 @@ def test_what_the_clock_decided_is_a_result_beside_files_that_were_found(
     weights = OutputDifference(kind="saved", name="w", baseline="float32 [2, 2] a", candidate="float32 [2, 2] b")
     monkeypatch.setattr(outputs, "repeat_candidate", lambda *_: made)
     monkeypatch.setattr(outputs, "compare_output", lambda *_: OPEN.output)
-    monkeypatch.setattr(outputs, "explain_leftovers", lambda *_: "told")
+    monkeypatch.setattr(outputs, harmless, lambda *_: "told")
     settled, _ = settle_output(laboratory, replace(OPEN, output=OutputResult(differences=(LINE, weights))), candidate)
     assert (settled.verdict, [one.name for one in settled.differences]) == ("diverged", ["w"])
     settled, _ = settle_output(laboratory, OPEN, candidate)
