@@ -172,15 +172,15 @@ class TestCheck:
     def test_the_cause_is_told_with_proof_and_fix(self, user: User) -> None:
         """A person reads which line it is, why, what to write instead, and the same check to run then.
 
-        Of the command as it was called, only --keep, which wants a new folder, and --json are left out. Whatever
-        experiments were made, the script ran twice here.
+        Of the command as it was called, only --json is left out, and --keep names a new folder. Whatever experiments
+        were made, the script ran twice here.
         """
         finished = user.run("check", "--keep", "traces", "--json", "result.json", "--steps", "3", "train.py", "--noise")
         assert finished.code == 1
         for part in ("Cause:", "train.py:10", "confirmed", "proof", "fix", "docs/causes/unseeded-generator.md"):
             assert part in finished.out
         assert finished.out.endswith(
-            "\nNext:\n  reproof check --steps 3 train.py --noise    # after applying the fix\n"
+            "\nNext:\n  reproof check --steps 3 --keep traces-2 train.py --noise    # after applying the fix\n"
         )
         assert len(user.result()["experiments"]) >= 2
         assert (user.folder / "runs.txt").read_text(encoding="utf-8") == "run run "

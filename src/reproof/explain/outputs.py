@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Final
 
 from reproof.comparison.calls import THREAD
 from reproof.comparison.outputs import compare_output, describe_output, find_again, lacks_end
-from reproof.entropy.ledger import read_ledgers, read_seeds
+from reproof.entropy.ledger import OF_TASK, read_ledgers, read_seeds
 from reproof.entropy.plan import Plan
 from reproof.errors import TraceError
 from reproof.explain.failures import choose_remedy
@@ -202,8 +202,8 @@ def find_chance(trace: Path) -> Counter[str]:
 
 
 def has_bytes(source: Source, told: str) -> bool:
-    """Whether this gave random bytes of the system of which no name was made that is told somewhere."""
-    is_other = source.kind != "os-entropy" or TEMPORARY in source.source
+    """Whether this gave the user's code random bytes of the system of which no name was made that is told somewhere."""
+    is_other = source.kind != "os-entropy" or TEMPORARY in source.source or OF_TASK in source.key
     values = [] if is_other else [str(value).lower() for value in source.values]
     return any(len(value) < NAME_DIGITS or value[:NAME_DIGITS] not in told for value in values)
 

@@ -165,6 +165,7 @@ def test_who_draws_by_chance_may_have_found_files_all_the_same(
         ("os.urandom", "3fa9c1d2e4", "run 7", True),
         ("os.urandom", "07", "run 07", True),
         ("tempfile", "abcd1234", "run 7", False),
+        ("os.urandom#main.0.0", "3fa9c1d2e4", "run 7", False),  # how a queue of a loader proves who it is
     ],
 )
 def test_random_bytes_that_are_no_name_may_have_decided(
