@@ -181,7 +181,7 @@ class Recording:
         if self._outputs is not None:
             self._outputs.note_written = self.taps.written.note
             self.taps.written.on_move = self._outputs.note_move
-            self.taps.written.on_stream = self._outputs.printed.note_copy
+            self.taps.written.on_stream = self._outputs.note_stream
             self.taps.written.on_function = self._outputs.printed.note_function
 
     @property

@@ -5,6 +5,7 @@ It goes into a file beside the trace (`reproof.outputs.sidecar`): saved values a
 
 from __future__ import annotations
 
+import contextlib
 import getpass
 import os
 import re
@@ -28,7 +29,8 @@ from reproof.entropy.ledger import (
     read_programs,
     read_written,
 )
-from reproof.entropy.written import read_own_stamp
+from reproof.entropy.untapped import read_status
+from reproof.entropy.written import NOT_OUTPUT, read_own_stamp
 from reproof.outputs.contents import read_contents
 from reproof.outputs.folder import read_stamps
 from reproof.outputs.records import FOLDER, RUNS_ON, UNFINISHED, FileOutput, SavedTensor
@@ -96,6 +98,7 @@ class OutputCapture:
         self._before: dict[str, Stamp] = read_stamps(self._folder, self._passed) if self._is_first else {}
         self.printed = PrintedLines()
         self.places = find_places()
+        self._logs = set(self.places.values())
         self._keeps_all = self.places["stdout"] == _find_kept(folder)
         self._undo = [tap_savers(self._note_saved), watch_temporary(self._temporary)]
         self.printed.watch()
@@ -153,6 +156,14 @@ class OutputCapture:
                     )
                     for part in parts
                 )
+
+    def note_stream(self, file: Any, how: str) -> None:
+        """Note what the script opens to write: the file to which a stream leads has then more in it than is printed."""
+        self.printed.note_copy(file, how)
+        if isinstance(file, (str, bytes)) and not os.fsdecode(file).startswith(NOT_OUTPUT):
+            with contextlib.suppress(OSError, ValueError):
+                status = read_status(file)
+                self._logs.discard((status.st_dev, status.st_ino))
 
     def note_move(self, source: str, target: str) -> None:
         """Note that a file, or the folder that it is in, is moved to its place after something was saved to it."""
@@ -259,16 +270,15 @@ class OutputCapture:
         yield from list_missed(self._folder, self._found, self._saved)
 
     def _without_streams(self, stamps: dict[str, Stamp]) -> dict[str, Stamp]:
-        """Return files but those to which standard output and error lead: their lines are compared as such."""
+        """Return files but those to which streams alone are written: their lines are compared as such."""
         try:
             device = self._folder.stat().st_dev
         except OSError:  # the script has deleted its folder
             return stamps
-        streams, saved = set(self.places.values()), self._saved.keys()
         return {
             name: stamp
             for name, stamp in stamps.items()
-            if (device, stamp[2]) not in streams or str(self._folder / name) in saved
+            if (device, stamp[2]) not in self._logs or str(self._folder / name) in self._saved
         }
 
 
