@@ -33,6 +33,8 @@ _USERS: Final = frozenset({"auth", "login", "u", "user", "userpwd"})
 _WORDS: Final = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
 _MIXED: Final = r"(?=[\w+/=~.-]{0,200}\d)(?=[\w+/=~.-]{0,200}[A-Za-z])"
 """Before a word with letters and digits."""
+_RANDOM: Final = rf"{_MIXED}(?![A-Za-z]*\d{{0,4}}(?:[_/-][A-Za-z]*\d{{0,4}})*(?![\w+/=~.-]))"
+"""The same, but for a name such as ``layer4_conv1``."""
 
 _URL: Final = re.compile(
     r"(?P<before>\b[a-zA-Z][\w+.-]{0,30}://(?:[^\s:/@'\"]*:(?!\d{1,5}/)(?=[^\s'\"]{1,200}@)|(?=[\w~.+-]{16,200}@)"
@@ -49,12 +51,12 @@ _ANNOUNCED: Final = re.compile(
 )
 _PASSWORD: Final = re.compile(
     r"(?P<before>(?:\bBearer\s+|\bpass(?:word|phrase)\s+|(?<![A-Za-z])pass(?:code)?[\"']?\s*[=:]\s*[\"']?))"
-    r"(?P<secret>" + _MIXED + r"[\w+/~.-]{8,}=*)",
+    r"(?P<secret>" + _RANDOM + r"[\w+/~.-]{8,}=*)",
     re.IGNORECASE,
 )
 _KEY: Final = re.compile(
     r"(?P<before>(?:\blogin\s+|\btoken\s+|(?<![A-Za-z])key[\"']?\s*[=:]\s*[\"']?))"
-    r"(?P<secret>" + _MIXED + r"[\w+/~-]{16,}=*)(?![\w.])",
+    r"(?P<secret>" + _RANDOM + r"[\w+/~-]{16,}=*)(?![\w.])",
     re.IGNORECASE,
 )
 _TOKENS: Final = re.compile(
@@ -80,8 +82,11 @@ _NUMBER: Final = re.compile(r"[-+]?[\d.,]+(?:e[-+]?\d+)?%?", re.IGNORECASE)
 _NAMED: Final = re.compile(r"[^\s:/]+:(?!\d*$)[^\s:]+")
 
 
-_DESCRIBED: Final = re.compile(r"(?i)(?:token|secret|key|credentials?|authorization)[\"']?\s*[=:]\s*[a-z]+(?![\w-])")
-"""What describes a credential in prose, as in ``token: the one that comes next``."""
+_DESCRIBED: Final = re.compile(
+    r"(?:token|secret|key|credentials?|authorization)[\"']?\s*[=:]\s*(?:[a-z]+|%[sr]|\{\w*\}|<\w+>)(?![\w-])",
+    re.IGNORECASE,
+)
+"""What describes a credential in prose, as in ``token: the one that comes next``, or holds its place."""
 
 
 def mask_text(text: str) -> str:
@@ -120,7 +125,7 @@ def _is_announced(name: str, value: str) -> bool:
         return True
     last = (_WORDS.findall(name) or [""])[-1].lower()
     if last in _SHORT_NAMES:
-        return re.fullmatch(rf"{_MIXED}[\w+/=-]{{16,}}", value) is not None
+        return re.fullmatch(rf"{_RANDOM}[\w+/=-]{{16,}}", value) is not None
     return last in _PASSES and _NUMBER.fullmatch(value) is None
 
 

@@ -61,6 +61,7 @@ def test_credentials_are_masked(text: str, expected: str) -> None:
         "key: value1, login again",
         "http://localhost:8080/a@b",
         "commit 3f2a9c1b7d8e4f60a1b2c3d4e5f60718293a4b5c",
+        "forward pass: resnet50, key: transformer_block_12",
     ],
 )
 def test_results_stay(text: str) -> None:
@@ -122,6 +123,7 @@ def test_options_of_a_command_line_are_masked() -> None:
         ("--wandb-key", "0123456789abcdef0123", True),
         ("--pass", "2", False),
         ("--sort-key", "validation_loss_of_epoch", False),
+        ("--sort-key", "validation_loss_epoch_12", False),
         ("--bypass", "hunter2", False),
     ],
 )
@@ -190,6 +192,9 @@ def test_names_that_announce_a_credential(name: str, expected: bool) -> None:  #
         ("token = read()", False),
         ("def f(token: str): pass", False),
         ("# token: the index of it", False),
+        ('"Authorization: %s, api_key: {key}, token=<token>"', False),
+        ('"Authorization: %sx81, api_key: {key}"', True),
+        ("# the first pass: resnet50; its last key: layer4_block2_conv3", False),
         ('"""Args:\n  token: index of the token"""', False),
         ('f(password=os.environ["PW"])', False),
         ('pad_token = "[PAD]"', False),

@@ -11,7 +11,7 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
-from reproof.schema.telling import printable
+from reproof.schema.telling import plural, printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -85,14 +85,14 @@ class RunProgress:
 
 def tell_end(process: RunProcess) -> str:
     """Return how far a run came that was interrupted, and at which line of the user's that was, if it has told."""
-    request, steps = process.request, process.num_steps
+    request = process.request
     is_kept = request.errors.is_file() and not request.shows_output
     text = request.errors.read_text(encoding="utf-8", errors="replace") if is_kept else ""
     frames = [(Path(path), line, code) for path, line, code in FRAME.findall(text)]
     folder = request.folder
     own = [(path.relative_to(folder), line, code) for path, line, code in frames if path.is_relative_to(folder)]
     place = "".join(f", at {path}:{line}  {code}" for path, line, code in (own or frames)[-1:])
-    return f"{request.trace.name} ended after {steps} step{'s' if steps != 1 else ''}{place}"
+    return f"{request.trace.name} ended after {plural(process.num_steps, 'step')}{place}"
 
 
 def describe(steps: int, total: int | None, seconds: float) -> str:

@@ -64,7 +64,7 @@ def _compare_rank(baseline: Trace, candidate: Trace, rank: int, ignored: Sequenc
         owner = "candidate" if first is None else "baseline"
         return OutputResult(not_compared=(Skipped(what=MISSING, why=f"only the {owner} recorded it"),))
     if first.surroundings is None or second.surroundings is None:  # what was saved until then
-        first, second = (replace(one, lines=(), unkept=(), files=(), notes=()) for one in (first, second))
+        first, second = (replace(one, lines=(), unkept=(), late=(), files=(), notes=()) for one in (first, second))
     elif rank == 0:
         found = _compare_whole((baseline.folder, candidate.folder), (first, second), ignored)
         return name_cells(found) if "".join(baseline.header.command[:1]).endswith(NOTEBOOK) else found

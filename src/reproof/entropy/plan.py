@@ -35,6 +35,7 @@ class Plan:
         hides: Such files that are as if they were not there, with their absolute paths.
         keeps_printed: Whether what programs print is kept as it is, to be replayed, rather than its digest.
         origin: Folder of which the working folder is a copy among links, or None if files have their own names.
+        passed: Folders in the working folder that hold too many files to look through, with a separator at the end.
         writable: Folders below which alone the run may write, if it has to see to that itself; none otherwise.
     """
 
@@ -62,6 +63,7 @@ class Plan:
     hides: tuple[str, ...] = ()
     keeps_printed: bool = False
     origin: str | None = None
+    passed: tuple[str, ...] = ()
     writable: tuple[str, ...] = ()
 
     def chooses(self, key: str) -> bool:

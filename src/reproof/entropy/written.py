@@ -70,7 +70,7 @@ class WrittenFiles:
         self.on_stream: Callable[[Any, str], None] = lambda _file, _how: None
         self.on_function: Callable[[str], None] = lambda _name: None
         self.on_late: Callable[[str, str], None] | None = None
-        self.passed: tuple[str, ...] = ()
+        self.passed = interceptor.plan.passed
         self._folder = Path.cwd()
         own = (self._folder, interceptor.folder, sys.prefix)
         self._not_outside = tuple(f"{os.path.realpath(folder)}{os.sep}" for folder in own)
@@ -112,7 +112,7 @@ class WrittenFiles:
                     break
                 for name in (os.path.realpath(word), resolve_folder(word)):
                     if name not in self._named and not self._is_other(name, self._not_outside):
-                        self._named[name] = read_stamp(name) or read_own_stamp(name)
+                        self._named[name] = read_own_stamp(name)
         except Exception as error:  # noqa: BLE001  # the program is about to start another
             let_through(error)
 
@@ -120,7 +120,7 @@ class WrittenFiles:
         """Note the files that other programs have written."""
         named, self._named = self._named, {}
         for name, before in named.items():
-            after = read_stamp(name) or read_own_stamp(name)
+            after = read_own_stamp(name)
             if after is not None and is_rewritten(before, after):
                 self.note(name, was_there=before is not None, is_name=True)
 

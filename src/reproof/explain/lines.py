@@ -87,8 +87,9 @@ def find_reading_line(inquiry: Inquiry, suspect: Suspect) -> Located:
             trial = withhold(inquiry, read)
             if not trial.agrees_through(inquiry.step):
                 told = f"; with the candidate's value on this line alone it diverges (experiment {trial.number})"
-                return Located(place(suspect, read), told)
-    return Located(place(suspect, suspect.reads[0]), is_confirmed=False)
+                return Located(replace(suspect, file=read.file, line=read.line), told)
+    read = suspect.reads[0]
+    return Located(replace(suspect, file=read.file, line=read.line), is_confirmed=False)
 
 
 def find_lines(replica: Trial, source: str, first: Difference) -> list[Suspect]:
@@ -125,9 +126,8 @@ def is_after(read: Source, first: Difference) -> bool:
 
 
 def place(suspect: Suspect, line: Suspect) -> Suspect:
-    """Return the suspect at a line, with what that says of the source."""
-    source = line.source if line.source.startswith(suspect.source) else suspect.source
-    return replace(suspect, source=source, file=line.file, line=line.line)
+    """Return the suspect at a line that draws, with what that says of the source."""
+    return replace(suspect, source=line.source, file=line.file, line=line.line)
 
 
 def perturb(inquiry: Inquiry, suspect: Suspect, line: Suspect, *, candidate: str | None) -> Trial:

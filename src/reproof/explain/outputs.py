@@ -29,7 +29,7 @@ from reproof.explain.laboratory import has_failed
 from reproof.explain.leftovers import collect_leftovers
 from reproof.explain.racy_lines import WORKER, Given, Roles, are_explained
 from reproof.explain.suspects import find_unused
-from reproof.explain.timed_results import find_results
+from reproof.explain.timed_results import find_results, states_result
 from reproof.outputs.found import FoundFiles
 from reproof.outputs.sidecar import read_output
 from reproof.outputs.surroundings import NAME_DIGITS
@@ -40,16 +40,16 @@ from reproof.trace.probes import read_given
 from reproof.trace.reader import list_processes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from reproof.entropy.ledger import Source
     from reproof.explain.laboratory import Laboratory, Trial
     from reproof.outputs.records import RunOutput
-    from reproof.schema import Comparison, OutputDifference, OutputResult, Verdict
+    from reproof.schema import Comparison, OutputDifference, Verdict
 
 HARMLESS_KINDS: Final = frozenset({"wall-clock", "process-identity"})
 CHANCE: Final = frozenset({"unseeded-rng", "unseeded-generator", "random.SystemRandom"})
-"""Kinds of sources, and a source, of numbers that decide something; what `os.urandom` and `tempfile` give are names."""
+"""Kinds of sources, and a source, of numbers that decide something. Those of `os.urandom` do unless they are a name."""
 RACES: Final = frozenset({"concurrency"})
 HARMLESS: Final = (
     "with the clocks, process numbers, host and temporary names of the baseline the output of the candidate is the "
@@ -93,31 +93,61 @@ def settle_output(laboratory: Laboratory, comparison: Comparison, candidate: Pat
         if trial.failure is not None:
             why = f"{trial.failure}; {choose_remedy(trial.failure)}"
         return comparison, f"experiment {trial.number}, which was to tell what the output differs by, failed: {why}"
+    left = find_left(laboratory, trial)
+    if not left:
+        told = f"{HARMLESS} (experiment {trial.number})"
+        return judge_surroundings(laboratory, comparison, comparison.output.differences, trial, told), None
+    confirmed = tuple(difference for difference in comparison.output.differences if find_again([difference], left))
+    others = [one for one in comparison.output.differences if confirmed and one not in confirmed]
+    if (told := explain_threads(laboratory, comparison, confirmed)) is not None:
+        others = [one for one in others if one.kind == "saved"]  # what was printed may be the threads'
+    else:
+        told = explain_leftovers(laboratory, confirmed, candidate)
+    if told is not None:
+        return judge_surroundings(laboratory, comparison, others, trial, told), None
+    if not confirmed:
+        return comparison, f"the output of each run differs in other places (experiment {trial.number})"
+    return reject(laboratory, comparison, confirmed), None
+
+
+def find_left(laboratory: Laboratory, trial: Trial) -> tuple[OutputDifference, ...]:
+    """Return in what the output of an experiment differs from the baseline's; that is then told of it, too."""
     baseline = open_trace(laboratory.setting.request.trace)
     found = compare_output(baseline, open_trace(trial.trace), laboratory.setting.ignored)
     left = () if found is None else found.differences
-    if not left:
-        return judge_surroundings(laboratory, comparison, comparison.output, trial), None
-    laboratory.trials[trial.number - 1] = replace(trial, first=describe_output(left[0], baseline.num_steps))
-    confirmed = tuple(difference for difference in comparison.output.differences if find_again([difference], left))
-    told = explain_threads(laboratory, comparison, confirmed) or explain_leftovers(laboratory, confirmed, candidate)
-    if told is not None:
-        return accept(comparison, comparison.output, told), None
-    if not confirmed:
-        return comparison, f"the output of each run differs in other places (experiment {trial.number})"
-    laboratory.wanted = confirmed
-    return reject(comparison, confirmed, baseline.num_steps), None
+    if left:
+        laboratory.trials[trial.number - 1] = replace(trial, first=describe_output(left[0], baseline.num_steps))
+    return left
+
+
+def find_measured(
+    laboratory: Laboratory, differences: Iterable[OutputDifference], candidate: Path
+) -> tuple[OutputDifference, ...]:
+    """Return the results that follow from how much of the machine is free: they differ if only that is the candidate's.
+
+    Where there may be any, one more experiment is made.
+    """
+    stated = tuple(filter(states_result, differences))
+    keys = find_surroundings(laboratory)
+    if not stated or not any(key.startswith(MEASURES) for key in keys):
+        return ()
+    trial = _repeat(laboratory, candidate, is_clean=False, measures=True)
+    if trial.problem is not None or trial.first is not None:
+        return ()
+    left = find_left(laboratory, trial)
+    return tuple(one for one in stated if find_again([one], left))
 
 
 def judge_surroundings(
-    laboratory: Laboratory, comparison: Comparison, output: OutputResult, trial: Trial
+    laboratory: Laboratory, comparison: Comparison, differences: Sequence[OutputDifference], trial: Trial, told: str
 ) -> Comparison:
-    """Return the comparison of runs whose outputs differ by their clocks, process numbers and names alone."""
-    results = find_results(output.differences, read_roles(trial.trace))
-    if not results:
-        return accept(comparison, output, f"{HARMLESS} (experiment {trial.number})")
-    laboratory.wanted = results
-    return reject(comparison, results, open_trace(laboratory.setting.request.trace).num_steps)
+    """Return the comparison of runs that differ in this by their clocks, process numbers and names alone.
+
+    `told` says how it was shown that all else is harmless.
+    """
+    results = find_results(differences, read_roles(trial.trace))
+    results = results or find_measured(laboratory, differences, Path(comparison.runs[1]))
+    return reject(laboratory, comparison, results) if results else accept(comparison, told)
 
 
 def tell_failure(*runs: Path) -> str | None:
@@ -187,12 +217,12 @@ def _list_texts(output: RunOutput) -> Iterator[str]:
     yield from (line.text for line in output.lines)
 
 
-def _repeat(laboratory: Laboratory, candidate: Path, *, is_clean: bool) -> Trial:
-    where = ", in the folder as the baseline found it" if is_clean else ""
+def _repeat(laboratory: Laboratory, candidate: Path, *, is_clean: bool, measures: bool = False) -> Trial:
+    where = ", in the folder as the baseline found it" if is_clean else ", with measures of its own" if measures else ""
     trace = laboratory.setting.request.trace
     plan = Plan(
         baseline=str(trace),
-        keys=tuple(find_surroundings(laboratory)),
+        keys=tuple(key for key in find_surroundings(laboratory) if not (measures and key.startswith(MEASURES))),
         candidate=str(candidate) if any(map(find_chance, (trace, candidate))) else None,
         reseeds=find_reseeds(laboratory, candidate),
         since=laboratory.setting.since,
@@ -352,18 +382,24 @@ def explain_threads(
     return f"threads printed what they had time for, and all results are equal (experiment {trial.number})"
 
 
-def accept(comparison: Comparison, output: OutputResult, told: str) -> Comparison:
+def accept(comparison: Comparison, told: str) -> Comparison:
     """Return the comparison of runs whose outputs differ in no result; `told` says how that was shown."""
-    is_open = bool(comparison.skipped or comparison.structure) or lacks_end(output)
+    output = comparison.output
+    is_open = bool(comparison.skipped or comparison.structure) or (output is not None and lacks_end(output))
     verdict: Verdict = "equivalent" if comparison.num_within_tolerance else "identical"
     return replace(
         comparison,
         verdict="inconclusive" if is_open else verdict,
-        output=replace(output, harmless=told),
+        output=None if output is None else replace(output, harmless=told),
     )
 
 
-def reject(comparison: Comparison, differences: tuple[OutputDifference, ...], num_steps: int) -> Comparison:
-    """Return the comparison of runs whose outputs differ although they read the same of their surroundings."""
+def reject(laboratory: Laboratory, comparison: Comparison, differences: tuple[OutputDifference, ...]) -> Comparison:
+    """Return the comparison of runs whose outputs differ although they read the same of their surroundings.
+
+    From then on the laboratory searches for these differences.
+    """
+    laboratory.wanted = differences
+    num_steps = open_trace(laboratory.setting.request.trace).num_steps
     described = tuple(describe_output(difference, num_steps) for difference in differences[:5])
     return replace(comparison, verdict="diverged", first=described[0], differences=described)

@@ -14,10 +14,12 @@ Left out: numbers that Python or NumPy computes.
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from reproof.explain.racy_lines import NUMBER, Given, Roles, form_of
 from reproof.outputs.vocabulary import find_result_words
+from reproof.schema.output import DIGEST
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -32,8 +34,6 @@ NUM_DIGITS: Final = 6
 
 KEY: Final = re.compile(r"\['([^']*)'\]$")
 """How a value of a file is called, at the end of its name."""
-DIGEST: Final = re.compile(r", digest [0-9a-f]+$")
-"""What stands after a value of a file that is shown."""
 
 
 def find_results(differences: Iterable[OutputDifference], roles: Roles | None) -> tuple[OutputDifference, ...]:
@@ -48,6 +48,17 @@ def find_results(differences: Iterable[OutputDifference], roles: Roles | None) -
     return tuple(
         one for one in differences if _is_matrix(one) or _is_result(one, roles) or _is_filed(one, roles.given, undated)
     )
+
+
+def states_result(difference: OutputDifference) -> bool:
+    """Whether a run states a result, by a word that labels it, with a number that the other does not have there."""
+    swapped = replace(difference, baseline=difference.candidate, candidate=difference.baseline)
+    for one in (difference, swapped):
+        text, numbers, others = _read_numbers(one)
+        equal = {start for (start, number), (_, other) in zip(numbers, others, strict=False) if number == other}
+        if find_result_words(text).labelled - equal:
+            return True
+    return False
 
 
 def _is_matrix(difference: OutputDifference) -> bool:

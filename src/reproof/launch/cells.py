@@ -25,7 +25,7 @@ PYTHON_MAGICS: Final = frozenset({"time", "timeit", "capture", "prun", "reproof"
 """Magics of whole cells that hold Python."""
 
 MAGIC: Final = re.compile(r"^(\s*)([%!?].*)$")
-ASSIGNED: Final = re.compile(r"^(\s*[\w.,\s]+=\s*)([%!]\s*[^=\s].*)$")
+ASSIGNED: Final = re.compile(r"^([\w.,\s]+=\s*)([%!]\s*[^=\s].*)$")
 """A variable that gets what a magic or a command returns: ``files = !ls``."""
 
 

@@ -18,7 +18,7 @@ from reproof.outputs.line_comparison import LineDifference, compare_in_order, co
 from reproof.outputs.lines import is_whole
 from reproof.outputs.masks import mask_name
 from reproof.outputs.pairing import FilePair, is_ignored, pair_files
-from reproof.outputs.records import BYTES, LINES
+from reproof.outputs.records import BYTES, LATE, LINES
 from reproof.schema.output import WHOLE_FILE
 from reproof.schema.telling import plural
 
@@ -110,6 +110,8 @@ def compare_outputs(baseline: RunOutput, candidate: RunOutput, ignored: Sequence
         files.compare(pair)
     differences = [*(one for one in found if not one.is_noise), *map(_to_difference, lines.differing)]
     differences += _compare_unkept(baseline.unkept, candidate.unkept)
+    if baseline.late != candidate.late:
+        files.not_compared.append(NotCompared(what="what is printed as the interpreter ends", why=LATE))
     differences += (one for one in files.differences if not one.is_noise)
     return OutputComparison(
         differences=tuple(differences),
@@ -376,8 +378,7 @@ class _FilesComparison:
 
     def _compare_parts(self, first: FileOutput, second: FileOutput) -> list[OutputDifference]:
         """Compare parts by their names and occurrences; that they come in another order is told."""
-        renamed = (replace(part, name=self._numbers.rename(part.name)) for part in second.parts)
-        sides = _index_parts(first.parts, self._known[0]), _index_parts(renamed, self._known[1])
+        sides = _index_parts(first.parts, self._known[0]), _index_parts(second.parts, self._known[1], self._numbers)
         if sides[0].keys() == sides[1].keys() and list(sides[0]) != list(sides[1]):
             self.notes.append(f"{first.name}: the same parts come in another order")
         return [
@@ -407,11 +408,13 @@ def _are_reordered(baseline: str, candidate: str) -> bool:
     return is_whole(baseline) and is_whole(candidate) and sort_braces(baseline) == sort_braces(candidate)
 
 
-def _index_parts(parts: Iterable[Part], known: Surroundings | None) -> dict[tuple[str, int], Part]:
+def _index_parts(
+    parts: Iterable[Part], known: Surroundings | None, numbers: NumberedPlaces | None = None
+) -> dict[tuple[str, int], Part]:
     counts: defaultdict[str, int] = defaultdict(int)
     index = {}
     for part in parts:
-        name = _mask_keys(part.name, known)
+        name = _mask_keys(part.name if numbers is None else numbers.rename(part.name), known)
         index[name, counts[name]] = part
         counts[name] += 1
     return index

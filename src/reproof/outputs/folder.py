@@ -63,12 +63,14 @@ def _walk(folder: Path, passed: dict[str, None]) -> Iterator[os.DirEntry[str]]:
     while waiting:
         place = waiting.popleft()
         name = os.path.relpath(place, folder)
+        if name in passed:
+            continue
         try:
-            entries = [] if name in passed else list(os.scandir(place))
+            entries = list(os.scandir(place))
         except OSError:
             continue
         names = {entry.name for entry in entries}
-        if name in passed or "pyvenv.cfg" in names or {HEADER, "rank0.names"} <= names:
+        if "pyvenv.cfg" in names or {HEADER, "rank0.names"} <= names:
             continue
         if not entries and isinstance(place, os.DirEntry):
             yield place

@@ -147,6 +147,7 @@ class RunOutput:
         saved: Tensors that were saved, in the order of saving.
         lines: Lines printed, in the order of printing.
         unkept: Lines that were not kept.
+        late: Lines that were printed as the interpreter ended, unless whoever started the run keeps them.
         files: Files created or changed.
         printed: Characters that were written to each stream through Python.
         notes: What was not looked at, and why: lines turned off, objects beyond a limit.
@@ -157,6 +158,7 @@ class RunOutput:
     saved: tuple[SavedTensor, ...] = ()
     lines: tuple[Line, ...] = ()
     unkept: tuple[UnkeptLines, ...] = ()
+    late: tuple[UnkeptLines, ...] = ()
     files: tuple[FileOutput, ...] = ()
     printed: tuple[tuple[Stream, int], ...] = ()
     notes: tuple[str, ...] = field(default=())

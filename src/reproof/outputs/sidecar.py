@@ -179,6 +179,7 @@ class _Reader:
         self._saved: list[SavedTensor] = []
         self._lines: list[Line] = []
         self._unkept: list[UnkeptLines] = []
+        self._late: list[UnkeptLines] = []
         self._files: list[tuple[Fields, list[Part]]] = []
         self._notes: list[str] = []
         self._printed: tuple[tuple[Stream, int], ...] = ()
@@ -220,7 +221,7 @@ class _Reader:
         elif "line" in fields:
             self._lines.append(_parse_line(fields))
         elif "unkept" in fields:
-            self._unkept.append(_parse_unkept(fields))
+            (self._late if self._is_complete else self._unkept).append(_parse_unkept(fields))
         elif "printed" in fields:
             counts = Fields(fields.take("printed", dict))
             self._printed = tuple((stream, counts.number(stream)) for stream in STREAMS)
@@ -235,6 +236,7 @@ class _Reader:
             saved=tuple(self._saved),
             lines=tuple(self._lines),
             unkept=tuple(self._unkept),
+            late=tuple(self._late),
             files=_replace(files[: self._num_files], files[self._num_files :]) if self._is_complete else tuple(files),
             printed=self._printed,
             notes=tuple(self._notes),

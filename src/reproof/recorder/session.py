@@ -175,12 +175,13 @@ class Recording:
         if self._outputs is not None and plan.baseline is not None:
             with self.guard(OUTPUT):
                 self._outputs.take_surroundings_of(Path(plan.baseline))
+        if self._outputs is not None:
+            plan = replace(plan, passed=self._outputs.passed)
         self.taps = Taps(self.folder, str(rank_of_process()), plan, lambda: self.frames.num_events)
         if self._outputs is not None:
             self._outputs.note_written = self.taps.written.note
-            self.taps.written.passed = self._outputs.passed
             self.taps.written.on_move = self._outputs.note_move
-            self.taps.written.on_stream = self._outputs.printed.note_copy
+            self.taps.written.on_stream = self._outputs.note_stream
             self.taps.written.on_function = self._outputs.printed.note_function
 
     @property

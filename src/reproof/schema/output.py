@@ -13,7 +13,8 @@ OutputKind = Literal["saved", "line", "file"]
 
 WHOLE_FILE: Final = "a file"
 """What is told of a file or folder that one run alone has."""
-_DIGEST: Final = re.compile(r", digest [0-9a-f]{32}$")
+DIGEST: Final = re.compile(r", digest [0-9a-f]+$")
+"""What stands after a value that is shown."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +39,7 @@ class OutputDifference:
     def sides(self) -> tuple[str, str]:
         """What each run has, for people: without the digests of values that differ in their text already."""
         missing = "no such file" if WHOLE_FILE in {self.baseline, self.candidate} else "absent"
-        shown = tuple(missing if side is None else _DIGEST.sub("", side) for side in (self.baseline, self.candidate))
+        shown = tuple(missing if side is None else DIGEST.sub("", side) for side in (self.baseline, self.candidate))
         return (shown[0], shown[1]) if shown[0] != shown[1] else (str(self.baseline), str(self.candidate))
 
     def to_json(self) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from reproof.entropy.ledger import Ledger
+from reproof.entropy.plan import Plan
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,4 +20,4 @@ def interceptor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     for name in ("work", "trace", "out"):
         (tmp_path / name).mkdir()
     monkeypatch.chdir(tmp_path / "work")
-    return SimpleNamespace(folder=tmp_path / "trace", ledger=Ledger(tmp_path / "trace", "0"))
+    return SimpleNamespace(folder=tmp_path / "trace", ledger=Ledger(tmp_path / "trace", "0"), plan=Plan())

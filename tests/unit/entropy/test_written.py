@@ -11,6 +11,7 @@ import pytest
 
 from reproof.entropy import written
 from reproof.entropy.ledger import Ledger, Written, read_written
+from reproof.entropy.plan import Plan, plan_from_json
 from reproof.entropy.written import WrittenFiles
 
 if TYPE_CHECKING:
@@ -100,14 +101,27 @@ def test_what_a_link_in_the_folder_leads_to_is_elsewhere(hear: Callable[..., lis
     assert hear(*events) == [Written(path, path, was_there=False) for path in paths]
 
 
-def test_what_is_written_where_nobody_looks_is_noted(
+def test_what_is_written_where_nobody_looks_is_noted(interceptor: Any, tmp_path: Path) -> None:
+    """By its place in the working folder, which holds too many files to look through; in spawned children as well."""
+    plan = Plan(passed=(f"{tmp_path / 'work' / 'images'}{os.sep}",))
+    interceptor.plan = plan_from_json(plan.to_json())
+    files = WrittenFiles(interceptor)
+    for name in ("images/x", tmp_path / "work" / "images" / "y", "z"):
+        files.hear("open", (name, "w", 0))
+    noted = [Written(str(tmp_path / "work" / name), name, was_there=False) for name in ("images/x", "images/y")]
+    assert read_written(interceptor.folder) == noted
+
+
+def test_a_file_that_a_program_writes_through_a_link_is_noted_once(
     hear: Callable[..., list[Written]], files: WrittenFiles, tmp_path: Path
 ) -> None:
-    """By its place in the working folder, which holds too many files to look through."""
-    files.passed = (f"{tmp_path / 'work' / 'images'}{os.sep}",)
-    events = [("open", name, "w", 0) for name in ("images/x", tmp_path / "work" / "images" / "y", "z")]
-    noted = [Written(str(tmp_path / "work" / name), name, was_there=False) for name in ("images/x", "images/y")]
-    assert hear(*events) == noted
+    """By where it is; the link, which the command names, is as it was."""
+    target = tmp_path / "out" / "log"
+    (tmp_path / "out" / "link").symlink_to("log")
+    hear(("os.system", "date > ../out/link"))
+    target.write_text("x")
+    files.finish()
+    assert [file.path for file in read_written(tmp_path / "trace")] == [str(target)]
 
 
 @pytest.mark.parametrize("leads_to", ["step_3", "gone"])

@@ -122,6 +122,15 @@ def test_lines_that_draw_after_the_divergence_are_not_tried(tmp_path: Path) -> N
     assert [line.line for line in find_lines(replica, "random", replace(FIRST, num_events=None))] == [5, 7, 9]
 
 
+def test_a_line_that_reads_the_state_leaves_the_generator_its_name(tmp_path: Path) -> None:
+    """It is the generator that must be seeded: `random.getstate` draws nothing."""
+    read = Suspect(key="b", kind="unseeded-rng", source="random.getstate", file="a.py", line=7)
+    laboratory: Any = ScriptedLaboratory(tmp_path, [])
+    inquiry = Inquiry(first=FIRST, replica=make_trial(tmp_path, 1, None), laboratory=laboratory, candidate=tmp_path)
+    found = find_drawing_line(inquiry, replace(GENERATOR, reads=(read,))).suspect
+    assert (found.source, found.file, found.line) == ("random", "a.py", 7)
+
+
 def test_what_only_tasks_of_a_pool_draw_is_seeded_in_each_task(tmp_path: Path) -> None:
     """A seed of the script's does not reach spawned workers, and which worker gets which task is chance."""
     write_ledger(tmp_path, l5=0)

@@ -227,6 +227,61 @@ def test_the_experiment_that_decides_has_the_difference_that_it_left(
     assert (trial.first.stage, trial.first.name) == ("output", LINE.name)
 
 
+@pytest.mark.parametrize("harmless", ["explain_leftovers", "explain_threads"])
+def test_what_the_clock_decided_is_a_result_beside_what_is_harmless(
+    harmless: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Weights that were trained for as long as there was time: lines on files, or of threads, alone are harmless."""
+    baseline, candidate = (tmp_path / name for name in "ab")
+    for trace in (baseline, candidate):
+        TraceWriter(trace, HEADER).close()
+    made = Trial(number=1, purpose="", run=SimpleNamespace(trace=candidate), first=None)  # type: ignore[arg-type]
+    laboratory: Any = SimpleNamespace(
+        setting=SimpleNamespace(request=SimpleNamespace(trace=baseline), ignored=()), trials=[made]
+    )
+    weights = OutputDifference(kind="saved", name="w", baseline="float32 [2, 2] a", candidate="float32 [2, 2] b")
+    monkeypatch.setattr(outputs, "repeat_candidate", lambda *_: made)
+    monkeypatch.setattr(outputs, "compare_output", lambda *_: OPEN.output)
+    monkeypatch.setattr(outputs, harmless, lambda *_: "told")
+    settled, _ = settle_output(laboratory, replace(OPEN, output=OutputResult(differences=(LINE, weights))), candidate)
+    assert (settled.verdict, [one.name for one in settled.differences]) == ("diverged", ["w"])
+    settled, _ = settle_output(laboratory, OPEN, candidate)
+    assert settled.verdict == "identical"
+
+
+@pytest.mark.parametrize(("name", "is_result"), [("accuracy", True), ("memory", False)])
+def test_a_result_that_follows_from_free_memory_is_no_noise(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, is_result: bool
+) -> None:
+    """As of so many samples as there was room for; what is shown of the memory itself is."""
+    baseline, candidate = (write_ledger(tmp_path / name) for name in "ab")
+    with (baseline / "rank0.entropy").open("a", encoding="utf-8") as ledger:
+        ledger.write('\n{"place":1,"key":"psutil.virtual_memory@a.py:7","kind":"environment",')
+        ledger.write('"source":"psutil.virtual_memory"}\n[[1,1]]')
+    line = replace(LINE, baseline=f"{name} 0.91", candidate=f"{name} 0.93")
+    differing = replace(OPEN, runs=(str(baseline), str(candidate)), output=OutputResult(differences=(line,)))
+    plans: list[Plan] = []
+
+    def run(_told: str, plan: Plan, **_: Any) -> Any:
+        plans.append(plan)
+        laboratory.trials.append(
+            Trial(number=len(plans), purpose="", run=SimpleNamespace(trace=tmp_path), first=None)  # type: ignore[arg-type]
+        )
+        return laboratory.trials[-1]
+
+    left = iter([OutputResult(), differing.output])
+    monkeypatch.setattr(outputs, "tell_failure", lambda *_: None)
+    monkeypatch.setattr(outputs, "open_trace", lambda path: SimpleNamespace(num_steps=0, path=path))
+    monkeypatch.setattr(outputs, "compare_output", lambda *_: next(left))
+    monkeypatch.setattr(outputs, "read_roles", lambda _: None)
+    setting = SimpleNamespace(request=SimpleNamespace(trace=baseline), since=0.0, ignored=())
+    laboratory: Any = SimpleNamespace(setting=setting, run=run, trials=[])
+    settled, _ = settle_output(laboratory, differing, candidate)
+    assert settled.verdict == ("diverged" if is_result else "identical")
+    clock, memory = "time.time@train.py:3", "psutil.virtual_memory@a.py:7"
+    assert [plan.keys for plan in plans] == [(clock, memory), *([(clock,)] * is_result)]
+
+
 def repeat(baseline: Path, candidate: Path) -> list[Plan]:
     """Return the plans of the experiments that repeat a candidate."""
     plans: list[Plan] = []

@@ -10,7 +10,7 @@ import pytest
 from reproof.outputs.comparison import OutputComparison, compare_outputs
 from reproof.outputs.formats.parts import PartCollector
 from reproof.outputs.lines import make_line
-from reproof.outputs.records import FileOutput, Part, RunOutput, SavedTensor, UnkeptLines, digest_text
+from reproof.outputs.records import LATE, FileOutput, Part, RunOutput, SavedTensor, UnkeptLines, digest_text
 from reproof.outputs.surroundings import Surroundings
 
 KNOWN: Final = Surroundings(began_at=1_795_983_060, ended_at=1_795_983_120)
@@ -202,6 +202,14 @@ def test_lines_beyond_those_kept_are_compared_by_their_digest() -> None:
     output = of()
     assert compare(replace(output, unkept=tuple(unkept)), replace(output, unkept=tuple(swapped))).first is None
     assert compare(replace(output, unkept=tuple(unkept)), replace(output, unkept=tuple(swapped[:1]))).first is not None
+
+
+def test_lines_printed_as_the_interpreter_ends_are_not_judged() -> None:
+    """By an experiment they cannot be: it keeps them as lines, and gives them no clock of the baseline."""
+    first, second = ((UnkeptLines(stream="stdout", worker="", count=1, digest=f"{n:032x}"),) for n in (1, 2))
+    found = [compare(replace(of(), late=first), replace(of(), late=late)) for late in (first, second, ())]
+    assert [[one.why for one in run.not_compared] for run in found] == [[], [LATE], [LATE]]
+    assert not any(run.differences for run in found)
 
 
 @pytest.mark.parametrize("name", ["x.txt", "../out/x.txt", "/data/x.txt"])

@@ -5,6 +5,7 @@ It goes into a file beside the trace (`reproof.outputs.sidecar`): saved values a
 
 from __future__ import annotations
 
+import contextlib
 import getpass
 import os
 import re
@@ -28,7 +29,8 @@ from reproof.entropy.ledger import (
     read_programs,
     read_written,
 )
-from reproof.entropy.written import read_own_stamp
+from reproof.entropy.untapped import read_status
+from reproof.entropy.written import NOT_OUTPUT, read_own_stamp
 from reproof.outputs.contents import read_contents
 from reproof.outputs.folder import read_stamps
 from reproof.outputs.records import FOLDER, RUNS_ON, UNFINISHED, FileOutput, SavedTensor
@@ -42,7 +44,7 @@ from reproof.recorder.outputs.saving import BUFFER, digest_array_bytes, read_sav
 from reproof.recorder.outputs.teardown import LateWatch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from reproof.entropy.written import Stamp
     from reproof.recorder.problems import Problems
@@ -96,6 +98,7 @@ class OutputCapture:
         self._before: dict[str, Stamp] = read_stamps(self._folder, self._passed) if self._is_first else {}
         self.printed = PrintedLines()
         self.places = find_places()
+        self._logs = set(self.places.values())
         self._keeps_all = self.places["stdout"] == _find_kept(folder)
         self._undo = [tap_savers(self._note_saved), watch_temporary(self._temporary)]
         self.printed.watch()
@@ -154,6 +157,14 @@ class OutputCapture:
                     for part in parts
                 )
 
+    def note_stream(self, file: Any, how: str) -> None:
+        """Note what the script opens to write: the file to which a stream leads has then more in it than is printed."""
+        self.printed.note_copy(file, how)
+        if isinstance(file, (str, bytes)) and not os.fsdecode(file).startswith(NOT_OUTPUT):
+            with contextlib.suppress(OSError, ValueError):
+                status = read_status(file)
+                self._logs.discard((status.st_dev, status.st_ino))
+
     def note_move(self, source: str, target: str) -> None:
         """Note that a file, or the folder that it is in, is moved to its place after something was saved to it."""
         source, target = os.path.realpath(source), os.path.realpath(target)
@@ -202,7 +213,9 @@ class OutputCapture:
         lines += collect_noted(self._elsewhere)
         notes = [] if self._keeps_all else list(self._list_unseen())
         unfinished, running = list_under_way()
+        num_passed = len(self._passed)
         after = read_stamps(self._folder, self._passed) if self._is_first else {}
+        notes += tell_passed(list(self._passed), num_passed)
         self._temporary += find_run_names(after.keys() - self._before.keys())
         known = self._surroundings()
         programs = dict.fromkeys(name for name in running if name not in OF_MACHINE)
@@ -229,11 +242,6 @@ class OutputCapture:
     def _read_files(
         self, known: Surroundings, after: dict[str, Stamp], unfinished: set[str], notes: list[str]
     ) -> Iterator[FileOutput]:
-        if self._passed:
-            names = [PurePath(name).as_posix() for name in self._passed]
-            more = f" and {len(names) - MAX_SHOWN} more" if len(names) > MAX_SHOWN else ""
-            told = "what is not written by Python in folders that hold too many files to look through"
-            notes.append(f"{told}: {', '.join(names[:MAX_SHOWN])}{more}")
         before, after = map(self._without_streams, (self._before, after))
         for name, stamp in after.items():
             if name[-1] != os.sep:
@@ -262,16 +270,15 @@ class OutputCapture:
         yield from list_missed(self._folder, self._found, self._saved)
 
     def _without_streams(self, stamps: dict[str, Stamp]) -> dict[str, Stamp]:
-        """Return files but those to which standard output and error lead: their lines are compared as such."""
+        """Return files but those to which streams alone are written: their lines are compared as such."""
         try:
             device = self._folder.stat().st_dev
         except OSError:  # the script has deleted its folder
             return stamps
-        streams, saved = set(self.places.values()), self._saved.keys()
         return {
             name: stamp
             for name, stamp in stamps.items()
-            if (device, stamp[2]) not in streams or str(self._folder / name) in saved
+            if (device, stamp[2]) not in self._logs or str(self._folder / name) in self._saved
         }
 
 
@@ -281,6 +288,15 @@ def _find_kept(trace: Path) -> tuple[int, int] | None:
     except OSError:
         return None
     return status.st_dev, status.st_ino
+
+
+def tell_passed(names: Sequence[str], num_early: int) -> Iterator[str]:
+    """Yield what is not known of folders that were passed over; what Python writes is, in those so from the start."""
+    told = "folders that hold too many files to look through"
+    for what, some in (("what is not written by Python in", names[:num_early]), ("files in", names[num_early:])):
+        more = f" and {len(some) - MAX_SHOWN} more" if len(some) > MAX_SHOWN else ""
+        if some:
+            yield f"{what} {told}: {', '.join(some[:MAX_SHOWN])}{more}"
 
 
 def find_run_names(made: Iterable[str]) -> list[str]:

@@ -91,9 +91,10 @@ def _note_writes(stream: Any) -> Callable[[], bytes]:
 
     def write(text: str, /) -> Any:
         nonlocal num_lines
+        written = original(text)  # what is no text is refused as ever
         num_lines += text.count("\n")
         digest.update(text.encode("utf-8", "surrogatepass"))
-        return original(text)
+        return written
 
     def tell() -> bytes:
         return (form % (num_lines or 1, digest.hexdigest())).encode() if digest.intdigest() != nothing else b""

@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
-from reproof.recorder.outputs.capture import find_process_numbers, find_run_names
+from reproof.outputs.folder import read_stamps
+from reproof.recorder.outputs import capture
+from reproof.recorder.outputs.capture import OutputCapture, find_process_numbers, find_run_names, tell_passed
 
 
 class TestProcessNumbers:
@@ -67,3 +69,29 @@ def test_a_name_that_a_tracker_has_drawn() -> None:
     ]
     others = ["wandb/run-best-kpe9drzz/x", "wandb/run-20261129_201110-acc91/x", "run-20261129_201110-kpe9drzz/x"]
     assert [find_run_names(names) for names in (made, others)] == [["kpe9drzz"], []]
+
+
+def test_folders_that_are_passed_over_are_named() -> None:
+    """What Python writes is known in those that were full from the start alone."""
+    early, late = tell_passed(["a", "b", "c", "d", "made"], 4)
+    assert early.startswith("what is not written by Python in folders")
+    assert early.endswith(": a, b, c and 1 more")
+    assert late == "files in folders that hold too many files to look through: made"
+    assert not list(tell_passed([], 0))
+
+
+def test_a_log_that_the_script_writes_itself_is_compared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where its output is led to a file, what it prints is compared as such, but not what it writes there besides."""
+    monkeypatch.chdir(tmp_path)
+    log = tmp_path / "log.txt"
+    log.touch()
+    place = log.stat().st_dev, log.stat().st_ino
+    monkeypatch.setattr(capture, "find_places", lambda: {"stdout": place, "stderr": (0, 0)})
+    (tmp_path / "trace").mkdir()
+    problems: Any = None
+    taken = OutputCapture(tmp_path / "trace", 0, problems, lambda: 0)
+    taken.stop()
+    stamps = {"log.txt": read_stamps(tmp_path)["log.txt"]}
+    for opened, is_compared in (("/dev/stdout", False), ("gone.txt", False), ("log.txt", True)):
+        taken.note_stream(opened, "open")
+        assert (taken._without_streams(stamps) == stamps) is is_compared
