@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from reproof.entropy.ledger import count_printed, read_printed, read_programs
 from reproof.outputs.comparison import UNWRITTEN, compare_outputs
 from reproof.outputs.lines import make_line, split_lines
-from reproof.outputs.records import ELSEWHERE, LATE, RUNS_ON, UNFINISHED
+from reproof.outputs.records import ELSEWHERE, FILLED, LATE, RUNS_ON, UNFINISHED
 from reproof.outputs.sidecar import read_output
 from reproof.outputs.vocabulary import OF_MACHINE, is_result
 from reproof.schema import Difference, OutputDifference, OutputResult, Skipped, Verdict
@@ -167,9 +167,12 @@ def judge_output(verdict: Verdict, output: OutputResult | None) -> Verdict:
 
 
 def lacks_end(output: OutputResult) -> bool:
-    """Whether what a run has put out is missing, or was not read when nobody wrote to it any more."""
+    """Whether what a run has put out is missing, too much, or was not read when nobody wrote to it any more."""
     return any(
-        one.what in {MISSING, UNWRITTEN} or one.why in {UNFINISHED, LATE} or one.why.endswith(RUNS_ON)
+        one.what in {MISSING, UNWRITTEN}
+        or one.why in {UNFINISHED, LATE}
+        or one.why.endswith(RUNS_ON)
+        or one.why.startswith(FILLED)
         for one in output.not_compared
     )
 

@@ -14,6 +14,7 @@ from reproof.comparison.outputs import (
     find_again,
     judge_output,
     keep_shared,
+    lacks_end,
     name_cells,
     read_untapped,
 )
@@ -21,6 +22,7 @@ from reproof.entropy.ledger import Ledger
 from reproof.outputs.records import ELSEWHERE, UNFINISHED, FileOutput, Line, Part, RunOutput, SavedTensor, digest_text
 from reproof.outputs.sidecar import OutputWriter
 from reproof.outputs.surroundings import Surroundings
+from reproof.recorder.outputs.capture import tell_passed
 from reproof.schema import OutputDifference, OutputResult, Skipped
 
 if TYPE_CHECKING:
@@ -63,6 +65,13 @@ def test_a_difference_in_output_as_a_divergence() -> None:
     for one, expected in zip((line(1, None), line(1, "x", None), file), ends, strict=True):
         found = describe_output(one, 7)
         assert (found.step, found.baseline, found.candidate) == (7, *expected)
+
+
+@pytest.mark.parametrize(("names", "num_early"), [(["images"], 1), (["frames"], 0), ([], 0)])
+def test_a_folder_that_the_run_has_filled_leaves_it_open(names: list[str], num_early: int) -> None:
+    """One that was full before is told: what Python writes there is known."""
+    notes = tuple(Skipped(what="output", why=why) for why in tell_passed(names, num_early))
+    assert lacks_end(OutputResult(not_compared=notes)) == (num_early < len(names))
 
 
 def test_lines_of_a_notebook_are_those_of_its_cells() -> None:

@@ -33,7 +33,7 @@ from reproof.entropy.untapped import read_status
 from reproof.entropy.written import NOT_OUTPUT, read_own_stamp
 from reproof.outputs.contents import read_contents
 from reproof.outputs.folder import read_stamps
-from reproof.outputs.records import FOLDER, RUNS_ON, UNFINISHED, FileOutput, SavedTensor
+from reproof.outputs.records import FILLED, FOLDER, RUNS_ON, UNFINISHED, FileOutput, SavedTensor
 from reproof.outputs.sidecar import OutputWriter, read_output
 from reproof.outputs.surroundings import NAME_DIGITS, Surroundings
 from reproof.outputs.vocabulary import OF_MACHINE
@@ -292,11 +292,11 @@ def _find_kept(trace: Path) -> tuple[int, int] | None:
 
 def tell_passed(names: Sequence[str], num_early: int) -> Iterator[str]:
     """Yield what is not known of folders that were passed over; what Python writes is, in those so from the start."""
-    told = "folders that hold too many files to look through"
-    for what, some in (("what is not written by Python in", names[:num_early]), ("files in", names[num_early:])):
+    early = FILLED.replace("files", "what is not written by Python", 1)
+    for told, some in ((early, names[:num_early]), (FILLED, names[num_early:])):
         more = f" and {len(some) - MAX_SHOWN} more" if len(some) > MAX_SHOWN else ""
         if some:
-            yield f"{what} {told}: {', '.join(some[:MAX_SHOWN])}{more}"
+            yield f"{told}: {', '.join(some[:MAX_SHOWN])}{more}"
 
 
 def find_run_names(made: Iterable[str]) -> list[str]:
