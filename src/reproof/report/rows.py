@@ -63,13 +63,13 @@ def build_report(
     digests = _digests_of(baseline)
     main, pair = _choose_process(comparison, baseline, candidate, shift)
     maps = describe_maps(comparison, main)
-    num_columns = max((one.num_columns for one in maps), default=0)
     steps = () if pair is None else read_kept_steps(*pair, comparison, maps, shift.start)
     curves = () if pair is None else read_curves(*pair)
     conditions, num_packages = describe_conditions(comparison.conditions, baseline, candidate)
     command, first = shlex.join(baseline.header.command), comparison.first
     batch = None if first is None or pair is None else describe_batch(*pair, first, is_plain=shift.start > 0)
     tried = describe_experiments(experiments, {number for cause in comparison.causes for number in cause.experiments})
+    causes = describe_causes(comparison.causes, tried, where, digests)
     code = _read_line(first, where, digests)
     return Report(
         command=command,
@@ -77,9 +77,7 @@ def build_report(
         runs=comparison.runs,
         verdict=describe_verdict(comparison, was_explained=was_explained, command=command),
         first=None if first is None else describe_first(comparison, first, steps, curves, code),
-        causes=tuple(
-            _measure_causes(comparison, describe_causes(comparison.causes, tried, where, digests), experiments)
-        ),
+        causes=tuple(_measure_causes(comparison, causes, experiments)),
         notes=tuple(notes),
         experiments=tried,
         maps=maps,
@@ -90,7 +88,7 @@ def build_report(
         output=None if shift.start else describe_output(folders, comparison.output),
         conditions=conditions,
         num_packages=num_packages,
-        sources=() if shift.start else describe_sources(*folders, num_columns),
+        sources=() if shift.start else describe_sources(*folders, max((one.num_columns for one in maps), default=0)),
         coverage=describe_coverage(comparison),
         seconds=sum(map(_measure_time, (baseline, candidate))),
         agreement=comparison.agreement,
