@@ -32,6 +32,9 @@ KERNEL: Final = ("-m", "ipykernel_launcher", "-f", "{connection_file}")
 SHUTDOWN_SECONDS: Final = 3600.0
 """How long a kernel may take to close its trace: it reads what the run has left."""
 
+CONTROL_SECONDS: Final = 10.0
+"""How long the thread that hears of the end of a kernel may take to say so."""
+
 NEEDED: Final = ("nbclient", "ipykernel")
 ASKING: Final = "StdinNotImplementedError"
 """What `input()` raises in a kernel that nobody answers."""
@@ -114,6 +117,23 @@ def show_outputs(cell: Any) -> None:
     sys.stderr.flush()
 
 
+def end_control_first(module: Any) -> None:
+    """Have a kernel that ends wait for the thread that was told so, before it closes what that thread still writes to.
+
+    Otherwise each may wait for the other for ever (ipykernel 7), and nobody ends such a kernel: its trace may take long
+    to close. Effects: replaces `IPKernelApp.close`.
+    """
+    original = module.IPKernelApp.close
+
+    def close(app: Any) -> None:
+        if app.control_thread is not None and app.control_thread.is_alive():
+            app.control_thread.stop()
+            app.control_thread.join(CONTROL_SECONDS)
+        original(app)
+
+    module.IPKernelApp.close = close
+
+
 class CellWatch:
     """Within the kernel: gives the code of cells its file names, and knows whether the last one has failed.
 
@@ -137,6 +157,7 @@ class CellWatch:
         self._name, self._raw, self._num_before = "", "", 0
         wrapt.when_imported("ipykernel.compiler")(self._name_cells)
         wrapt.when_imported("IPython.core.interactiveshell")(self._watch_shells)
+        wrapt.when_imported("ipykernel.kernelapp")(end_control_first)
 
     def enter(self, taps: Taps | None) -> None:
         """Go where Jupyter runs a notebook, its own folder, and have the generators begin with the first cell.

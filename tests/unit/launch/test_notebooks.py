@@ -6,13 +6,13 @@ import ast
 import json
 from functools import partial
 from types import SimpleNamespace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from reproof.entropy.plan import Plan
 from reproof.entropy.rewriting.modules import change_cell
-from reproof.launch.notebooks import ASKING, CellWatch, show_outputs
+from reproof.launch.notebooks import ASKING, CellWatch, end_control_first, show_outputs
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -97,3 +97,17 @@ def test_an_error_has_its_colours_in_a_terminal_alone(capsys: pytest.CaptureFixt
     traceback = ["\x1b[31mNameError\x1b[39;49m: name"]
     show_outputs({"outputs": [{"output_type": "error", "ename": "NameError", "traceback": traceback}]})
     assert capsys.readouterr().err == "NameError: name\n"
+
+
+def test_a_kernel_that_ends_waits_for_whom_it_has_told() -> None:
+    """Its thread still writes to what the kernel then closes; one that has ended is not waited for."""
+    done: list[Any] = []
+    thread = SimpleNamespace(
+        is_alive=lambda: "join" not in done, stop=lambda: done.append("stop"), join=lambda _seconds: done.append("join")
+    )
+    module: Any = SimpleNamespace(IPKernelApp=type("IPKernelApp", (), {"close": lambda _self: done.append("close")}))
+    end_control_first(module)
+    app = module.IPKernelApp()
+    for app.control_thread in (thread, thread, None):
+        app.close()
+    assert done == ["stop", "join", "close", "close", "close"]
