@@ -13,6 +13,7 @@ import os
 import re
 import sys
 import tempfile
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -32,8 +33,10 @@ KERNEL: Final = ("-m", "ipykernel_launcher", "-f", "{connection_file}")
 SHUTDOWN_SECONDS: Final = 3600.0
 """How long a kernel may take to close its trace: it reads what the run has left."""
 
+CONTROL: Final = "Control"
+"""Name of the thread of a kernel that hears of its end."""
 CONTROL_SECONDS: Final = 10.0
-"""How long the thread that hears of the end of a kernel may take to say so."""
+"""How long that may take to say so."""
 
 NEEDED: Final = ("nbclient", "ipykernel")
 ASKING: Final = "StdinNotImplementedError"
@@ -118,20 +121,21 @@ def show_outputs(cell: Any) -> None:
 
 
 def end_control_first(module: Any) -> None:
-    """Have a kernel that ends wait for the thread that was told so, before it closes what that thread still writes to.
+    """Have a kernel that ends wait for the thread that was told so, before it stops what that thread still writes to.
 
     Otherwise each may wait for the other for ever (ipykernel 7), and nobody ends such a kernel: its trace may take long
-    to close. Effects: replaces `IPKernelApp.close`.
+    to close. Effects: replaces `IOPubThread.stop`.
     """
-    original = module.IPKernelApp.close
+    original = module.IOPubThread.stop
 
-    def close(app: Any) -> None:
-        if app.control_thread is not None and app.control_thread.is_alive():
-            app.control_thread.stop()
-            app.control_thread.join(CONTROL_SECONDS)
-        original(app)
+    def stop(output: Any) -> None:
+        for thread in threading.enumerate():
+            if thread.name == CONTROL and thread is not threading.current_thread():
+                thread.stop()  # type: ignore[attr-defined]  # ipykernel's own
+                thread.join(CONTROL_SECONDS)
+        original(output)
 
-    module.IPKernelApp.close = close
+    module.IOPubThread.stop = stop
 
 
 class CellWatch:
@@ -157,7 +161,7 @@ class CellWatch:
         self._name, self._raw, self._num_before = "", "", 0
         wrapt.when_imported("ipykernel.compiler")(self._name_cells)
         wrapt.when_imported("IPython.core.interactiveshell")(self._watch_shells)
-        wrapt.when_imported("ipykernel.kernelapp")(end_control_first)
+        wrapt.when_imported("ipykernel.iostream")(end_control_first)
 
     def enter(self, taps: Taps | None) -> None:
         """Go where Jupyter runs a notebook, its own folder, and have the generators begin with the first cell.

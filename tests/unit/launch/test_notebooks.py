@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import threading
 from functools import partial
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -100,14 +101,21 @@ def test_an_error_has_its_colours_in_a_terminal_alone(capsys: pytest.CaptureFixt
 
 
 def test_a_kernel_that_ends_waits_for_whom_it_has_told() -> None:
-    """Its thread still writes to what the kernel then closes; one that has ended is not waited for."""
-    done: list[Any] = []
-    thread = SimpleNamespace(
-        is_alive=lambda: "join" not in done, stop=lambda: done.append("stop"), join=lambda _seconds: done.append("join")
-    )
-    module: Any = SimpleNamespace(IPKernelApp=type("IPKernelApp", (), {"close": lambda _self: done.append("close")}))
+    """Its thread still writes to what the kernel then stops; one that has ended is not waited for."""
+    done: list[str] = []
+    end = threading.Event()
+
+    class Control(threading.Thread):
+        def run(self) -> None:
+            end.wait()
+            done.append("written")
+
+        def stop(self) -> None:
+            end.set()
+
+    Control(name="Control").start()
+    module: Any = SimpleNamespace(IOPubThread=type("IOPubThread", (), {"stop": lambda _self: done.append("stopped")}))
     end_control_first(module)
-    app = module.IPKernelApp()
-    for app.control_thread in (thread, thread, None):
-        app.close()
-    assert done == ["stop", "join", "close", "close", "close"]
+    module.IOPubThread().stop()
+    module.IOPubThread().stop()
+    assert done == ["written", "stopped", "stopped"]
