@@ -3,11 +3,11 @@
 The candidate is run again with the clocks, process numbers, host and temporary names of the baseline. If its output is
 then the baseline's, the difference was one of the surroundings and is harmless. Seeds are not: where the two runs gave
 different ones to a generator, as the clock's, this run gives yet others, and what is made of them differs still.
-Results that the clock has decided are not, either (`timed_results`). Where the candidate read files that the baseline
-had left, such as data that it had downloaded, a further run without them tells whether it is only said once that they
-are made. Where threads print beside the training, what
-still differs may be theirs: a further run tells counts and times from results (`racy_lines`). Whatever else differs is
-a divergence, and its cause is searched for as that of any other event.
+Results that the clock has decided are not, either (`timed_results`), nor those that follow from how much memory is
+free: the candidate then measures for itself once more. Where the candidate read files that the baseline had left, such
+as data that it had downloaded, a further run without them tells whether it is only said once that they are made. Where
+threads print beside the training, what still differs may be theirs: a further run tells counts and times from results
+(`racy_lines`). Whatever else differs is a divergence, and its cause is searched for as that of any other event.
 """
 
 from __future__ import annotations
@@ -88,15 +88,12 @@ def settle_output(laboratory: Laboratory, comparison: Comparison, candidate: Pat
     if comparison.output is None or told is not None:
         return comparison, told
     trial = repeat_candidate(laboratory, candidate)
-    if trial.problem is not None or trial.first is not None:
-        why = trial.problem or "it diverged from the baseline"
-        if trial.failure is not None:
-            why = f"{trial.failure}; {choose_remedy(trial.failure)}"
-        return comparison, f"experiment {trial.number}, which was to tell what the output differs by, failed: {why}"
+    if (why := tell_unfit(trial)) is not None:
+        return comparison, why
     left = find_left(laboratory, trial)
     if not left:
         told = f"{HARMLESS} (experiment {trial.number})"
-        return judge_surroundings(laboratory, comparison, comparison.output.differences, trial, told), None
+        return judge_surroundings(laboratory, comparison, comparison.output.differences, trial, told)
     confirmed = tuple(difference for difference in comparison.output.differences if find_again([difference], left))
     others = [one for one in comparison.output.differences if confirmed and one not in confirmed]
     if (told := explain_threads(laboratory, comparison, confirmed)) is not None:
@@ -104,10 +101,20 @@ def settle_output(laboratory: Laboratory, comparison: Comparison, candidate: Pat
     else:
         told = explain_leftovers(laboratory, confirmed, candidate)
     if told is not None:
-        return judge_surroundings(laboratory, comparison, others, trial, told), None
+        return judge_surroundings(laboratory, comparison, others, trial, told)
     if not confirmed:
         return comparison, f"the output of each run differs in other places (experiment {trial.number})"
     return reject(laboratory, comparison, confirmed), None
+
+
+def tell_unfit(trial: Trial) -> str | None:
+    """Return why an experiment tells nothing of what the output differs by; None if it does."""
+    if trial.problem is None and trial.first is None:
+        return None
+    why = trial.problem or "it diverged from the baseline"
+    if trial.failure is not None:
+        why = f"{trial.failure}; {choose_remedy(trial.failure)}"
+    return f"experiment {trial.number}, which was to tell what the output differs by, failed: {why}"
 
 
 def find_left(laboratory: Laboratory, trial: Trial) -> tuple[OutputDifference, ...]:
@@ -122,32 +129,35 @@ def find_left(laboratory: Laboratory, trial: Trial) -> tuple[OutputDifference, .
 
 def find_measured(
     laboratory: Laboratory, differences: Iterable[OutputDifference], candidate: Path
-) -> tuple[OutputDifference, ...]:
+) -> tuple[tuple[OutputDifference, ...], str | None]:
     """Return the results that follow from how much of the machine is free: they differ if only that is the candidate's.
 
-    Where there may be any, one more experiment is made.
+    Where there may be any, one more experiment is made. If it cannot tell, why is returned, too.
     """
     stated = tuple(filter(states_result, differences))
     keys = find_surroundings(laboratory)
     if not stated or not any(key.startswith(MEASURES) for key in keys):
-        return ()
+        return (), None
     trial = _repeat(laboratory, candidate, is_clean=False, measures=True)
-    if trial.problem is not None or trial.first is not None:
-        return ()
+    if (why := tell_unfit(trial)) is not None:
+        return (), why
     left = find_left(laboratory, trial)
-    return tuple(one for one in stated if find_again([one], left))
+    return tuple(one for one in stated if find_again([one], left)), None
 
 
 def judge_surroundings(
     laboratory: Laboratory, comparison: Comparison, differences: Sequence[OutputDifference], trial: Trial, told: str
-) -> Comparison:
+) -> tuple[Comparison, str | None]:
     """Return the comparison of runs that differ in this by their clocks, process numbers and names alone.
 
-    `told` says how it was shown that all else is harmless.
+    `told` says how it was shown that all else is harmless. What it returns is as for `settle_output`.
     """
-    results = find_results(differences, read_roles(trial.trace))
-    results = results or find_measured(laboratory, differences, Path(comparison.runs[1]))
-    return reject(laboratory, comparison, results) if results else accept(comparison, told)
+    results, why = find_results(differences, read_roles(trial.trace)), None
+    if not results:
+        results, why = find_measured(laboratory, differences, Path(comparison.runs[1]))
+    if why is not None:
+        return comparison, why
+    return (reject(laboratory, comparison, results) if results else accept(comparison, told)), None
 
 
 def tell_failure(*runs: Path) -> str | None:

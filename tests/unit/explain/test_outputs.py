@@ -249,11 +249,17 @@ def test_what_the_clock_decided_is_a_result_beside_what_is_harmless(
     assert settled.verdict == "identical"
 
 
-@pytest.mark.parametrize(("name", "is_result"), [("accuracy", True), ("memory", False)])
+@pytest.mark.parametrize(
+    ("name", "problem", "verdict"),
+    [("accuracy", None, "diverged"), ("accuracy", "it failed", "inconclusive"), ("memory", None, "identical")],
+)
 def test_a_result_that_follows_from_free_memory_is_no_noise(
-    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, is_result: bool
+    name: str, problem: str | None, verdict: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As of so many samples as there was room for; what is shown of the memory itself is."""
+    """As of so many samples as there was room for; what is shown of the memory itself is.
+
+    Where the experiment that is to tell fails, nothing is called identical.
+    """
     baseline, candidate = (write_ledger(tmp_path / name) for name in "ab")
     with (baseline / "rank0.entropy").open("a", encoding="utf-8") as ledger:
         ledger.write('\n{"place":1,"key":"psutil.virtual_memory@a.py:7","kind":"environment",')
@@ -264,9 +270,9 @@ def test_a_result_that_follows_from_free_memory_is_no_noise(
 
     def run(_told: str, plan: Plan, **_: Any) -> Any:
         plans.append(plan)
-        laboratory.trials.append(
-            Trial(number=len(plans), purpose="", run=SimpleNamespace(trace=tmp_path), first=None)  # type: ignore[arg-type]
-        )
+        failed = problem if len(plans) > 1 else None
+        ended: Any = SimpleNamespace(trace=tmp_path)
+        laboratory.trials.append(Trial(number=len(plans), purpose="", run=ended, first=None, problem=failed))
         return laboratory.trials[-1]
 
     left = iter([OutputResult(), differing.output])
@@ -276,10 +282,10 @@ def test_a_result_that_follows_from_free_memory_is_no_noise(
     monkeypatch.setattr(outputs, "read_roles", lambda _: None)
     setting = SimpleNamespace(request=SimpleNamespace(trace=baseline), since=0.0, ignored=())
     laboratory: Any = SimpleNamespace(setting=setting, run=run, trials=[])
-    settled, _ = settle_output(laboratory, differing, candidate)
-    assert settled.verdict == ("diverged" if is_result else "identical")
+    settled, why = settle_output(laboratory, differing, candidate)
+    assert (settled.verdict, why is None) == (verdict, problem is None)
     clock, memory = "time.time@train.py:3", "psutil.virtual_memory@a.py:7"
-    assert [plan.keys for plan in plans] == [(clock, memory), *([(clock,)] * is_result)]
+    assert [plan.keys for plan in plans] == [(clock, memory), *([(clock,)] * (name == "accuracy"))]
 
 
 def repeat(baseline: Path, candidate: Path) -> list[Plan]:

@@ -95,7 +95,7 @@ class OutputCapture:
         self._writer = OutputWriter(folder, rank)
         self._is_first = rank == 0  # one process looks at what all have left
         self._passed: dict[str, None] = {}
-        self._before: dict[str, Stamp] = read_stamps(self._folder, self._passed) if self._is_first else {}
+        self._before: dict[str, Stamp] = read_stamps(self._folder, self._passed)
         self.printed = PrintedLines()
         self.places = find_places()
         self._logs = set(self.places.values())
@@ -215,7 +215,7 @@ class OutputCapture:
         unfinished, running = list_under_way()
         num_passed = len(self._passed)
         after = read_stamps(self._folder, self._passed) if self._is_first else {}
-        notes += tell_passed(list(self._passed), num_passed)
+        notes += tell_passed(list(self._passed), num_passed) if self._is_first else ()
         self._temporary += find_run_names(after.keys() - self._before.keys())
         known = self._surroundings()
         programs = dict.fromkeys(name for name in running if name not in OF_MACHINE)

@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
+from reproof.outputs import folder as looking
 from reproof.outputs.folder import read_stamps
+from reproof.outputs.sidecar import read_output
 from reproof.recorder.outputs import capture
 from reproof.recorder.outputs.capture import OutputCapture, find_process_numbers, find_run_names, tell_passed
 
@@ -78,6 +80,27 @@ def test_folders_that_are_passed_over_are_named() -> None:
     assert early.endswith(": a, b, c and 1 more")
     assert late == "files in folders that hold too many files to look through: made"
     assert not list(tell_passed([], 0))
+
+
+@pytest.mark.parametrize("rank", [0, 1])
+def test_each_rank_knows_the_folders_that_nobody_looks_through(
+    rank: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So that it notes what it writes there; they are named once, by the first."""
+    monkeypatch.setattr(looking, "MAX_FILES", 1)
+    images = tmp_path / "work" / "images"
+    for folder in (images, tmp_path / "trace"):
+        folder.mkdir(parents=True)
+    for name in "ab":
+        (images / name).touch()
+    monkeypatch.chdir(tmp_path / "work")
+    problems: Any = None
+    taken = OutputCapture(tmp_path / "trace", rank, problems, lambda: 0)
+    assert taken.passed == (f"{images}{os.sep}",)
+    taken.close(is_whole=True)
+    output = read_output(tmp_path / "trace", rank)
+    assert output is not None
+    assert any("images" in note for note in output.notes) == (rank == 0)
 
 
 def test_a_log_that_the_script_writes_itself_is_compared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
